@@ -1,0 +1,116 @@
+//! Attention (paper, section 3.2).
+//!
+//! ```text
+//! x ─ query ─┐ heads                                   heads ┌─ output ─
+//! m ─ key  ──┼──────▶ softmax(q·kᵀ/√d_k, hidden = 0) · v ────┤
+//! m ─ value ─┘                                               └
+//! ```
+//!
+//! In self-attention `m` is `x`; in cross-attention it is the encoder's output.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Device, Int, Tensor, activation};
+
+use crate::config::ModelConfig;
+use crate::linear;
+use crate::mask::Mask;
+use crate::pass::{AttentionKind, Pass};
+
+/// What is attended to, split into heads: each `[batch, head, len, head_size]`.
+#[derive(Clone, Debug)]
+pub struct KeysValues {
+    pub keys: Tensor<4>,
+    pub values: Tensor<4>,
+}
+
+impl KeysValues {
+    /// The given rows of the batch, in the given order.
+    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        Self { keys: self.keys.clone().select(0, rows.clone()), values: self.values.clone().select(0, rows.clone()) }
+    }
+}
+
+/// Multi-head attention (paper, section 3.2.2).
+#[derive(Module, Debug)]
+pub struct MultiHeadAttention {
+    pub query: Linear,
+    pub key: Linear,
+    pub value: Linear,
+    pub output: Linear,
+    n_heads: usize,
+    dropout: f64,
+}
+
+impl MultiHeadAttention {
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let square = || linear::linear(config.d_model, config.d_model, config.bias, device);
+        Self {
+            query: square(),
+            key: square(),
+            value: square(),
+            output: square(),
+            n_heads: config.n_heads,
+            dropout: config.attention_dropout,
+        }
+    }
+
+    /// Keys and values of `[batch, key_len, d_model]`, computed once however often they are attended to.
+    pub fn keys_values(&self, attended: Tensor<3>) -> KeysValues {
+        KeysValues {
+            keys: self.split_heads(linear::apply(&self.key, attended.clone())),
+            values: self.split_heads(linear::apply(&self.value, attended)),
+        }
+    }
+
+    /// What each position of `x` (`[batch, query_len, d_model]`) gathers from `attended`; the same shape.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        attended: &KeysValues,
+        mask: Option<&Mask>,
+        kind: AttentionKind,
+        pass: &mut Pass,
+    ) -> Tensor<3> {
+        let [batch, query_len, d_model] = x.dims();
+        let queries = self.split_heads(linear::apply(&self.query, x));
+        let weights = attention_weights(queries, attended.keys.clone(), mask);
+        pass.record(kind, &weights);
+        let weights = pass.dropout(weights, self.dropout);
+        let context = weights.matmul(attended.values.clone()); // [batch, head, query_len, head_size]
+        let merged = context.swap_dims(1, 2).reshape([batch, query_len, d_model]);
+        linear::apply(&self.output, merged)
+    }
+
+    /// `[batch, len, d_model]` to `[batch, head, len, head_size]`: a view, no copy.
+    fn split_heads(&self, x: Tensor<3>) -> Tensor<4> {
+        let [batch, len, d_model] = x.dims();
+        x.reshape([batch, len, self.n_heads, d_model / self.n_heads]).swap_dims(1, 2)
+    }
+}
+
+/// Attention weights softmax(q·kᵀ / √d_k) (equation 1): `[batch, head, query, key]`, each row summing to one over the
+/// visible keys, exactly zero at hidden ones, and all zero where every key is hidden.
+///
+/// `queries` is `[batch, head, query, head_size]`, `keys` is `[batch, head, key, head_size]`.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// let device = Device::flex();
+/// let queries = Tensor::<4>::from_floats([[[[2.0]]]], &device);
+/// let keys = Tensor::<4>::from_floats([[[[0.0], [0.5]]]], &device);
+/// let weights: Vec<f32> = model::attention::attention_weights(queries, keys, None).into_data().iter().collect();
+/// assert!((weights[1] - 1.0 / (1.0 + (-1f32).exp())).abs() < 1e-6);
+/// ```
+pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, mask: Option<&Mask>) -> Tensor<4> {
+    let [_, _, _, head_size] = queries.dims();
+    let scaled = queries.div_scalar((head_size as f64).sqrt());
+    let scores = scaled.matmul(keys.swap_dims(2, 3));
+    let Some(mask) = mask else { return activation::softmax(scores, 3) };
+    // Filling twice keeps a row with nothing visible free of NaN: its softmax is uniform, then zero, and so is its gradient.
+    let visible = scores.mask_fill(mask.tensor(), HIDDEN_SCORE);
+    activation::softmax(visible, 3).mask_fill(mask.tensor(), 0.0)
+}
+
+/// Far below any real score, yet finite in half precision too.
+const HIDDEN_SCORE: f64 = -3e4;

@@ -1,0 +1,183 @@
+//! The devices that this build can compute on. Which ones is decided by cargo features; nothing else in the crate
+//! knows a backend by name.
+
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex};
+
+use burn::tensor::{Device, Tensor};
+
+/// A backend by its feature name, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Cuda,
+    Vulkan,
+    Wgpu,
+    Ndarray,
+    Flex,
+}
+
+/// All backends, in the order in which they are preferred.
+const ALL: [Backend; 5] = [Backend::Cuda, Backend::Vulkan, Backend::Wgpu, Backend::Ndarray, Backend::Flex];
+
+/// Why no device could be had.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    #[error("unknown device `{found}`: expected one of {expected}")]
+    Unknown { found: String, expected: String },
+    #[error(
+        "device `{backend}` is not in this build, which has {compiled}; build with `--features {backend}` or choose one of those"
+    )]
+    NotCompiled { backend: Backend, compiled: String },
+    #[error("this build has no backend; build with `--features flex` (CPU) or `--features wgpu` (GPU)")]
+    None,
+    #[error(
+        "device `{backend}` cannot be opened: {reason}\nUse the CPU instead: `--device flex` where it is compiled in, \
+         or a build without GPU features"
+    )]
+    CannotOpen { backend: Backend, reason: String },
+}
+
+/// The backends compiled in, in the order in which they are preferred: cuda, vulkan, wgpu, ndarray, flex.
+pub fn compiled() -> Vec<Backend> {
+    ALL.into_iter().filter(|backend| backend.is_compiled()).collect()
+}
+
+/// The named backend, or the best one compiled in.
+///
+/// # Errors
+/// A name that is unknown or not compiled in.
+pub fn choose(name: Option<&str>) -> Result<Backend, BackendError> {
+    match name {
+        Some(name) => {
+            let backend: Backend = name.parse()?;
+            match backend.is_compiled() {
+                true => Ok(backend),
+                false => Err(BackendError::NotCompiled { backend, compiled: list(&compiled()) }),
+            }
+        }
+        None => compiled().into_iter().next().ok_or(BackendError::None),
+    }
+}
+
+impl Backend {
+    fn is_compiled(self) -> bool {
+        match self {
+            Backend::Cuda => cfg!(feature = "cuda"),
+            Backend::Vulkan => cfg!(feature = "vulkan"),
+            Backend::Wgpu => cfg!(feature = "wgpu"),
+            Backend::Ndarray => cfg!(feature = "ndarray"),
+            Backend::Flex => cfg!(feature = "flex"),
+        }
+    }
+
+    /// Whether it computes on a graphics processor.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Backend::Cuda | Backend::Vulkan | Backend::Wgpu)
+    }
+
+    /// Opens the device and computes something on it, so that a GPU that is not there shows now, as an error.
+    ///
+    /// # Errors
+    /// The device cannot be used, or is not compiled in.
+    pub fn open(self) -> Result<Device, BackendError> {
+        if !self.is_gpu() {
+            return self.device();
+        }
+        // GPU runtimes report a missing driver or adapter by panicking at first use, often on a thread of their own; the
+        // first panic tells why, those that follow only that it happened.
+        let first_panic = Arc::new(Mutex::new(None));
+        let heard = first_panic.clone();
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if let Ok(mut first) = heard.lock() {
+                first.get_or_insert_with(|| info.payload_as_str().unwrap_or("no such device or driver").to_string());
+            }
+        }));
+        let probed = panic::catch_unwind(AssertUnwindSafe(|| {
+            let device = self.device()?;
+            let one = Tensor::<1>::ones([1], &device);
+            let two = (one.clone() + one).try_into_data().map_err(|error| self.cannot_open(error))?;
+            match two.iter::<f32>().next() {
+                Some(2.0) => Ok(device),
+                other => Err(self.cannot_open(format!("it computes 1 + 1 = {other:?}"))),
+            }
+        }));
+        panic::set_hook(hook);
+        probed.unwrap_or_else(|_| {
+            let first = first_panic.lock().ok().and_then(|mut first| first.take());
+            Err(self.cannot_open(first.unwrap_or_else(|| "no such device or driver".to_string())))
+        })
+    }
+
+    fn device(self) -> Result<Device, BackendError> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => Ok(Device::cuda(0)),
+            #[cfg(feature = "vulkan")]
+            Backend::Vulkan => Ok(Device::vulkan(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(feature = "ndarray")]
+            Backend::Ndarray => Ok(
+                #[allow(deprecated)] // kept on purpose: users know it and ask for it
+                Device::ndarray(),
+            ),
+            #[cfg(feature = "flex")]
+            Backend::Flex => Ok(Device::flex()),
+            #[allow(unreachable_patterns)] // reachable unless every backend is compiled in
+            _ => Err(BackendError::NotCompiled { backend: self, compiled: list(&compiled()) }),
+        }
+    }
+
+    fn cannot_open(self, reason: impl ToString) -> BackendError {
+        let reason = reason.to_string();
+        BackendError::CannotOpen { backend: self, reason: reason.lines().next().unwrap_or_default().to_string() }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Cuda => "cuda",
+            Backend::Vulkan => "vulkan",
+            Backend::Wgpu => "wgpu",
+            Backend::Ndarray => "ndarray",
+            Backend::Flex => "flex",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = BackendError;
+
+    fn from_str(name: &str) -> Result<Self, BackendError> {
+        ALL.into_iter()
+            .find(|backend| backend.to_string() == name)
+            .ok_or_else(|| BackendError::Unknown { found: name.to_string(), expected: list(&ALL) })
+    }
+}
+
+fn list(backends: &[Backend]) -> String {
+    backends.iter().map(Backend::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_written() {
+        for backend in ALL {
+            assert_eq!(backend.to_string().parse::<Backend>().unwrap(), backend);
+        }
+        assert!(choose(Some("tpu")).unwrap_err().to_string().contains("expected one of cuda, vulkan"));
+    }
+
+    #[test]
+    fn the_default_is_the_first_compiled() {
+        assert_eq!(choose(None).unwrap(), compiled()[0]);
+        assert!(choose(Some("flex")).unwrap().open().is_ok());
+    }
+}

@@ -1,0 +1,75 @@
+//! From ids to padded tensors.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::config::VocabularySizes;
+use crate::mask::Mask;
+
+/// Source sentences of a batch.
+#[derive(Clone, Debug)]
+pub struct SourceBatch {
+    /// `[batch, source_len]`, padded with `<pad>`.
+    pub ids: Tensor<2, Int>,
+    /// Hides the padding; absent where there is none.
+    pub mask: Option<Mask>,
+}
+
+impl SourceBatch {
+    /// Sentences already ended by `</s>`; at least one, none empty.
+    pub fn new(sentences: &[&[u32]], sizes: VocabularySizes, device: &Device) -> Self {
+        let lengths: Vec<usize> = sentences.iter().map(|ids| ids.len()).collect();
+        let len = lengths.iter().copied().max().unwrap_or(0);
+        let rows = sentences.iter().map(|ids| ids.iter().copied());
+        Self { ids: padded(rows, len, sizes.source_pad(), device), mask: Mask::padding(&lengths, len, device) }
+    }
+}
+
+/// A batch for training: sentence pairs as tensors.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub source: SourceBatch,
+    /// What the decoder reads, `[batch, target_len]`: `<pad>` (its start), then all but the last target token.
+    pub target_input: Tensor<2, Int>,
+    /// What it shall say, `[batch, target_len]`: the target with its `</s>`, then `<pad>`, which the loss ignores.
+    pub target_output: Tensor<2, Int>,
+    /// Real target tokens, `</s>` included.
+    pub target_tokens: usize,
+}
+
+impl Batch {
+    /// Pairs whose sides already end in `</s>`; at least one pair, no side empty.
+    pub fn new(pairs: &[(&[u32], &[u32])], sizes: VocabularySizes, device: &Device) -> Self {
+        let sources: Vec<&[u32]> = pairs.iter().map(|(source, _)| *source).collect();
+        let target_len = pairs.iter().map(|(_, target)| target.len()).max().unwrap_or(0);
+        let pad = sizes.target_pad();
+        let inputs = pairs
+            .iter()
+            .map(|(_, target)| std::iter::once(pad as u32).chain(target[..target.len() - 1].iter().copied()));
+        let outputs = pairs.iter().map(|(_, target)| target.iter().copied());
+        Self {
+            source: SourceBatch::new(&sources, sizes, device),
+            target_input: padded(inputs, target_len, pad, device),
+            target_output: padded(outputs, target_len, pad, device),
+            target_tokens: pairs.iter().map(|(_, target)| target.len()).sum(),
+        }
+    }
+
+    /// [`target_output`](Self::target_output) as one row of `batch * target_len` ids.
+    pub fn targets(&self) -> Tensor<1, Int> {
+        let [rows, len] = self.target_output.dims();
+        self.target_output.clone().reshape([rows * len])
+    }
+}
+
+/// Rows of ids, each filled up to `len` with `pad`: `[rows, len]` on the device, outside any gradient.
+pub fn padded<Row: Iterator<Item = u32>>(
+    rows: impl ExactSizeIterator<Item = Row>,
+    len: usize,
+    pad: usize,
+    device: &Device,
+) -> Tensor<2, Int> {
+    let count = rows.len();
+    let ids: Vec<i32> =
+        rows.flat_map(|row| row.map(|id| id as i32).chain(std::iter::repeat(pad as i32)).take(len)).collect();
+    Tensor::from_data(TensorData::new(ids, [count, len]), &device.clone().without_autodiff())
+}

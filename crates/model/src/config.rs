@@ -1,0 +1,284 @@
+//! Sizes and options of the network, as written in the `[model]` table of a configuration file.
+//!
+//! Every default is the paper's base model (table 3, first row).
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ConfigError;
+
+/// Where layer normalisation stands relative to a sub-layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormOrder {
+    /// `norm(x + sublayer(x))`: the paper.
+    Post,
+    /// `x + sublayer(norm(x))`, with one more norm after each stack.
+    Pre,
+}
+
+/// What normalises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Layer normalisation (Ba et al. 2016): the paper.
+    Layer,
+    /// Root-mean-square normalisation (Zhang and Sennrich 2019): no mean, no bias.
+    Rms,
+}
+
+/// The non-linearity of the feed-forward network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `max(0, x)`: the paper.
+    Relu,
+    /// Gaussian error linear unit, exact (with erf).
+    Gelu,
+    /// `x · sigmoid(x)`, also called swish.
+    Silu,
+    /// A SiLU-gated unit (Shazeer 2020): a third matrix, `silu(gate(x)) · inner(x)`.
+    Swiglu,
+}
+
+/// How a token learns where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PositionKind {
+    /// Sines at even and cosines at odd columns: the paper.
+    Sinusoidal,
+    /// All sines, then all cosines: the layout of Hugging Face Marian.
+    SinusoidalHalves,
+    /// One trained vector per position.
+    Learned,
+}
+
+/// Which embedding matrices are one and the same (paper, section 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tie {
+    /// Source, target and output each have their own.
+    None,
+    /// Target embedding and output projection share one.
+    Two,
+    /// All three share one; source and target need one joint vocabulary. The paper.
+    Three,
+}
+
+/// Sizes and options of a [`Transformer`](crate::Transformer).
+///
+/// ```
+/// let base = model::ModelConfig::default();
+/// assert_eq!((base.d_model, base.n_heads, base.head_size()), (512, 8, 64));
+/// assert!(base.validate().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// Width of every layer's input and output.
+    pub d_model: usize,
+    /// Attention heads per layer; divides `d_model`.
+    pub n_heads: usize,
+    /// Inner width of the feed-forward network.
+    pub d_ff: usize,
+    /// Layers of the encoder.
+    pub encoder_layers: usize,
+    /// Layers of the decoder.
+    pub decoder_layers: usize,
+    /// Dropout on each sub-layer's output and on the sum of embedding and position (paper, section 5.4).
+    pub dropout: f64,
+    /// Dropout on the attention weights (not in the paper).
+    pub attention_dropout: f64,
+    /// Dropout after the feed-forward activation (not in the paper).
+    pub ff_dropout: f64,
+    /// Norm after (paper) or before each sub-layer.
+    pub norm: NormOrder,
+    /// Layer (paper) or root-mean-square normalisation.
+    pub norm_kind: NormKind,
+    /// Non-linearity of the feed-forward network.
+    pub activation: Activation,
+    /// Kind of position encoding.
+    pub positions: PositionKind,
+    /// Longest sequence in tokens, end token included.
+    pub max_length: usize,
+    /// Sharing of the embedding matrices.
+    pub tie: Tie,
+    /// Whether linear layers have biases.
+    pub bias: bool,
+    /// Whether logits get a bias per word (Marian's `final_logits_bias`).
+    pub output_bias: bool,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            d_model: 512,
+            n_heads: 8,
+            d_ff: 2048,
+            encoder_layers: 6,
+            decoder_layers: 6,
+            dropout: 0.1,
+            attention_dropout: 0.0,
+            ff_dropout: 0.0,
+            norm: NormOrder::Post,
+            norm_kind: NormKind::Layer,
+            activation: Activation::Relu,
+            positions: PositionKind::Sinusoidal,
+            max_length: 512,
+            tie: Tie::Three,
+            bias: true,
+            output_bias: false,
+        }
+    }
+}
+
+/// Vocabulary sizes, `<pad>` included. `<pad>` is the last id on each side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VocabularySizes {
+    pub source: usize,
+    pub target: usize,
+}
+
+impl VocabularySizes {
+    /// One joint vocabulary for both sides.
+    pub fn joint(size: usize) -> Self {
+        Self { source: size, target: size }
+    }
+
+    /// Id of `<pad>` on the source side.
+    pub fn source_pad(&self) -> usize {
+        self.source - 1
+    }
+
+    /// Id of `<pad>` on the target side, which is also the decoder's start.
+    pub fn target_pad(&self) -> usize {
+        self.target - 1
+    }
+}
+
+impl ModelConfig {
+    /// Width of one head, the paper's d_k = d_v.
+    pub fn head_size(&self) -> usize {
+        self.d_model / self.n_heads
+    }
+
+    /// Checks every value by itself and against the others.
+    ///
+    /// # Errors
+    /// The first field that cannot be used, with what was expected and how to mend it.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        for (field, value) in [
+            ("model.d_model", self.d_model),
+            ("model.n_heads", self.n_heads),
+            ("model.d_ff", self.d_ff),
+            ("model.encoder_layers", self.encoder_layers),
+            ("model.decoder_layers", self.decoder_layers),
+        ] {
+            if value == 0 {
+                return Err(ConfigError::new(field, value, "at least 1", "choose a positive number"));
+            }
+            at_most(field, value)?;
+        }
+        at_most("model.max_length", self.max_length)?;
+        if self.max_length < 2 {
+            return Err(ConfigError::new(
+                "model.max_length",
+                self.max_length,
+                "at least 2 (one token and the end token)",
+                "choose the longest sequence in tokens that the model shall take",
+            ));
+        }
+        if !self.d_model.is_multiple_of(self.n_heads) {
+            let divisors: Vec<String> =
+                (1..=self.d_model.min(64)).filter(|h| self.d_model.is_multiple_of(*h)).map(|h| h.to_string()).collect();
+            return Err(ConfigError::new(
+                "model.n_heads",
+                self.n_heads,
+                format!("a divisor of model.d_model = {}", self.d_model),
+                format!("choose one of {}", divisors.join(", ")),
+            ));
+        }
+        if self.positions != PositionKind::Learned && !self.d_model.is_multiple_of(2) {
+            return Err(ConfigError::new(
+                "model.d_model",
+                self.d_model,
+                "an even number, since sinusoids come in pairs of sine and cosine",
+                "choose an even d_model, or model.positions = \"learned\"",
+            ));
+        }
+        for (field, rate) in [
+            ("model.dropout", self.dropout),
+            ("model.attention_dropout", self.attention_dropout),
+            ("model.ff_dropout", self.ff_dropout),
+        ] {
+            if !(0.0..1.0).contains(&rate) {
+                return Err(ConfigError::new(
+                    field,
+                    rate,
+                    "a rate of at least 0 and below 1",
+                    "0.1 is usual; 0 turns dropout off",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the vocabularies fit the tying asked for.
+    ///
+    /// # Errors
+    /// Three-way tying with two different vocabularies.
+    pub fn validate_vocabularies(&self, sizes: VocabularySizes) -> Result<(), ConfigError> {
+        if self.tie == Tie::Three && sizes.source != sizes.target {
+            return Err(ConfigError::new(
+                "model.tie",
+                "\"three\"",
+                format!(
+                    "one joint vocabulary, but the source has {} entries and the target {}",
+                    sizes.source, sizes.target
+                ),
+                "set tokenizer.joint = true, or model.tie = \"two\"",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Beyond this no size makes sense, and products of two sizes would overflow.
+const LARGEST_SIZE: usize = 1 << 20;
+
+fn at_most(field: &str, value: usize) -> Result<(), ConfigError> {
+    if value > LARGEST_SIZE {
+        let expected = format!("at most {LARGEST_SIZE}");
+        return Err(ConfigError::new(field, value, expected, "choose a size that fits in memory"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(change: impl FnOnce(&mut ModelConfig)) -> String {
+        let mut config = ModelConfig::default();
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_bad_value_is_named_with_a_remedy() {
+        assert!(error(|c| c.d_model = 0).starts_with("model.d_model = 0: expected at least 1"));
+        assert!(error(|c| c.n_heads = 7).contains("a divisor of model.d_model = 512; choose one of 1, 2, 4, 8"));
+        assert!(error(|c| c.dropout = f64::NAN).contains("model.dropout = NaN"));
+        assert!(error(|c| c.ff_dropout = -0.1).contains("model.ff_dropout = -0.1"));
+        assert!(error(|c| c.attention_dropout = 1.0).contains("below 1"));
+        assert!(error(|c| c.max_length = 1).contains("model.max_length = 1"));
+        assert!(error(|c| (c.d_model, c.n_heads) = (15, 3)).contains("even"));
+    }
+
+    #[test]
+    fn three_way_tying_needs_one_vocabulary() {
+        let config = ModelConfig::default();
+        assert!(config.validate_vocabularies(VocabularySizes::joint(10)).is_ok());
+        let error = config.validate_vocabularies(VocabularySizes { source: 10, target: 12 }).unwrap_err();
+        assert!(error.to_string().contains("tokenizer.joint = true"));
+    }
+}

@@ -1,0 +1,71 @@
+//! The encoder (paper, section 3.1; left half of figure 1).
+//!
+//! ```text
+//! x ─▶ self-attention ─▶ feed-forward ─▶ … (encoder_layers times) ─▶ memory
+//! ```
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::attention::MultiHeadAttention;
+use crate::config::ModelConfig;
+use crate::feed_forward::FeedForward;
+use crate::mask::Mask;
+use crate::norm::Norm;
+use crate::pass::{AttentionKind, Pass};
+use crate::residual::{Residual, final_norm};
+
+/// Self-attention and feed-forward, each inside a residual connection.
+#[derive(Module, Debug)]
+pub struct EncoderLayer {
+    pub self_attention: MultiHeadAttention,
+    pub self_attention_residual: Residual,
+    pub feed_forward: FeedForward,
+    pub feed_forward_residual: Residual,
+}
+
+impl EncoderLayer {
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        Self {
+            self_attention: MultiHeadAttention::new(config, device),
+            self_attention_residual: Residual::new(config, device),
+            feed_forward: FeedForward::new(config, device),
+            feed_forward_residual: Residual::new(config, device),
+        }
+    }
+
+    /// `[batch, source_len, d_model]` to the same shape; `mask` hides the source's padding.
+    pub fn forward(&self, x: Tensor<3>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
+        let x = self.self_attention_residual.around(x, pass, |x, pass| {
+            let own = self.self_attention.keys_values(x.clone());
+            self.self_attention.forward(x, &own, mask, AttentionKind::Encoder, pass)
+        });
+        self.feed_forward_residual.around(x, pass, |x, pass| self.feed_forward.forward(x, pass))
+    }
+}
+
+/// A stack of encoder layers.
+#[derive(Module, Debug)]
+pub struct Encoder {
+    pub layers: Vec<EncoderLayer>,
+    /// Pre-norm only.
+    pub norm: Option<Norm>,
+}
+
+impl Encoder {
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        Self {
+            layers: (0..config.encoder_layers).map(|_| EncoderLayer::new(config, device)).collect(),
+            norm: final_norm(config, device),
+        }
+    }
+
+    /// Embedded source `[batch, source_len, d_model]` to the memory, of the same shape.
+    pub fn forward(&self, x: Tensor<3>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
+        let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, mask, pass));
+        match &self.norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The whole Transformer (paper, figure 1).
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor};
+
+use crate::batch::{Batch, SourceBatch};
+use crate::cache::DecoderCache;
+use crate::config::{ModelConfig, VocabularySizes};
+use crate::decoder::Decoder;
+use crate::embedding::Embeddings;
+use crate::encoder::Encoder;
+use crate::error::ConfigError;
+use crate::loss::{LossSums, label_smoothed_cross_entropy};
+use crate::mask::Mask;
+use crate::pass::Pass;
+use crate::position::Positions;
+
+/// An encoded source: what the decoder attends to.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// `[batch, source_len, d_model]`.
+    pub states: Tensor<3>,
+    /// Hides the source's padding.
+    pub mask: Option<Mask>,
+}
+
+/// How well a model foresees the targets of a batch.
+#[derive(Clone, Debug)]
+pub struct Scores {
+    /// Negative log-likelihood in nats, summed over real tokens, `[1]`.
+    pub nll: Tensor<1>,
+    /// Real tokens that were the most probable, `[1]`.
+    pub right: Tensor<1, Int>,
+}
+
+/// Encoder and decoder with their embeddings.
+#[derive(Module, Debug)]
+pub struct Transformer {
+    pub embeddings: Embeddings,
+    pub source_positions: Positions,
+    pub target_positions: Positions,
+    pub encoder: Encoder,
+    pub decoder: Decoder,
+    dropout: f64,
+    target_pad: usize,
+}
+
+impl Transformer {
+    /// A network of the given sizes whose weights are a function of `seed` and each parameter's name.
+    ///
+    /// # Errors
+    /// A configuration that is not valid, or that the vocabularies do not fit.
+    pub fn new(config: &ModelConfig, sizes: VocabularySizes, seed: u64, device: &Device) -> Result<Self, ConfigError> {
+        Ok(crate::init::initialise(Self::blank(config, sizes, device)?, seed))
+    }
+
+    /// The same with weights of no meaning, to [load](crate::weights::load) others into.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn blank(config: &ModelConfig, sizes: VocabularySizes, device: &Device) -> Result<Self, ConfigError> {
+        config.validate()?;
+        config.validate_vocabularies(sizes)?;
+        Ok(Self {
+            embeddings: Embeddings::new(config, sizes, device),
+            source_positions: Positions::new(config, device),
+            target_positions: Positions::new(config, device),
+            encoder: Encoder::new(config, device),
+            decoder: Decoder::new(config, device),
+            dropout: config.dropout,
+            target_pad: sizes.target_pad(),
+        })
+    }
+
+    /// Reads the source.
+    pub fn encode(&self, source: SourceBatch, pass: &mut Pass) -> Memory {
+        let embedded = self.source_positions.forward(self.embeddings.embed_source(source.ids), 0);
+        let embedded = pass.dropout(embedded, self.dropout);
+        Memory { states: self.encoder.forward(embedded, source.mask.as_ref(), pass), mask: source.mask }
+    }
+
+    /// Hidden states `[batch, target_len, d_model]` for a whole target input `[batch, target_len]` at once.
+    pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory, pass: &mut Pass) -> Tensor<3> {
+        let embedded = self.target_positions.forward(self.embeddings.embed_target(target_input), 0);
+        let embedded = pass.dropout(embedded, self.dropout);
+        self.decoder.forward(embedded, memory.states.clone(), memory.mask.as_ref(), pass)
+    }
+
+    /// Logits of a batch, one row per target position: `[batch * target_len, vocabulary]`.
+    pub fn forward(&self, batch: &Batch, pass: &mut Pass) -> Tensor<2> {
+        let memory = self.encode(batch.source.clone(), pass);
+        let hidden = self.decode(batch.target_input.clone(), &memory, pass);
+        let [rows, len, d_model] = hidden.dims();
+        self.embeddings.logits(hidden.reshape([rows * len, d_model]))
+    }
+
+    /// The training objective of a batch, summed over its real tokens.
+    pub fn loss(&self, batch: &Batch, smoothing: f64, pass: &mut Pass) -> LossSums {
+        let logits = self.forward(batch, pass);
+        label_smoothed_cross_entropy(logits, batch.targets(), self.target_pad, smoothing)
+    }
+
+    /// How well the model foresees a batch's targets, each given the true ones before it.
+    pub fn score(&self, batch: &Batch, pass: &mut Pass) -> Scores {
+        let logits = self.forward(batch, pass);
+        let (targets, [rows, vocabulary]) = (batch.targets(), logits.dims());
+        // `<pad>` is the last id and never an answer, so a padded position is never right.
+        let chosen = logits.clone().slice([0..rows, 0..vocabulary - 1]).argmax(1).squeeze_dim::<1>(1);
+        let right = chosen.equal(targets.clone()).int().sum();
+        Scores { nll: label_smoothed_cross_entropy(logits, targets, self.target_pad, 0.0).nll, right }
+    }
+
+    /// An empty cache for decoding over `memory`.
+    pub fn cache(&self, memory: &Memory) -> DecoderCache {
+        self.decoder.cache(memory.states.clone(), memory.mask.clone())
+    }
+
+    /// Reads one more token per row (`[batch]`; the first is `<pad>`) and returns the next one's logits,
+    /// `[batch, vocabulary]`.
+    pub fn step(&self, tokens: Tensor<1, Int>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<2> {
+        let embedded = self.embeddings.embed_target(tokens.unsqueeze_dim(1));
+        let embedded = self.target_positions.forward(embedded, cache.len());
+        let hidden = self.decoder.step(embedded, cache, pass);
+        let [rows, _, d_model] = hidden.dims();
+        self.embeddings.logits(hidden.reshape([rows, d_model]))
+    }
+}

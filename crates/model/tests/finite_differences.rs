@@ -1,0 +1,83 @@
+//! Autodiff agrees with finite differences, in double precision: a binary of its own, since a device's float type is set
+//! once per process.
+
+mod common;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{FloatDType, Tensor};
+use common::{batch, devices, ragged_pairs, small_config, small_sizes};
+use model::config::{Activation, NormKind, NormOrder};
+use model::{ModelConfig, Pass, Transformer, weights};
+
+/// Adds `by` to one element of one parameter, counted over the whole model.
+struct Nudge {
+    at: usize,
+    by: f64,
+}
+
+impl ModuleMapper for Nudge {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let size = param.lazy_shape().num_elements();
+        let here = self.at;
+        self.at = here.wrapping_sub(size);
+        if here >= size {
+            return param;
+        }
+        self.at = usize::MAX; // no further parameter
+        param.map(|tensor| {
+            let (shape, device, grad) = (tensor.dims(), tensor.device(), tensor.is_require_grad());
+            let mut values: Vec<f64> = tensor.into_data().iter::<f64>().collect();
+            values[here] += self.by;
+            let data = burn::tensor::TensorData::new(values, shape);
+            Tensor::from_data(data, (&device, burn::tensor::DType::F64)).set_require_grad(grad)
+        })
+    }
+}
+
+#[test]
+fn autodiff_agrees_with_finite_differences() {
+    let small = small_config();
+    let configs = [
+        small.clone(),
+        ModelConfig {
+            norm: NormOrder::Pre,
+            norm_kind: NormKind::Rms,
+            activation: Activation::Swiglu,
+            output_bias: true,
+            ..small.clone()
+        },
+        ModelConfig { activation: Activation::Gelu, ..small },
+    ];
+    for mut device in devices() {
+        device.configure(FloatDType::F64).expect("the first use of the device in this process");
+        let device = device.autodiff();
+        for config in &configs {
+            let model = Transformer::new(config, small_sizes(), 3, &device).unwrap();
+            let batch = batch(&ragged_pairs(), small_sizes(), &device);
+            let loss = |model: &Transformer| model.loss(&batch, 0.1, &mut Pass::inference()).smoothed;
+            let value = |model: Transformer| loss(&model).into_data().iter::<f64>().next().unwrap();
+
+            let backward = loss(&model).backward();
+            let gradients = GradientsParams::from_grads(backward, &model);
+            let mut flat = Vec::new();
+            // Linear weights are transposed on the way out; undo that to count elements as the mapper does.
+            for tensor in weights::collect_gradients(&model, &gradients) {
+                match (tensor.name.ends_with(".weight"), &tensor.shape[..]) {
+                    (true, &[rows, columns]) => {
+                        flat.extend((0..rows * columns).map(|i| tensor.values[i % rows * columns + i / rows]));
+                    }
+                    _ => flat.extend(tensor.values),
+                }
+            }
+            let largest = flat.iter().fold(0f32, |most, gradient| most.max(gradient.abs())) as f64;
+            let step = 1e-5;
+            for at in (0..flat.len()).step_by(flat.len() / 150) {
+                let nudged = |by: f64| value(model.clone().map(&mut Nudge { at, by }));
+                let slope = (nudged(step) - nudged(-step)) / (2.0 * step);
+                let gradient = f64::from(flat[at]);
+                assert!((slope - gradient).abs() <= 1e-5 * largest, "element {at}: slope {slope}, gradient {gradient}");
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Equal to PyTorch to rounding: outputs, attention weights, losses and every gradient.
+
+mod common;
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use common::{Fixture, assert_close, assert_gradients, devices, transformer_fixtures, values};
+use model::attention::MultiHeadAttention;
+use model::decoder::DecoderLayer;
+use model::encoder::EncoderLayer;
+use model::pass::AttentionKind;
+use model::{AttentionMaps, Mask, Pass, weights};
+
+const OUTPUT: f32 = 1e-5;
+const GRADIENT: (f64, f64) = (1e-4, 1e-6);
+
+/// Loads PyTorch's weights, whose names in the file are relative to the module.
+fn with_weights<M: Module>(blank: M, fixture: &Fixture) -> M {
+    weights::load(blank, fixture.under("weight.")).expect("weights that fit")
+}
+
+/// Backpropagates PyTorch's upstream gradient and compares what arrives at the weights and inputs.
+fn compare_gradients<M: Module>(
+    module: &M,
+    output: Tensor<3>,
+    inputs: &[(&str, &Tensor<3>)],
+    fixture: &Fixture,
+    (case, upstream): (&str, &str),
+) {
+    let upstream = fixture.tensor::<3>(upstream, &output.device().without_autodiff());
+    let gradients = (output * upstream).sum().backward();
+    for (name, input) in inputs {
+        let found = values(input.grad(&gradients).expect("a gradient"));
+        let name = format!("{case}input_gradient.{name}");
+        assert_close(&name, &found, fixture.floats(&name), 1e-4);
+    }
+    let found = weights::collect_gradients(module, &GradientsParams::from_grads(gradients, module));
+    assert_gradients(&found, &fixture.under(&format!("{case}gradient.")), GRADIENT.0, GRADIENT.1);
+}
+
+#[test]
+fn multi_head_attention() {
+    let fixture = Fixture::load("attention");
+    for device in devices() {
+        let device = device.autodiff();
+        let attention = with_weights(MultiHeadAttention::new(&fixture.config(), &device), &fixture);
+        for case in ["cross.", "cross_unpadded.", "causal."] {
+            let query = fixture.tensor::<3>(&format!("{case}query"), &device).require_grad();
+            let memory_name = format!("{case}memory");
+            let memory = fixture.has(&memory_name).then(|| fixture.tensor::<3>(&memory_name, &device).require_grad());
+            let padding = format!("{case}padding_mask");
+            let mask = match (case, fixture.has(&padding)) {
+                ("causal.", _) => Some(Mask::causal(query.dims()[1], &device)),
+                (_, true) => Some(fixture.padding_mask(&padding, &device)),
+                (_, false) => None,
+            };
+            let mut maps = AttentionMaps::default();
+            let attended = attention.keys_values(memory.clone().unwrap_or_else(|| query.clone()));
+            let kind = AttentionKind::Cross;
+            let output =
+                attention.forward(query.clone(), &attended, mask.as_ref(), kind, &mut Pass::recording(&mut maps));
+
+            assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
+            let expected = fixture.floats(&format!("{case}attention_weights"));
+            assert_close(case, &values(maps.cross[0].clone()), expected, OUTPUT);
+            let mut inputs = vec![("query", &query)];
+            inputs.extend(memory.as_ref().map(|memory| ("memory", memory)));
+            compare_gradients(&attention, output, &inputs, &fixture, (case, &format!("{case}upstream")));
+        }
+    }
+}
+
+#[test]
+fn encoder_layers() {
+    for norm in ["post", "pre"] {
+        for activation in ["relu", "gelu", "silu"] {
+            let fixture = Fixture::load(&format!("encoder_layer_{norm}_{activation}"));
+            for device in devices() {
+                let device = device.autodiff();
+                let layer = with_weights(EncoderLayer::new(&fixture.config(), &device), &fixture);
+                for case in ["", "unpadded."] {
+                    let mask = case.is_empty().then(|| fixture.padding_mask("padding_mask", &device));
+                    let input = fixture.tensor::<3>("input", &device).require_grad();
+                    let output = layer.forward(input.clone(), mask.as_ref(), &mut Pass::inference());
+                    assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
+                    compare_gradients(&layer, output, &[("input", &input)], &fixture, (case, "upstream"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn decoder_layers() {
+    for norm in ["post", "pre"] {
+        for activation in ["relu", "gelu", "silu"] {
+            let fixture = Fixture::load(&format!("decoder_layer_{norm}_{activation}"));
+            for device in devices() {
+                let device = device.autodiff();
+                let layer = with_weights(DecoderLayer::new(&fixture.config(), &device), &fixture);
+                for case in ["", "unpadded."] {
+                    let mask = case.is_empty().then(|| fixture.padding_mask("padding_mask", &device));
+                    let input = fixture.tensor::<3>("input", &device).require_grad();
+                    let memory = fixture.tensor::<3>("memory", &device).require_grad();
+                    let causal = Mask::causal(input.dims()[1], &device);
+                    let attended = layer.cross_attention.keys_values(memory.clone());
+                    let mut pass = Pass::inference();
+                    let output = layer.forward(input.clone(), &causal, &attended, mask.as_ref(), &mut pass);
+                    assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
+                    let inputs = [("input", &input), ("memory", &memory)];
+                    compare_gradients(&layer, output, &inputs, &fixture, (case, "upstream"));
+                }
+            }
+        }
+    }
+}
+
+/// Pre-norm and post-norm, padded and not, each activation, and every option of the configuration.
+#[test]
+fn whole_transformers() {
+    for name in transformer_fixtures() {
+        let fixture = Fixture::load(&name);
+        for device in devices() {
+            let device = device.autodiff();
+            let model = fixture.transformer(&device);
+            let batch = fixture.batch(&device);
+            let memory = model.encode(batch.source.clone(), &mut Pass::inference());
+            assert_close(&name, &values(memory.states), fixture.floats("output.memory"), OUTPUT);
+            let logits = model.forward(&batch, &mut Pass::inference());
+            assert_close(&name, &values(logits), fixture.floats("output.logits"), OUTPUT);
+
+            let smoothing = fixture.meta["label_smoothing"].as_f64().unwrap();
+            let loss = model.loss(&batch, smoothing, &mut Pass::inference());
+            let tokens = fixture.ids("token_count")[0];
+            assert_eq!(batch.target_tokens as i64, tokens);
+            let mean = |sum: Tensor<1>| values(sum / tokens as f64);
+            let expected = |sum: &str| [fixture.floats(sum)[0] / tokens as f32];
+            assert_close(&name, &mean(loss.smoothed.clone()), &expected("loss_sum"), OUTPUT);
+            assert_close(&name, &mean(loss.nll), &expected("nll_sum"), OUTPUT);
+
+            let backward = (loss.smoothed / tokens as f64).backward();
+            let mut gradients = GradientsParams::from_grads(backward, &model);
+            model.embeddings.freeze_padding(&mut gradients);
+            let found = weights::collect_gradients(&model, &gradients);
+            assert_gradients(&found, &fixture.under("gradient."), GRADIENT.0, GRADIENT.1);
+        }
+    }
+}
