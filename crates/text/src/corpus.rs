@@ -1,0 +1,145 @@
+//! Parallel text: sentences and their translations, read from files pair by pair.
+//!
+//! A corpus is `source TAB target` lines, or two files of which line N of one translates line N of the other; in both
+//! cases possibly several files, read in order. Lines end with `\n` or `\r\n`; a byte order mark is skipped.
+
+mod lines;
+mod path;
+
+use std::path::PathBuf;
+
+use lines::Lines;
+pub use path::{ParallelPath, Shards};
+
+use crate::TextError;
+
+/// A sentence and its translation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub source: String,
+    pub target: String,
+}
+
+/// Reads a whole corpus into memory. A corpus without any pair is an error.
+pub fn read_parallel(path: &ParallelPath) -> Result<Vec<Pair>, TextError> {
+    let pairs = ParallelReader::open(path)?.collect::<Result<Vec<Pair>, TextError>>()?;
+    if pairs.is_empty() {
+        return Err(TextError::Empty { origin: path.to_string() });
+    }
+    Ok(pairs)
+}
+
+/// Reads a corpus pair by pair. After an error it yields nothing more.
+pub struct ParallelReader {
+    /// Files still to be read, last first.
+    waiting: Vec<Shard<PathBuf>>,
+    current: Option<Shard<Lines>>,
+}
+
+/// One part of a corpus: a file of both languages, or a file for each.
+enum Shard<F> {
+    Tsv(F),
+    Files { source: F, target: F },
+}
+
+impl ParallelReader {
+    /// Opens a corpus. That its first files are there shows at once; the others are opened when they are due.
+    pub fn open(path: &ParallelPath) -> Result<Self, TextError> {
+        let mut waiting: Vec<Shard<PathBuf>> = match path {
+            ParallelPath::Tsv(shards) => shards.paths().iter().cloned().map(Shard::Tsv).collect(),
+            ParallelPath::Files { source, target } => {
+                let (source, target) = (source.paths(), target.paths());
+                if source.len() != target.len() {
+                    return Err(TextError::UnequalShards { source_files: source.len(), target_files: target.len() });
+                }
+                source
+                    .iter()
+                    .cloned()
+                    .zip(target.iter().cloned())
+                    .map(|(source, target)| Shard::Files { source, target })
+                    .collect()
+            }
+        };
+        waiting.reverse();
+        let mut reader = Self { waiting, current: None };
+        reader.open_next()?;
+        Ok(reader)
+    }
+
+    /// Opens the next files, if there are more.
+    fn open_next(&mut self) -> Result<(), TextError> {
+        self.current = match self.waiting.pop() {
+            None => None,
+            Some(Shard::Tsv(path)) => Some(Shard::Tsv(Lines::open(path)?)),
+            Some(Shard::Files { source, target }) => {
+                Some(Shard::Files { source: Lines::open(source)?, target: Lines::open(target)? })
+            }
+        };
+        Ok(())
+    }
+
+    /// The next pair, or nothing at the end of the last file.
+    fn next_pair(&mut self) -> Result<Option<Pair>, TextError> {
+        loop {
+            let pair = match &mut self.current {
+                None => return Ok(None),
+                Some(Shard::Tsv(lines)) => tsv_pair(lines)?,
+                Some(Shard::Files { source, target }) => file_pair(source, target)?,
+            };
+            if pair.is_some() {
+                return Ok(pair);
+            }
+            self.open_next()?;
+        }
+    }
+}
+
+impl Iterator for ParallelReader {
+    type Item = Result<Pair, TextError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let pair = self.next_pair();
+        if pair.is_err() {
+            self.current = None;
+            self.waiting.clear();
+        }
+        pair.transpose()
+    }
+}
+
+/// The pair on the next line of a tab-separated file.
+fn tsv_pair(lines: &mut Lines) -> Result<Option<Pair>, TextError> {
+    let Some(line) = lines.next_line()? else {
+        return Ok(None);
+    };
+    match line.split_once('\t') {
+        Some((source, target)) if !target.contains('\t') => {
+            Ok(Some(Pair { source: source.to_owned(), target: target.to_owned() }))
+        }
+        _ => Err(TextError::Columns {
+            tabs: line.matches('\t').count(),
+            path: lines.path().to_owned(),
+            line: lines.number(),
+        }),
+    }
+}
+
+/// The pair on the next line of two files.
+fn file_pair(source: &mut Lines, target: &mut Lines) -> Result<Option<Pair>, TextError> {
+    match (source.next_line()?, target.next_line()?) {
+        (None, None) => return Ok(None),
+        (Some(source), Some(target)) => {
+            return Ok(Some(Pair { source: source.to_owned(), target: target.to_owned() }));
+        }
+        _ => {}
+    }
+    // Read the longer file to its end, to name both lengths.
+    while source.next_line()?.is_some() {}
+    while target.next_line()?.is_some() {}
+    Err(TextError::UnequalLengths {
+        source_path: source.path().to_owned(),
+        source_lines: source.number(),
+        target_path: target.path().to_owned(),
+        target_lines: target.number(),
+    })
+}

@@ -1,0 +1,153 @@
+//! Where a corpus lies, as a configuration says it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::{self, MapAccess, SeqAccess, Visitor, value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// One file or several that follow each other: `"a.tsv"` or `["a.tsv", "b.tsv"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shards(Vec<PathBuf>);
+
+impl Shards {
+    /// The files in order.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.0
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for Shards {
+    fn from(path: P) -> Self {
+        Self(vec![path.into()])
+    }
+}
+
+impl FromIterator<PathBuf> for Shards {
+    fn from_iter<T: IntoIterator<Item = PathBuf>>(paths: T) -> Self {
+        Self(paths.into_iter().collect())
+    }
+}
+
+/// The files of a parallel corpus.
+///
+/// ```
+/// # use serde::Deserialize;
+/// use text::ParallelPath;
+///
+/// let read = |json| serde_json::from_str::<ParallelPath>(json);
+/// assert_eq!(read(r#""data/x.tsv""#).unwrap(), ParallelPath::Tsv("data/x.tsv".into()));
+/// let files = ParallelPath::Files { source: "a.en".into(), target: "a.de".into() };
+/// assert_eq!(read(r#"{"source": "a.en", "target": "a.de"}"#).unwrap(), files);
+/// assert_eq!(read(r#"["x.tsv", "y.tsv"]"#).unwrap().to_string(), "x.tsv, y.tsv");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParallelPath {
+    /// Lines of `source TAB target`: one path or a list.
+    Tsv(Shards),
+    /// Line N of `source` is translated by line N of `target`: one path each, or lists of equal length.
+    Files { source: Shards, target: Shards },
+}
+
+impl fmt::Display for Shards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, path) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", path.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ParallelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tsv(shards) => write!(f, "{shards}"),
+            Self::Files { source, target } => write!(f, "{source} and {target}"),
+        }
+    }
+}
+
+impl Serialize for Shards {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [single] => single.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Shards {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ShardsVisitor;
+        impl<'de> Visitor<'de> for ShardsVisitor {
+            type Value = Shards;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a path or a list of paths")
+            }
+
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<Shards, E> {
+                Ok(path.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, paths: A) -> Result<Shards, A::Error> {
+                let paths: Vec<PathBuf> = Deserialize::deserialize(value::SeqAccessDeserializer::new(paths))?;
+                if paths.is_empty() {
+                    return Err(de::Error::invalid_length(0, &"at least one path"));
+                }
+                Ok(Shards(paths))
+            }
+        }
+        deserializer.deserialize_any(ShardsVisitor)
+    }
+}
+
+impl Serialize for ParallelPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Tsv(shards) => shards.serialize(serializer),
+            Self::Files { source, target } => {
+                SourceAndTarget { source: source.clone(), target: target.clone() }.serialize(serializer)
+            }
+        }
+    }
+}
+
+/// The table form.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourceAndTarget {
+    source: Shards,
+    target: Shards,
+}
+
+/// By hand and not `untagged`, whose only message is that nothing matched.
+impl<'de> Deserialize<'de> for ParallelPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct PathVisitor;
+        impl<'de> Visitor<'de> for PathVisitor {
+            type Value = ParallelPath;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "the path of a TSV file, a list of such paths, or {{ source = …, target = … }}")
+            }
+
+            fn visit_str<E: de::Error>(self, path: &str) -> Result<ParallelPath, E> {
+                Ok(ParallelPath::Tsv(path.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, paths: A) -> Result<ParallelPath, A::Error> {
+                let paths = value::SeqAccessDeserializer::new(paths);
+                Shards::deserialize(paths).map(ParallelPath::Tsv)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<ParallelPath, A::Error> {
+                let table = value::MapAccessDeserializer::new(table);
+                let SourceAndTarget { source, target } = Deserialize::deserialize(table)?;
+                Ok(ParallelPath::Files { source, target })
+            }
+        }
+        deserializer.deserialize_any(PathVisitor)
+    }
+}

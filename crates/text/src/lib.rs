@@ -1,0 +1,25 @@
+//! From text to ids and back: tokenizers, parallel corpora, quality metrics.
+//!
+//! Nothing here knows about tensors or networks. A [`Tokenizer`] turns a line of text into ids and back, a
+//! [`ParallelReader`] yields sentence pairs from files, and [`metrics`] says how close translations come to their
+//! references.
+//!
+//! ```
+//! use text::{Tokenizer, END_ID, UNKNOWN_ID};
+//!
+//! // The vocabulary of a generated task: `</s>`, `<unk>`, the symbols in order, `<pad>`.
+//! let digits = Tokenizer::from_words(&["0", "1", "2"]);
+//! assert_eq!((END_ID, UNKNOWN_ID, digits.pad_id()), (0, 1, 5));
+//! assert_eq!(digits.encode("2 0 7").unwrap(), [4, 2, UNKNOWN_ID]);
+//! assert_eq!(digits.decode(&[4, 2, END_ID]).unwrap(), "2 0");
+//! ```
+
+pub mod corpus;
+mod error;
+pub mod metrics;
+pub mod tokenizer;
+
+pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel};
+pub use error::TextError;
+pub use metrics::exact_match;
+pub use tokenizer::{END_ID, Tokenizer, TokenizerConfig, TokenizerKind, UNKNOWN_ID};

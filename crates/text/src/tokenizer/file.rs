@@ -1,0 +1,143 @@
+//! Tokenizer files: assembling one from its parts, and reading one with every expectation checked.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::bpe_dropout::Segmenter;
+use super::pipeline::Pipeline;
+use super::{BYTE_TOKENS, END, PAD, SPECIAL_TOKENS, Tokenizer, TokenizerKind, UNKNOWN, byte_label};
+use crate::TextError;
+
+/// A tokenizer file made of `pipeline` and `model` (the model's part of the file), whose last id is `pad_id`.
+pub(super) fn assemble(pipeline: Pipeline, model: Value, pad_id: usize) -> Value {
+    let special = |id: usize, label: &str| {
+        json!({"id": id, "content": label, "single_word": false, "lstrip": false, "rstrip": false,
+               "normalized": false, "special": true})
+    };
+    json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": [special(0, END), special(1, UNKNOWN), special(pad_id, PAD)],
+        "normalizer": pipeline.normalizer,
+        "pre_tokenizer": pipeline.pre_tokenizer,
+        "post_processor": null,
+        "decoder": pipeline.decoder,
+        "model": model,
+    })
+}
+
+/// Reads the text of a tokenizer file.
+pub(super) fn parse(json: &str, origin: &Path) -> Result<Tokenizer, TextError> {
+    // Into a plain value first: the crate's own reader panics on some malformed JSON.
+    let value = serde_json::from_str(json).map_err(|error| TextError::TokenizerFile {
+        path: origin.to_owned(),
+        found: format!("malformed JSON ({error})"),
+        expected: "a Hugging Face tokenizers file".into(),
+    })?;
+    from_value(value, origin)
+}
+
+/// Turns a tokenizer file into a tokenizer, or says what is wrong with it.
+pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextError> {
+    let wrong = |found: String, expected: &str| TextError::TokenizerFile {
+        path: origin.to_owned(),
+        found,
+        expected: expected.into(),
+    };
+
+    // Nothing may add to, cut or fill up what `encode` returns.
+    for part in ["truncation", "padding", "post_processor"] {
+        if !value[part].is_null() {
+            return Err(wrong(format!("a value for {part:?}"), "null there"));
+        }
+    }
+    let model = &value["model"];
+    let kind = match model["type"].as_str() {
+        Some("BPE") => TokenizerKind::Bpe,
+        Some("Unigram") => TokenizerKind::Unigram,
+        Some("WordLevel") => TokenizerKind::Word,
+        _ => {
+            return Err(wrong(format!("model type {}", model["type"]), "\"BPE\", \"Unigram\" or \"WordLevel\""));
+        }
+    };
+
+    let labels = labels(model).ok_or_else(|| {
+        wrong("a vocabulary with gaps, repeated or malformed entries".into(), "each id from 0 up exactly once")
+    })?;
+    check_layout(&labels, kind).map_err(|(found, expected)| wrong(found, &expected))?;
+    check_added_tokens(&value["added_tokens"], labels.len())
+        .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
+    let segmenter = match kind {
+        TokenizerKind::Bpe => Some(Segmenter::new(model, &labels).map_err(|(found, expected)| wrong(found, expected))?),
+        TokenizerKind::Unigram | TokenizerKind::Word => None,
+    };
+
+    let mut inner: tokenizers::Tokenizer = serde_json::from_value(value).map_err(|error| {
+        wrong(format!("contents the tokenizers crate refuses ({error})"), "a Hugging Face tokenizers file")
+    })?;
+    // A special token written out in text is text.
+    inner.set_encode_special_tokens(true);
+    Ok(Tokenizer { inner, kind, labels, segmenter })
+}
+
+/// The label of each id, or nothing if the vocabulary is not one label per id from 0 up.
+fn labels(model: &Value) -> Option<Vec<String>> {
+    let labels = match &model["vocab"] {
+        Value::Object(ids) => {
+            let mut labels = vec![None; ids.len()];
+            for (label, id) in ids {
+                let place = labels.get_mut(usize::try_from(id.as_u64()?).ok()?)?;
+                if place.replace(label.clone()).is_some() {
+                    return None;
+                }
+            }
+            labels.into_iter().collect::<Option<Vec<_>>>()?
+        }
+        Value::Array(pieces) => {
+            pieces.iter().map(|piece| piece[0].as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?
+        }
+        _ => return None,
+    };
+    let mut sorted: Vec<&String> = labels.iter().collect();
+    sorted.sort_unstable();
+    let distinct = sorted.windows(2).all(|pair| pair[0] != pair[1]);
+    distinct.then_some(labels)
+}
+
+/// Checks that special and byte tokens lie where the rest of the program expects them; else (found, expected).
+fn check_layout(labels: &[String], kind: TokenizerKind) -> Result<(), (String, String)> {
+    let at = |id: usize, expected: &str| match labels.get(id) {
+        Some(found) if found == expected => Ok(()),
+        found => Err((format!("{found:?} at id {id} of {}", labels.len()), format!("{expected:?}"))),
+    };
+    at(0, END)?;
+    at(1, UNKNOWN)?;
+    let last = labels.len() - 1;
+    at(last.max(SPECIAL_TOKENS - 1), PAD)?;
+    if matches!(kind, TokenizerKind::Bpe | TokenizerKind::Unigram) {
+        for byte in 0..=u8::MAX {
+            at(SPECIAL_TOKENS - 1 + usize::from(byte), &byte_label(byte))?;
+        }
+        at(last.max(SPECIAL_TOKENS - 1 + BYTE_TOKENS), PAD)?;
+    }
+    Ok(())
+}
+
+/// Checks that the added tokens are the three special ones and no others, since others would be looked for in text.
+fn check_added_tokens(added: &Value, vocab_size: usize) -> Result<(), String> {
+    let found: Vec<(Option<u64>, Option<&str>, Option<bool>)> = added
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+        .iter()
+        .map(|token| (token["id"].as_u64(), token["content"].as_str(), token["special"].as_bool()))
+        .collect();
+    let expected = [
+        (Some(0), Some(END), Some(true)),
+        (Some(1), Some(UNKNOWN), Some(true)),
+        (Some(vocab_size as u64 - 1), Some(PAD), Some(true)),
+    ];
+    if found == expected { Ok(()) } else { Err(format!("added tokens {added}")) }
+}

@@ -1,0 +1,175 @@
+//! What surrounds the model in a tokenizer file: how text is normalised, cut into words, and put together again.
+//!
+//! # Subwords (BPE and unigram)
+//!
+//! Decoding must give back *any* text, whatever characters are in it. Three things could get in the way, and each is
+//! handled inside the file itself, so that other programs that read it agree:
+//!
+//! * **Spaces.** A space becomes the mark `▁` (U+2581), and one more `▁` is put in front of the line, so that a word
+//!   looks the same at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
+//!   Spaces are kept exactly, also leading, trailing and repeated ones; other white space is just characters.
+//! * **A literal `▁`.** It would decode to a space, so `▂` (U+2582) serves as an escape: beforehand `▂` becomes `▂0` and
+//!   `▁` becomes `▂1`; decoding undoes it. Each `▂` in escaped text is followed by `0` or `1`, so the way back is unique.
+//! * **Literal `</s>`, `<pad>`, `<0x41>`, …** All tokens with a meaning of their own start with `<` and are longer than
+//!   it. Text is cut before and after each `<` ahead of the model, so no piece of text can ever be, or be learned as,
+//!   such a token. (The special tokens are declared in the file, and the reader here is told not to look for them in
+//!   text.)
+//!
+//! Characters outside the vocabulary become their UTF-8 bytes, one token each (`<0xE2>`), so nothing is unknown.
+//! What decoding gives is therefore the input after lower-casing and NFC where those are on, and nothing else changes.
+//!
+//! Words are further cut where letters, digits and other signs meet, as SentencePiece does by default: "mat." gives
+//! "▁mat" and ".", so that the vocabulary need not hold "mat", "mat." and "mat,".
+//!
+//! # Words
+//!
+//! Text is cut at white space, then punctuation at the edges of a word is split off ("mat." gives "mat" and ".", while
+//! "3.14", "don't" and "well-known" stay whole). Decoding joins with single spaces, none before closing punctuation
+//! (`. , ! ? ; : … ) ] } » ”`) and none after opening (`( [ { « „ ¿ ¡`); straight quotes do not tell which they are and
+//! keep a space on both sides.
+
+use serde_json::{Value, json};
+use tokenizers::{
+    NormalizedString, Normalizer, NormalizerWrapper, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer,
+    PreTokenizerWrapper,
+};
+
+use super::{TokenizerConfig, TokenizerKind};
+
+/// Stands for a space, and in front of the line.
+pub(super) const SPACE_MARK: char = '▁';
+
+/// One word of text for the model: an optional mark with letters, with digits or with other signs; or a lone `<`; or a
+/// lone mark. The alternatives cover every character.
+const SUBWORD_WORDS: &str = r"▁?[\p{L}\p{M}]+|▁?\p{N}+|<|▁?[^\p{L}\p{M}\p{N}▁<]+|▁";
+
+/// The `<` of a word that reads like a special token.
+const SPECIAL_LITERAL: &str = r"<(?=(?:/s|unk|pad)>)";
+
+/// The parts of a tokenizer file around its model, as they stand in the file.
+pub(super) struct Pipeline {
+    pub normalizer: Value,
+    pub pre_tokenizer: Value,
+    pub decoder: Value,
+}
+
+impl Pipeline {
+    /// The pipeline of a trained vocabulary.
+    pub fn new(config: &TokenizerConfig) -> Self {
+        match config.kind {
+            TokenizerKind::Bpe | TokenizerKind::Unigram => Self::subwords(config),
+            TokenizerKind::Word => Self::words(config),
+        }
+    }
+
+    fn subwords(config: &TokenizerConfig) -> Self {
+        let mut normalizers = requested_normalizers(config);
+        normalizers.extend([
+            replace("▂", "▂0"),
+            replace("▁", "▂1"),
+            json!({"type": "Prepend", "prepend": "▁"}),
+            replace(" ", "▁"),
+        ]);
+        Self {
+            normalizer: json!({"type": "Sequence", "normalizers": normalizers}),
+            pre_tokenizer: isolate(SUBWORD_WORDS),
+            decoder: json!({"type": "Sequence", "decoders": [
+                replace("▁", " "),
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+                replace("▂1", "▁"),
+                replace("▂0", "▂"),
+            ]}),
+        }
+    }
+
+    fn words(config: &TokenizerConfig) -> Self {
+        let closing = r".,!?;:…)\]}»”";
+        let opening = r"(\[{«„¿¡";
+        let quotes = "\"“";
+        let alphanumeric = r"[\p{L}\p{M}\p{N}]";
+        let edge =
+            format!("[{closing}{quotes}](?!{alphanumeric})|(?<!{alphanumeric})[{opening}{quotes}]|{SPECIAL_LITERAL}");
+        Self {
+            normalizer: match requested_normalizers(config) {
+                none if none.is_empty() => Value::Null,
+                some => json!({"type": "Sequence", "normalizers": some}),
+            },
+            pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [
+                {"type": "WhitespaceSplit"},
+                isolate(&edge),
+            ]}),
+            decoder: json!({"type": "Sequence", "decoders": [
+                // A space before every token that is not closing punctuation; then none after opening punctuation.
+                replace_regex(&format!("^(?![{closing}]$)"), " "),
+                {"type": "Fuse"},
+                replace_regex(&format!("(?<= [{opening}]) |(?<= <) (?=(?:/s|unk|pad)>)"), ""),
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+            ]}),
+        }
+    }
+
+    /// The pipeline of a fixed list of words: cut at white space, joined with spaces.
+    pub fn fixed_words() -> Self {
+        Self {
+            normalizer: Value::Null,
+            pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [
+                {"type": "WhitespaceSplit"},
+                isolate(SPECIAL_LITERAL),
+            ]}),
+            decoder: Value::Null,
+        }
+    }
+}
+
+/// Normalises `text`.
+pub(super) fn normalize(normalizer: Option<&NormalizerWrapper>, text: &str) -> tokenizers::Result<NormalizedString> {
+    let mut normalized = NormalizedString::from(text);
+    if let Some(normalizer) = normalizer {
+        normalizer.normalize(&mut normalized)?;
+    }
+    Ok(normalized)
+}
+
+/// The words of `text` that the model sees one by one.
+pub(super) fn words(
+    normalizer: Option<&NormalizerWrapper>,
+    pre_tokenizer: Option<&PreTokenizerWrapper>,
+    text: &str,
+) -> tokenizers::Result<Vec<String>> {
+    let mut cut = PreTokenizedString::from(normalize(normalizer, text)?);
+    if let Some(pre_tokenizer) = pre_tokenizer {
+        pre_tokenizer.pre_tokenize(&mut cut)?;
+    }
+    Ok(cut
+        .get_splits(OffsetReferential::Normalized, OffsetType::Byte)
+        .into_iter()
+        .map(|(word, _, _)| word.to_owned())
+        .collect())
+}
+
+/// Lower-casing and NFC, as configured. NFC comes last: lower-casing may decompose.
+fn requested_normalizers(config: &TokenizerConfig) -> Vec<Value> {
+    let mut normalizers = Vec::new();
+    if config.lowercase {
+        normalizers.push(json!({"type": "Lowercase"}));
+    }
+    if config.nfc {
+        normalizers.push(json!({"type": "NFC"}));
+    }
+    normalizers
+}
+
+fn replace(what: &str, with: &str) -> Value {
+    json!({"type": "Replace", "pattern": {"String": what}, "content": with})
+}
+
+fn replace_regex(what: &str, with: &str) -> Value {
+    json!({"type": "Replace", "pattern": {"Regex": what}, "content": with})
+}
+
+/// Cuts before and after each match.
+fn isolate(regex: &str) -> Value {
+    json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false})
+}

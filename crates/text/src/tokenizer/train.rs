@@ -1,0 +1,118 @@
+//! Training vocabularies with the trainers of the `tokenizers` crate, so that equal text gives equal bytes.
+//!
+//! The crate's trainers keep words and pieces in hash maps with a random seed per process. What depends on that order is
+//! settled here: counts go in sorted, the unigram trainer runs on one thread (its sums of floating-point numbers would
+//! depend on who adds first), and what comes out is put in an order of its own.
+
+mod alphabet;
+mod bpe;
+mod unigram;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use alphabet::Alphabet;
+use serde_json::{Value, json};
+use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper};
+
+use super::pipeline::{self, Pipeline};
+use super::{END, PAD, SPECIAL_TOKENS, Tokenizer, TokenizerConfig, TokenizerKind, UNKNOWN, byte_label, file, refused};
+use crate::TextError;
+
+/// Named in messages, should the file made here be refused by our own reader.
+const ORIGIN: &str = "the trained tokenizer";
+
+/// Trains a vocabulary on the first `config.sample_lines` lines.
+pub(super) fn train<S: AsRef<str>>(
+    config: &TokenizerConfig,
+    lines: impl Iterator<Item = S>,
+) -> Result<Tokenizer, TextError> {
+    config.validate()?;
+    let pipeline = Pipeline::new(config);
+    let counts = count_words(&pipeline, lines.take(config.sample_lines))?;
+    let model = match config.kind {
+        TokenizerKind::Bpe => bpe::train(&Alphabet::new(&counts, config)?, config)?,
+        TokenizerKind::Unigram => unigram::train(&Alphabet::new(&counts, config)?, config)?,
+        TokenizerKind::Word => {
+            // Most frequent first; the sort is stable, so equally frequent words stay in order of their characters.
+            let mut words: Vec<(&String, &u64)> = counts.iter().collect();
+            words.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            let kept = config.vocab_size - SPECIAL_TOKENS;
+            word_model(words.into_iter().take(kept).map(|(word, _)| word.as_str()))
+        }
+    };
+    finish(pipeline, model)
+}
+
+/// A fixed list of words; see [`Tokenizer::from_words`].
+pub(super) fn fixed(words: &[impl AsRef<str>]) -> Tokenizer {
+    let model = word_model(words.iter().map(AsRef::as_ref));
+    finish(Pipeline::fixed_words(), model).expect("a word model with its special tokens in place is a valid tokenizer")
+}
+
+/// Puts pipeline and model together.
+fn finish(pipeline: Pipeline, model: Value) -> Result<Tokenizer, TextError> {
+    let size = match &model["vocab"] {
+        Value::Object(ids) => ids.len(),
+        pieces => pieces.as_array().map_or(0, Vec::len),
+    };
+    file::from_value(file::assemble(pipeline, model, size.saturating_sub(1)), Path::new(ORIGIN))
+}
+
+/// How often each word occurs.
+fn count_words<S: AsRef<str>>(
+    pipeline: &Pipeline,
+    lines: impl Iterator<Item = S>,
+) -> Result<BTreeMap<String, u64>, TextError> {
+    let malformed = |error: serde_json::Error| TextError::TokenizerFile {
+        path: ORIGIN.into(),
+        found: error.to_string(),
+        expected: "a pipeline the tokenizers crate accepts".into(),
+    };
+    let normalizer: Option<NormalizerWrapper> =
+        serde_json::from_value(pipeline.normalizer.clone()).map_err(malformed)?;
+    let pre_tokenizer: Option<PreTokenizerWrapper> =
+        serde_json::from_value(pipeline.pre_tokenizer.clone()).map_err(malformed)?;
+
+    let mut counts = HashMap::new();
+    for line in lines {
+        let line = line.as_ref();
+        let words = pipeline::words(normalizer.as_ref(), pre_tokenizer.as_ref(), line)
+            .map_err(|error| refused(line, &error))?;
+        for word in words {
+            *counts.entry(word).or_default() += 1;
+        }
+    }
+    if counts.is_empty() {
+        return Err(TextError::Empty { origin: "the text to train a tokenizer on".into() });
+    }
+    Ok(counts.into_iter().collect())
+}
+
+/// The tokens ahead of all learned ones: `</s>`, `<unk>`, the bytes.
+fn leading_tokens() -> Vec<String> {
+    let bytes = (0..=u8::MAX).map(byte_label);
+    [END.to_owned(), UNKNOWN.to_owned()].into_iter().chain(bytes).collect()
+}
+
+/// The same, as the crate's trainers take them.
+fn leading_added_tokens() -> Vec<AddedToken> {
+    leading_tokens().into_iter().map(|label| AddedToken::from(label, true)).collect()
+}
+
+/// An error of one of the crate's trainers.
+fn failed(kind: &'static str, message: impl ToString) -> TextError {
+    TextError::Training { kind, message: message.to_string() }
+}
+
+/// A word-level model: special tokens around `words`, in order; repeated words count once.
+fn word_model<'a>(words: impl Iterator<Item = &'a str>) -> Value {
+    let mut vocabulary: HashMap<&str, usize> = HashMap::from([(END, 0), (UNKNOWN, 1)]);
+    for word in words.filter(|word| *word != PAD) {
+        let next = vocabulary.len();
+        vocabulary.entry(word).or_insert(next);
+    }
+    let pad = vocabulary.len();
+    vocabulary.insert(PAD, pad);
+    json!({"type": "WordLevel", "vocab": vocabulary, "unk_token": UNKNOWN})
+}

@@ -1,0 +1,127 @@
+//! Reading parallel text: the forms a corpus may have, and what is said about damaged ones.
+
+use std::fs;
+use std::path::PathBuf;
+
+use text::{Pair, ParallelPath, ParallelReader, TextError, read_parallel};
+
+struct Folder(temp_dir::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(temp_dir::TempDir::new().unwrap())
+    }
+
+    fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, contents).unwrap();
+        path
+    }
+
+    /// The message of the error that reading `path` gives, without the folder's own path.
+    fn error(&self, path: &ParallelPath) -> String {
+        let message = read_parallel(path).unwrap_err().to_string();
+        message.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+fn tsv(path: PathBuf) -> ParallelPath {
+    ParallelPath::Tsv(path.into())
+}
+
+fn files(source: PathBuf, target: PathBuf) -> ParallelPath {
+    ParallelPath::Files { source: source.into(), target: target.into() }
+}
+
+fn pair(source: &str, target: &str) -> Pair {
+    Pair { source: source.into(), target: target.into() }
+}
+
+#[test]
+fn tab_separated_lines() {
+    let folder = Folder::new();
+    let path = folder.file("a.tsv", "\u{feff}a cat\teine Katze\r\n b \t\n\tc\u{2028}d");
+    let expected = [pair("a cat", "eine Katze"), pair(" b ", ""), pair("", "c\u{2028}d")];
+    assert_eq!(read_parallel(&tsv(path)).unwrap(), expected);
+}
+
+#[test]
+fn two_files_and_shards() {
+    let folder = Folder::new();
+    let (a, b) = (folder.file("a.en", "1\n\n"), folder.file("b.en", "2"));
+    let (c, d) = (folder.file("a.de", "eins\n\n"), folder.file("b.de", "zwei\n"));
+    assert_eq!(read_parallel(&files(a.clone(), c.clone())).unwrap(), [pair("1", "eins"), pair("", "")]);
+    let shards = ParallelPath::Files {
+        source: [a.clone(), b].into_iter().collect(),
+        target: [c.clone(), d].into_iter().collect(),
+    };
+    assert_eq!(read_parallel(&shards).unwrap().len(), 3);
+    let uneven = ParallelPath::Files { source: [a.clone(), a].into_iter().collect(), target: c.into() };
+    assert!(folder.error(&uneven).contains("2 source files and 1 target files"));
+    let tsv = ParallelPath::Tsv(
+        [folder.file("x", "1\t2\n"), folder.file("empty", ""), folder.file("y", "3\t4")].into_iter().collect(),
+    );
+    assert_eq!(read_parallel(&tsv).unwrap(), [pair("1", "2"), pair("3", "4")]);
+}
+
+#[test]
+fn damage_is_located() {
+    let folder = Folder::new();
+    assert_eq!(
+        folder.error(&tsv(folder.file("a.tsv", "a\tb\nc d\n"))),
+        "a.tsv:2: found 0 tabs, expected exactly one (source TAB target); fix or remove the line"
+    );
+    assert!(folder.error(&tsv(folder.file("a.tsv", "a\tb\tc"))).starts_with("a.tsv:1: found 2 tabs"));
+    assert!(folder.error(&tsv(folder.file("a.tsv", "a\tb\n\n"))).starts_with("a.tsv:2: found 0 tabs"));
+    assert_eq!(
+        folder.error(&tsv(folder.file("a.tsv", b"a\tb\nc\t\xff\n"))),
+        "a.tsv:2: found bytes that are not UTF-8, expected UTF-8 text; \
+         convert the file, for example with `iconv -t UTF-8`"
+    );
+    let (long, short) = (folder.file("a.en", "1\n2\n3\n"), folder.file("a.de", "1\n2\n"));
+    assert_eq!(
+        folder.error(&files(long.clone(), short.clone())),
+        "a.en has 3 lines and a.de has 2, expected as many in both; line N of one must translate line N of the other"
+    );
+    assert!(folder.error(&files(short, long)).starts_with("a.de has 2 lines and a.en has 3"));
+    assert!(folder.error(&tsv(folder.file("a.tsv", ""))).starts_with("a.tsv: found no text"));
+    assert!(folder.error(&tsv(folder.0.path().join("none"))).starts_with("none: cannot be read"));
+    assert!(folder.error(&tsv(folder.0.path().to_owned())).contains("cannot be read"));
+    assert!(folder.error(&tsv(folder.file("a.gz", b"\x1f\x8b\x08"))).contains("found gzip-compressed"));
+}
+
+#[test]
+fn after_an_error_comes_nothing() {
+    let folder = Folder::new();
+    let path = folder.file("a.tsv", "a\tb\nc\nd\te\n");
+    let mut reader = ParallelReader::open(&tsv(path)).unwrap();
+    assert!(matches!(reader.next(), Some(Ok(_))));
+    assert!(matches!(reader.next(), Some(Err(TextError::Columns { line: 2, tabs: 0, .. }))));
+    assert!(reader.next().is_none());
+}
+
+#[test]
+fn paths_in_a_configuration() {
+    #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct Task {
+        train: ParallelPath,
+    }
+    for text in [
+        "train = \"x.tsv\"\n",
+        "train = [\"x.tsv\", \"y.tsv\"]\n",
+        "[train]\nsource = \"a.en\"\ntarget = \"a.de\"\n",
+        "[train]\nsource = [\"a.en\", \"b.en\"]\ntarget = [\"a.de\", \"b.de\"]\n",
+    ] {
+        let task: Task = toml::from_str(text).unwrap();
+        assert_eq!(toml::to_string(&task).unwrap(), text);
+    }
+    for (text, message) in [
+        ("train = 3", "expected the path of a TSV file"),
+        ("train = []", "at least one path"),
+        ("train = { source = \"a\" }", "missing field `target`"),
+        ("train = { source = \"a\", target = \"b\", c = \"d\" }", "unknown field `c`"),
+    ] {
+        let error = toml::from_str::<Task>(text).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
