@@ -1,0 +1,65 @@
+//! Everything that can go wrong between a run folder and a text.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use model::ConfigError;
+use model::backend::BackendError;
+use model::weights::WeightsError;
+use text::TextError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    #[error(
+        "{path} is not a run folder: {missing} is missing; give the folder that `train` wrote (runs/NAME), \
+         or wait for its first validation"
+    )]
+    NotARun { path: PathBuf, missing: &'static str },
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path}: {source}")]
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{path}: {source}")]
+    Config { path: PathBuf, source: ConfigError },
+    #[error("{path}: {source}")]
+    Weights { path: PathBuf, source: WeightsError },
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("{option} = {found}: expected {expected}")]
+    Option { option: &'static str, found: String, expected: String },
+    #[error(
+        "text {number}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
+         split the text, or train with a larger model.max_length"
+    )]
+    TooLong { number: usize, found: usize, limit: usize },
+    #[error("{origin} is not valid UTF-8; convert the input, for example with iconv")]
+    Utf8 { origin: String },
+    #[error("{origin}: {source}")]
+    Stream { origin: &'static str, source: io::Error },
+    #[error("the device failed: {0}")]
+    Device(String),
+}
+
+/// An error with its causes for a person to read, each told once: most of our messages hold their cause's already.
+pub fn told(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string().trim_end().to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.contains(reason.trim_end()) {
+            text = format!("{text}: {}", reason.trim_end());
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl InferError {
+    /// Whether the reader of standard output went away, which is no failure of ours.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, InferError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

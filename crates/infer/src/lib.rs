@@ -1,0 +1,20 @@
+//! A trained folder put to work: [`TrainedModel`] opens it, [`Translator`] turns texts into texts, [`greedy`] is the
+//! decoder beneath, and [`stream`] connects it to lines of standard input.
+
+#[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
+compile_error!(
+    "no backend: build with `--features flex` (CPU, the default), `ndarray`, `wgpu`, `vulkan` or `cuda`, \
+     for example `cargo run -p infer --no-default-features --features wgpu -- …`"
+);
+
+pub mod config;
+pub mod error;
+pub mod greedy;
+pub mod stream;
+pub mod trained;
+pub mod translator;
+
+pub use config::DecodingConfig;
+pub use error::InferError;
+pub use trained::TrainedModel;
+pub use translator::{Translation, Translator};

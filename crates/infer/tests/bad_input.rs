@@ -1,0 +1,224 @@
+//! Whatever is wrong with a run folder, a text or an option: one message that says where, what was found, what was
+//! expected and what to do, exit code 1 (or 2 for wrong usage), and no panic.
+
+mod common;
+
+use std::process::Stdio;
+
+use common::{MAX_LENGTH, Run, config, tokenizer, weights_of};
+use model::{ModelConfig, VocabularySizes};
+use text::Tokenizer;
+
+const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];
+
+/// The run's weights replaced by those of another configuration or vocabulary are refused.
+fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), told: &[&str]) {
+    let run = Run::new();
+    let (mut config, mut sizes) = (config(), VocabularySizes::joint(tokenizer().vocab_size()));
+    change(&mut config, &mut sizes);
+    run.write("model.safetensors", weights_of(&config, sizes));
+    run.refuses(&["1"], &[&["model.safetensors: tensor"], told].concat());
+}
+
+#[test]
+fn what_is_no_run_folder_is_told_what_is_missing() {
+    let run = Run::new();
+    for file in FILES {
+        let bytes = run.read(file);
+        run.remove(file);
+        let told = format!("{file} is missing");
+        run.refuses(&["1"], &[&told, "is not a run folder", "give the folder that `train` wrote"]);
+        run.write(file, bytes);
+    }
+    assert_eq!(run.infer(&["1"]).code, Some(0), "all are there again");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let run = Run::new();
+    std::fs::remove_dir_all(run.path()).unwrap();
+    let name = run.path().display().to_string();
+    run.refuses(&["1"], &["is not a run folder", &name, "wait for its first validation"]);
+    std::fs::write(run.path(), "a file").unwrap();
+    run.refuses(&["1"], &["is not a run folder", &name]);
+}
+
+#[test]
+fn a_file_cut_in_half_is_named() {
+    for (file, told) in [
+        ("source.tokenizer.json", "use the file that training wrote"),
+        ("target.tokenizer.json", "use the file that training wrote"),
+        ("model.safetensors", "damaged"),
+    ] {
+        let run = Run::new();
+        let bytes = run.read(file);
+        run.write(file, &bytes[..bytes.len() / 2]);
+        run.refuses(&["1"], &[file, told]);
+        run.write(file, "");
+        run.refuses(&["1"], &[file, told]);
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_named() {
+    for file in FILES {
+        let run = Run::new();
+        run.write(file, b"\xFF\xFE\x00\x01 a picture, say");
+        run.refuses(&["1"], &[file]);
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_make_is_refused_with_what_was_expected() {
+    let run = Run::new();
+    run.write("source.tokenizer.json", r#"{ "model": { "type": "WordPiece", "vocab": {} } }"#);
+    run.refuses(&["1"], &["source.tokenizer.json", "WordPiece", "WordLevel"]);
+    run.write("source.tokenizer.json", tokenizer().to_json().replace("\"0\"", "\"</s>\""));
+    run.refuses(&["1"], &["source.tokenizer.json", "expected"]);
+}
+
+#[test]
+fn weights_of_another_shape_are_refused_naming_the_tensor_and_both_shapes() {
+    refuses_weights(|config, _| config.d_model = 32, &["[13, 32]", "[13, 16]", "embeddings.shared"]);
+    refuses_weights(|config, _| config.d_ff = 8, &["[8, 16]", "[32, 16]", "feed_forward"]);
+    refuses_weights(|_, sizes| *sizes = VocabularySizes::joint(20), &["[20, 16]", "[13, 16]", "embeddings.shared"]);
+}
+
+#[test]
+fn weights_too_few_or_too_many_are_refused_naming_one() {
+    refuses_weights(|config, _| config.bias = false, &["bias` is missing", "another configuration"]);
+    refuses_weights(
+        |config, _| config.decoder_layers = 2,
+        &["`decoder.layers.1.", "has no place", "another configuration"],
+    );
+}
+
+#[test]
+fn weights_of_another_program_are_refused() {
+    let run = Run::new();
+    let bytes = run.read("model.safetensors");
+    let at = bytes.windows(8).position(|window| window == b"\"attend\"").unwrap();
+    run.write("model.safetensors", [&bytes[..at], b"\"format\"", &bytes[at + 8..]].concat());
+    run.refuses(&["1"], &["model.safetensors", "`attend`", "not written by this program"]);
+}
+
+#[test]
+fn a_vocabulary_of_another_size_is_refused() {
+    let run = Run::new();
+    run.write("target.tokenizer.json", Tokenizer::from_words(&["one", "two"]).to_json());
+    run.refuses(&["1"], &["model.tie = \"three\"", "config.toml", "the source has 13 entries and the target 5"]);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_shown_with_its_line_or_field() {
+    let line = |line: &str, replacement: &str, told: &[&str]| {
+        let run = Run::new();
+        let place = format!("config.toml: TOML parse error at line {},", run.configure(line, replacement));
+        run.refuses(&["1"], &[&[place.as_str()], told].concat());
+    };
+    line("d_model = 16", "d_modell = 16", &["unknown field `d_modell`", "`d_model`"]);
+    line("d_model = 16", "d_model = \"big\"", &["string \"big\""]);
+    line("[decoding]", "[decoding]\nbeams = 4", &["unknown field `beams`"]);
+    line("[model]", "[network]", &["missing field `model`"]);
+
+    let field = |line: &str, replacement: &str, told: &[&str]| {
+        let run = Run::new();
+        run.configure(line, replacement);
+        run.refuses(&["1"], &[told, &["config.toml"]].concat());
+    };
+    field("n_heads = 2", "n_heads = 3", &["model.n_heads = 3", "a divisor of model.d_model = 16", "choose one of"]);
+    field("n_heads = 2", "", &["model.n_heads = nothing", "every key", "restore the file"]);
+    field("d_ff = 32", "d_ff = 0", &["model.d_ff = 0", "at least 1"]);
+    field("dropout = 0.1", "dropout = nan", &["model.dropout = NaN", "below 1"]);
+    field("[decoding]", "[decoding]\nmax_length = 99", &["decoding.max_length = 99", "1 to model.max_length = 24"]);
+}
+
+#[test]
+fn a_text_longer_than_the_models_positions_is_named_with_both_lengths() {
+    let run = Run::new();
+    let fits = "1 ".repeat(MAX_LENGTH - 1);
+    let long = "1 ".repeat(MAX_LENGTH);
+    assert_eq!(run.answers(&[&fits], &[]).len(), 1);
+    let told = ["25 tokens", "text 2", "24 (model.max_length)", "split the text"];
+    run.infer(&["1", &long]).failed_telling(&told);
+}
+
+#[test]
+fn lines_before_one_that_is_too_long_are_still_answered() {
+    let run = Run::new();
+    let answers = run.answers(&["1 2", "3"], &[]);
+    let ran = run.infer_on(format!("1 2\n3\n{}\n4\n", "1 ".repeat(MAX_LENGTH)), &["--quiet"]);
+    ran.failed_telling(&["25 tokens", "3", "24 (model.max_length)"]);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), answers);
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_named_and_those_before_it_are_answered() {
+    let run = Run::new();
+    let answers = run.answers(&["1 2", "3"], &[]);
+    let ran = run.infer_on(b"1 2\n3\ncaf\xE9\n4\n", &["--quiet"]);
+    ran.failed_telling(&["line 3", "standard input", "not valid UTF-8", "iconv"]);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), answers);
+}
+
+#[test]
+fn an_option_out_of_range_is_refused_naming_the_range() {
+    let run = Run::new();
+    run.refuses(&["--max-length", "0", "1"], &["--max-length", "= 0", "1 to model.max_length = 24"]);
+    run.refuses(&["--max-length", "25", "1"], &["--max-length", "= 25", "1 to model.max_length = 24"]);
+    run.refuses(&["--batch-tokens", "0", "1"], &["--batch-tokens = 0", "at least 1"]);
+    run.refuses(&["--threads", "0", "1"], &["--threads = 0", "at least 1"]);
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let run = Run::new();
+    for (arguments, told) in [
+        (&["--format", "xml", "1"], &["xml", "text, jsonl"]),
+        (&["--threads", "many", "1"], &["many", "--threads"]),
+        (&["--max-length", "-1", "1"], &["-1", "--model"]),
+        (&["--modle", "x", "1"], &["--modle", "--model"]),
+    ] {
+        let ran = run.infer(arguments);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        ran.tells(told);
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[cfg(not(feature = "wgpu"))]
+#[test]
+fn a_device_that_is_not_compiled_in_names_the_feature_to_build_with() {
+    let told = ["device `wgpu` is not in this build", "which has", "flex", "--features wgpu"];
+    Run::new().refuses(&["--device", "wgpu", "1"], &told);
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_gpu_that_is_not_there_is_told_with_the_way_to_the_cpu() {
+    let ran = Run::new().infer_without_gpu(&["--device", "wgpu", "1"]);
+    ran.failed_telling(&["device `wgpu` cannot be opened", "--device flex"]);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn an_unknown_device_is_told_the_known_ones() {
+    Run::new().refuses(&["--device", "tpu", "1"], &["`tpu`", "cuda, vulkan, wgpu, ndarray, flex"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_that_is_full_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let ran = Run::new().infer_into(Stdio::from(full), &["--quiet", "1"]);
+    ran.failed_telling(&["standard output", "No space left"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_input_that_cannot_be_read_is_a_failure() {
+    let run = Run::new();
+    let folder = std::fs::File::open(run.path()).unwrap();
+    let ran = run.infer_from(Stdio::from(folder), &["--quiet"]);
+    ran.failed_telling(&["standard input", "directory"]);
+}

@@ -1,0 +1,181 @@
+//! Runs the `infer` binary on a run folder with random weights, each test on one of its own.
+#![allow(dead_code)] // each test file uses its part
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use model::random::{self, Stream};
+use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
+use serde_json::Value;
+use temp_dir::TempDir;
+use text::Tokenizer;
+
+mod ran;
+
+pub use ran::{Ran, without_gpu};
+
+/// Positions of the model: texts of up to 23 words.
+pub const MAX_LENGTH: usize = 24;
+
+pub fn tokenizer() -> Tokenizer {
+    let words: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+    Tokenizer::from_words(&words)
+}
+
+pub fn config() -> ModelConfig {
+    ModelConfig {
+        d_model: 16,
+        n_heads: 2,
+        d_ff: 32,
+        encoder_layers: 1,
+        decoder_layers: 1,
+        max_length: MAX_LENGTH,
+        ..ModelConfig::default()
+    }
+}
+
+/// A model that answers differently to different texts, and ends some of its answers itself. Its weights are larger than
+/// an untrained network's, so that what it says depends on what it read.
+pub fn weights_of(config: &ModelConfig, sizes: VocabularySizes) -> Vec<u8> {
+    let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+    let model = Transformer::new(config, sizes, 1, &device).expect("a valid configuration");
+    let mut tensors = weights::collect(&model);
+    for (index, tensor) in tensors.iter_mut().enumerate() {
+        let mut stream = Stream::new(random::key(&[SEED, index as u64]));
+        if !tensor.name.contains("norm") {
+            tensor.values.iter_mut().for_each(|value| *value = (stream.below(2001) as f32 - 1000.0) / 500.0);
+        }
+    }
+    weights::to_safetensors(&tensors, "{}").expect("weights")
+}
+
+/// Found by trying: see `the_model_of_these_tests_is_worth_testing_with`.
+const SEED: u64 = 17;
+
+/// A run folder.
+pub struct Run {
+    folder: TempDir,
+}
+
+impl Run {
+    pub fn new() -> Self {
+        let run = Self { folder: temp_dir::TempDir::new().expect("a temporary folder") };
+        let (config, tokenizer) = (config(), tokenizer());
+        let model = toml::to_string(&config).expect("TOML");
+        // Tables that are not for decoding are none of its business.
+        run.write("config.toml", format!("[model]\n{model}\n[training]\nsteps = \"many\"\n\n[decoding]\n"));
+        run.write("source.tokenizer.json", tokenizer.to_json());
+        run.write("target.tokenizer.json", tokenizer.to_json());
+        run.write("model.safetensors", weights_of(&config, VocabularySizes::joint(tokenizer.vocab_size())));
+        run
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.file(name), bytes).expect("a writable folder");
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
+    /// Replaces a line of `config.toml` and returns the number of the (last) line in its place.
+    pub fn configure(&self, line: &str, replacement: &str) -> usize {
+        let config = String::from_utf8(self.read("config.toml")).expect("text");
+        let at = config.lines().position(|found| found == line).unwrap_or_else(|| panic!("{line:?} in:\n{config}"));
+        self.write("config.toml", config.replacen(line, replacement, 1));
+        at + replacement.lines().count()
+    }
+
+    /// On flex unless told otherwise: it is always there, and other backends may round differently.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+        if !arguments.contains(&"--device") {
+            command.args(["--device", "flex"]);
+        }
+        command.arg("--model").arg(self.path()).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `infer --model FOLDER` with these arguments and nothing on standard input.
+    pub fn infer(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).output().expect("a binary that starts"))
+    }
+
+    /// Runs it where no driver for a GPU is to be found.
+    pub fn infer_without_gpu(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        Ran::from(without_gpu(&mut command).output().expect("a binary that starts"))
+    }
+
+    /// Runs it with standard output going elsewhere.
+    pub fn infer_into(&self, output: Stdio, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).stdout(output).output().expect("a binary that starts"))
+    }
+
+    /// Runs it with standard input coming from elsewhere.
+    pub fn infer_from(&self, input: Stdio, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).stdin(input).output().expect("a binary that starts"))
+    }
+
+    /// Runs it with pipes to all sides.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdin(Stdio::piped()).spawn().expect("a binary that starts")
+    }
+
+    /// Runs it on standard input.
+    pub fn infer_on(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> Ran {
+        let mut child = self.start(arguments);
+        let (mut stdin, input) = (child.stdin.take().expect("standard input"), input.as_ref().to_vec());
+        // A child that stops reading is a matter for the test, not for the writer.
+        let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+        let output = child.wait_with_output().expect("an end");
+        writer.join().expect("a writer that ends");
+        Ran::from(output)
+    }
+
+    /// The lines that it writes for these texts as arguments.
+    pub fn answers(&self, texts: &[&str], options: &[&str]) -> Vec<String> {
+        self.infer(&[&["--quiet"], options, &["--"], texts].concat()).lines()
+    }
+
+    /// The lines that it writes for these lines of standard input.
+    pub fn answers_on(&self, input: impl AsRef<[u8]>, options: &[&str]) -> Vec<String> {
+        self.infer_on(input, &[&["--quiet"], options].concat()).lines()
+    }
+
+    /// Expects one clear message with all of `told`, the first of them exactly once, and exit code 1.
+    pub fn refuses(&self, arguments: &[&str], told: &[&str]) {
+        self.infer(arguments).failed_telling(told);
+    }
+}
+
+/// A line of `--format jsonl`.
+pub fn object(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+}
+
+/// Different texts of one to twenty words, long and short mixed.
+pub fn texts(count: usize) -> Vec<String> {
+    let mut stream = Stream::new(random::key(&[2]));
+    let mut text = |_| {
+        let words: Vec<String> = (0..1 + stream.below(20)).map(|_| stream.below(10).to_string()).collect();
+        words.join(" ")
+    };
+    (0..count).map(&mut text).collect()
+}

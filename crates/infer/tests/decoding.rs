@@ -1,0 +1,217 @@
+//! Texts in, texts out: what is written does not depend on how the texts came or how they are computed.
+
+mod common;
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::{Run, object, texts};
+
+#[test]
+fn the_model_of_these_tests_is_worth_testing_with() {
+    let run = Run::new();
+    let lines = run.answers_on(texts(100).join("\n"), &["--format", "jsonl"]);
+    let objects: Vec<_> = lines.iter().map(|line| object(line)).collect();
+    let different: HashSet<&str> = objects.iter().map(|object| object["text"].as_str().unwrap()).collect();
+    let finished = objects.iter().filter(|object| object["finished"] == true).count();
+    assert!(different.len() > 50, "only {} different answers", different.len());
+    assert!((10..90).contains(&finished), "{finished} of 100 end by themselves");
+}
+
+#[test]
+fn arguments_and_standard_input_get_the_same_answers_in_order() {
+    let run = Run::new();
+    let texts = texts(40);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let answers = run.answers(&texts, &[]);
+    assert_eq!(answers.len(), texts.len());
+    assert_eq!(run.answers_on(texts.join("\n") + "\n", &[]), answers);
+    assert_eq!(run.answers_on(texts.join("\n"), &[]), answers, "without a last line end");
+    assert_eq!(run.answers_on(texts.join("\r\n"), &[]), answers, "with the line ends of Windows");
+
+    let backwards: Vec<&str> = texts.iter().rev().copied().collect();
+    let mut answers_backwards = run.answers(&backwards, &[]);
+    answers_backwards.reverse();
+    assert_eq!(answers_backwards, answers, "each answer follows its text");
+}
+
+#[test]
+fn each_text_alone_gets_the_answer_it_gets_among_others() {
+    let run = Run::new();
+    let texts = texts(8);
+    let together = run.answers_on(texts.join("\n"), &[]);
+    for (text, answer) in texts.iter().zip(&together) {
+        assert_eq!(&run.answers(&[text], &[])[0], answer, "{text}");
+    }
+}
+
+#[test]
+fn more_lines_than_are_decoded_together_keep_their_order() {
+    let run = Run::new();
+    let texts = texts(2500);
+    let lines = run.answers_on(texts.join("\n"), &["--format", "jsonl", "--max-length", "4"]);
+    let sources: Vec<String> = lines.iter().map(|line| object(line)["source"].as_str().unwrap().to_string()).collect();
+    assert_eq!(sources, texts);
+}
+
+#[test]
+fn an_empty_line_gives_an_empty_line() {
+    let run = Run::new();
+    let answer = run.answers(&["1 2"], &[])[0].clone();
+    assert!(!answer.is_empty());
+    assert_eq!(run.answers_on("\n1 2\n\n   \n1 2\n", &[]), ["", &answer, "", "", &answer]);
+    assert_eq!(run.answers(&["", "1 2"], &[]), ["", &answer]);
+    assert_eq!(run.answers_on("", &[]), [""; 0], "and nothing gives nothing");
+}
+
+#[test]
+fn a_text_of_several_lines_gets_one_line() {
+    let run = Run::new();
+    assert_eq!(run.answers(&["1 2\n3\r\n4"], &[]).len(), 1);
+}
+
+#[test]
+fn unknown_words_are_decoded_too() {
+    let run = Run::new();
+    let answers = run.answers(&["eleven 💡", "1 eleven 2"], &[]);
+    assert_eq!(answers.len(), 2);
+}
+
+#[test]
+fn the_names_of_commands_are_texts_like_any_other() {
+    let run = Run::new();
+    let unknown = run.answers(&["eleven"], &[]);
+    for name in ["score", "serve", "help"] {
+        let ran = run.infer(&[name, "--quiet"]);
+        assert_eq!(ran.lines(), unknown, "{name}");
+    }
+    assert_eq!(run.infer(&["--quiet", "score", "serve"]).lines().len(), 2);
+}
+
+#[test]
+fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
+    let run = Run::new();
+    let texts = texts(30);
+    let plain = run.answers_on(texts.join("\n"), &[]);
+    let lines = run.answers_on(texts.join("\n"), &["--format", "jsonl"]);
+    assert_eq!(lines.len(), texts.len());
+    for ((line, text), answer) in lines.iter().zip(&texts).zip(&plain) {
+        let object = object(line);
+        assert_eq!(object["source"], **text);
+        assert_eq!(object["text"], **answer);
+        let tokens: Vec<&str> = object["tokens"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+        let shown: Vec<&str> = tokens.iter().copied().filter(|token| *token != "<unk>").collect();
+        assert_eq!(shown.join(" "), *answer, "words are joined by spaces, and unknown ones leave no trace");
+        let longest = (text.split(' ').count() + 1 + 50).min(common::MAX_LENGTH);
+        assert_eq!(object["finished"].as_bool().unwrap(), tokens.len() < longest, "{object}");
+    }
+    let empty = object(&run.answers(&[""], &["--format", "jsonl"])[0]);
+    assert_eq!((&empty["source"], &empty["text"], &empty["finished"]), (&"".into(), &"".into(), &true.into()));
+    assert_eq!(empty["tokens"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn an_answer_is_cut_at_the_length_asked_for() {
+    let run = Run::new();
+    let texts = texts(30);
+    let whole = run.answers_on(texts.join("\n"), &["--format", "jsonl"]);
+    let cut = run.answers_on(texts.join("\n"), &["--format", "jsonl", "--max-length", "3"]);
+    let mut shorter = 0;
+    for (whole, cut) in whole.iter().zip(&cut) {
+        let tokens = |line: &str| object(line)["tokens"].as_array().unwrap().clone();
+        let (whole_tokens, cut_tokens) = (tokens(whole), tokens(cut));
+        assert_eq!(cut_tokens, whole_tokens[..whole_tokens.len().min(3)], "the beginning stays");
+        shorter += usize::from(cut_tokens.len() < whole_tokens.len());
+        assert_eq!(object(cut)["finished"], whole_tokens.len() < 3, "{cut}");
+    }
+    assert!(shorter > 0, "nothing to cut");
+
+    run.configure("[decoding]", "[decoding]\nmax_length = 3");
+    assert_eq!(run.answers_on(texts.join("\n"), &["--format", "jsonl"]), cut, "as in the run's own configuration");
+}
+
+#[test]
+fn the_size_of_batches_changes_nothing() {
+    let run = Run::new();
+    let input = texts(100).join("\n");
+    let answers = run.answers_on(&input, &[]);
+    for tokens in ["1", "7", "100", "1000000"] {
+        assert_eq!(run.answers_on(&input, &["--batch-tokens", tokens]), answers, "--batch-tokens {tokens}");
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let run = Run::new();
+    let input = texts(100).join("\n");
+    let answers = run.answers_on(&input, &["--threads", "1"]);
+    for threads in ["2", "3"] {
+        assert_eq!(run.answers_on(&input, &["--threads", threads]), answers, "--threads {threads}");
+    }
+}
+
+#[test]
+fn the_device_is_told_unless_it_shall_be_quiet() {
+    let run = Run::new();
+    let ran = run.infer(&["1 2"]);
+    assert_eq!(ran.code, Some(0));
+    ran.tells(&["parameters on flex", "float32"]);
+    assert_eq!(ran.stdout.lines().count(), 1, "only the answer goes to standard output");
+    assert_eq!(run.infer(&["--quiet", "1 2"]).stderr, "");
+}
+
+#[test]
+fn answers_come_even_if_nobody_reads_the_rest() {
+    let run = Run::new();
+    let mut child = run.start(&["1 2"]);
+    drop(child.stderr.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_it_quietly() {
+    let run = Run::new();
+    let mut child = run.start(&["--quiet", "--max-length", "2"]);
+    let mut stdin = child.stdin.take().unwrap();
+    // More than fits into any pipe, so that it has to notice.
+    let writer = thread::spawn(move || drop(stdin.write_all("1 2 3\n".repeat(200_000).as_bytes())));
+    let mut first = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut first).unwrap();
+    drop(stdout);
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
+    assert!(first.ends_with('\n'), "{first:?}");
+    writer.join().unwrap();
+}
+
+#[test]
+fn a_person_typing_is_answered_line_by_line() {
+    let run = Run::new();
+    let answer = run.answers(&["1 2 3"], &[])[0].clone() + "\n";
+    let mut child = run.start(&["--quiet"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let (sender, answers) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut line = String::new();
+        while stdout.read_line(&mut line).unwrap() > 0 {
+            sender.send(std::mem::take(&mut line)).unwrap();
+        }
+    });
+    for _ in 0..2 {
+        stdin.write_all(b"1 2 3\n").unwrap();
+        stdin.flush().unwrap();
+        let answered = answers.recv_timeout(Duration::from_secs(20)).expect("an answer while the input is open");
+        assert_eq!(answered, answer);
+    }
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    reader.join().unwrap();
+}
