@@ -1,0 +1,103 @@
+//! Adam (Kingma and Ba 2015) with the paper's constants (section 5.3): β₁ 0.9, β₂ 0.98, ε 1e-9.
+//!
+//! burn has one too, but keeps its state by random parameter ids and restores it to a device of its own choosing; a run
+//! that resumes bit for bit on the device it was given needs the moments by name.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
+use model::weights::{NamedTensor, Path};
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.98;
+const EPSILON: f64 = 1e-9;
+
+/// The optimizer's memory: two moments per parameter, by the parameter's name.
+#[derive(Debug, Default)]
+pub struct Adam {
+    moments: BTreeMap<String, Moments>,
+}
+
+/// Running means of the gradient and of its square, flat.
+#[derive(Clone, Debug)]
+struct Moments {
+    first: Tensor<1>,
+    second: Tensor<1>,
+}
+
+impl Adam {
+    /// The model after update number `step` (from 1) with its gradients; parameters without one stay as they are.
+    pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
+        let corrections = (1.0 - BETA_1.powf(step as f64), 1.0 - BETA_2.powf(step as f64));
+        model.map(&mut Update { adam: self, path: Path::default(), gradients, learning_rate, corrections })
+    }
+
+    /// The moments as tensors, for a checkpoint.
+    pub fn tensors(&self) -> Vec<NamedTensor> {
+        let named = |kind: &str, name: &str, moment: &Tensor<1>| NamedTensor {
+            name: format!("{kind}.{name}"),
+            shape: moment.dims().to_vec(),
+            values: moment.to_data().iter::<f32>().collect(),
+        };
+        let both = |(name, moments): (&String, &Moments)| {
+            [named("first", name, &moments.first), named("second", name, &moments.second)]
+        };
+        self.moments.iter().flat_map(both).collect()
+    }
+
+    /// The optimizer whose tensors these are.
+    pub fn from_tensors(tensors: Vec<NamedTensor>, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let (mut first, mut second) = (BTreeMap::new(), BTreeMap::new());
+        for tensor in tensors {
+            let size = tensor.values.len();
+            let value = Tensor::<1>::from_data(TensorData::new(tensor.values, [size]), &device);
+            match tensor.name.split_once('.') {
+                Some(("first", name)) => first.insert(name.to_string(), value),
+                Some(("second", name)) => second.insert(name.to_string(), value),
+                _ => None,
+            };
+        }
+        let pair = |(name, first)| second.remove(&name).map(|second| (name, Moments { first, second }));
+        Self { moments: first.into_iter().filter_map(pair).collect() }
+    }
+}
+
+struct Update<'a> {
+    adam: &'a mut Adam,
+    path: Path,
+    gradients: GradientsParams,
+    learning_rate: f64,
+    corrections: (f64, f64),
+}
+
+impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
+        let shape = gradient.dims();
+        let gradient = gradient.reshape([shape.iter().product::<usize>()]);
+        let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
+        let Moments { first, second } = self.adam.moments.remove(&self.path.name()).unwrap_or_else(fresh);
+        let first = first.mul_scalar(BETA_1) + gradient.clone().mul_scalar(1.0 - BETA_1);
+        let second = second.mul_scalar(BETA_2) + gradient.square().mul_scalar(1.0 - BETA_2);
+
+        let (correction_1, correction_2) = self.corrections;
+        let deviation = second.clone().sqrt().mul_scalar(1.0 / correction_2.sqrt()).add_scalar(EPSILON);
+        let change = (first.clone() / deviation).mul_scalar(self.learning_rate / correction_1);
+        self.adam.moments.insert(self.path.name(), Moments { first, second });
+
+        let (id, weight, mapper) = param.consume();
+        let moved = weight.without_autodiff() - change.reshape(shape);
+        Param::from_mapped_value(id, moved.autodiff().require_grad(), mapper)
+    }
+}

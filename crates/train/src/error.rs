@@ -1,0 +1,55 @@
+//! Everything that can go wrong in training.
+
+use std::io;
+use std::path::PathBuf;
+
+use infer::InferError;
+use model::ConfigError;
+use model::weights::WeightsError;
+use text::TextError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error("cannot read {path}: {source}; give an existing configuration, such as configs/tiny.toml")]
+    ConfigFile { path: PathBuf, source: io::Error },
+    #[error("{path}: {source}")]
+    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("{origin}: {source}")]
+    Config { origin: String, source: ConfigError },
+    #[error("--set {given}: {reason}")]
+    Set { given: String, reason: String },
+    #[error("{path}: {action} failed: {source}; check that the folder exists, is writable and has room")]
+    Write { path: PathBuf, action: &'static str, source: io::Error },
+    #[error(
+        "{path} already holds a run; continue it with --resume, or start anew with --overwrite (the old one is kept beside it)"
+    )]
+    Exists { path: PathBuf },
+    #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
+    NotARun { path: PathBuf },
+    #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
+    OtherConfig { path: PathBuf, difference: String },
+    #[error(
+        "{path} differs from the vocabulary that this run would use now: the corpus has changed; restore it, or start \
+         anew with --overwrite"
+    )]
+    OtherVocabulary { path: PathBuf },
+    #[error(
+        "{path} has {found} bytes, but the checkpoint counts on {expected}: it was changed from outside; restore it, \
+         or start anew with --overwrite"
+    )]
+    Metrics { path: PathBuf, found: u64, expected: u64 },
+    #[error("checkpoint {path}: {reason}; remove that folder to resume from the one before it")]
+    Checkpoint { path: PathBuf, reason: String },
+    #[error("{path}: {source}")]
+    Weights { path: PathBuf, source: WeightsError },
+    #[error("{0}")]
+    Data(String),
+    #[error("step {step}: the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]
+    Diverged { step: u64, loss: f64 },
+    #[error("the device failed: {0}")]
+    Device(String),
+    #[error(transparent)]
+    Text(#[from] TextError),
+    #[error(transparent)]
+    Infer(#[from] InferError),
+}

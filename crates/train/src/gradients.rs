@@ -1,0 +1,137 @@
+//! Gradients of a whole update: gathered over its parts, measured and clipped by their global norm.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// Adds the gradients of one part of an update to those of the parts before it.
+pub fn add<M: Module>(model: &M, sum: Option<GradientsParams>, part: GradientsParams) -> GradientsParams {
+    let Some(sum) = sum else { return part };
+    let mut visitor = Add { sum, part };
+    model.visit(&mut visitor);
+    visitor.sum
+}
+
+/// The norm of all gradients as one vector, `[1]`, left on the device.
+pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> Option<Tensor<1>> {
+    let mut visitor = SquaredNorm { gradients, sum: None };
+    model.visit(&mut visitor);
+    visitor.sum.map(Tensor::sqrt)
+}
+
+/// Scales all gradients alike, so that their global norm is at most `longest`.
+pub fn clip<M: Module>(model: &M, gradients: &mut GradientsParams, norm: Tensor<1>, longest: f64) {
+    let factor = norm.add_scalar(1e-6).recip().mul_scalar(longest).clamp_max(1.0);
+    model.visit(&mut Scale { gradients, factor });
+}
+
+struct Add {
+    sum: GradientsParams,
+    part: GradientsParams,
+}
+
+impl ModuleVisitor for Add {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(part) = self.part.remove::<D>(param.id) else { return };
+        let sum = match self.sum.remove::<D>(param.id) {
+            Some(sum) => sum + part,
+            None => part,
+        };
+        self.sum.register(param.id, sum);
+    }
+}
+
+struct SquaredNorm<'a> {
+    gradients: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for SquaredNorm<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+        // Row by row first: above 4 Mi elements, `flex` adds a whole tensor in an order that varies.
+        let square = gradient.square().sum_dim(D - 1).sum();
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + square,
+            None => square,
+        });
+    }
+}
+
+struct Scale<'a> {
+    gradients: &'a mut GradientsParams,
+    factor: Tensor<1>,
+}
+
+impl ModuleVisitor for Scale<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.gradients.register(param.id, gradient * self.factor.clone().unsqueeze());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn model() -> Linear {
+        LinearConfig::new(3, 2).init(&Device::flex().autodiff())
+    }
+
+    /// The gradients of the sum of the model's squared outputs for one row of input.
+    fn gradients(model: &Linear, row: [f32; 3]) -> GradientsParams {
+        let input = Tensor::<2>::from_floats([row], &Device::flex().autodiff());
+        GradientsParams::from_grads(model.forward(input).square().sum().backward(), model)
+    }
+
+    fn flat(model: &Linear, gradients: &GradientsParams) -> Vec<f32> {
+        let tensors = model::weights::collect_gradients(model, gradients);
+        tensors.into_iter().flat_map(|tensor| tensor.values).collect()
+    }
+
+    fn norm(model: &Linear, gradients: &GradientsParams) -> f32 {
+        global_norm(model, gradients).unwrap().into_scalar()
+    }
+
+    #[test]
+    fn parts_add_up_element_by_element() {
+        let model = model();
+        let rows = [[1.0, 2.0, 3.0], [-1.0, 0.5, 0.0], [0.1, 0.2, -0.3]];
+        let sum = rows.iter().fold(None, |sum, row| Some(add(&model, sum, gradients(&model, *row)))).unwrap();
+        let parts: Vec<Vec<f32>> = rows.iter().map(|row| flat(&model, &gradients(&model, *row))).collect();
+        for (i, total) in flat(&model, &sum).into_iter().enumerate() {
+            let expected: f32 = parts.iter().map(|part| part[i]).sum();
+            assert!((total - expected).abs() < 1e-4, "{total} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn the_norm_is_over_all_parameters_and_clipping_keeps_the_direction() {
+        let model = model();
+        let whole = gradients(&model, [1.0, 2.0, 3.0]);
+        let before = flat(&model, &whole);
+        let expected = before.iter().map(|x| x * x).sum::<f32>().sqrt();
+        assert!((norm(&model, &whole) - expected).abs() < 1e-4 * expected);
+
+        let mut clipped = gradients(&model, [1.0, 2.0, 3.0]);
+        let unclipped_norm = global_norm(&model, &clipped).unwrap();
+        clip(&model, &mut clipped, unclipped_norm, f64::from(expected) / 4.0);
+        for (after, before) in flat(&model, &clipped).iter().zip(&before) {
+            assert!((after - before / 4.0).abs() < 1e-4 * expected, "{after} is not a quarter of {before}");
+        }
+    }
+
+    #[test]
+    fn short_gradients_are_left_as_they_are() {
+        let model = model();
+        let mut short = gradients(&model, [1.0, 2.0, 3.0]);
+        let before = flat(&model, &short);
+        let length = global_norm(&model, &short).unwrap();
+        clip(&model, &mut short, length, 1e6);
+        assert_eq!(flat(&model, &short), before);
+    }
+}

@@ -1,0 +1,30 @@
+//! Training, from one configuration file to one run folder.
+//!
+//! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
+//! (what is learned), [`batches`] (in which order), [`schedule`], [`workers`], [`gradients`] and [`adam`] (how a step is
+//! made), [`meter`] and [`validation`] (how well it goes), [`run_folder`] and [`checkpoint`] (what is kept) and
+//! [`progress`] (what is shown).
+
+#[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
+compile_error!(
+    "no backend: build with `--features flex` (CPU, the default), `ndarray`, `wgpu`, `vulkan` or `cuda`, \
+     for example `cargo run -p train --no-default-features --features wgpu -- …`"
+);
+
+pub mod adam;
+pub mod batches;
+pub mod checkpoint;
+pub mod config;
+pub mod error;
+pub mod gradients;
+pub mod meter;
+pub mod progress;
+pub mod run_folder;
+pub mod schedule;
+pub mod task;
+pub mod trainer;
+pub mod validation;
+pub mod workers;
+
+pub use config::RunConfig;
+pub use error::TrainError;

@@ -1,0 +1,113 @@
+//! What a logged line tells, gathered on the device, so that no step waits for another.
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use model::Batch;
+use serde::{Deserialize, Serialize};
+
+use crate::error::TrainError;
+
+/// Sums since the last logged line.
+#[derive(Debug)]
+pub struct Meter {
+    loss: Option<Tensor<1>>,
+    nll: Option<Tensor<1>>,
+    /// Of the last update, `[1]`.
+    pub gradient_norm: Option<Tensor<1>>,
+    tokens: usize,
+    padded: usize,
+    since: Instant,
+}
+
+/// The same as plain numbers, for a checkpoint between two lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    pub loss: f32,
+    pub nll: f32,
+    pub tokens: usize,
+    pub padded: usize,
+}
+
+/// A logged line's numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Label-smoothed cross-entropy in nats per real target token.
+    pub loss: f64,
+    /// Without smoothing.
+    pub nll: f64,
+    pub gradient_norm: f64,
+    /// Share of target positions that were padding.
+    pub padding: f64,
+    pub seconds: f64,
+    /// Real target tokens per second.
+    pub tokens_per_second: f64,
+}
+
+impl Meter {
+    /// Goes on counting where a checkpoint was taken, its clock at zero.
+    pub fn resume(counted: Counted, device: &Device) -> Self {
+        let tensor = |sum: f32| (counted.tokens > 0).then(|| Tensor::from_floats([sum], device));
+        Self {
+            loss: tensor(counted.loss),
+            nll: tensor(counted.nll),
+            gradient_norm: None,
+            tokens: counted.tokens,
+            padded: counted.padded,
+            since: Instant::now(),
+        }
+    }
+
+    /// Counts a batch with its sums over real tokens.
+    pub fn add(&mut self, loss: Tensor<1>, nll: Tensor<1>, batch: &Batch) {
+        let sum = |old: Option<Tensor<1>>, new: Tensor<1>| match old {
+            Some(old) => old + new,
+            None => new,
+        };
+        self.loss = Some(sum(self.loss.take(), loss));
+        self.nll = Some(sum(self.nll.take(), nll));
+        self.tokens += batch.target_tokens;
+        self.padded += batch.target_output.dims().iter().product::<usize>();
+    }
+
+    /// Leaves out the time since `started`, in which nothing was trained.
+    pub fn pause(&mut self, started: Instant) {
+        self.since += started.elapsed();
+    }
+
+    /// What has been counted so far.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn counted(&self) -> Result<Counted, TrainError> {
+        let (loss, nll) = (scalar(&self.loss)?, scalar(&self.nll)?);
+        Ok(Counted { loss, nll, tokens: self.tokens, padded: self.padded })
+    }
+
+    /// The line's numbers; counting starts anew.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn read(&mut self, device: &Device) -> Result<Reading, TrainError> {
+        let Counted { loss, nll, tokens, padded } = self.counted()?;
+        let gradient_norm = scalar(&self.gradient_norm)?.into();
+        let (tokens, seconds) = (tokens.max(1) as f64, self.since.elapsed().as_secs_f64());
+        *self = Self::resume(Counted::default(), device);
+        Ok(Reading {
+            loss: f64::from(loss) / tokens,
+            nll: f64::from(nll) / tokens,
+            gradient_norm,
+            padding: 1.0 - tokens / padded.max(1) as f64,
+            seconds,
+            tokens_per_second: tokens / seconds.max(1e-9),
+        })
+    }
+}
+
+fn scalar(tensor: &Option<Tensor<1>>) -> Result<f32, TrainError> {
+    match tensor {
+        Some(tensor) => tensor.clone().try_into_scalar().map_err(|error| TrainError::Device(error.to_string())),
+        None => Ok(0.0),
+    }
+}

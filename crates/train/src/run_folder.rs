@@ -1,0 +1,239 @@
+//! The run folder: what `train` writes and `infer` reads.
+//!
+//! Files and folders are written beside their place, synced and renamed, so that a reader never meets half of one.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use infer::trained::files;
+use serde::Serialize;
+use text::Tokenizer;
+
+use crate::config::RunConfig;
+use crate::error::TrainError;
+use crate::task::Task;
+
+/// What to do about a folder that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse it, naming the two ways out.
+    Refuse,
+    /// Go on from its last checkpoint.
+    Resume,
+    /// Rename it aside and start anew.
+    SetAside,
+}
+
+/// A run folder that can be written to.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    metrics: File,
+}
+
+impl RunFolder {
+    /// Whether `path` holds a run to resume; sets an old one aside if so asked. Nothing new is written yet.
+    ///
+    /// # Errors
+    /// A folder that is in the way, or that was made with another configuration or other vocabularies.
+    pub fn prepare(path: &Path, existing: Existing, config: &RunConfig, task: &Task) -> Result<bool, TrainError> {
+        if !path.exists() {
+            return Ok(false);
+        }
+        let config_file = path.join(files::CONFIG);
+        if !config_file.is_file() {
+            let empty = path.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+            return if empty { Ok(false) } else { Err(TrainError::NotARun { path: path.to_path_buf() }) };
+        }
+        match existing {
+            Existing::Refuse => Err(TrainError::Exists { path: path.to_path_buf() }),
+            Existing::Resume => {
+                same_config(&config_file, config)?;
+                same_vocabularies(path, task)?;
+                Ok(true)
+            }
+            Existing::SetAside => {
+                let aside = (1..)
+                    .map(|n| path.with_file_name(format!("{}.old-{n}", name(path))))
+                    .find(|aside| !aside.exists())
+                    .unwrap_or_else(|| path.with_extension("old"));
+                fs::rename(path, &aside).map_err(write_error(path, "setting the old run aside"))?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Makes a new folder with its configuration and vocabularies; it appears whole or not at all.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    pub fn create(path: &Path, config: &RunConfig, task: &Task) -> Result<Self, TrainError> {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(parent).map_err(write_error(parent, "creating the folder"))?;
+        replace_folder(path, |folder| {
+            write_file(&folder.join(files::CONFIG), config.to_toml().as_bytes())?;
+            write_file(&folder.join(files::SOURCE_TOKENIZER), task.source_tokenizer.to_json().as_bytes())?;
+            write_file(&folder.join(files::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
+            write_file(&folder.join(METRICS), b"")
+        })?;
+        Self::open(path)
+    }
+
+    /// Opens a folder made before.
+    ///
+    /// # Errors
+    /// Metrics that cannot be opened for writing.
+    pub fn open(path: &Path) -> Result<Self, TrainError> {
+        let file = path.join(METRICS);
+        let options = fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&file);
+        let mut metrics = options.map_err(write_error(&file, "opening the file"))?;
+        metrics.seek(SeekFrom::End(0)).map_err(write_error(&file, "finding the end"))?;
+        Ok(Self { path: path.to_path_buf(), metrics })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one object to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// A full disk, for one.
+    pub fn log(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
+        let fail = |source| TrainError::Write { path: self.path.join(METRICS), action: "writing", source };
+        let mut bytes = serde_json::to_vec(line).map_err(|error| fail(error.into()))?;
+        bytes.push(b'\n');
+        self.metrics.write_all(&bytes).map_err(fail)
+    }
+
+    /// Length of `metrics.jsonl`, safely on disk.
+    ///
+    /// # Errors
+    /// A full disk, for one.
+    pub fn metrics_length(&mut self) -> Result<u64, TrainError> {
+        let length = self.metrics.sync_all().and_then(|()| self.metrics.stream_position());
+        length.map_err(write_error(&self.path.join(METRICS), "syncing"))
+    }
+
+    /// Cuts `metrics.jsonl` to what it held at a checkpoint.
+    ///
+    /// # Errors
+    /// A file that cannot be written, or that is shorter than that.
+    pub fn cut_metrics(&mut self, length: u64) -> Result<(), TrainError> {
+        let path = self.path.join(METRICS);
+        let found = self.metrics.metadata().map_err(write_error(&path, "reading the length"))?.len();
+        if found < length {
+            return Err(TrainError::Metrics { path, found, expected: length });
+        }
+        let cut = self.metrics.set_len(length).and_then(|()| self.metrics.seek(SeekFrom::Start(length)));
+        cut.map(|_| ()).map_err(write_error(&path, "cutting to the checkpoint"))
+    }
+
+    /// Replaces the weights that `infer` uses.
+    ///
+    /// # Errors
+    /// A full disk, for one.
+    pub fn write_weights(&self, bytes: &[u8]) -> Result<(), TrainError> {
+        replace_file(&self.path.join(files::WEIGHTS), bytes)
+    }
+}
+
+const METRICS: &str = "metrics.jsonl";
+
+/// Refuses to resume with another configuration, naming the first difference.
+fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
+    let old = fs::read_to_string(path).map_err(|source| TrainError::ConfigFile { path: path.to_path_buf(), source })?;
+    let old: RunConfig = toml::from_str(&old)
+        .map_err(|source| TrainError::Toml { path: path.to_path_buf(), source: Box::new(source) })?;
+    if old == *config {
+        return Ok(());
+    }
+    let table = |config: &RunConfig| toml::Value::try_from(config).ok();
+    let difference = first_difference("", table(&old).as_ref(), table(config).as_ref()).unwrap_or_default();
+    Err(TrainError::OtherConfig { path: path.parent().unwrap_or(path).to_path_buf(), difference })
+}
+
+/// The first key with two values, such as `training.seed: 1 there, 2 now`.
+fn first_difference(key: &str, old: Option<&toml::Value>, new: Option<&toml::Value>) -> Option<String> {
+    if let (Some(toml::Value::Table(old)), Some(toml::Value::Table(new))) = (old, new) {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let below = |name: &str| if key.is_empty() { name.to_string() } else { format!("{key}.{name}") };
+        return names.into_iter().find_map(|name| first_difference(&below(name), old.get(name), new.get(name)));
+    }
+    let written = |value: Option<&toml::Value>| value.map_or("not set".to_string(), toml::Value::to_string);
+    (old != new).then(|| format!("{key}: {} there, {} now", written(old), written(new)))
+}
+
+/// Refuses to resume with vocabularies other than the run's: its weights mean nothing to them.
+fn same_vocabularies(path: &Path, task: &Task) -> Result<(), TrainError> {
+    for (file, tokenizer) in
+        [(files::SOURCE_TOKENIZER, &task.source_tokenizer), (files::TARGET_TOKENIZER, &task.target_tokenizer)]
+    {
+        if Tokenizer::load(&path.join(file))?.to_json() != tokenizer.to_json() {
+            return Err(TrainError::OtherVocabulary { path: path.join(file) });
+        }
+    }
+    Ok(())
+}
+
+/// An I/O error with the file and what was being done.
+pub(crate) fn write_error(path: &Path, action: &'static str) -> impl Fn(std::io::Error) -> TrainError {
+    let path = path.to_path_buf();
+    move |source| TrainError::Write { path: path.clone(), action, source }
+}
+
+/// Writes a file and waits until it is on disk.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let mut file = File::create(path).map_err(write_error(path, "creating the file"))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(write_error(path, "writing"))
+}
+
+/// Replaces a file as a whole.
+fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    let beside = scratch(path);
+    write_file(&beside, bytes)
+        .and_then(|()| fs::rename(&beside, path).map_err(write_error(path, "moving into place")))
+        .and_then(|()| sync_parent(path))
+        .inspect_err(|_| drop(fs::remove_file(&beside)))
+}
+
+/// Fills a folder beside `path` and moves it there; an empty folder in its place is replaced.
+pub(crate) fn replace_folder(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let beside = scratch(path);
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(write_error(&beside, "removing the remains of an earlier attempt"))?;
+    }
+    fs::create_dir(&beside).map_err(write_error(&beside, "creating the folder"))?;
+    fill(&beside)
+        .and_then(|()| sync_folder(&beside))
+        .and_then(|()| fs::rename(&beside, path).map_err(write_error(path, "moving into place")))
+        .and_then(|()| sync_parent(path))
+        .inspect_err(|_| drop(fs::remove_dir_all(&beside)))
+}
+
+/// `runs/.tiny.partial` for `runs/tiny`.
+fn scratch(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}.partial", name(path)))
+}
+
+/// The last part of a path, without the slash that may follow it.
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn sync_parent(path: &Path) -> Result<(), TrainError> {
+    sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// Makes names in a folder durable. Only Unix can open a folder for that; elsewhere the rename itself must do.
+fn sync_folder(path: &Path) -> Result<(), TrainError> {
+    if cfg!(unix) {
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(write_error(path, "syncing the folder"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! A run folder trained on one backend decodes on every other to the same text.
+
+use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use infer::{TrainedModel, Translator};
+use model::backend::{self, Backend};
+use train::RunConfig;
+use train::progress::Progress;
+use train::task::Task;
+use train::trainer::{Outcome, Trainer};
+use train::workers::Workers;
+
+const CONFIG: &str = r#"
+[task]
+kind = "copy"
+min_length = 4 # one shape throughout: a GPU compiles its kernels for each
+max_length = 4
+
+[model]
+d_model = 16
+n_heads = 2
+d_ff = 32
+encoder_layers = 1
+decoder_layers = 1
+dropout = 0.1
+max_length = 16
+
+[training]
+steps = 30
+max_tokens = 40
+accumulate = 2
+schedule = "constant"
+learning_rate = 0.01
+warmup_steps = 5
+
+[validation]
+every = 30
+sentences = 4
+"#;
+
+/// The backends in this build; GPUs only where a driver was promised.
+fn backends() -> Vec<Backend> {
+    backend::compiled().into_iter().filter(|backend| !backend.is_gpu() || cfg!(feature = "gpu-tests")).collect()
+}
+
+#[test]
+fn a_run_folder_decodes_on_every_backend_to_the_same_text() {
+    let place = temp_dir::TempDir::new().unwrap();
+    let file = place.path().join("copy.toml");
+    fs::write(&file, CONFIG).unwrap();
+    let config = RunConfig::load(&file, &[]).unwrap();
+    let task = Task::new(&config).unwrap();
+    let texts = ["3 1 4 1", "5 9 2 6", "5 3 5 8"].map(String::from);
+    for trained_on in backends() {
+        let folder = place.path().join(trained_on.to_string());
+        let mut trainer =
+            Trainer::new(&config, &task, &folder, false, trained_on.open().unwrap(), Workers::new(1).unwrap()).unwrap();
+        let outcome = trainer.run(&Progress::new(30, 0, true), &AtomicBool::new(false)).unwrap();
+        assert!(matches!(outcome, Outcome::Finished(Some(_))));
+
+        let decode = |backend: Backend| {
+            let trained = TrainedModel::open(&folder, &backend.open().unwrap()).unwrap();
+            let translations = Translator::new(&trained, 64).unwrap().translate(&texts, 1).unwrap();
+            translations.into_iter().map(|translation| translation.text).collect::<Vec<_>>()
+        };
+        let expected = decode(trained_on);
+        assert!(expected.iter().any(|text| !text.is_empty()), "an untrained model says nothing: {expected:?}");
+        for backend in backends() {
+            assert_eq!(decode(backend), expected, "trained on {trained_on}, decoded on {backend}");
+        }
+    }
+}

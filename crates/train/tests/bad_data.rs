@@ -1,0 +1,112 @@
+//! Whatever is wrong with the place to write to, the corpus or the vocabulary: one message, exit code 1, no panic, and
+//! nothing left on disk.
+
+mod common;
+
+use common::{TRANSLATE, Workplace, corpus, set};
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let place = Workplace::new();
+    place.write("file", "not a folder");
+    for output in ["file/run", "file/deeper/run"] {
+        place.refuses(
+            output,
+            &[],
+            &["creating the folder failed", "file", "check that the folder exists, is writable"],
+        );
+    }
+    for how in [&["--quiet"], &["--resume"], &["--overwrite"]] {
+        place.refuses("file", how, &["file exists but is not a run folder", "choose another --output"]);
+    }
+}
+
+#[test]
+fn a_folder_that_holds_something_else_is_left_alone() {
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("thesis")).unwrap();
+    place.write("thesis/chapter.txt", "In the beginning");
+    for how in [&["--quiet"], &["--resume"], &["--overwrite"]] {
+        place.refuses("thesis", how, &["thesis exists but is not a run folder", "choose another --output"]);
+    }
+}
+
+#[test]
+fn a_missing_corpus_is_named() {
+    let place = Workplace::translating();
+    place.remove("train.tsv");
+    place.refuses("run", &[], &["train.tsv", "No such file", "check the path"]);
+}
+
+#[test]
+fn a_corpus_line_without_its_tab_is_named() {
+    let place = Workplace::translating();
+    place.write("train.tsv", corpus(5) + "a line alone\n");
+    place.refuses("run", &[], &["train.tsv:6", "found 0 tabs", "expected exactly one (source TAB target)"]);
+    place.write("train.tsv", "a\tb\tc\n");
+    place.refuses("run", &[], &["train.tsv:1", "found 2 tabs", "fix or remove the line"]);
+}
+
+#[test]
+fn a_corpus_line_that_is_not_utf8_is_named() {
+    let place = Workplace::translating();
+    place.write("validation.tsv", b"the cat\tdie Katze\nbig\tgro\xDFe\n");
+    place.refuses("run", &[], &["validation.tsv:2", "not UTF-8", "iconv"]);
+}
+
+#[test]
+fn a_corpus_that_is_empty_or_compressed_is_named() {
+    let place = Workplace::translating();
+    place.write("validation.tsv", "");
+    place.refuses("run", &[], &["validation.tsv", "found no text"]);
+    place.write("validation.tsv", [0x1F, 0x8B, 8, 0]);
+    place.refuses("run", &[], &["validation.tsv", "gzip"]);
+}
+
+#[test]
+fn two_files_of_different_lengths_are_told_apart() {
+    let place = Workplace::translating();
+    place.write("source.txt", "one\ntwo\n");
+    place.write("target.txt", "eins\nzwei\ndrei\n");
+    let setting = r#"task.train={ source = "source.txt", target = "target.txt" }"#;
+    place.refuses("run", &["--set", setting], &["source.txt has 2 lines", "target.txt has 3"]);
+}
+
+#[test]
+fn pairs_that_are_all_too_long_are_refused() {
+    let told = ["no training pair is left", "model.max_length = 2", "raise model.max_length"];
+    Workplace::translating().refuses("run", &["--set", "model.max_length=2"], &told);
+}
+
+#[test]
+fn a_vocabulary_that_cannot_be_is_refused_with_one_that_can() {
+    let place = Workplace::translating();
+    let refuses = |settings: &[&str], told: &[&str]| place.refuses("run", &set(settings), told);
+    refuses(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
+    refuses(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
+    refuses(&["tokenizer.kind=bpe", "tokenizer.vocab_size=9000"], &["vocabulary of 9000", "at most"]);
+    refuses(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);
+    let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=nan"];
+    refuses(&settings, &["tokenizer.dropout = NaN", "probability"]);
+}
+
+#[test]
+fn translation_without_a_tokenizer_is_told_what_to_add() {
+    let start = TRANSLATE.find("[tokenizer]").unwrap();
+    let end = TRANSLATE.find("[model]").unwrap();
+    let place = Workplace::with(&[&TRANSLATE[..start], &TRANSLATE[end..]].concat());
+    place.refuses("run", &[], &["a [tokenizer] table", "tiny.toml", "vocab_size = 8000"]);
+}
+
+#[test]
+fn two_vocabularies_cannot_share_one_matrix_even_if_they_are_equally_large() {
+    // Ten words on either side, but not the same ten.
+    let told = ["model.tie = \"three\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"two\""];
+    Workplace::translating().refuses("run", &["--set", "tokenizer.joint=false"], &told);
+}
+
+#[test]
+fn a_run_that_diverges_says_what_to_lower() {
+    let ran = Workplace::new().train("run", &["--quiet", "--set", "training.learning_rate=1e30"]);
+    ran.refused_telling(&["the loss is NaN", "step 5", "lower training.learning_rate"]);
+}

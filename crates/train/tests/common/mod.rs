@@ -1,0 +1,233 @@
+//! Runs the `train` binary on tiny configurations, each test in a folder of its own.
+#![allow(dead_code)] // each test file uses its part
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+use temp_dir::TempDir;
+
+#[path = "../../../infer/tests/common/ran.rs"]
+mod ran;
+mod samples;
+
+pub use ran::{Ran, without_gpu};
+pub use samples::{COPY, TRANSLATE, corpus, pairs};
+
+/// A folder with a configuration, in which `train` runs.
+pub struct Workplace {
+    folder: TempDir,
+}
+
+impl Workplace {
+    /// With the copy task as `tiny.toml`.
+    pub fn new() -> Self {
+        Self::with(COPY)
+    }
+
+    /// With the translation task as `tiny.toml`, and its corpora.
+    pub fn translating() -> Self {
+        let place = Self::with(TRANSLATE);
+        place.write("train.tsv", corpus(60));
+        place.write("validation.tsv", corpus(20));
+        place
+    }
+
+    /// With a configuration as `tiny.toml`.
+    pub fn with(config: &str) -> Self {
+        let place = Self { folder: temp_dir::TempDir::new().expect("a temporary folder") };
+        place.write("tiny.toml", config);
+        place
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect("a writable folder");
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).expect("text")
+    }
+
+    /// Names in a folder, sorted.
+    pub fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Everything under the folder with its contents.
+    pub fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let (mut found, mut waiting) = (BTreeMap::new(), vec![self.folder.path().to_path_buf()]);
+        while let Some(path) = waiting.pop() {
+            if path.is_dir() {
+                waiting.extend(fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path()));
+                found.insert(path, Vec::new());
+            } else {
+                let bytes = fs::read(&path).expect("a file");
+                found.insert(path, bytes);
+            }
+        }
+        found
+    }
+
+    /// Copies a run folder.
+    pub fn copy(&self, from: &str, to: &str) {
+        let (from, to) = (self.path(from), self.path(to));
+        for (path, bytes) in self.snapshot() {
+            let Ok(rest) = path.strip_prefix(&from) else { continue };
+            let target = to.join(rest);
+            if path.is_dir() {
+                fs::create_dir_all(target).expect("a folder");
+            } else {
+                fs::create_dir_all(target.parent().expect("a parent")).expect("a folder");
+                fs::write(target, bytes).expect("a file");
+            }
+        }
+    }
+
+    /// Removes a file or a folder with all it holds.
+    pub fn remove(&self, name: &str) {
+        let path = self.path(name);
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        removed.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
+    /// On flex unless told otherwise: other backends promise less than equal bytes.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        if !arguments.contains(&"--device") {
+            command.args(["--device", "flex"]);
+        }
+        command.current_dir(self.folder.path()).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `train` with these very arguments.
+    pub fn call(&self, arguments: &[&str]) -> Ran {
+        Ran::from(self.command(arguments).output().expect("a binary that starts"))
+    }
+
+    /// Runs `train` with these very arguments where no driver for a GPU is to be found.
+    pub fn call_without_gpu(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        Ran::from(without_gpu(&mut command).output().expect("a binary that starts"))
+    }
+
+    /// Runs `train --config tiny.toml --output OUTPUT` with more arguments.
+    pub fn train(&self, output: &str, arguments: &[&str]) -> Ran {
+        self.call(&[&["--config", "tiny.toml", "--output", output], arguments].concat())
+    }
+
+    /// As [`train`](Self::train), to the end.
+    pub fn trained(&self, output: &str, arguments: &[&str]) -> Ran {
+        let ran = self.train(output, arguments);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran
+    }
+
+    /// As [`train`](Self::train), sending a signal as soon as a line that begins with `line` is printed.
+    pub fn train_until(&self, line: &str, signal: &str, output: &str, arguments: &[&str]) -> Ran {
+        let arguments = [&["--config", "tiny.toml", "--output", output], arguments].concat();
+        let mut child = self.command(&arguments).spawn().expect("a binary that starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("standard error"));
+        let mut told = String::new();
+        while !told.lines().last().is_some_and(|last| last.starts_with(line)) {
+            let read = stderr.read_line(&mut told).expect("text");
+            assert!(read > 0, "it ended before it printed {line:?}:\n{told}");
+        }
+        send(signal, &child);
+        stderr.read_to_string(&mut told).expect("text");
+        let code = child.wait().expect("an end").code();
+        Ran { code, stdout: String::new(), stderr: told }
+    }
+
+    /// As [`train`](Self::train), with nobody reading standard error beyond its first line.
+    pub fn train_unheard(&self, output: &str, arguments: &[&str]) -> Option<i32> {
+        let arguments = [&["--config", "tiny.toml", "--output", output], arguments].concat();
+        let mut child = self.command(&arguments).spawn().expect("a binary that starts");
+        let mut stderr = BufReader::new(child.stderr.take().expect("standard error"));
+        stderr.read_line(&mut String::new()).expect("text");
+        drop(stderr);
+        child.wait().expect("an end").code()
+    }
+
+    /// Expects one clear message with all of `told` (the first of them exactly once), exit code 1 and no trace on disk.
+    pub fn refuses(&self, output: &str, arguments: &[&str], told: &[&str]) {
+        let before = self.snapshot();
+        let ran = self.train(output, arguments);
+        ran.refused_telling(told);
+        assert!(before == self.snapshot(), "{arguments:?} left something behind: {:?}", self.names("."));
+    }
+
+    /// Expects wrong usage: exit code 2 and no trace on disk.
+    pub fn misused(&self, arguments: &[&str], told: &[&str]) {
+        let before = self.snapshot();
+        let ran = self.call(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
+        ran.tells(told);
+        assert!(before == self.snapshot(), "{arguments:?} left something behind: {:?}", self.names("."));
+    }
+
+    /// The lines of a run's `metrics.jsonl`.
+    pub fn metrics(&self, run: &str) -> Vec<Value> {
+        let text = self.text(&format!("{run}/metrics.jsonl"));
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    }
+
+    /// The same without what depends on the clock.
+    pub fn metrics_without_timing(&self, run: &str) -> Vec<Value> {
+        let mut lines = self.metrics(run);
+        for line in &mut lines {
+            line.as_object_mut().expect("an object").remove("timing").expect("a `timing` key on every line");
+        }
+        lines
+    }
+
+    pub fn weights(&self, run: &str) -> Vec<u8> {
+        self.read(&format!("{run}/model.safetensors"))
+    }
+
+    /// Expects two runs to have come to the same end along the same way, byte for byte.
+    pub fn same(&self, one: &str, other: &str) {
+        let (first, second) = (self.metrics_without_timing(one), self.metrics_without_timing(other));
+        for (first, second) in first.iter().zip(&second) {
+            assert_eq!(first, second, "the metrics of {one} and {other} part here");
+        }
+        assert_eq!(first.len(), second.len(), "lines of metrics in {one} and {other}");
+        assert!(self.weights(one) == self.weights(other), "the weights of {one} and {other} differ");
+    }
+}
+
+/// `--set` before each setting.
+pub fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
+    settings.iter().flat_map(|setting| ["--set", setting]).collect()
+}
+
+/// The shell has `kill` even where the program is not installed.
+fn send(signal: &str, child: &Child) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
+    assert!(status.expect("a shell").success(), "the run was over before the signal came");
+}
+
+/// Decodes texts with a run folder, through the library.
+pub fn decode(run: &Path, texts: &[&str]) -> Vec<String> {
+    let device = model::backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+    let trained = infer::TrainedModel::open(run, &device).expect("a run folder");
+    let translator = infer::Translator::new(&trained, 1024).expect("a translator");
+    let texts: Vec<String> = texts.iter().map(|text| text.to_string()).collect();
+    translator.translate(&texts, 1).expect("texts that fit").into_iter().map(|translation| translation.text).collect()
+}

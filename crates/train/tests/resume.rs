@@ -1,0 +1,219 @@
+//! Going on after an end of any kind: the result is that of a run that was never interrupted, byte for byte.
+#![cfg(unix)] // signals
+
+mod common;
+
+use common::{Workplace, corpus, set};
+
+/// Long enough to be interrupted; lines and validations fall on different steps, and checkpoints on none.
+const LONG: &[&str] = &[
+    "training.steps=300",
+    "training.log_every=7",
+    "training.checkpoint_every=1000",
+    "validation.every=45",
+    "validation.samples=0",
+];
+/// Checkpoints at 3, 6, … 18 and 20, where no line is logged but at 15 and 20.
+const MANY_CHECKPOINTS: &[&str] = &["training.checkpoint_every=3", "training.keep=100"];
+/// Whatever makes an update depend on more than weights and data.
+const ELABORATE: &[&str] =
+    &["task.kind=reverse", "model.dropout=0.2", "training.accumulate=2", "training.clip_norm=0.5"];
+
+/// Arguments with all of these settings.
+fn with(settings: &[&[&'static str]], options: &[&'static str]) -> Vec<&'static str> {
+    [&set(&settings.concat()), options].concat()
+}
+
+/// Interrupts a long run in its first tenth, resumes it and compares it with one that ran through.
+fn interrupted_and_resumed_is_the_same(settings: &[&'static str]) {
+    let place = Workplace::new();
+    let settings = &[LONG, settings];
+    place.trained("whole", &with(settings, &["--quiet"]));
+
+    let ran = place.train_until("step 14/", "INT", "broken", &with(settings, &[]));
+    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
+    ran.tells(&["interrupted at step", "checkpoint written", "--resume"]);
+    let checkpoints = place.names("broken/checkpoints");
+    assert_eq!(checkpoints.len(), 1, "{checkpoints:?}");
+
+    let ran = place.trained("broken", &with(settings, &["--resume"]));
+    ran.tells(&[&format!("going on from {}", checkpoints[0].replace('-', " "))]);
+    place.same("whole", "broken");
+}
+
+#[test]
+fn ctrl_c_leaves_a_checkpoint_from_which_the_run_ends_as_if_never_interrupted() {
+    interrupted_and_resumed_is_the_same(&[]);
+}
+
+#[test]
+fn so_it_does_with_accumulation_dropout_and_clipping() {
+    interrupted_and_resumed_is_the_same(ELABORATE);
+}
+
+#[test]
+fn a_request_to_terminate_is_taken_like_ctrl_c() {
+    let place = Workplace::new();
+    let ran = place.train_until("step 14/", "TERM", "run", &with(&[LONG], &[]));
+    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
+    assert_eq!(place.names("run/checkpoints").len(), 1);
+}
+
+#[test]
+fn a_killed_run_goes_on_from_its_last_checkpoint() {
+    let place = Workplace::new();
+    let settings = &[LONG, &["training.steps=200", "training.checkpoint_every=10"]];
+    place.trained("whole", &with(settings, &["--quiet"]));
+    let ran = place.train_until("step 28/", "KILL", "killed", &with(settings, &[]));
+    assert_eq!(ran.code, None, "{}", ran.stderr);
+    place.trained("killed", &with(settings, &["--quiet", "--resume"]));
+    place.same("whole", "killed");
+    assert_eq!(place.names("killed"), place.names("whole"), "no scraps");
+    assert_eq!(place.names("killed/checkpoints"), place.names("whole/checkpoints"));
+}
+
+#[test]
+fn every_checkpoint_leads_to_the_same_end() {
+    let place = Workplace::new();
+    let settings = &[MANY_CHECKPOINTS, ELABORATE];
+    place.trained("whole", &with(settings, &["--quiet"]));
+    for last in [3, 6, 12, 18] {
+        let run = format!("from-{last}");
+        place.copy("whole", &run);
+        for newer in (last + 3..20).step_by(3).chain([20]) {
+            place.remove(&format!("{run}/checkpoints/step-{newer}"));
+        }
+        place.trained(&run, &with(settings, &["--quiet", "--resume"]));
+        place.same("whole", &run);
+    }
+}
+
+#[test]
+fn translation_goes_on_in_the_middle_of_an_epoch_too() {
+    let words = &["tokenizer.kind=word"][..];
+    let byte_pairs = &["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"][..];
+    for kind in [words, byte_pairs] {
+        let place = Workplace::translating();
+        let settings = &[MANY_CHECKPOINTS, &["training.max_tokens=64"], kind];
+        place.trained("whole", &with(settings, &["--quiet"]));
+        place.copy("whole", "resumed");
+        for newer in [6, 9, 12, 15, 18, 20] {
+            place.remove(&format!("resumed/checkpoints/step-{newer}"));
+        }
+        place.trained("resumed", &with(settings, &["--quiet", "--resume"]));
+        place.same("whole", "resumed");
+    }
+}
+
+#[test]
+fn with_nothing_there_yet_it_starts_from_the_beginning() {
+    let place = Workplace::new();
+    place.trained("plain", &["--quiet"]);
+    place.trained("resumed", &["--quiet", "--resume"]);
+    place.same("plain", "resumed");
+
+    place.remove("resumed/checkpoints");
+    place.trained("resumed", &["--quiet", "--resume"]);
+    place.same("plain", "resumed");
+}
+
+#[test]
+fn a_finished_run_says_so_and_stays_as_it_is() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    let before = place.snapshot();
+    place.trained("run", &["--resume"]).tells(&["run is already finished (20 steps)"]);
+    assert_eq!(place.trained("run", &["--resume", "--quiet"]).stderr, "");
+    assert!(before == place.snapshot());
+}
+
+#[test]
+fn another_configuration_is_refused_naming_the_field_and_both_values() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    for (setting, difference) in [
+        ("training.seed=5", "training.seed: 1 there, 5 now"),
+        ("model.max_length=12", "model.max_length: 16 there, 12 now"),
+        ("task.max_length=3", "task.max_length: 4 there, 3 now"),
+        ("task.kind=sort", "task.kind: \"copy\" there, \"sort\" now"),
+        ("decoding.max_length=9", "decoding.max_length: not set there, 9 now"),
+    ] {
+        let told = [difference, "run was made with another configuration", "--overwrite"];
+        place.refuses("run", &["--resume", "--set", setting], &told);
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
+    let place = Workplace::new();
+    place.trained("whole", &["--quiet"]);
+    let half = |name: &str| {
+        let bytes = place.read(name);
+        bytes[..bytes.len() / 2].to_vec()
+    };
+    let newest = "broken/checkpoints/step-20";
+    let damages: [(&str, Option<Vec<u8>>); 7] = [
+        ("state.json", Some(half("whole/checkpoints/step-20/state.json"))),
+        ("state.json", None),
+        ("model.safetensors", Some(half("whole/checkpoints/step-20/model.safetensors"))),
+        ("model.safetensors", None),
+        ("optimizer.safetensors", Some(half("whole/checkpoints/step-20/optimizer.safetensors"))),
+        ("optimizer.safetensors", None),
+        // Sound by itself, but not what belongs there.
+        ("optimizer.safetensors", Some(place.read("whole/checkpoints/step-20/model.safetensors"))),
+    ];
+    for (file, damage) in damages {
+        place.copy("whole", "broken");
+        match &damage {
+            Some(bytes) => place.write(&format!("{newest}/{file}"), bytes),
+            None => place.remove(&format!("{newest}/{file}")),
+        }
+        let told = ["broken/checkpoints/step-20", "remove that folder to resume from the one before it"];
+        place.refuses("broken", &["--resume"], &told);
+        place.remove(newest);
+        place.trained("broken", &["--resume", "--quiet"]);
+        place.same("whole", "broken");
+        place.remove("broken");
+    }
+}
+
+#[test]
+fn metrics_that_were_cut_are_refused_without_advice_to_remove_the_run() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    place.write("run/metrics.jsonl", "");
+    let ran = place.train("run", &["--resume"]);
+    ran.refused_telling(&["metrics.jsonl", "0 bytes", "--overwrite"]);
+    assert!(!ran.stderr.contains("remove that folder"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_damaged_configuration_in_the_folder_is_named() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    place.write("run/config.toml", "[model]\nd_model = \"big\"\n");
+    place.refuses("run", &["--resume"], &["run/config.toml: TOML parse error at line 2", "string \"big\""]);
+}
+
+#[test]
+fn a_corpus_that_gives_another_vocabulary_now_is_refused() {
+    let place = Workplace::translating();
+    place.trained("run", &["--quiet"]);
+    place.write("train.tsv", corpus(60).replace("cat", "hen"));
+    let told = ["source.tokenizer.json", "run", "corpus has changed", "--overwrite"];
+    place.refuses("run", &["--resume"], &told);
+}
+
+#[test]
+fn a_corpus_that_shrank_gives_no_panic() {
+    let place = Workplace::translating();
+    place.write("train.tsv", corpus(20).repeat(3));
+    let settings = &[MANY_CHECKPOINTS, &["training.max_tokens=16"]];
+    place.trained("run", &with(settings, &["--quiet"]));
+    place.remove("run/checkpoints/step-20");
+    // The same vocabulary, but fewer batches than were already taken.
+    place.write("train.tsv", corpus(20));
+    let ran = place.train("run", &with(settings, &["--resume"]));
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    assert!(matches!(ran.code, Some(0 | 1)), "{:?}", ran.code);
+}

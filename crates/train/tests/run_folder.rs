@@ -1,0 +1,241 @@
+//! The folder that `train` leaves: what is in it, what decides its bytes, and what happens to one that is there already.
+
+mod common;
+
+use common::{COPY, Workplace, decode, set};
+use serde_json::Value;
+
+const FILES: [&str; 6] = [
+    "checkpoints",
+    "config.toml",
+    "metrics.jsonl",
+    "model.safetensors",
+    "source.tokenizer.json",
+    "target.tokenizer.json",
+];
+
+fn resolved(place: &Workplace, run: &str) -> toml::Table {
+    place.text(&format!("{run}/config.toml")).parse().expect("TOML")
+}
+
+#[test]
+fn a_run_leaves_its_folder_and_nothing_beside_it() {
+    let place = Workplace::new();
+    let ran = place.trained("run", &[]);
+    assert_eq!(place.names("run"), FILES);
+    assert_eq!(place.names("run/checkpoints/step-20"), ["model.safetensors", "optimizer.safetensors", "state.json"]);
+    assert_eq!(place.names("."), ["run", "tiny.toml"]);
+    assert_eq!(ran.stdout, "", "standard output is for results");
+    ran.tells(&["total", "parameters", "flex", "float32", "step 20/20", "validation at step 10", "test, best weights"]);
+    ran.tells(&["cargo run -p infer -- --model run"]);
+}
+
+#[test]
+fn quiet_means_nothing_on_standard_error() {
+    let ran = Workplace::new().trained("run", &["--quiet"]);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn training_goes_on_when_nobody_reads_its_progress_any_more() {
+    let place = Workplace::new();
+    assert_eq!(place.train_unheard("unheard", &["--set", "training.steps=60"]), Some(0));
+    place.trained("heard", &["--quiet", "--set", "training.steps=60"]);
+    place.same("unheard", "heard");
+}
+
+#[test]
+fn the_folder_is_named_after_the_configuration_unless_told_otherwise() {
+    let place = Workplace::new();
+    assert_eq!(place.call(&["--config", "tiny.toml", "--quiet"]).code, Some(0));
+    assert_eq!(place.names("runs"), ["tiny"]);
+    place.trained("deep/er/run/", &["--quiet"]);
+    assert_eq!(place.names("deep/er"), ["run"]);
+    assert_eq!(place.names("deep/er/run"), FILES);
+}
+
+#[test]
+fn an_empty_folder_is_taken() {
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("run")).unwrap();
+    place.trained("run", &["--quiet"]);
+    assert_eq!(place.names("run"), FILES);
+}
+
+#[test]
+fn the_configuration_kept_is_complete_and_makes_the_same_run_again() {
+    let place = Workplace::new();
+    place.trained("run", &["--seed", "7"]);
+    let config = resolved(&place, "run");
+    assert_eq!(config["training"]["seed"].as_integer(), Some(7), "overrides are in");
+    assert_eq!(config["training"]["label_smoothing"].as_float(), Some(0.1), "defaults are in");
+    assert_eq!(config["training"]["schedule"].as_str(), Some("noam"));
+    assert_eq!(config["model"]["norm"].as_str(), Some("post"));
+    assert_eq!(config["model"]["tie"].as_str(), Some("three"));
+    assert_eq!(config["task"]["min_length"].as_integer(), Some(1));
+    assert_eq!(config["validation"]["metric"].as_str(), Some("exact"));
+
+    assert_eq!(place.call(&["--config", "run/config.toml", "--output", "again", "--quiet"]).code, Some(0));
+    assert_eq!(place.text("again/config.toml"), place.text("run/config.toml"));
+    place.same("run", "again");
+}
+
+#[test]
+fn overrides_reach_any_field_in_any_form_and_the_last_one_counts() {
+    let place = Workplace::new();
+    let settings = set(&[
+        "training.steps=30",
+        "training.steps=2",
+        "model.dropout=0.25",
+        "model.bias=false",
+        "model.norm=pre",
+        "model.activation=\"swiglu\"",
+        "training.learning_rate = 0.5",
+        "task.kind=reverse",
+        "decoding.max_length=9",
+    ]);
+    place.trained("run", &settings);
+    let config = resolved(&place, "run");
+    assert_eq!(config["training"]["steps"].as_integer(), Some(2));
+    assert_eq!(config["training"]["learning_rate"].as_float(), Some(0.5));
+    assert_eq!(config["model"]["dropout"].as_float(), Some(0.25));
+    assert_eq!(config["model"]["bias"].as_bool(), Some(false));
+    assert_eq!(config["model"]["norm"].as_str(), Some("pre"), "a bare word is a string");
+    assert_eq!(config["model"]["activation"].as_str(), Some("swiglu"), "and so is a quoted one");
+    assert_eq!(config["task"]["kind"].as_str(), Some("reverse"));
+    assert_eq!(config["decoding"]["max_length"].as_integer(), Some(9), "a table that the file does not have");
+    assert_eq!(config["model"]["d_model"].as_integer(), Some(16), "the file's own values stay");
+}
+
+#[test]
+fn two_processes_write_the_same_bytes_with_any_number_of_threads() {
+    let place = Workplace::new();
+    let settings = set(&["model.dropout=0.1", "training.accumulate=2"]);
+    for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
+        place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
+    }
+    place.same("one", "two");
+    place.same("one", "three");
+}
+
+#[test]
+fn a_network_wide_enough_to_compute_on_all_cores_gives_the_same_bytes_too() {
+    let place = Workplace::new();
+    let wide = ["model.d_model=64", "model.d_ff=256", "training.max_tokens=2048", "training.steps=3"];
+    let settings = set(&[&wide[..], &["training.accumulate=1", "validation.sentences=200"]].concat());
+    for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
+        place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
+    }
+    place.same("one", "two");
+    place.same("one", "three");
+}
+
+#[test]
+fn the_seed_decides_the_result_and_is_short_for_its_setting() {
+    let place = Workplace::new();
+    place.trained("default", &["--quiet"]);
+    place.trained("one", &["--quiet", "--seed", "1"]);
+    place.trained("two", &["--quiet", "--seed", "2"]);
+    place.trained("also-two", &["--quiet", "--set", "training.seed=2"]);
+    place.same("default", "one");
+    place.same("two", "also-two");
+    assert!(place.weights("one") != place.weights("two"));
+    assert_ne!(place.metrics_without_timing("one"), place.metrics_without_timing("two"));
+}
+
+#[test]
+fn metrics_hold_every_logged_step_and_measurement_and_the_clock_under_one_key() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    let lines = place.metrics("run");
+    let steps = |key: &str| -> Vec<u64> {
+        lines.iter().filter(|line| line.get(key).is_some()).map(|line| line["step"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(steps("loss"), [5, 10, 15, 20]);
+    assert_eq!(steps("validation"), [10, 20]);
+    assert_eq!(steps("test"), [20]);
+    for line in &lines {
+        assert!(line["timing"]["seconds"].as_f64().unwrap() > 0.0, "{line}");
+        let clockless = line.as_object().unwrap().keys().all(|key| !key.contains("second") && !key.contains("time"));
+        assert!(clockless, "{line}");
+    }
+    let logged = &lines[0];
+    for key in ["loss", "nll", "perplexity", "learning_rate", "gradient_norm", "tokens", "padding", "epoch"] {
+        assert!(logged[key].is_number(), "{key} in {logged}");
+    }
+    let report = &lines.last().unwrap()["test"];
+    for key in ["exact_match", "token_accuracy", "nll", "perplexity", "sentences"] {
+        assert!(report[key].is_number(), "{key} in {report}");
+    }
+}
+
+#[test]
+fn as_many_checkpoints_are_kept_as_asked_the_newest() {
+    let place = Workplace::new();
+    place.trained("two", &set(&["training.checkpoint_every=4"]));
+    assert_eq!(place.names("two/checkpoints"), ["step-16", "step-20"]);
+    place.trained("all", &set(&["training.checkpoint_every=4", "training.keep=9"]));
+    assert_eq!(place.names("all/checkpoints"), ["step-12", "step-16", "step-20", "step-4", "step-8"]);
+}
+
+#[test]
+fn a_folder_with_a_run_is_refused_naming_both_ways_out() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    place.refuses("run", &[], &["run already holds a run", "--resume", "--overwrite"]);
+}
+
+#[test]
+fn overwriting_keeps_the_old_run_beside() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    let first = place.weights("run");
+    // A shell completes a folder's name with a slash.
+    for (output, seed) in [("run", "2"), ("run/", "3")] {
+        place.trained(output, &["--quiet", "--overwrite", "--seed", seed]);
+    }
+    assert_eq!(place.names("."), ["run", "run.old-1", "run.old-2", "tiny.toml"]);
+    assert!(place.weights("run.old-1") == first, "the oldest is what it was");
+    assert_eq!(resolved(&place, "run.old-2")["training"]["seed"].as_integer(), Some(2));
+    assert_eq!(resolved(&place, "run")["training"]["seed"].as_integer(), Some(3));
+    assert_eq!(place.names("run.old-1"), FILES);
+}
+
+#[test]
+fn overwriting_what_is_not_there_is_a_plain_run() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet", "--overwrite"]);
+    assert_eq!(place.names("."), ["run", "tiny.toml"]);
+}
+
+#[test]
+fn a_run_decodes_as_its_own_test_said() {
+    let config = COPY.replace("steps = 20", "steps = 60").replace("sentences = 20", "sentences = 20\nsamples = 20");
+    let place = Workplace::with(&config);
+    place.trained("run", &["--quiet"]);
+    let last = place.metrics("run").pop().unwrap();
+    let samples = last["test"]["samples"].as_array().unwrap();
+    let column = |key: &str| -> Vec<&str> { samples.iter().filter_map(|sample| sample[key].as_str()).collect() };
+    assert_eq!(samples.len(), 20);
+    assert_eq!(decode(&place.path("run"), &column("source")), column("output"));
+    assert_eq!(column("source"), column("reference"), "the task is to copy");
+}
+
+#[test]
+fn weights_of_the_best_validation_are_the_ones_kept() {
+    for (metric, key, sign) in
+        [("nll", "nll", -1.0), ("exact", "exact_match", 1.0), ("bleu", "bleu", 1.0), ("chrf", "chrf", 1.0)]
+    {
+        let place = Workplace::new();
+        place.trained("run", &set(&["validation.every=4", &format!("validation.metric={metric}")]));
+        let validations: Vec<Value> =
+            place.metrics("run").into_iter().filter(|line| line.get("validation").is_some()).collect();
+        let score = |line: &Value| sign * line["validation"][key].as_f64().unwrap();
+        let best = validations.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
+        let kept = validations.iter().rfind(|line| line["best"] == true).unwrap();
+        assert_eq!(score(kept), best, "{metric}");
+        let weights = place.weights("run");
+        let header = String::from_utf8_lossy(&weights[8..200]).into_owned();
+        assert!(header.contains(&format!(r#"{{\"step\":{}}}"#, kept["step"])), "{header}");
+    }
+}

@@ -1,0 +1,45 @@
+//! Every configuration that ships can be read, and is what its folder's README says it is.
+
+use std::path::{Path, PathBuf};
+
+use train::RunConfig;
+
+fn configs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let mut found: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_shipped_configuration_is_valid() {
+    let names: Vec<String> =
+        configs().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    assert_eq!(names, ["base", "multi30k-en-de", "reverse", "sort", "tiny", "toy-en-de"]);
+    for path in configs() {
+        RunConfig::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn base_is_the_model_of_the_paper() {
+    let config = RunConfig::load(&configs()[0], &[]).unwrap();
+    assert_eq!(config.model, model::ModelConfig::default());
+    assert_eq!((config.training.warmup_steps, config.training.label_smoothing), (4000, 0.1));
+}
+
+#[test]
+fn overrides_hold_together_not_one_by_one() {
+    let overrides = ["task.kind=translate", "task.train=a.tsv", "task.validation=b.tsv", "tokenizer.kind=word"];
+    let path = configs().into_iter().find(|path| path.ends_with("sort.toml")).unwrap();
+    let refused = |overrides: &[&str]| {
+        let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
+        RunConfig::load(&path, &overrides).unwrap_err().to_string()
+    };
+    // The symbols of the generated task have no place in a translation.
+    let error = refused(&overrides);
+    assert!(error.contains("--set task.kind=translate") && error.contains("symbols"), "{error}");
+
+    let error = refused(&["training.steps=5", "training.speed=9", "model.dropout=0.1"]);
+    assert!(error.contains("--set training.speed=9") && error.contains("unknown field `speed`"), "{error}");
+}

@@ -1,0 +1,131 @@
+//! Training on parallel text, with every kind of vocabulary and every form of corpus.
+
+mod common;
+
+use common::{Workplace, decode, pairs, set};
+
+/// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.
+fn trained_with(settings: &[&str]) -> Workplace {
+    let place = Workplace::translating();
+    let ran = place.trained("run", &set(settings));
+    ran.tells(&["60 training pairs", "validation at step 20"]);
+    let outputs = decode(&place.path("run"), &["the small cat", "", "the red cow sees the mouse"]);
+    assert_eq!(outputs[1], "");
+    assert_eq!(outputs.len(), 3);
+    place
+}
+
+fn is_joint(place: &Workplace) -> bool {
+    place.text("run/source.tokenizer.json") == place.text("run/target.tokenizer.json")
+}
+
+#[test]
+fn words_share_one_vocabulary_by_default() {
+    assert!(is_joint(&trained_with(&[])));
+}
+
+#[test]
+fn words_may_have_a_vocabulary_per_language() {
+    let place = trained_with(&["tokenizer.joint=false", "model.tie=two"]);
+    assert!(!is_joint(&place));
+    assert!(place.text("run/source.tokenizer.json").contains("\"mouse\""));
+    assert!(place.text("run/target.tokenizer.json").contains("\"Maus\""));
+    assert!(!place.text("run/target.tokenizer.json").contains("\"mouse\""));
+}
+
+#[test]
+fn byte_pairs_share_one_vocabulary() {
+    let place = trained_with(&["tokenizer.kind=bpe", "tokenizer.vocab_size=300"]);
+    assert!(is_joint(&place));
+    assert!(place.text("run/source.tokenizer.json").contains("\"BPE\""));
+}
+
+#[test]
+fn byte_pairs_may_have_a_vocabulary_per_language() {
+    let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=285", "tokenizer.joint=false", "model.tie=none"];
+    assert!(!is_joint(&trained_with(&settings)));
+}
+
+#[test]
+fn byte_pairs_may_be_cut_anew_each_epoch() {
+    let place = trained_with(&["tokenizer.kind=bpe", "tokenizer.vocab_size=300"]);
+    let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.3"];
+    let dropped = trained_with(&settings);
+    assert_eq!(place.text("run/source.tokenizer.json"), dropped.text("run/source.tokenizer.json"));
+    assert_ne!(place.metrics_without_timing("run"), dropped.metrics_without_timing("run"));
+}
+
+#[test]
+fn unigrams_share_one_vocabulary() {
+    let place = trained_with(&["tokenizer.kind=unigram", "tokenizer.vocab_size=290"]);
+    assert!(is_joint(&place));
+    assert!(place.text("run/source.tokenizer.json").contains("\"Unigram\""));
+}
+
+#[test]
+fn unigrams_may_have_a_vocabulary_per_language() {
+    let settings = ["tokenizer.kind=unigram", "tokenizer.vocab_size=280", "tokenizer.joint=false", "model.tie=two"];
+    assert!(!is_joint(&trained_with(&settings)));
+}
+
+#[test]
+fn a_pair_of_files_and_a_list_of_shards_are_the_same_corpus() {
+    let place = trained_with(&[]);
+    let side = |side: fn(&(String, String)) -> &String| -> String {
+        pairs(60).iter().map(|pair| side(pair).clone() + "\n").collect()
+    };
+    place.write("train.en", side(|pair| &pair.0));
+    place.write("train.de", side(|pair| &pair.1));
+    let files = r#"task.train={ source = "train.en", target = "train.de" }"#;
+    place.trained("files", &["--quiet", "--set", files]);
+    place.same("run", "files");
+
+    let text = place.text("train.tsv");
+    let middle = text.match_indices('\n').nth(20).unwrap().0 + 1;
+    place.write("a.tsv", &text[..middle]);
+    place.write("b.tsv", &text[middle..]);
+    place.trained("shards", &["--quiet", "--set", r#"task.train=["a.tsv", "b.tsv"]"#]);
+    place.same("run", "shards");
+}
+
+#[test]
+fn two_processes_train_the_same_vocabulary_and_weights() {
+    for kind in ["bpe", "unigram"] {
+        let place = Workplace::translating();
+        let kind = format!("tokenizer.kind={kind}");
+        for (run, threads) in [("one", "1"), ("two", "2")] {
+            let settings = set(&[&kind, "tokenizer.vocab_size=290"]);
+            place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
+        }
+        assert_eq!(place.text("one/source.tokenizer.json"), place.text("two/source.tokenizer.json"));
+        place.same("one", "two");
+    }
+}
+
+#[test]
+fn a_test_split_is_measured_at_the_end() {
+    let place = Workplace::translating();
+    place.write("test.tsv", "the cow\tdie Kuh\nthe mouse\tdie Maus\n");
+    let ran = place.trained("run", &["--set", "task.test=test.tsv"]);
+    ran.tells(&["test, best weights", "die Maus"]);
+    let last = place.metrics("run").pop().unwrap();
+    assert_eq!(last["test"]["sentences"], 2);
+    assert_eq!(last["test"]["samples"][0]["reference"], "die Kuh");
+}
+
+#[test]
+fn pairs_that_are_too_long_or_empty_are_dropped_and_counted() {
+    let place = Workplace::translating();
+    place.write("train.tsv", place.text("train.tsv") + "\tleer\nthe cat\t\n" + &"cow ".repeat(70) + "\tKuh\n");
+    let ran = place.trained("run", &[]);
+    ran.tells(&["dropped 3 of 63 training pairs", "model.max_length = 64"]);
+}
+
+#[test]
+fn only_as_many_sentences_are_validated_as_asked() {
+    let place = Workplace::translating();
+    place.trained("run", &["--quiet", "--set", "validation.sentences=7"]);
+    let metrics = place.metrics("run");
+    let validation = metrics.iter().find(|line| line.get("validation").is_some()).unwrap();
+    assert_eq!(validation["validation"]["sentences"], 7);
+}
