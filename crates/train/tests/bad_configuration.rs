@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{COPY, TRANSLATE, Workplace, set};
+use common::samples::{COPY, TRANSLATE};
+use common::{Workplace, set};
 
 /// `tiny.toml` with one line replaced is refused, naming the file and that line.
 fn refuses_line(config: &str, line: &str, replacement: &str, told: &[&str]) {

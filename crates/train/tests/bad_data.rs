@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{TRANSLATE, Workplace, corpus, set};
+use common::samples::{TRANSLATE, corpus};
+use common::{Workplace, set};
 
 #[test]
 fn a_place_that_cannot_be_written_is_named() {

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Workplace, corpus, set};
+use common::samples::corpus;
+use common::{Workplace, set};
 
 /// Long enough to be interrupted; lines and validations fall on different steps, and checkpoints on none.
 const LONG: &[&str] = &[

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{COPY, Workplace, decode, set};
+use common::samples::COPY;
+use common::{Workplace, decode, set};
 use serde_json::Value;
 
 const FILES: [&str; 6] = [

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Workplace, decode, pairs, set};
+use common::samples::pairs;
+use common::{Workplace, decode, set};
 
 /// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.
 fn trained_with(settings: &[&str]) -> Workplace {

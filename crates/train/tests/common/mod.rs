@@ -12,10 +12,10 @@ use temp_dir::TempDir;
 
 #[path = "../../../infer/tests/common/ran.rs"]
 mod ran;
-mod samples;
+pub mod samples;
 
 pub use ran::{Ran, without_gpu};
-pub use samples::{COPY, TRANSLATE, corpus, pairs};
+use samples::{COPY, TRANSLATE, corpus};
 
 /// A folder with a configuration, in which `train` runs.
 pub struct Workplace {
