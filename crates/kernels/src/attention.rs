@@ -1,0 +1,324 @@
+//! Scaled dot-product attention (paper, section 3.2.1).
+//!
+//! **Why fused:** heads are read and written where they stand, the scores of a few queries exist at a time (so memory
+//! grows with the length, not its square), hidden keys are skipped instead of computed and masked, and the backward pass
+//! computes the weights again instead of having stored them, as FlashAttention does (Dao et al. 2022).
+
+use burn::tensor::{Bool, Tensor, activation};
+
+use crate::dropout::{Dropout, dropout};
+
+/// What each query gathers: dropout(softmax(q·kᵀ / √d_k)) · v, `[batch, head, query, head_size]`.
+///
+/// `queries` is `[batch, head, query, head_size]`, `keys` and `values` are `[batch, head, key, head_size]`; `hidden`
+/// broadcasts to `[batch, head, query, key]` and says `true` where a query may not look.
+pub fn attention(
+    queries: Tensor<4>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    hidden: Option<Tensor<4, Bool>>,
+    dropout: Option<Dropout>,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if fused::applies(&queries) {
+        let [batch, _, query_len, _] = queries.dims();
+        let [_, _, key_len, _] = keys.dims();
+        let seen = match &hidden {
+            None => Some(Seen::all(key_len)),
+            Some(hidden) => Seen::of(hidden, [batch, query_len, key_len]),
+        };
+        if let Some(seen) = seen {
+            return fused::three(queries, keys, values, Attention { seen, dropout });
+        }
+    }
+    portable(queries, keys, values, hidden, dropout)
+}
+
+/// The definition.
+pub fn portable(
+    queries: Tensor<4>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    hidden: Option<Tensor<4, Bool>>,
+    dropped: Option<Dropout>,
+) -> Tensor<4> {
+    let weights = attention_weights(queries, keys, hidden);
+    let weights = match dropped {
+        Some(dropped) => dropout(weights, dropped),
+        None => weights,
+    };
+    weights.matmul(values)
+}
+
+/// Attention weights softmax(q·kᵀ / √d_k) (equation 1): `[batch, head, query, key]`, each row summing to one over the
+/// visible keys, exactly zero at hidden ones, and all zero where every key is hidden.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// let device = Device::flex();
+/// let queries = Tensor::<4>::from_floats([[[[2.0]]]], &device);
+/// let keys = Tensor::<4>::from_floats([[[[0.0], [0.5]]]], &device);
+/// let weights = kernels::attention::attention_weights(queries, keys, None);
+/// let weights: Vec<f32> = weights.into_data().iter().collect();
+/// assert!((weights[1] - 1.0 / (1.0 + (-1f32).exp())).abs() < 1e-6);
+/// ```
+pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, hidden: Option<Tensor<4, Bool>>) -> Tensor<4> {
+    let [_, _, _, head_size] = queries.dims();
+    let scaled = queries.div_scalar((head_size as f64).sqrt());
+    let scores = scaled.matmul(keys.swap_dims(2, 3));
+    let Some(hidden) = hidden else { return activation::softmax(scores, 3) };
+    // Filling twice keeps a row with nothing visible free of NaN: its softmax is uniform, then zero, and so is its gradient.
+    let visible = scores.mask_fill(hidden.clone(), HIDDEN_SCORE);
+    activation::softmax(visible, 3).mask_fill(hidden, 0.0)
+}
+
+/// Far below any real score, yet finite in half precision too.
+const HIDDEN_SCORE: f64 = -3e4;
+
+#[cfg(feature = "flex")]
+use {
+    crate::array::Array,
+    crate::fused::{self, Kept},
+    crate::matrix::{Before, Matrix, Target, multiply},
+    crate::vector::{exp, exp_and_sum, max, sum_pairs, vectorised},
+    rayon::prelude::*,
+};
+
+/// Queries whose scores exist at a time.
+#[cfg(feature = "flex")]
+const BLOCK: usize = 64;
+
+#[cfg(feature = "flex")]
+#[derive(Debug)]
+struct Attention {
+    seen: Seen,
+    dropout: Option<Dropout>,
+}
+
+/// How many keys each query sees, from the first on: padding and the future hide nothing else than the last keys.
+#[cfg(feature = "flex")]
+#[derive(Debug)]
+struct Seen {
+    /// `[batch, query]`, where a dimension that does not matter has length 1.
+    counts: Vec<usize>,
+    batch: usize,
+    queries: usize,
+}
+
+#[cfg(feature = "flex")]
+impl Seen {
+    fn all(key_len: usize) -> Self {
+        Self { counts: vec![key_len], batch: 1, queries: 1 }
+    }
+
+    /// What a mask lets see, if it hides only last keys, and the same ones from every head.
+    fn of(hidden: &Tensor<4, Bool>, [batch, query_len, key_len]: [usize; 3]) -> Option<Self> {
+        let [masks, heads, queries, keys] = hidden.dims();
+        if heads != 1 || keys != key_len || !(masks == 1 || masks == batch) || !(queries == 1 || queries == query_len) {
+            return None;
+        }
+        let data = hidden.to_data();
+        let hidden: Vec<bool> = data.iter::<bool>().collect();
+        let count = |row: &[bool]| {
+            let seen = row.iter().position(|&hidden| hidden).unwrap_or(key_len);
+            row[seen..].iter().all(|&hidden| hidden).then_some(seen)
+        };
+        let counts = hidden.chunks_exact(key_len.max(1)).map(count).collect::<Option<_>>()?;
+        Some(Self { counts, batch: masks, queries })
+    }
+
+    fn count(&self, batch: usize, query: usize) -> usize {
+        let (batch, query) = (if self.batch == 1 { 0 } else { batch }, if self.queries == 1 { 0 } else { query });
+        self.counts[batch * self.queries + query]
+    }
+}
+
+/// `[batch, head, len, head_size]` where it stands.
+#[cfg(feature = "flex")]
+struct Heads<'a> {
+    values: &'a [f32],
+    strides: [usize; 4],
+    head_size: usize,
+}
+
+#[cfg(feature = "flex")]
+impl<'a> Heads<'a> {
+    fn of(array: &'a Array) -> Self {
+        let (values, strides) = array.strided();
+        Self { values, strides, head_size: array.width() }
+    }
+
+    /// Some rows of one head.
+    fn rows(&self, batch: usize, head: usize, first: usize, rows: usize) -> Matrix<'a> {
+        let start = batch * self.strides[0] + head * self.strides[1] + first * self.strides[2];
+        Matrix::strided(&self.values[start.min(self.values.len())..], rows, self.head_size, self.strides[2])
+    }
+}
+
+/// With values of one head next to each other, copied only where they are not.
+#[cfg(feature = "flex")]
+fn readable(array: Array) -> Array {
+    let (_, strides) = array.strided::<4>();
+    if strides[3] == 1 || array.width() == 1 { array } else { array.row_major() }
+}
+
+#[cfg(feature = "flex")]
+impl Attention {
+    /// The weights of queries `first..first + rows` of one head over `keys` keys, before dropout, into `weights`.
+    /// `scores` makes a row of scores into weights.
+    fn weights(
+        &self,
+        weights: &mut [f32],
+        (batch, first, keys): (usize, usize, usize),
+        queries: Matrix,
+        keys_matrix: Matrix,
+        mut row: impl FnMut(usize, &mut [f32]),
+    ) {
+        let scale = 1.0 / (queries.cols as f32).sqrt();
+        let target = Target::new(weights, queries.rows, keys);
+        multiply(target, Before::Forgotten, scale, queries, keys_matrix.transposed());
+        vectorised(|| {
+            for (i, weights) in weights.chunks_exact_mut(keys).enumerate() {
+                let (seen, hidden) = weights.split_at_mut(self.seen.count(batch, first + i));
+                hidden.fill(0.0);
+                row(first + i, seen);
+            }
+        });
+    }
+
+    /// The keys that any of the queries `first..first + rows` sees.
+    fn most(&self, batch: usize, first: usize, rows: usize) -> usize {
+        (first..first + rows).map(|query| self.seen.count(batch, query)).max().unwrap_or(0)
+    }
+}
+
+#[cfg(feature = "flex")]
+impl fused::Operation for Attention {
+    fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
+        let [queries, keys, values] = fused::exactly(inputs).map(readable);
+        let [batch, heads, query_len, head_size] = queries.dims();
+        let [_, _, key_len, _] = keys.dims();
+        let mut context = vec![0.0; batch * query_len * heads * head_size]; // [batch, query, head, head_size]
+        let mut normalisers = vec![0.0; batch * heads * query_len]; // log Σ exp of each query's scores
+        {
+            let (q, k, v) = (Heads::of(&queries), Heads::of(&keys), Heads::of(&values));
+            let width = heads * head_size;
+            let sentences = context.par_chunks_mut((query_len * width).max(1)).enumerate();
+            sentences.zip(normalisers.par_chunks_mut((heads * query_len).max(1))).for_each(
+                |((b, context), normalisers)| {
+                    let mut weights = vec![0.0; BLOCK.min(query_len) * key_len];
+                    for head in 0..heads {
+                        for first in (0..query_len).step_by(BLOCK) {
+                            let rows = BLOCK.min(query_len - first);
+                            let n = self.most(b, first, rows);
+                            if n == 0 {
+                                continue;
+                            }
+                            let weights = &mut weights[..rows * n];
+                            let normalisers = &mut normalisers[head * query_len..];
+                            let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
+                            self.weights(weights, (b, first, n), q, k, |query, scores| {
+                                let peak = max(scores);
+                                let total = exp_and_sum(scores, peak);
+                                let share = if scores.is_empty() { 0.0 } else { 1.0 / total };
+                                scores.iter_mut().for_each(|x| *x *= share);
+                                normalisers[query] = peak + total.ln();
+                            });
+                            self.drop(weights, (b * heads + head) * query_len + first, n, key_len);
+                            let target = &mut context[first * width + head * head_size..];
+                            let target = Target::strided(target, rows, head_size, width);
+                            let weights = Matrix::new(weights, rows, n);
+                            multiply(target, Before::Forgotten, 1.0, weights, v.rows(b, head, 0, n));
+                        }
+                    }
+                },
+            );
+        }
+        let context = Array::new(context, [batch, query_len, heads, head_size]).transposed(1, 2);
+        let normalisers = Array::new(normalisers, [batch, heads, query_len]);
+        (context, if tracked { vec![queries, keys, values, normalisers] } else { vec![] })
+    }
+
+    fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
+        let gradient = readable(gradient);
+        let [queries, keys, values, normalisers] = &kept[..] else { unreachable!("kept by the forward pass") };
+        let [batch, heads, query_len, head_size] = queries.dims();
+        let [_, _, key_len, _] = keys.dims();
+        let width = heads * head_size;
+        let zeros = |len: usize| vec![0.0; batch * len * width]; // [batch, len, head, head_size]
+        let (mut d_queries, mut d_keys, mut d_values) = (zeros(query_len), zeros(key_len), zeros(key_len));
+        let (q, k, v, d) = (Heads::of(queries), Heads::of(keys), Heads::of(values), Heads::of(&gradient));
+        let scale = 1.0 / (head_size as f32).sqrt();
+
+        let sentences = d_queries.par_chunks_mut((query_len * width).max(1)).enumerate();
+        let of_keys = d_keys.par_chunks_mut((key_len * width).max(1));
+        let of_values = d_values.par_chunks_mut((key_len * width).max(1));
+        sentences.zip(of_keys).zip(of_values).for_each(|(((b, d_queries), d_keys), d_values)| {
+            let block = || vec![0.0; BLOCK.min(query_len) * key_len];
+            let (mut weights, mut d_weights) = (block(), block());
+            let mut dropped = if self.dropout.is_some() { block() } else { vec![] };
+            for head in 0..heads {
+                for first in (0..query_len).step_by(BLOCK) {
+                    let rows = BLOCK.min(query_len - first);
+                    let n = self.most(b, first, rows);
+                    if n == 0 {
+                        continue;
+                    }
+                    let (weights, d_weights) = (&mut weights[..rows * n], &mut d_weights[..rows * n]);
+                    let normalisers = &normalisers.values()[(b * heads + head) * query_len..];
+                    let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
+                    let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
+                    self.weights(weights, (b, first, n), q, k, |query, scores| {
+                        scores.iter_mut().for_each(|x| *x = exp(*x - normalisers[query]));
+                    });
+                    let dropped = match self.dropout {
+                        Some(_) => {
+                            let dropped = &mut dropped[..rows * n];
+                            dropped.copy_from_slice(weights);
+                            self.drop(dropped, (b * heads + head) * query_len + first, n, key_len);
+                            &*dropped
+                        }
+                        None => &*weights,
+                    };
+                    let target = Target::strided(&mut d_values[head * head_size..], n, head_size, width);
+                    multiply(target, Before::Kept, 1.0, Matrix::new(dropped, rows, n).transposed(), d);
+                    let target = Target::new(d_weights, rows, n);
+                    multiply(target, Before::Forgotten, 1.0, d, v.transposed());
+                    vectorised(|| {
+                        let both = weights.chunks_exact(n).zip(dropped.chunks_exact(n));
+                        for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(n).zip(both) {
+                            let mean = sum_pairs(dropped, d_scores, |w, d| w * d);
+                            let of_weights = weights.iter().zip(dropped);
+                            d_scores.iter_mut().zip(of_weights).for_each(|(d, (w, dropped))| {
+                                *d = (dropped * *d - w * mean) * scale;
+                            });
+                        }
+                    });
+                    let d_scores = Matrix::new(d_weights, rows, n);
+                    let target = &mut d_queries[first * width + head * head_size..];
+                    multiply(Target::strided(target, rows, head_size, width), Before::Forgotten, 1.0, d_scores, k);
+                    let target = Target::strided(&mut d_keys[head * head_size..], n, head_size, width);
+                    multiply(target, Before::Kept, 1.0, d_scores.transposed(), q);
+                }
+            }
+        });
+        [(d_queries, query_len), (d_keys, key_len), (d_values, key_len)]
+            .map(|(values, len)| Some(Array::new(values, [batch, len, heads, head_size]).transposed(1, 2)))
+            .into()
+    }
+}
+
+#[cfg(feature = "flex")]
+impl Attention {
+    /// Dropout of rows of `n` weights, the first of which is row `first_row` of all `[batch, head, query]`.
+    fn drop(&self, weights: &mut [f32], first_row: usize, n: usize, key_len: usize) {
+        let Some(dropout) = self.dropout else { return };
+        let drawn = dropout.prepare();
+        vectorised(|| {
+            for (i, row) in weights.chunks_exact_mut(n).enumerate() {
+                let first = (first_row + i) * key_len;
+                row.iter_mut().enumerate().for_each(|(key, weight)| *weight *= drawn.factor(first + key));
+            }
+        });
+    }
+}

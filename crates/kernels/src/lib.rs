@@ -1,0 +1,39 @@
+//! Operations of the Transformer that a tensor library composes of many passes over memory, each in one.
+//!
+//! Each is a plain function on tensors with a `portable` definition, which every backend computes and against which the
+//! tests hold the other; where a tensor lives on the CPU backend `flex` in float32, a fused form with a hand-written
+//! derivative takes over.
+//!
+//! | module | operation |
+//! |---|---|
+//! | [`linear`] | linear layer with bias and ReLU |
+//! | [`attention`] | scaled dot-product attention, memory linear in the length |
+//! | [`residual`] | dropout, add, layer norm |
+//! | [`dropout`] | dropout whose mask is a function of a key |
+//! | [`embedding`] | lookup, scaling, and the gradient of rows |
+//! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without ever holding all logits |
+//! | [`adam`] | the optimizer's update |
+//!
+//! A result does not depend on the number of threads: work is cut into blocks of fixed sizes, and sums over blocks are
+//! taken in their order.
+
+pub mod adam;
+pub mod attention;
+pub mod dropout;
+pub mod embedding;
+pub mod linear;
+pub mod projection_loss;
+pub mod residual;
+
+#[cfg(feature = "flex")]
+mod array;
+#[cfg(feature = "flex")]
+mod fused;
+#[cfg(feature = "flex")]
+mod matrix;
+#[cfg(feature = "flex")]
+mod rows;
+#[cfg(feature = "flex")]
+mod vector;
+
+pub use dropout::Dropout;

@@ -1,0 +1,155 @@
+//! Strided matrices over slices, and their product.
+
+use gemm::Parallelism;
+
+/// `rows × cols` values of a slice, `row_stride` and `col_stride` apart.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    pub values: &'a [f32],
+    pub rows: usize,
+    pub cols: usize,
+    pub row_stride: usize,
+    pub col_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Row after row.
+    pub fn new(values: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::strided(values, rows, cols, cols)
+    }
+
+    /// Rows `row_stride` apart.
+    pub fn strided(values: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+        Self { values, rows, cols, row_stride, col_stride: 1 }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self {
+            values: self.values,
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+        }
+    }
+
+    /// One past the last index that the matrix touches.
+    fn end(&self) -> usize {
+        match self.rows * self.cols {
+            0 => 0,
+            _ => (self.rows - 1) * self.row_stride + (self.cols - 1) * self.col_stride + 1,
+        }
+    }
+}
+
+/// Where a product goes: rows of `cols` values, `row_stride` apart.
+pub struct Target<'a> {
+    pub values: &'a mut [f32],
+    pub rows: usize,
+    pub cols: usize,
+    pub row_stride: usize,
+}
+
+impl<'a> Target<'a> {
+    /// Row after row.
+    pub fn new(values: &'a mut [f32], rows: usize, cols: usize) -> Self {
+        Self { values, rows, cols, row_stride: cols }
+    }
+
+    pub fn strided(values: &'a mut [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+        Self { values, rows, cols, row_stride }
+    }
+}
+
+/// What happens to the values that a product's target holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// They are overwritten.
+    Forgotten,
+    /// The product is added to them.
+    Kept,
+}
+
+/// `target (+)= scale · left · right`, on the calling thread.
+///
+/// # Panics
+/// Shapes that do not fit, or a slice that is too short.
+pub fn multiply(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix) {
+    product(target, before, scale, left, right, Parallelism::None);
+}
+
+/// [`multiply`] on all threads of the current pool; each element is the same sum as on one.
+pub fn multiply_on_all_threads(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix) {
+    let parallelism = match rayon::current_num_threads() {
+        1 => Parallelism::None,
+        threads => Parallelism::Rayon(threads),
+    };
+    product(target, before, scale, left, right, parallelism);
+}
+
+fn product(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, parallelism: Parallelism) {
+    let (m, n, k) = (target.rows, target.cols, left.cols);
+    assert!(left.rows == m && right.cols == n && right.rows == k, "{m}×{n} is not the shape of this product");
+    assert!(left.end() <= left.values.len() && right.end() <= right.values.len(), "an operand is too short");
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!((m - 1) * target.row_stride + n <= target.values.len(), "the target is too short");
+    assert!(m == 1 || n <= target.row_stride, "rows of the target overlap");
+    // SAFETY: every index that the strides reach lies inside its slice, as asserted above; the target is borrowed
+    // exclusively, its rows do not overlap, and f32 has no invalid values.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            target.values.as_mut_ptr(),
+            1,
+            target.row_stride as isize,
+            before == Before::Kept,
+            left.values.as_ptr(),
+            left.col_stride as isize,
+            left.row_stride as isize,
+            right.values.as_ptr(),
+            right.col_stride as isize,
+            right.row_stride as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_of_strided_and_transposed_matrices() {
+        let left: Vec<f32> = (0..12).map(|i| i as f32).collect(); // two columns of rows three apart
+        let right: Vec<f32> = (0..6).map(|i| 1.0 - i as f32).collect();
+        let a = Matrix::strided(&left, 4, 2, 3);
+        let b = Matrix::new(&right, 3, 2).transposed();
+        let mut out = vec![1.0; 4 * 5];
+        multiply(Target::strided(&mut out, 4, 3, 5), Before::Kept, 2.0, a, b);
+        for i in 0..4 {
+            for j in 0..3 {
+                let product: f32 = (0..2).map(|p| left[i * 3 + p] * right[j * 2 + p]).sum();
+                assert_eq!(out[i * 5 + j], 1.0 + 2.0 * product);
+            }
+            assert_eq!(out[i * 5 + 3..i * 5 + 5], [1.0, 1.0], "outside the target");
+        }
+    }
+
+    #[test]
+    fn empty_products() {
+        let mut out = [3.0, 3.0];
+        multiply(Target::new(&mut out, 1, 2), Before::Forgotten, 1.0, Matrix::new(&[], 1, 0), Matrix::new(&[], 0, 2));
+        assert_eq!(out, [0.0, 0.0]);
+        multiply(Target::new(&mut out, 0, 2), Before::Forgotten, 1.0, Matrix::new(&[], 0, 1), Matrix::new(&[1.0, 1.0], 1, 2));
+        assert_eq!(out, [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,141 @@
+//! Loops that the compiler vectorises for the processor at hand, chosen at run time.
+
+/// Runs `work` compiled for the widest vectors that this processor has. Everything it calls must be `#[inline(always)]`,
+/// else it stays compiled for the least processor.
+#[inline(always)]
+pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
+}
+
+/// As many lanes as two of the widest registers: sums kept in so many accumulators vectorise, and do not depend on how
+/// wide the processor's registers are.
+pub const LANES: usize = 32;
+
+/// Σ f(x) over a slice, in an order that is the same on every processor.
+#[inline(always)]
+pub fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let chunks = values.chunks_exact(LANES);
+    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane += f(x);
+    }
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane += f(x);
+        }
+    }
+    fold(lanes, |a, b| a + b)
+}
+
+/// Σ f(x, y) over two slices of one length.
+#[inline(always)]
+pub fn sum_pairs(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let (lefts, rights) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
+    for ((lane, &x), &y) in lanes.iter_mut().zip(lefts.remainder()).zip(rights.remainder()) {
+        *lane += f(x, y);
+    }
+    for (x, y) in lefts.zip(rights) {
+        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane += f(x, y);
+        }
+    }
+    fold(lanes, |a, b| a + b)
+}
+
+/// The largest value; −∞ of none.
+#[inline(always)]
+pub fn max(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let chunks = values.chunks_exact(LANES);
+    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
+        *lane = larger(*lane, x);
+    }
+    for chunk in chunks {
+        for (lane, &x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, x);
+        }
+    }
+    fold(lanes, larger)
+}
+
+/// Replaces each value by exp(value − `peak`) and returns their sum.
+#[inline(always)]
+pub fn exp_and_sum(values: &mut [f32], peak: f32) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let mut chunks = values.chunks_exact_mut(LANES);
+    for chunk in &mut chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *x = exp(*x - peak);
+            *lane += *x;
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(chunks.into_remainder()) {
+        *x = exp(*x - peak);
+        *lane += *x;
+    }
+    fold(lanes, |a, b| a + b)
+}
+
+#[inline(always)]
+fn fold(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = f(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// eˣ for x ≤ 88, within 2 units in the last place; 0 below −87. Of operations that vectorise, unlike `f32::exp`.
+///
+/// 2ⁿ · eʳ with n = round(x / ln 2), and a Taylor-like polynomial (Cephes) for eʳ, |r| ≤ ln 2 / 2.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³: adding it leaves no bits for a fraction
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    let clamped = if x > -87.0 { x } else { -87.0 };
+    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let r = clamped - n * LN_2_HIGH - n * LN_2_LOW;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_199_9e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let y = p * r * r + r + 1.0;
+    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    if x > -87.0 { y * power } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_exp() {
+        for i in -8_700..8_800 {
+            let x = i as f32 / 100.0;
+            let (ours, true_value) = (vectorised(|| exp(x)), f64::from(x).exp());
+            assert!((f64::from(ours) / true_value - 1.0).abs() < 3e-7, "exp({x}) = {ours}, not {true_value}");
+        }
+        assert_eq!((exp(0.0), exp(-88.0), exp(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
+    }
+
+    #[test]
+    fn sums_and_maxima_of_any_length() {
+        for len in [0, 1, 31, 32, 33, 100] {
+            let values: Vec<f32> = (0..len).map(|i| ((i * 7) % 13) as f32 - 6.0).collect();
+            assert_eq!(vectorised(|| sum(&values, |x| x * x)), values.iter().map(|x| x * x).sum::<f32>());
+            assert_eq!(vectorised(|| sum_pairs(&values, &values, |x, y| x + y)), 2.0 * values.iter().sum::<f32>());
+            assert_eq!(max(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            let mut powers = values.clone();
+            let total = vectorised(|| exp_and_sum(&mut powers, 6.0));
+            assert!((total - values.iter().map(|x| (x - 6.0).exp()).sum::<f32>()).abs() < 1e-5);
+        }
+    }
+}
