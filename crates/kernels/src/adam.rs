@@ -103,15 +103,18 @@ impl Update for Flex {
         let gradient = Array::from(gradient).row_major();
         let weights = weight.values_mut().par_chunks_mut(BLOCK);
         let means = first.values_mut().par_chunks_mut(BLOCK).zip(second.values_mut().par_chunks_mut(BLOCK));
-        weights.zip(means).zip(gradient.values().par_chunks(BLOCK)).for_each(|((weight, (first, second)), gradient)| {
-            vectorised(|| {
-                for (((weight, first), second), gradient) in weight.iter_mut().zip(first).zip(second).zip(gradient) {
-                    *first = beta_1 * *first + rest_1 * gradient;
-                    *second = beta_2 * *second + rest_2 * (gradient * gradient);
-                    *weight -= rate * (*first / (second.sqrt() * widening + epsilon));
-                }
-            });
-        });
+        weights.zip(means).zip(gradient.values().par_chunks(BLOCK)).for_each(
+            |((weight, (first, second)), gradient)| {
+                vectorised(|| {
+                    for (((weight, first), second), gradient) in weight.iter_mut().zip(first).zip(second).zip(gradient)
+                    {
+                        *first = beta_1 * *first + rest_1 * gradient;
+                        *second = beta_2 * *second + rest_2 * (gradient * gradient);
+                        *weight -= rate * (*first / (second.sqrt() * widening + epsilon));
+                    }
+                });
+            },
+        );
         (weight.into(), first.into(), second.into())
     }
 }

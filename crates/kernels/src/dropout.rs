@@ -6,12 +6,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 #[cfg(feature = "flex")]
-use {
-    crate::array::Array,
-    crate::fused,
-    crate::vector::vectorised,
-    rayon::prelude::*,
-};
+use {crate::array::Array, crate::fused, crate::vector::vectorised, rayon::prelude::*};
 
 /// Which elements fall out: each with probability `rate`, as `key` and its index in row-major order decide.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -45,8 +45,7 @@ type Shared = Arc<dyn Operation>;
 trait Fused: Backend {
     fn one(a: FloatTensor<Self>, operation: Shared) -> FloatTensor<Self>;
     fn two(a: FloatTensor<Self>, b: FloatTensor<Self>, operation: Shared) -> FloatTensor<Self>;
-    fn three(a: FloatTensor<Self>, b: FloatTensor<Self>, c: FloatTensor<Self>, operation: Shared)
-    -> FloatTensor<Self>;
+    fn three(a: FloatTensor<Self>, b: FloatTensor<Self>, c: FloatTensor<Self>, operation: Shared) -> FloatTensor<Self>;
     fn four(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,

@@ -149,7 +149,13 @@ mod tests {
         let mut out = [3.0, 3.0];
         multiply(Target::new(&mut out, 1, 2), Before::Forgotten, 1.0, Matrix::new(&[], 1, 0), Matrix::new(&[], 0, 2));
         assert_eq!(out, [0.0, 0.0]);
-        multiply(Target::new(&mut out, 0, 2), Before::Forgotten, 1.0, Matrix::new(&[], 0, 1), Matrix::new(&[1.0, 1.0], 1, 2));
+        multiply(
+            Target::new(&mut out, 0, 2),
+            Before::Forgotten,
+            1.0,
+            Matrix::new(&[], 0, 1),
+            Matrix::new(&[1.0, 1.0], 1, 2),
+        );
         assert_eq!(out, [0.0, 0.0]);
     }
 }

@@ -131,13 +131,7 @@ impl fused::Operation for ProjectionLoss {
                 None => Before::Forgotten,
             };
             let input = Matrix::new(states, block, width);
-            multiply_on_all_threads(
-                Target::new(logits, block, vocabulary),
-                before,
-                1.0,
-                input,
-                project.transposed(),
-            );
+            multiply_on_all_threads(Target::new(logits, block, vocabulary), before, 1.0, input, project.transposed());
             let losses: Vec<(f32, f32)> = logits
                 .par_chunks_exact_mut(vocabulary)
                 .zip(real)

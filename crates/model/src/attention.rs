@@ -10,7 +10,8 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor, activation};
+use burn::tensor::{Device, Int, Tensor};
+use kernels::attention::attention;
 
 use crate::config::ModelConfig;
 use crate::linear;
@@ -74,10 +75,14 @@ impl MultiHeadAttention {
     ) -> Tensor<3> {
         let [batch, query_len, d_model] = x.dims();
         let queries = self.split_heads(linear::apply(&self.query, x));
-        let weights = attention_weights(queries, attended.keys.clone(), mask);
-        pass.record(kind, &weights);
-        let weights = pass.dropout(weights, self.dropout);
-        let context = weights.matmul(attended.values.clone()); // [batch, head, query_len, head_size]
+        let (keys, values) = (attended.keys.clone(), attended.values.clone());
+        let context = if pass.records() {
+            let weights = attention_weights(queries, keys, mask);
+            pass.record(kind, &weights);
+            pass.dropout(weights, self.dropout).matmul(values)
+        } else {
+            attention(queries, keys, values, mask.map(Mask::tensor), pass.drawn(self.dropout))
+        }; // [batch, head, query_len, head_size]
         let merged = context.swap_dims(1, 2).reshape([batch, query_len, d_model]);
         linear::apply(&self.output, merged)
     }
@@ -93,24 +98,6 @@ impl MultiHeadAttention {
 /// visible keys, exactly zero at hidden ones, and all zero where every key is hidden.
 ///
 /// `queries` is `[batch, head, query, head_size]`, `keys` is `[batch, head, key, head_size]`.
-///
-/// ```
-/// use burn::tensor::{Device, Tensor};
-/// let device = Device::flex();
-/// let queries = Tensor::<4>::from_floats([[[[2.0]]]], &device);
-/// let keys = Tensor::<4>::from_floats([[[[0.0], [0.5]]]], &device);
-/// let weights: Vec<f32> = model::attention::attention_weights(queries, keys, None).into_data().iter().collect();
-/// assert!((weights[1] - 1.0 / (1.0 + (-1f32).exp())).abs() < 1e-6);
-/// ```
 pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, mask: Option<&Mask>) -> Tensor<4> {
-    let [_, _, _, head_size] = queries.dims();
-    let scaled = queries.div_scalar((head_size as f64).sqrt());
-    let scores = scaled.matmul(keys.swap_dims(2, 3));
-    let Some(mask) = mask else { return activation::softmax(scores, 3) };
-    // Filling twice keeps a row with nothing visible free of NaN: its softmax is uniform, then zero, and so is its gradient.
-    let visible = scores.mask_fill(mask.tensor(), HIDDEN_SCORE);
-    activation::softmax(visible, 3).mask_fill(mask.tensor(), 0.0)
+    kernels::attention::attention_weights(queries, keys, mask.map(Mask::tensor))
 }
-
-/// Far below any real score, yet finite in half precision too.
-const HIDDEN_SCORE: f64 = -3e4;

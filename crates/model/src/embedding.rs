@@ -8,6 +8,8 @@ use burn::nn::Initializer;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, module};
 
+use kernels::projection_loss::{LossSums, Smoothing, projection_loss};
+
 use crate::config::{ModelConfig, Tie, VocabularySizes};
 
 /// The matrices between ids and vectors, each `[vocabulary, d_model]`. Each row of `<pad>` is zero and stays zero.
@@ -52,9 +54,20 @@ impl Embeddings {
 
     /// Hidden states `[rows, d_model]` to logits `[rows, vocabulary]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        let matrix = first([&self.output, &self.shared, &self.target]);
-        let bias = self.output_bias.as_ref().map(|bias| bias.val());
+        let (matrix, bias) = self.output();
         module::linear(hidden, matrix.transpose(), bias)
+    }
+
+    /// The loss of the logits of hidden states `[rows, d_model]` against targets `[rows]`.
+    pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: Smoothing) -> LossSums {
+        let (matrix, bias) = self.output();
+        projection_loss(hidden, matrix, bias, targets, smoothing)
+    }
+
+    /// The output projection's matrix `[vocabulary, d_model]`, and its bias.
+    fn output(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+        let bias = self.output_bias.as_ref().map(|bias| bias.val());
+        (first([&self.output, &self.shared, &self.target]), bias)
     }
 
     /// Zeroes the gradient of every `<pad>` row, so that these rows stay zero whatever the optimizer does.
@@ -69,7 +82,7 @@ impl Embeddings {
     }
 
     fn embed(&self, matrix: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
-        module::embedding(matrix, ids).mul_scalar(self.scale)
+        kernels::embedding::embedding(matrix, ids, self.scale)
     }
 }
 

@@ -4,7 +4,8 @@ use std::f64::consts::FRAC_1_SQRT_2;
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
+use kernels::linear::Then;
 
 use crate::config::{Activation, ModelConfig};
 use crate::linear;
@@ -38,12 +39,12 @@ impl FeedForward {
 
     /// `[batch, len, d_model]` to the same shape.
     pub fn forward(&self, x: Tensor<3>, pass: &mut Pass) -> Tensor<3> {
-        let inner = linear::apply(&self.inner, x.clone());
+        let inner = || linear::apply(&self.inner, x.clone());
         let active = match (self.activation, &self.gate) {
-            (Activation::Relu, _) => activation::relu(inner),
-            (Activation::Gelu, _) => gelu(inner),
-            (Activation::Silu, _) => silu(inner),
-            (Activation::Swiglu, Some(gate)) => silu(linear::apply(gate, x)) * inner,
+            (Activation::Relu, _) => linear::apply_then(&self.inner, x, Then::Relu),
+            (Activation::Gelu, _) => gelu(inner()),
+            (Activation::Silu, _) => silu(inner()),
+            (Activation::Swiglu, Some(gate)) => silu(linear::apply(gate, x.clone())) * inner(),
             (Activation::Swiglu, None) => unreachable!("SwiGLU is made with its gate"),
         };
         linear::apply(&self.output, pass.dropout(active, self.dropout))

@@ -2,8 +2,9 @@
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
-use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Tensor};
+use kernels::Dropout;
+use kernels::residual::{self, LayerNorm};
 
 use crate::config::NormKind;
 
@@ -28,13 +29,29 @@ impl Norm {
 
     /// `[batch, len, d_model]` to the same shape.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let beta = self.beta.as_ref().map(|beta| beta.val());
-        match self.kind {
-            NormKind::Layer => layer_norm(x, self.gamma.val(), beta, EPSILON),
-            NormKind::Rms => {
+        match self.layer_norm() {
+            Some(norm) => residual::layer_norm(x, norm),
+            None => {
                 let mean_square = x.clone().square().mean_dim(2);
                 x * mean_square.add_scalar(EPSILON).sqrt().recip() * self.gamma.val().unsqueeze()
             }
+        }
+    }
+
+    /// `norm(x + dropout(change))`, the end of a post-norm sub-layer; both `[batch, len, d_model]`.
+    pub(crate) fn after(&self, x: Tensor<3>, change: Tensor<3>, dropout: Option<Dropout>) -> Tensor<3> {
+        match self.layer_norm() {
+            Some(norm) => residual::add_and_norm(x, change, dropout, norm),
+            None => self.forward(residual::add(x, change, dropout)),
+        }
+    }
+
+    fn layer_norm(&self) -> Option<LayerNorm> {
+        match (self.kind, &self.beta) {
+            (NormKind::Layer, Some(beta)) => {
+                Some(LayerNorm { gamma: self.gamma.val(), beta: beta.val(), epsilon: EPSILON })
+            }
+            _ => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What one pass through the network carries besides tensors: the source of its dropout, and a recorder of attention.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use kernels::Dropout;
 
 use crate::random;
 
@@ -52,15 +53,22 @@ impl<'a> Pass<'a> {
     /// Zeroes each element with probability `rate` and scales the rest by 1 / (1 − rate), in training only
     /// (paper, section 5.4). Each call is a site of its own.
     pub fn dropout<const D: usize>(&mut self, x: Tensor<D>, rate: f64) -> Tensor<D> {
-        let Some(pass_key) = self.dropout_key else { return x };
-        if rate == 0.0 {
-            return x;
+        match self.drawn(rate) {
+            Some(drawn) => kernels::dropout::dropout(x, drawn),
+            None => x,
         }
+    }
+
+    /// The dropout of one more site, for an operation that includes it; `None` where nothing is dropped.
+    pub(crate) fn drawn(&mut self, rate: f64) -> Option<Dropout> {
+        let pass_key = self.dropout_key.filter(|_| rate > 0.0)?;
         self.sites += 1;
-        let shape = x.dims();
-        let mask = keep_mask(random::key(&[pass_key, self.sites]), shape.iter().product(), rate);
-        let plain = x.device().without_autodiff();
-        x * Tensor::from_data(TensorData::new(mask, shape), &plain)
+        Some(Dropout { key: random::key(&[pass_key, self.sites]), rate })
+    }
+
+    /// Whether attention weights are asked for, so that they must be computed as such.
+    pub(crate) fn records(&self) -> bool {
+        self.recorder.is_some()
     }
 
     pub(crate) fn record(&mut self, kind: AttentionKind, weights: &Tensor<4>) {
@@ -77,27 +85,13 @@ impl<'a> Pass<'a> {
 /// Keeps the keys of dropout apart from those of weights and data under the same seed.
 const DROPOUT: u64 = 0xD50;
 
-/// `len` factors, each 0 with probability `rate` and 1 / (1 − rate) otherwise: a function of `key` and the index.
-fn keep_mask(key: u64, len: usize, rate: f64) -> Vec<f32> {
-    let (low, high) = (key as u32, (key >> 32) as u32);
-    let threshold = (rate * (1u64 << 32) as f64) as u32;
-    let scale = (1.0 / (1.0 - rate)) as f32;
-    let factor = |i: usize| if hash(hash(i as u32 ^ low).wrapping_add(high)) >= threshold { scale } else { 0.0 };
-    (0..len).map(factor).collect()
-}
-
-/// A 32-bit mixer (Wellons 2018): a bijection without visible bias, of operations that vectorise.
-fn hash(mut x: u32) -> u32 {
-    x ^= x >> 16;
-    x = x.wrapping_mul(0x21F0_AAAD);
-    x ^= x >> 15;
-    x = x.wrapping_mul(0x735A_2D97);
-    x ^ (x >> 15)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn factors(key: u64, len: usize, rate: f64) -> Vec<f32> {
+        Dropout { key, rate }.factors(len)
+    }
 
     fn kept(mask: &[f32]) -> Vec<bool> {
         mask.iter().map(|&factor| factor != 0.0).collect()
@@ -106,7 +100,7 @@ mod tests {
     #[test]
     fn the_keep_rate_is_as_asked_and_the_mean_is_preserved() {
         for rate in [0.1, 0.3, 0.5] {
-            let mask = keep_mask(random::key(&[5]), 1_000_000, rate);
+            let mask = factors(random::key(&[5]), 1_000_000, rate);
             let mean = mask.iter().map(|&factor| f64::from(factor)).sum::<f64>() / mask.len() as f64;
             assert!((mean - 1.0).abs() < 0.004, "rate {rate}: mean {mean}");
             let share = kept(&mask).iter().filter(|&&k| k).count() as f64 / mask.len() as f64;
@@ -117,8 +111,8 @@ mod tests {
     #[test]
     fn sites_and_neighbours_are_independent() {
         let n = 200_000;
-        let a = kept(&keep_mask(random::key(&[9, 1]), n, 0.5));
-        let b = kept(&keep_mask(random::key(&[9, 2]), n, 0.5));
+        let a = kept(&factors(random::key(&[9, 1]), n, 0.5));
+        let b = kept(&factors(random::key(&[9, 2]), n, 0.5));
         let agree = |pairs: usize| pairs as f64 / n as f64;
         let sites = agree(a.iter().zip(&b).filter(|(x, y)| x == y).count());
         assert!((sites - 0.5).abs() < 0.01, "two sites agree at {sites}");
@@ -130,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_mask_is_a_function_of_its_key() {
-        assert_eq!(keep_mask(3, 1000, 0.2), keep_mask(3, 1000, 0.2));
-        assert_ne!(keep_mask(3, 1000, 0.2), keep_mask(4, 1000, 0.2));
+        assert_eq!(factors(3, 1000, 0.2), factors(3, 1000, 0.2));
+        assert_ne!(factors(3, 1000, 0.2), factors(4, 1000, 0.2));
     }
 }

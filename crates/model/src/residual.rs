@@ -4,6 +4,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kernels::residual;
 
 use crate::config::{ModelConfig, NormOrder};
 use crate::norm::Norm;
@@ -33,11 +34,11 @@ impl Residual {
         match self.order {
             NormOrder::Post => {
                 let change = sublayer(x.clone(), pass);
-                self.norm.forward(x + pass.dropout(change, self.dropout))
+                self.norm.after(x, change, pass.drawn(self.dropout))
             }
             NormOrder::Pre => {
                 let change = sublayer(self.norm.forward(x.clone()), pass);
-                x + pass.dropout(change, self.dropout)
+                residual::add(x, change, pass.drawn(self.dropout))
             }
         }
     }

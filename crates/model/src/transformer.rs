@@ -10,7 +10,7 @@ use crate::decoder::Decoder;
 use crate::embedding::Embeddings;
 use crate::encoder::Encoder;
 use crate::error::ConfigError;
-use crate::loss::{LossSums, label_smoothed_cross_entropy};
+use crate::loss::{LossSums, Smoothing, label_smoothed_cross_entropy};
 use crate::mask::Mask;
 use crate::pass::Pass;
 use crate::position::Positions;
@@ -88,16 +88,21 @@ impl Transformer {
 
     /// Logits of a batch, one row per target position: `[batch * target_len, vocabulary]`.
     pub fn forward(&self, batch: &Batch, pass: &mut Pass) -> Tensor<2> {
-        let memory = self.encode(batch.source.clone(), pass);
-        let hidden = self.decode(batch.target_input.clone(), &memory, pass);
-        let [rows, len, d_model] = hidden.dims();
-        self.embeddings.logits(hidden.reshape([rows * len, d_model]))
+        self.embeddings.logits(self.hidden(batch, pass))
     }
 
     /// The training objective of a batch, summed over its real tokens.
     pub fn loss(&self, batch: &Batch, smoothing: f64, pass: &mut Pass) -> LossSums {
-        let logits = self.forward(batch, pass);
-        label_smoothed_cross_entropy(logits, batch.targets(), self.target_pad, smoothing)
+        let smoothing = Smoothing { epsilon: smoothing, pad_id: self.target_pad };
+        self.embeddings.loss(self.hidden(batch, pass), batch.targets(), smoothing)
+    }
+
+    /// The decoder's states for a batch, one row per target position: `[batch * target_len, d_model]`.
+    fn hidden(&self, batch: &Batch, pass: &mut Pass) -> Tensor<2> {
+        let memory = self.encode(batch.source.clone(), pass);
+        let hidden = self.decode(batch.target_input.clone(), &memory, pass);
+        let [rows, len, d_model] = hidden.dims();
+        hidden.reshape([rows * len, d_model])
     }
 
     /// How well the model foresees a batch's targets, each given the true ones before it.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use kernels::adam::{Moving, Rates};
 use model::weights::{NamedTensor, Path};
 
 const BETA_1: f64 = 0.9;
@@ -30,8 +31,8 @@ struct Moments {
 impl Adam {
     /// The model after update number `step` (from 1) with its gradients; parameters without one stay as they are.
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
-        let corrections = (1.0 - BETA_1.powf(step as f64), 1.0 - BETA_2.powf(step as f64));
-        model.map(&mut Update { adam: self, path: Path::default(), gradients, learning_rate, corrections })
+        let rates = Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, step };
+        model.map(&mut Update { adam: self, path: Path::default(), gradients, rates })
     }
 
     /// The moments as tensors, for a checkpoint.
@@ -69,8 +70,7 @@ struct Update<'a> {
     adam: &'a mut Adam,
     path: Path,
     gradients: GradientsParams,
-    learning_rate: f64,
-    corrections: (f64, f64),
+    rates: Rates,
 }
 
 impl ModuleMapper for Update<'_> {
@@ -88,16 +88,11 @@ impl ModuleMapper for Update<'_> {
         let gradient = gradient.reshape([shape.iter().product::<usize>()]);
         let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
         let Moments { first, second } = self.adam.moments.remove(&self.path.name()).unwrap_or_else(fresh);
-        let first = first.mul_scalar(BETA_1) + gradient.clone().mul_scalar(1.0 - BETA_1);
-        let second = second.mul_scalar(BETA_2) + gradient.square().mul_scalar(1.0 - BETA_2);
-
-        let (correction_1, correction_2) = self.corrections;
-        let deviation = second.clone().sqrt().mul_scalar(1.0 / correction_2.sqrt()).add_scalar(EPSILON);
-        let change = (first.clone() / deviation).mul_scalar(self.learning_rate / correction_1);
-        self.adam.moments.insert(self.path.name(), Moments { first, second });
-
         let (id, weight, mapper) = param.consume();
-        let moved = weight.without_autodiff() - change.reshape(shape);
-        Param::from_mapped_value(id, moved.autodiff().require_grad(), mapper)
+        let weight = weight.without_autodiff().reshape(gradient.dims());
+        let Moving { weight, first, second } =
+            kernels::adam::adam(Moving { weight, first, second }, gradient, self.rates);
+        self.adam.moments.insert(self.path.name(), Moments { first, second });
+        Param::from_mapped_value(id, weight.reshape(shape).autodiff().require_grad(), mapper)
     }
 }

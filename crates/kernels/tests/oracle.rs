@@ -1,0 +1,228 @@
+//! Each fused operation against its portable definition: values and every gradient, on awkward shapes.
+
+use burn::tensor::{Bool, Device, Distribution, Gradients, Int, Tensor, TensorData};
+use kernels::Dropout;
+use kernels::adam::{self, Moving, Rates};
+use kernels::linear::Then;
+use kernels::projection_loss::Smoothing;
+use kernels::residual::LayerNorm;
+use kernels::{attention, dropout, embedding, linear, projection_loss, residual};
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// A leaf of the graph.
+fn leaf<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &device()).require_grad()
+}
+
+fn close<const D: usize>(what: &str, ours: Tensor<D>, oracle: Tensor<D>) {
+    assert_eq!(ours.dims(), oracle.dims(), "{what}");
+    let (ours, oracle): (Vec<f32>, Vec<f32>) = (ours.into_data().iter().collect(), oracle.into_data().iter().collect());
+    let largest = oracle.iter().fold(1.0f32, |largest, x| largest.max(x.abs()));
+    for (i, (ours, oracle)) in ours.iter().zip(&oracle).enumerate() {
+        assert!((ours - oracle).abs() <= 2e-5 * largest, "{what}, element {i}: {ours}, not {oracle}");
+    }
+}
+
+/// Backward from `result` weighted by fixed random numbers, so that every element's gradient counts.
+fn backward<const D: usize>(result: &Tensor<D>) -> Gradients {
+    let n: usize = result.dims().iter().product();
+    let weights: Vec<f32> = (0..n).map(|i| ((i * 37 + 11) % 23) as f32 / 11.0 - 1.0).collect();
+    let weights = Tensor::<D>::from_data(TensorData::new(weights, result.dims()), &Device::flex());
+    (result.clone() * weights).sum().backward()
+}
+
+macro_rules! compare {
+    ($name:expr, $ours:expr, $oracle:expr, [$($leaf:ident),*]) => {{
+        let (ours, oracle) = ($ours, $oracle);
+        close(&format!("{}: result", $name), ours.clone(), oracle.clone());
+        let (ours, oracle) = (backward(&ours), backward(&oracle));
+        $(close(
+            &format!("{}: gradient of {}", $name, stringify!($leaf)),
+            $leaf.grad(&ours).expect("a gradient"),
+            $leaf.grad(&oracle).expect("a gradient"),
+        );)*
+    }};
+}
+
+#[test]
+fn linear_layers() {
+    for (rows, d_input, d_output) in [(1, 1, 1), (3, 5, 7), (256, 16, 33), (700, 31, 8)] {
+        for then in [Then::Nothing, Then::Relu] {
+            let name = format!("linear {rows} {d_input} {d_output} {then:?}");
+            let (x, weight, bias) = (leaf([rows, d_input]), leaf([d_input, d_output]), leaf([d_output]));
+            let with = |bias: Option<Tensor<1>>| linear::linear(x.clone(), weight.clone(), bias, then);
+            let oracle = |bias: Option<Tensor<1>>| linear::portable(x.clone(), weight.clone(), bias, then);
+            compare!(name, with(Some(bias.clone())), oracle(Some(bias.clone())), [x, weight, bias]);
+            compare!(name, with(None), oracle(None), [x, weight]);
+        }
+    }
+}
+
+#[test]
+fn no_rows() {
+    let x = Tensor::<2>::zeros([0, 4], &device()).require_grad();
+    let y = linear::linear(x.clone(), leaf([4, 3]), Some(leaf([3])), Then::Relu);
+    assert_eq!(y.dims(), [0, 3]);
+    let norm = LayerNorm { gamma: leaf([4]), beta: leaf([4]), epsilon: 1e-5 };
+    assert_eq!(residual::add_and_norm(x.clone(), x.clone(), None, norm).dims(), [0, 4]);
+    assert_eq!(dropout::dropout(x, Dropout { key: 1, rate: 0.5 }).dims(), [0, 4]);
+}
+
+#[test]
+fn dropout_alone() {
+    for shape in [[1, 1], [7, 33], [300, 257]] {
+        let (x, dropped) = (leaf(shape), Dropout { key: 77, rate: 0.3 });
+        compare!("dropout", dropout::dropout(x.clone(), dropped), dropout::portable(x.clone(), dropped), [x]);
+    }
+}
+
+#[test]
+fn residual_connections() {
+    for shape in [[1, 1, 2], [3, 5, 33], [5, 130, 64]] {
+        for dropped in [None, Some(Dropout { key: 5, rate: 0.25 })] {
+            let (x, change, width) = (leaf(shape), leaf(shape), shape[2]);
+            let (gamma, beta) = (leaf([width]), leaf([width]));
+            let norm = || LayerNorm { gamma: gamma.clone(), beta: beta.clone(), epsilon: 1e-5 };
+            compare!(
+                format!("add and norm {shape:?} {dropped:?}"),
+                residual::add_and_norm(x.clone(), change.clone(), dropped, norm()),
+                residual::portable_norm(residual::portable_add(x.clone(), change.clone(), dropped), norm()),
+                [x, change, gamma, beta]
+            );
+            compare!(
+                format!("add {shape:?} {dropped:?}"),
+                residual::add(x.clone(), change.clone(), dropped),
+                residual::portable_add(x.clone(), change.clone(), dropped),
+                [x, change]
+            );
+            compare!(
+                format!("norm {shape:?}"),
+                residual::layer_norm(x.clone(), norm()),
+                residual::portable_norm(x.clone(), norm()),
+                [x, gamma, beta]
+            );
+        }
+    }
+}
+
+/// `true` = hidden, `[batch, 1, queries, keys]`.
+fn mask(batch: usize, queries: usize, keys: usize, hidden: impl Fn(usize, usize, usize) -> bool) -> Tensor<4, Bool> {
+    let mut data = Vec::new();
+    for b in 0..batch {
+        for q in 0..queries {
+            data.extend((0..keys).map(|k| hidden(b, q, k)));
+        }
+    }
+    Tensor::from_data(TensorData::new(data, [batch, 1, queries, keys]), &Device::flex())
+}
+
+#[test]
+fn attention_of_every_mask() {
+    for (batch, heads, queries, keys, head_size) in
+        [(1, 1, 1, 1, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)]
+    {
+        let masks = [
+            ("none", None),
+            ("padding", Some(mask(batch, 1, keys, |b, _, k| k >= keys.saturating_sub(b + 1)))), // some see nothing
+            ("causal", Some(mask(1, queries, keys, |_, q, k| k > q))),
+            ("ragged", Some(mask(batch, queries, keys, |b, q, k| k >= (b + q) % (keys + 1)))),
+            ("holes", Some(mask(batch, queries, keys, |b, q, k| (b + q + k) % 3 == 0))), // not only last keys
+            ("everything", Some(mask(1, 1, keys, |_, _, _| true))),
+        ];
+        for (kind, hidden) in masks {
+            for dropped in [None, Some(Dropout { key: 3, rate: 0.2 })] {
+                let q = leaf([batch, queries, heads, head_size]);
+                let (k, v) = (leaf([batch, keys, heads, head_size]), leaf([batch, heads, keys, head_size]));
+                let heads = |x: &Tensor<4>| x.clone().swap_dims(1, 2); // views, as the model makes them
+                compare!(
+                    format!("attention {batch} {queries} {keys} {head_size}, {kind}, {dropped:?}"),
+                    attention::attention(heads(&q), heads(&k), v.clone(), hidden.clone(), dropped),
+                    attention::portable(heads(&q), heads(&k), v.clone(), hidden.clone(), dropped),
+                    [q, k, v]
+                );
+            }
+        }
+    }
+}
+
+fn ids<const D: usize>(values: Vec<i32>, shape: [usize; D]) -> Tensor<D, Int> {
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+#[test]
+fn embeddings_with_repeated_ids() {
+    let matrix = leaf([11, 5]);
+    let ids = ids((0..12).map(|i| (i * i) % 11).collect(), [3, 4]);
+    let (ours, oracle) =
+        (embedding::embedding(matrix.clone(), ids.clone(), 2.5), embedding::portable(matrix.clone(), ids, 2.5));
+    compare!("embedding", ours, oracle, [matrix]);
+}
+
+#[test]
+fn projection_and_loss() {
+    for (rows, width, vocabulary) in [(1, 1, 2), (5, 7, 33), (300, 16, 101), (600, 8, 40)] {
+        for epsilon in [0.0, 0.1] {
+            let (hidden, matrix, bias) = (leaf([rows, width]), leaf([vocabulary, width]), leaf([vocabulary]));
+            // Every fifth row is padding, unless it is the only one.
+            let pad = vocabulary - 1;
+            let target = |row: usize| if row % 5 == 4 { pad } else { (row * 7) % pad } as i32;
+            let targets = ids((0..rows).map(target).collect(), [rows]);
+            let smoothing = Smoothing { epsilon, pad_id: pad };
+            for bias_used in [None, Some(bias.clone())] {
+                let name = format!("loss {rows} {width} {vocabulary} {epsilon} {}", bias_used.is_some());
+                let ours = projection_loss::projection_loss(
+                    hidden.clone(),
+                    matrix.clone(),
+                    bias_used.clone(),
+                    targets.clone(),
+                    smoothing,
+                );
+                let oracle = projection_loss::portable(
+                    hidden.clone(),
+                    matrix.clone(),
+                    bias_used.clone(),
+                    targets.clone(),
+                    smoothing,
+                );
+                close(&format!("{name}: nll"), ours.nll, oracle.nll);
+                let (ours, oracle) = (ours.smoothed / rows as f64, oracle.smoothed / rows as f64);
+                match bias_used {
+                    None => compare!(name, ours, oracle, [hidden, matrix]),
+                    Some(_) => compare!(name, ours, oracle, [hidden, matrix, bias]),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_padding_costs_nothing() {
+    let (hidden, matrix) = (leaf([3, 4]), leaf([6, 4]));
+    let smoothing = Smoothing { epsilon: 0.1, pad_id: 5 };
+    let sums = projection_loss::projection_loss(hidden.clone(), matrix, None, ids(vec![5; 3], [3]), smoothing);
+    let gradients = sums.smoothed.clone().backward();
+    assert_eq!((sums.smoothed.into_scalar::<f32>(), sums.nll.into_scalar::<f32>()), (0.0, 0.0));
+    assert_eq!(hidden.grad(&gradients).unwrap().abs().sum().into_scalar::<f32>(), 0.0);
+}
+
+#[test]
+fn adam_updates() {
+    let values = |n: usize, scale: f32| {
+        Tensor::<1>::from_data(
+            TensorData::new((0..n).map(|i| scale * ((i % 17) as f32 - 8.0)).collect::<Vec<_>>(), [n]),
+            &Device::flex(),
+        )
+    };
+    for n in [1, 100, 40_000] {
+        let start = Moving { weight: values(n, 0.3), first: values(n, 0.01), second: values(n, 0.02).abs() };
+        let rates = Rates { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 0.01, step: 3 };
+        let ours = adam::adam(start.clone(), values(n, 0.1), rates);
+        let oracle = adam::portable(start, values(n, 0.1), rates);
+        close("weight", ours.weight, oracle.weight);
+        close("first moment", ours.first, oracle.first);
+        close("second moment", ours.second, oracle.second);
+    }
+}
