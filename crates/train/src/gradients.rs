@@ -5,18 +5,20 @@ use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 /// Adds the gradients of one part of an update to those of the parts before it.
-pub fn add<M: Module>(model: &M, sum: Option<GradientsParams>, part: GradientsParams) -> GradientsParams {
-    let Some(sum) = sum else { return part };
+pub fn add<M: Module>(model: &M, sum: GradientsParams, part: GradientsParams) -> GradientsParams {
     let mut visitor = Add { sum, part };
     model.visit(&mut visitor);
     visitor.sum
 }
 
 /// The norm of all gradients as one vector, `[1]`, left on the device.
-pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> Option<Tensor<1>> {
+///
+/// # Panics
+/// Without any gradient.
+pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> Tensor<1> {
     let mut visitor = SquaredNorm { gradients, sum: None };
     model.visit(&mut visitor);
-    visitor.sum.map(Tensor::sqrt)
+    visitor.sum.expect("a model has gradients").sqrt()
 }
 
 /// Scales all gradients alike, so that their global norm is at most `longest`.

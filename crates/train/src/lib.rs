@@ -1,8 +1,8 @@
 //! Training, from one configuration file to one run folder.
 //!
 //! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
-//! (what is learned), [`batches`] (in which order), [`schedule`], [`workers`], [`gradients`] and [`adam`] (how a step is
-//! made), [`meter`] and [`validation`] (how well it goes), [`run_folder`] and [`checkpoint`] (what is kept) and
+//! (what is learned), [`batches`] (in which order), [`learner`] with [`schedule`], [`workers`],
+//! [`gradients`] and [`adam`] (how a step is made), [`meter`] and [`validation`] (how well it goes), [`run_folder`] and [`checkpoint`] (what is kept) and
 //! [`progress`] (what is shown).
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod error;
 pub mod gradients;
+pub mod learner;
 pub mod meter;
 pub mod progress;
 pub mod run_folder;

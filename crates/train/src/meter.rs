@@ -7,6 +7,7 @@ use model::Batch;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
+use crate::learner::Found;
 
 /// Sums since the last logged line.
 #[derive(Debug)]
@@ -14,7 +15,7 @@ pub struct Meter {
     loss: Option<Tensor<1>>,
     nll: Option<Tensor<1>>,
     /// Of the last update, `[1]`.
-    pub gradient_norm: Option<Tensor<1>>,
+    gradient_norm: Option<Tensor<1>>,
     tokens: usize,
     padded: usize,
     since: Instant,
@@ -59,16 +60,17 @@ impl Meter {
         }
     }
 
-    /// Counts a batch with its sums over real tokens.
-    pub fn add(&mut self, loss: Tensor<1>, nll: Tensor<1>, batch: &Batch) {
+    /// Counts an update over the parts of a batch.
+    pub fn add(&mut self, found: Found, parts: &[Batch]) {
         let sum = |old: Option<Tensor<1>>, new: Tensor<1>| match old {
             Some(old) => old + new,
             None => new,
         };
-        self.loss = Some(sum(self.loss.take(), loss));
-        self.nll = Some(sum(self.nll.take(), nll));
-        self.tokens += batch.target_tokens;
-        self.padded += batch.target_output.dims().iter().product::<usize>();
+        self.loss = Some(sum(self.loss.take(), found.loss));
+        self.nll = Some(sum(self.nll.take(), found.nll));
+        self.gradient_norm = Some(found.gradient_norm);
+        self.tokens += parts.iter().map(|part| part.target_tokens).sum::<usize>();
+        self.padded += parts.iter().map(|part| part.target_output.dims().iter().product::<usize>()).sum::<usize>();
     }
 
     /// Leaves out the time since `started`, in which nothing was trained.

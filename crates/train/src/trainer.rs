@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use infer::TrainedModel;
-use model::{Batch, Pass, Transformer, weights};
+use model::{Batch, Transformer, weights};
 use serde_json::json;
 
 use crate::adam::Adam;
@@ -16,7 +15,7 @@ use crate::batches::Batches;
 use crate::checkpoint::{self, State};
 use crate::config::RunConfig;
 use crate::error::TrainError;
-use crate::gradients;
+use crate::learner::{Learner, Update};
 use crate::meter::Meter;
 use crate::progress::{Progress, StepLine};
 use crate::run_folder::RunFolder;
@@ -42,11 +41,9 @@ pub struct Trainer<'a> {
     task: &'a Task,
     device: Device,
     folder: RunFolder,
-    model: Transformer,
-    optimizer: Adam,
+    learner: Learner,
     state: State,
     meter: Meter,
-    workers: Workers,
 }
 
 impl<'a> Trainer<'a> {
@@ -70,11 +67,12 @@ impl<'a> Trainer<'a> {
         let (state, model, optimizer) = found.unwrap_or_else(|| (State::default(), fresh, Adam::default()));
         folder.cut_metrics(state.metrics_length)?;
         let meter = Meter::resume(state.since_logged, &device);
-        Ok(Self { config, task, device, folder, model, optimizer, state, meter, workers })
+        let learner = Learner::new(model, optimizer, workers, device.clone());
+        Ok(Self { config, task, device, folder, learner, state, meter })
     }
 
     pub fn model(&self) -> &Transformer {
-        &self.model
+        self.learner.model()
     }
 
     /// Updates done so far.
@@ -121,33 +119,22 @@ impl<'a> Trainer<'a> {
         Ok(Outcome::Finished(test))
     }
 
-    /// One update: forward and backward for each part, then one step of the optimizer.
+    /// One update of the weights.
     fn update(&mut self, parts: &[Batch]) {
-        let training = &self.config.training;
-        let tokens: usize = parts.iter().map(|part| part.target_tokens).sum();
-        let backward = |i: usize, part: &Batch| {
-            let model = self.model.clone().fork(&self.device.clone().autodiff()); // the same weights, a graph of its own
-            let mut pass = Pass::training(training.seed, self.state.step, i as u64);
-            let loss = model.loss(part, training.label_smoothing, &mut pass);
-            // Divided by the whole update's tokens, so that its parts add up to it.
-            let gradients = (loss.smoothed.clone() / tokens as f64).backward();
-            (GradientsParams::from_grads(gradients, &model), loss)
-        };
-        let mut sum = None;
-        self.workers.each(parts, backward, |part, (gradients, loss)| {
-            sum = Some(gradients::add(&self.model, sum.take(), gradients));
-            self.meter.add(loss.smoothed.without_autodiff(), loss.nll, part);
-        });
-        let Some(mut gradients) = sum else { return };
-        self.model.embeddings.freeze_padding(&mut gradients);
-        self.meter.gradient_norm = gradients::global_norm(&self.model, &gradients);
-        if let (Some(norm), true) = (&self.meter.gradient_norm, training.clip_norm > 0.0) {
-            gradients::clip(&self.model, &mut gradients, norm.clone(), training.clip_norm);
-        }
-        self.state.step += 1;
-        self.state.tokens += tokens as u64;
-        let rate = schedule::learning_rate(training, self.config.model.d_model, self.state.step);
-        self.model = self.optimizer.step(self.model.clone(), gradients, rate, self.state.step);
+        let (training, step) = (&self.config.training, self.state.step + 1);
+        let found = self.learner.update(
+            parts,
+            Update {
+                step,
+                learning_rate: schedule::learning_rate(training, self.config.model.d_model, step),
+                seed: Some(training.seed),
+                label_smoothing: training.label_smoothing,
+                clip_norm: training.clip_norm,
+            },
+        );
+        self.meter.add(found, parts);
+        self.state.step = step;
+        self.state.tokens += parts.iter().map(|part| part.target_tokens as u64).sum::<u64>();
     }
 
     fn batch(&self, examples: &[&Example]) -> Batch {
@@ -181,7 +168,7 @@ impl<'a> Trainer<'a> {
     /// Decodes the validation set and keeps the weights if they are the best so far.
     fn validate(&mut self, progress: &Progress) -> Result<(), TrainError> {
         let started = Instant::now();
-        let trained = self.trained(self.model.valid());
+        let trained = self.trained(self.model().valid());
         let report = self.measure(&trained, &self.task.validation)?;
         self.still_a_number(report.nll)?; // else such weights could become the best
         let score = report.score(self.config.validation.metric);
@@ -190,7 +177,7 @@ impl<'a> Trainer<'a> {
         if best {
             self.state.best = Some(score);
             let note = json!({ "step": self.state.step }).to_string();
-            let bytes = weights::to_safetensors(&weights::collect(&self.model), &note)
+            let bytes = weights::to_safetensors(&weights::collect(self.model()), &note)
                 .map_err(|source| TrainError::Weights { path: self.folder.path().to_path_buf(), source })?;
             self.folder.write_weights(&bytes)?;
         }
@@ -243,6 +230,6 @@ impl<'a> Trainer<'a> {
         self.state.metrics_length = self.folder.metrics_length()?;
         self.state.since_logged = self.meter.counted()?;
         self.still_a_number(self.state.since_logged.loss.into())?;
-        checkpoint::save(&self.folder, &self.model, &self.optimizer, &self.state, self.config.training.keep)
+        checkpoint::save(&self.folder, self.learner.model(), self.learner.optimizer(), &self.state, self.config.training.keep)
     }
 }

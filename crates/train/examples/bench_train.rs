@@ -1,0 +1,162 @@
+//! One side of `scripts/bench-train`: a model of given sizes trained on given batches, on request.
+//!
+//! Reads `size.json` and `batches.json` from the folder named on the command line, writes its initial weights there as
+//! `weights.safetensors` for the other side to start from, says `ready`, and then obeys lines on standard input:
+//! `steps N DROPOUT`, `reset`, `peak` (the fastest float32 matrix product) and `quit`.
+
+use std::fs;
+use std::io::BufRead;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use burn::tensor::{Device, Distribution, Tensor};
+use model::config::VocabularySizes;
+use model::{Batch, ModelConfig, Transformer, weights};
+use serde::Deserialize;
+use serde_json::json;
+use train::adam::Adam;
+use train::learner::{Learner, Update};
+use train::workers::Workers;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Deserialize)]
+struct Size {
+    d_model: usize,
+    n_heads: usize,
+    d_ff: usize,
+    encoder_layers: usize,
+    decoder_layers: usize,
+    vocabulary: usize,
+    max_length: usize,
+    smoothing: f64,
+    learning_rate: f64,
+    threads: usize,
+}
+
+type Pair = (Vec<u32>, Vec<u32>);
+
+struct Bench {
+    size: Size,
+    batches: Vec<Vec<Pair>>,
+    device: Device,
+    learner: Learner,
+    step: u64,
+    dropout: f64,
+}
+
+impl Bench {
+    fn new(folder: &Path) -> anyhow::Result<Self> {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).with_context(|| name.to_string());
+        let size: Size = serde_json::from_str(&read("size.json")?)?;
+        let batches = serde_json::from_str(&read("batches.json")?)?;
+        rayon::ThreadPoolBuilder::new().num_threads(size.threads).build_global()?;
+        let device = Device::flex();
+        let learner = fresh(&size, 0.0, &device)?;
+        let bytes = weights::to_safetensors(&weights::collect(learner.model()), "{}")?;
+        fs::write(folder.join("weights.safetensors"), bytes)?;
+        Ok(Self { size, batches, device, learner, step: 0, dropout: 0.0 })
+    }
+
+    fn reset(&mut self, dropout: f64) -> anyhow::Result<()> {
+        self.learner = fresh(&self.size, dropout, &self.device)?;
+        (self.step, self.dropout) = (0, dropout);
+        Ok(())
+    }
+
+    /// As many parts as threads, cut so that each has about the same number of sentences.
+    fn parts(&self) -> Vec<Batch> {
+        let batch = &self.batches[self.step as usize % self.batches.len()];
+        let sizes = VocabularySizes::joint(self.size.vocabulary);
+        let part = |pairs: &[Pair]| {
+            let pairs: Vec<(&[u32], &[u32])> = pairs.iter().map(|(source, target)| (&source[..], &target[..])).collect();
+            Batch::new(&pairs, sizes, &self.device)
+        };
+        batch.chunks(batch.len().div_ceil(self.size.threads)).map(part).collect()
+    }
+
+    fn steps(&mut self, count: usize, dropout: f64) -> anyhow::Result<()> {
+        if dropout != self.dropout {
+            self.reset(dropout)?;
+        }
+        let (mut seconds, mut losses, mut tokens) = (vec![], vec![], vec![]);
+        for _ in 0..count {
+            let started = Instant::now();
+            let parts = self.parts();
+            let real: usize = parts.iter().map(|part| part.target_tokens).sum();
+            self.step += 1;
+            let found = self.learner.update(
+                &parts,
+                Update {
+                    step: self.step,
+                    learning_rate: self.size.learning_rate,
+                    seed: Some(1),
+                    label_smoothing: self.size.smoothing,
+                    clip_norm: 0.0,
+                },
+            );
+            let loss: f32 = found.loss.into_scalar();
+            seconds.push(started.elapsed().as_secs_f64());
+            losses.push(f64::from(loss) / real as f64);
+            tokens.push(real);
+        }
+        println!("{}", json!({ "seconds": seconds, "losses": losses, "tokens": tokens }));
+        Ok(())
+    }
+
+    /// The best of several large products.
+    fn peak(&self) -> f64 {
+        let product = |(m, k, n): (usize, usize, usize)| {
+            let random = |rows, cols| Tensor::<2>::random([rows, cols], Distribution::Default, &self.device);
+            let (left, right) = (random(m, k), random(k, n));
+            let time = |_| {
+                let started = Instant::now();
+                drop(left.clone().matmul(right.clone()));
+                started.elapsed().as_secs_f64()
+            };
+            let best = (0..10).map(time).fold(f64::INFINITY, f64::min);
+            2.0 * (m * k * n) as f64 / best / 1e9
+        };
+        [(2048, 2048, 2048), (1024, 1024, 1024), (2048, 512, 2048), (2048, 256, 256)]
+            .map(product)
+            .into_iter()
+            .fold(0.0, f64::max)
+    }
+}
+
+fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<Learner> {
+    let config = ModelConfig {
+        d_model: size.d_model,
+        n_heads: size.n_heads,
+        d_ff: size.d_ff,
+        encoder_layers: size.encoder_layers,
+        decoder_layers: size.decoder_layers,
+        max_length: size.max_length,
+        dropout,
+        ..ModelConfig::default()
+    };
+    let model = Transformer::new(&config, VocabularySizes::joint(size.vocabulary), 1, &device.clone().autodiff())?;
+    Ok(Learner::new(model, Adam::default(), Workers::new(size.threads)?, device.clone()))
+}
+
+fn main() -> anyhow::Result<()> {
+    let folder = std::env::args().nth(1).context("usage: bench_train FOLDER")?;
+    let mut bench = Bench::new(Path::new(&folder))?;
+    println!("ready");
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            ["steps", count, dropout] => bench.steps(count.parse()?, dropout.parse()?)?,
+            ["reset"] => {
+                bench.reset(bench.dropout)?;
+                println!("ok");
+            }
+            ["peak"] => println!("{}", json!({ "gflops": bench.peak() })),
+            ["quit"] => break,
+            _ => anyhow::bail!("unknown request `{line}`"),
+        }
+    }
+    Ok(())
+}

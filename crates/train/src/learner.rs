@@ -1,0 +1,95 @@
+//! One update of the weights: forward and backward for each part of a batch, then one step of the optimizer.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use model::{Batch, Pass, Transformer};
+
+use crate::adam::Adam;
+use crate::gradients;
+use crate::workers::Workers;
+
+/// A model that learns.
+pub struct Learner {
+    model: Option<Transformer>,
+    optimizer: Adam,
+    workers: Workers,
+    device: Device,
+}
+
+/// What an update is asked to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Update {
+    /// The number of the update, from 1.
+    pub step: u64,
+    pub learning_rate: f64,
+    /// Dropout follows from it, the step and the place; `None` turns dropout off.
+    pub seed: Option<u64>,
+    pub label_smoothing: f64,
+    /// Longest global gradient norm; 0 = no clipping.
+    pub clip_norm: f64,
+}
+
+/// What an update found, left on the device.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Label-smoothed cross-entropy in nats, summed over the real tokens, `[1]`.
+    pub loss: Tensor<1>,
+    /// Negative log-likelihood in nats without smoothing, likewise.
+    pub nll: Tensor<1>,
+    /// Global norm of the gradient of the mean loss, before clipping, `[1]`.
+    pub gradient_norm: Tensor<1>,
+}
+
+impl Learner {
+    /// `device` without gradients; the model's graphs are made as needed.
+    pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
+        Self { model: Some(model), optimizer, workers, device }
+    }
+
+    pub fn model(&self) -> &Transformer {
+        self.model.as_ref().expect("the model is away only within an update")
+    }
+
+    pub fn optimizer(&self) -> &Adam {
+        &self.optimizer
+    }
+
+    /// One update for a batch in parts, which are computed side by side and add up to the whole.
+    ///
+    /// # Panics
+    /// Without parts.
+    pub fn update(&mut self, parts: &[Batch], update: Update) -> Found {
+        let tokens: usize = parts.iter().map(|part| part.target_tokens).sum();
+        let backward = |i: usize, part: &Batch| {
+            let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, a graph of its own
+            let mut pass = match update.seed {
+                Some(seed) => Pass::training(seed, update.step - 1, i as u64),
+                None => Pass::inference(),
+            };
+            let sums = model.loss(part, update.label_smoothing, &mut pass);
+            // Divided by the whole update's tokens, so that its parts add up to it.
+            let gradients = (sums.smoothed.clone() / tokens as f64).backward();
+            (GradientsParams::from_grads(gradients, &model), sums.smoothed.without_autodiff(), sums.nll)
+        };
+        let mut whole = None;
+        self.workers.each(parts, backward, |_, part| {
+            whole = Some(match whole.take() {
+                None => part,
+                Some((gradients, loss, nll)) => {
+                    (gradients::add(self.model(), gradients, part.0), loss + part.1, nll + part.2)
+                }
+            });
+        });
+        let (mut gradients, loss, nll) = whole.expect("at least one part");
+        self.model().embeddings.freeze_padding(&mut gradients);
+        let gradient_norm = gradients::global_norm(self.model(), &gradients);
+        if update.clip_norm > 0.0 {
+            gradients::clip(self.model(), &mut gradients, gradient_norm.clone(), update.clip_norm);
+        }
+        // Moved, not cloned, so that the optimizer can write in place.
+        let model = self.model.take().expect("the model is away only within an update");
+        self.model = Some(self.optimizer.step(model, gradients, update.learning_rate, update.step));
+        Found { loss, nll, gradient_norm }
+    }
+}
