@@ -1,4 +1,5 @@
-//! The update of Adam (Kingma and Ba 2015, algorithm 1) in one pass over memory.
+//! The update of Adam (Kingma and Ba 2015, algorithm 1) in one pass over memory, and what precedes it: gradients of the
+//! parts of a batch added up, and their norm.
 //!
 //! **Why fused:** composed, an update is thirteen passes over four arrays as long as the model.
 
@@ -50,10 +51,29 @@ impl Rates {
     }
 }
 
+/// `sum + part`, in place where nobody else holds the sum.
+pub fn accumulate<const D: usize>(sum: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if crate::fused::applies(&sum) {
+        return Tensor::from_dispatch(<Dispatch as Update>::accumulate(sum.into_dispatch(), part.into_dispatch()));
+    }
+    sum + part
+}
+
+/// The sum of all squares, `[1]`.
+pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
+    #[cfg(feature = "flex")]
+    if crate::fused::applies(&gradient) {
+        return Tensor::from_dispatch(<Dispatch as Update>::squared_norm(gradient.into_dispatch()));
+    }
+    gradient.square().sum_dim(D - 1).sum()
+}
+
 #[cfg(feature = "flex")]
 use {
     crate::array::Array,
-    crate::vector::vectorised,
+    crate::rows::add_to,
+    crate::vector::{sum_pairs, vectorised},
     burn::backend::tensor::FloatTensor,
     burn::backend::{Backend, Dispatch, Flex, backend_extension},
     rayon::prelude::*,
@@ -62,6 +82,8 @@ use {
 #[cfg(feature = "flex")]
 #[backend_extension(Flex)]
 trait Update: Backend {
+    fn accumulate(sum: FloatTensor<Self>, part: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn squared_norm(gradient: FloatTensor<Self>) -> FloatTensor<Self>;
     fn update(
         weight: FloatTensor<Self>,
         first: FloatTensor<Self>,
@@ -90,10 +112,28 @@ fn fused_adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
 #[cfg(feature = "flex")]
 type Plain = FloatTensor<Flex>;
 
+/// Values that one thread takes at a time.
+#[cfg(feature = "flex")]
+const BLOCK: usize = 1 << 14;
+
 #[cfg(feature = "flex")]
 impl Update for Flex {
+    fn accumulate(sum: Plain, part: Plain) -> Plain {
+        let (mut sum, part) = (Array::from(sum).row_major(), Array::from(part).row_major());
+        let blocks = sum.values_mut().par_chunks_mut(BLOCK).zip(part.values().par_chunks(BLOCK));
+        blocks.for_each(|(sum, part)| vectorised!(add_to(sum, part, 1.0)));
+        sum.into()
+    }
+
+    fn squared_norm(gradient: Plain) -> Plain {
+        let gradient = Array::from(gradient).row_major();
+        let blocks =
+            gradient.values().par_chunks(BLOCK).map(|block| vectorised!(sum_pairs(block, block, |x, y| x * y)));
+        let sums: Vec<f32> = blocks.collect();
+        Array::new(vec![sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() as f32], [1]).into()
+    }
+
     fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, rates: Rates) -> (Plain, Plain, Plain) {
-        const BLOCK: usize = 1 << 14;
         let [correction_1, correction_2] = rates.corrections();
         let (beta_1, rest_1) = (rates.beta_1 as f32, (1.0 - rates.beta_1) as f32);
         let (beta_2, rest_2) = (rates.beta_2 as f32, (1.0 - rates.beta_2) as f32);
@@ -105,8 +145,9 @@ impl Update for Flex {
         let means = first.values_mut().par_chunks_mut(BLOCK).zip(second.values_mut().par_chunks_mut(BLOCK));
         weights.zip(means).zip(gradient.values().par_chunks(BLOCK)).for_each(
             |((weight, (first, second)), gradient)| {
-                vectorised(|| {
-                    for (((weight, first), second), gradient) in weight.iter_mut().zip(first).zip(second).zip(gradient)
+                vectorised!({
+                    for (((weight, first), second), gradient) in
+                        weight.iter_mut().zip(first.iter_mut()).zip(second.iter_mut()).zip(gradient)
                     {
                         *first = beta_1 * *first + rest_1 * gradient;
                         *second = beta_2 * *second + rest_2 * (gradient * gradient);

@@ -166,6 +166,7 @@ fn readable(array: Array) -> Array {
 impl Attention {
     /// The weights of queries `first..first + rows` of one head over `keys` keys, before dropout, into `weights`.
     /// `scores` makes a row of scores into weights.
+    #[inline(always)]
     fn weights(
         &self,
         weights: &mut [f32],
@@ -177,7 +178,7 @@ impl Attention {
         let scale = 1.0 / (queries.cols as f32).sqrt();
         let target = Target::new(weights, queries.rows, keys);
         multiply(target, Before::Forgotten, scale, queries, keys_matrix.transposed());
-        vectorised(|| {
+        vectorised!({
             for (i, weights) in weights.chunks_exact_mut(keys).enumerate() {
                 let (seen, hidden) = weights.split_at_mut(self.seen.count(batch, first + i));
                 hidden.fill(0.0);
@@ -217,13 +218,20 @@ impl fused::Operation for Attention {
                             let weights = &mut weights[..rows * n];
                             let normalisers = &mut normalisers[head * query_len..];
                             let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
-                            self.weights(weights, (b, first, n), q, k, |query, scores| {
-                                let peak = max(scores);
-                                let total = exp_and_sum(scores, peak);
-                                let share = if scores.is_empty() { 0.0 } else { 1.0 / total };
-                                scores.iter_mut().for_each(|x| *x *= share);
-                                normalisers[query] = peak + total.ln();
-                            });
+                            self.weights(
+                                weights,
+                                (b, first, n),
+                                q,
+                                k,
+                                #[inline(always)]
+                                |query, scores| {
+                                    let peak = max(scores);
+                                    let total = exp_and_sum(scores, peak);
+                                    let share = if scores.is_empty() { 0.0 } else { 1.0 / total };
+                                    scores.iter_mut().for_each(|x| *x *= share);
+                                    normalisers[query] = peak + total.ln();
+                                },
+                            );
                             self.drop(weights, (b * heads + head) * query_len + first, n, key_len);
                             let target = &mut context[first * width + head * head_size..];
                             let target = Target::strided(target, rows, head_size, width);
@@ -268,9 +276,16 @@ impl fused::Operation for Attention {
                     let normalisers = &normalisers.values()[(b * heads + head) * query_len..];
                     let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
                     let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
-                    self.weights(weights, (b, first, n), q, k, |query, scores| {
-                        scores.iter_mut().for_each(|x| *x = exp(*x - normalisers[query]));
-                    });
+                    self.weights(
+                        weights,
+                        (b, first, n),
+                        q,
+                        k,
+                        #[inline(always)]
+                        |query, scores| {
+                            scores.iter_mut().for_each(|x| *x = exp(*x - normalisers[query]));
+                        },
+                    );
                     let dropped = match self.dropout {
                         Some(_) => {
                             let dropped = &mut dropped[..rows * n];
@@ -284,7 +299,7 @@ impl fused::Operation for Attention {
                     multiply(target, Before::Kept, 1.0, Matrix::new(dropped, rows, n).transposed(), d);
                     let target = Target::new(d_weights, rows, n);
                     multiply(target, Before::Forgotten, 1.0, d, v.transposed());
-                    vectorised(|| {
+                    vectorised!({
                         let both = weights.chunks_exact(n).zip(dropped.chunks_exact(n));
                         for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(n).zip(both) {
                             let mean = sum_pairs(dropped, d_scores, |w, d| w * d);
@@ -314,7 +329,7 @@ impl Attention {
     fn drop(&self, weights: &mut [f32], first_row: usize, n: usize, key_len: usize) {
         let Some(dropout) = self.dropout else { return };
         let drawn = dropout.prepare();
-        vectorised(|| {
+        vectorised!({
             for (i, row) in weights.chunks_exact_mut(n).enumerate() {
                 let first = (first_row + i) * key_len;
                 row.iter_mut().enumerate().for_each(|(key, weight)| *weight *= drawn.factor(first + key));

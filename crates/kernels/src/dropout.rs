@@ -112,7 +112,7 @@ impl Dropout {
         let drawn = self.prepare();
         let mut x = x.row_major();
         x.values_mut().par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
-            vectorised(|| {
+            vectorised!({
                 for (i, value) in values.iter_mut().enumerate() {
                     *value *= drawn.factor(block * BLOCK + i);
                 }

@@ -24,6 +24,7 @@ pub fn portable(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3>
 use {
     crate::array::Array,
     crate::fused::{self, Kept},
+    crate::rows::add_to,
     crate::vector::vectorised,
 };
 
@@ -41,7 +42,7 @@ impl fused::Operation for Embedding {
         let [matrix] = fused::exactly(inputs).map(Array::row_major);
         let width = matrix.width();
         let mut vectors = vec![0.0; self.ids.len() * width];
-        vectorised(|| {
+        vectorised!({
             for (vector, id) in vectors.chunks_exact_mut(width).zip(&self.ids) {
                 let row = &matrix.values()[id * width..][..width];
                 vector.iter_mut().zip(row).for_each(|(x, row)| *x = row * self.scale);
@@ -56,10 +57,9 @@ impl fused::Operation for Embedding {
         let gradient = gradient.row_major();
         let [vocabulary, width] = kept[0].dims();
         let mut d_matrix = vec![0.0; vocabulary * width];
-        vectorised(|| {
+        vectorised!({
             for (d_vector, id) in gradient.values().chunks_exact(width).zip(&self.ids) {
-                let row = &mut d_matrix[id * width..][..width];
-                row.iter_mut().zip(d_vector).for_each(|(total, d)| *total += d * self.scale);
+                add_to(&mut d_matrix[id * width..][..width], d_vector, self.scale);
             }
         });
         vec![Some(Array::new(d_matrix, [vocabulary, width]))]

@@ -10,7 +10,7 @@ use crate::{
     array::Array,
     fused::{self, Kept},
     matrix::{Before, Matrix, Target, multiply, multiply_on_all_threads},
-    rows::{BLOCK, added_in_order},
+    rows::{BLOCK, column_sums},
     vector::vectorised,
 };
 #[cfg(feature = "flex")]
@@ -73,7 +73,7 @@ impl fused::Operation for Linear {
             };
             multiply(Target::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
             if self.then == Then::Relu {
-                vectorised(|| y.iter_mut().for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 }));
+                vectorised!(y.iter_mut().for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 }));
             }
         });
         let y = Array::new(y, [rows, d_output]);
@@ -92,7 +92,7 @@ impl fused::Operation for Linear {
         if let Some(y) = kept.get(2) {
             let blocks = gradient.values_mut().par_chunks_mut(BLOCK * d_output);
             blocks.zip(y.values().par_chunks(BLOCK * d_output)).for_each(|(dy, y)| {
-                vectorised(|| dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = if y > 0.0 { *dy } else { 0.0 }));
+                vectorised!(dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = if y > 0.0 { *dy } else { 0.0 }));
             });
         }
         let dy = Matrix::new(gradient.values(), rows, d_output);
@@ -111,19 +111,4 @@ impl fused::Operation for Linear {
         let db = wanted.get(2).map(|_| Array::new(column_sums(gradient.values(), d_output), [d_output]));
         [Some(dx), Some(dw), db.map(Some)].into_iter().flatten().collect()
     }
-}
-
-/// The sum of all rows.
-#[cfg(feature = "flex")]
-fn column_sums(values: &[f32], width: usize) -> Vec<f32> {
-    let blocks = values.par_chunks(BLOCK * width).map(|block| {
-        let mut sums = vec![0.0; width];
-        vectorised(|| {
-            for row in block.chunks_exact(width) {
-                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
-            }
-        });
-        sums
-    });
-    added_in_order(blocks.collect(), width)
 }

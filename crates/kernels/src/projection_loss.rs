@@ -82,7 +82,8 @@ use {
     crate::array::Array,
     crate::fused::{self, Kept},
     crate::matrix::{Before, Matrix, Target, multiply_on_all_threads},
-    crate::vector::{exp_and_sum, max, sum, vectorised},
+    crate::rows::{add_to, column_sums},
+    crate::vector::{exp_and_sum, max, sum_pairs, vectorised},
     rayon::prelude::*,
 };
 
@@ -97,6 +98,9 @@ struct ProjectionLoss {
     smoothing: Smoothing,
 }
 
+/// With p the softmax of a row's logits, t its target, ε the smoothing and V the vocabulary's size, the gradient of a row
+/// is pᵥ − ε/V − (1 − ε)[v = t]. Only p, as exp(logit) over its sum, is ever multiplied as a matrix; the other two terms
+/// are a sum of all rows and a single row of the other factor.
 #[cfg(feature = "flex")]
 impl fused::Operation for ProjectionLoss {
     /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
@@ -107,22 +111,29 @@ impl fused::Operation for ProjectionLoss {
         };
         let ([rows, width], [vocabulary, _]) = (hidden.dims(), matrix.dims());
         let real: Vec<usize> = (0..rows).filter(|&row| self.targets[row] as usize != self.smoothing.pad_id).collect();
-        let project = Matrix::new(matrix.values(), vocabulary, width);
+        let targets: Vec<usize> = real.iter().map(|&row| self.targets[row] as usize).collect();
+        let mut states: Vec<f32> = Vec::with_capacity(real.len() * width); // of the real rows alone
+        real.iter().for_each(|&row| states.extend_from_slice(&hidden.values()[row * width..][..width]));
 
-        let gradients = |len: usize| vec![0.0f32; if tracked { len } else { 0 }];
-        let (mut d_hidden, mut d_matrix) = (gradients(rows * width), gradients(vocabulary * width));
-        let mut d_bias = gradients(if bias.is_some() { vocabulary } else { 0 });
+        let (spread, rest) = (self.smoothing.epsilon as f32 / vocabulary as f32, 1.0 - self.smoothing.epsilon as f32);
+        let matrix_sum = column_sums(matrix.values(), width);
+        let bias_sum: f32 = bias.iter().flat_map(|bias| bias.values()).sum();
+        let matrix_row = |target: usize| &matrix.values()[target * width..][..width];
+
+        let mut d_hidden = vec![0.0; if tracked { rows * width } else { 0 }];
+        let mut d_matrix = match tracked {
+            true => self.one_row_terms(&states, &targets, [vocabulary, width]),
+            false => vec![],
+        };
+        let mut d_bias = vec![0.0; if tracked && bias.is_some() { vocabulary } else { 0 }];
         let block = BLOCK.min(real.len());
-        let mut states = vec![0.0; block * width];
         let mut logits = vec![0.0; block * vocabulary];
-        let mut d_states = gradients(block * width);
-        let mut sums = (0.0f64, 0.0f64);
-        for real in real.chunks(BLOCK) {
-            let block = real.len();
-            let (states, logits) = (&mut states[..block * width], &mut logits[..block * vocabulary]);
-            for (state, &row) in states.chunks_exact_mut(width).zip(real) {
-                state.copy_from_slice(&hidden.values()[row * width..][..width]);
-            }
+        let mut d_states = vec![0.0; block * width];
+        let (mut smoothed, mut nll) = (0.0f64, 0.0f64);
+        let blocks = real.chunks(BLOCK).zip(targets.chunks(BLOCK)).zip(states.chunks_mut((BLOCK * width).max(1)));
+        for ((real, targets), states) in blocks {
+            let n = real.len();
+            let (logits, d_states) = (&mut logits[..n * vocabulary], &mut d_states[..n * width]);
             let before = match &bias {
                 Some(bias) => {
                     logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
@@ -130,34 +141,52 @@ impl fused::Operation for ProjectionLoss {
                 }
                 None => Before::Forgotten,
             };
-            let input = Matrix::new(states, block, width);
-            multiply_on_all_threads(Target::new(logits, block, vocabulary), before, 1.0, input, project.transposed());
-            let losses: Vec<(f32, f32)> = logits
-                .par_chunks_exact_mut(vocabulary)
-                .zip(real)
-                .map(|(logits, &row)| {
-                    let target = self.targets[row] as usize;
-                    vectorised(|| row_loss(logits, target, self.smoothing.epsilon as f32))
+            let project = Matrix::new(matrix.values(), vocabulary, width);
+            let target = Target::new(logits, n, vocabulary);
+            multiply_on_all_threads(target, before, 1.0, Matrix::new(states, n, width), project.transposed());
+
+            let rows = logits.par_chunks_exact_mut(vocabulary).zip(states.par_chunks_exact(width)).zip(targets);
+            let found: Vec<Row> = rows
+                .map(|((logits, state), &target)| {
+                    let at_target = logits[target];
+                    let (peak, total, dot) = vectorised!({
+                        let peak = max(logits);
+                        (peak, exp_and_sum(logits, peak), sum_pairs(state, &matrix_sum, |x, y| x * y))
+                    });
+                    let (normaliser, average) = (peak + total.ln(), (dot + bias_sum) / vocabulary as f32);
+                    let epsilon = self.smoothing.epsilon as f32;
+                    Row {
+                        share: 1.0 / total,
+                        smoothed: normaliser - rest * at_target - epsilon * average,
+                        nll: normaliser - at_target,
+                    }
                 })
                 .collect();
-            for (smoothed, nll) in losses {
-                sums = (sums.0 + f64::from(smoothed), sums.1 + f64::from(nll));
+            for row in &found {
+                (smoothed, nll) = (smoothed + f64::from(row.smoothed), nll + f64::from(row.nll));
             }
             if !tracked {
                 continue;
             }
-            let d_logits = Matrix::new(logits, block, vocabulary);
-            let d_states = &mut d_states[..block * width];
-            let target = Target::new(d_states, block, width);
-            multiply_on_all_threads(target, Before::Forgotten, 1.0, d_logits, project);
-            for (d_state, &row) in d_states.chunks_exact(width).zip(real) {
-                d_hidden[row * width..][..width].copy_from_slice(d_state);
+            let powers = Matrix::new(logits, n, vocabulary);
+            multiply_on_all_threads(Target::new(d_states, n, width), Before::Forgotten, 1.0, powers, project);
+            for (i, (d_state, state)) in d_states.chunks_exact(width).zip(states.chunks_exact_mut(width)).enumerate() {
+                let (share, row) = (found[i].share, matrix_row(targets[i]));
+                let d_hidden = &mut d_hidden[real[i] * width..][..width];
+                vectorised!({
+                    for j in 0..width {
+                        d_hidden[j] = d_state[j] * share - matrix_sum[j] * spread - row[j] * rest;
+                        state[j] *= share;
+                    }
+                });
             }
+            let scaled = Matrix::new(states, n, width);
             let target = Target::new(&mut d_matrix, vocabulary, width);
-            multiply_on_all_threads(target, Before::Kept, 1.0, d_logits.transposed(), input);
+            multiply_on_all_threads(target, Before::Kept, 1.0, powers.transposed(), scaled);
             if bias.is_some() {
-                for d_logits in logits.chunks_exact(vocabulary) {
-                    d_bias.iter_mut().zip(d_logits).for_each(|(total, d)| *total += d);
+                for ((logits, row), &target) in logits.chunks_exact(vocabulary).zip(&found).zip(targets) {
+                    d_bias.iter_mut().zip(logits).for_each(|(total, power)| *total += power * row.share - spread);
+                    d_bias[target] -= rest;
                 }
             }
         }
@@ -169,14 +198,14 @@ impl fused::Operation for ProjectionLoss {
             }
             false => vec![],
         };
-        (Array::new(vec![sums.0 as f32, sums.1 as f32], [2]), kept)
+        (Array::new(vec![smoothed as f32, nll as f32], [2]), kept)
     }
 
     fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
         let factor = gradient.row_major().values()[0];
         let scaled = |mut array: Array| {
             array.values_mut().par_chunks_mut(1 << 15).for_each(|values| {
-                vectorised(|| values.iter_mut().for_each(|x| *x *= factor));
+                vectorised!(values.iter_mut().for_each(|x| *x *= factor));
             });
             Some(array)
         };
@@ -184,18 +213,28 @@ impl fused::Operation for ProjectionLoss {
     }
 }
 
-/// The smoothed loss and the negative log-likelihood of a row of logits, which become the gradient of the former.
+/// What a row of logits came to.
 #[cfg(feature = "flex")]
-#[inline(always)]
-fn row_loss(logits: &mut [f32], target: usize, epsilon: f32) -> (f32, f32) {
-    let vocabulary = logits.len() as f32;
-    let peak = max(logits);
-    let average = sum(logits, |x| x - peak) / vocabulary + peak;
-    let at_target = logits[target];
-    let total = exp_and_sum(logits, peak);
-    let normaliser = total.ln() + peak;
-    let (scale, spread) = (1.0 / total, epsilon / vocabulary);
-    logits.iter_mut().for_each(|x| *x = *x * scale - spread);
-    logits[target] -= 1.0 - epsilon;
-    (normaliser - (1.0 - epsilon) * at_target - epsilon * average, normaliser - at_target)
+struct Row {
+    /// 1 / Σ exp(logit − peak)
+    share: f32,
+    smoothed: f32,
+    nll: f32,
+}
+
+#[cfg(feature = "flex")]
+impl ProjectionLoss {
+    /// The terms −ε/V and −(1 − ε)[v = t] of the matrix's gradient.
+    fn one_row_terms(&self, states: &[f32], targets: &[usize], [vocabulary, width]: [usize; 2]) -> Vec<f32> {
+        let epsilon = self.smoothing.epsilon as f32;
+        let mut everywhere = column_sums(states, width);
+        everywhere.iter_mut().for_each(|x| *x *= -epsilon / vocabulary as f32);
+        let mut terms = everywhere.repeat(vocabulary);
+        vectorised!({
+            for (state, target) in states.chunks_exact(width).zip(targets) {
+                add_to(&mut terms[target * width..][..width], state, epsilon - 1.0);
+            }
+        });
+        terms
+    }
 }

@@ -97,7 +97,7 @@ impl fused::Operation for Connection {
             let first = block * BLOCK * width;
             let change = &change.values()[first..][..total.len()];
             let x = x.as_ref().map(|x| &x.values()[first..][..total.len()]);
-            vectorised(|| {
+            vectorised!({
                 match drawn {
                     Some(drawn) => drawn.apply(total, change, first),
                     None => total.copy_from_slice(change),
@@ -112,8 +112,8 @@ impl fused::Operation for Connection {
         let mut scales = vec![0.0; rows];
         let blocks = total.par_chunks_mut(BLOCK * width).zip(scales.par_chunks_mut(BLOCK));
         blocks.for_each(|(total, scales)| {
-            vectorised(|| {
-                for (row, scale) in total.chunks_exact_mut(width).zip(scales) {
+            vectorised!({
+                for (row, scale) in total.chunks_exact_mut(width).zip(scales.iter_mut()) {
                     *scale = standardise(row, epsilon);
                 }
             });
@@ -122,7 +122,7 @@ impl fused::Operation for Connection {
         let mut result = vec![0.0; rows * width];
         let blocks = result.par_chunks_mut(BLOCK * width).zip(standard.values().par_chunks(BLOCK * width));
         blocks.for_each(|(result, standard)| {
-            vectorised(|| {
+            vectorised!({
                 for (result, standard) in result.chunks_exact_mut(width).zip(standard.chunks_exact(width)) {
                     let scaled = standard.iter().zip(gamma.values()).zip(beta.values());
                     result.iter_mut().zip(scaled).for_each(|(y, ((x, gamma), beta))| *y = x * gamma + beta);
@@ -173,7 +173,7 @@ fn unnormalise(gradient: &mut Array, standard: &Array, scales: &Array, gamma: &A
         .map(|((gradient, standard), scales)| {
             let mut sums = vec![0.0; 2 * width];
             let (of_gamma, of_beta) = sums.split_at_mut(width);
-            vectorised(|| {
+            vectorised!({
                 let rows = gradient.chunks_exact_mut(width).zip(standard.chunks_exact(width)).zip(scales);
                 for ((dy, x), scale) in rows {
                     for i in 0..width {

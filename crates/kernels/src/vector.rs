@@ -1,10 +1,53 @@
 //! Loops that the compiler vectorises for the processor at hand, chosen at run time.
 
-/// Runs `work` compiled for the widest vectors that this processor has. Everything it calls must be `#[inline(always)]`,
-/// else it stays compiled for the least processor.
+/// Evaluates an expression compiled for the widest vectors that this processor has. All that it calls must be
+/// `#[inline(always)]`, closures included, else it stays compiled for the least processor.
+macro_rules! vectorised {
+    ($work:expr) => {
+        $crate::vector::run(
+            #[inline(always)]
+            || $work,
+        )
+    };
+}
+pub(crate) use vectorised;
+
+/// Calls `work` compiled for this processor. (Not `FnOnce`: the compiler would wrap it in a function of its own, for the
+/// least processor.)
 #[inline(always)]
-pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
+pub fn run<R>(work: impl FnMut() -> R) -> R {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+        {
+            // SAFETY: the processor has these instructions, as just asked.
+            return unsafe { with_avx512(work) };
+        }
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: as above.
+            return unsafe { with_avx2(work) };
+        }
+    }
+    plain(work)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+fn with_avx512<R>(mut work: impl FnMut() -> R) -> R {
+    work()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn with_avx2<R>(mut work: impl FnMut() -> R) -> R {
+    work()
+}
+
+fn plain<R>(mut work: impl FnMut() -> R) -> R {
+    work()
 }
 
 /// As many lanes as two of the widest registers: sums kept in so many accumulators vectorise, and do not depend on how
@@ -99,7 +142,8 @@ pub fn exp(x: f32) -> f32 {
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
     let clamped = if x > -87.0 { x } else { -87.0 };
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
     let r = clamped - n * LN_2_HIGH - n * LN_2_LOW;
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_199_9e-3;
@@ -108,7 +152,7 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 0.5;
     let y = p * r * r + r + 1.0;
-    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23)); // n stands in the lowest bits of `shifted`
     if x > -87.0 { y * power } else { 0.0 }
 }
 
@@ -120,7 +164,7 @@ mod tests {
     fn exp_is_exp() {
         for i in -8_699..8_800 {
             let x = i as f32 / 100.0;
-            let (ours, true_value) = (vectorised(|| exp(x)), f64::from(x).exp());
+            let (ours, true_value) = (vectorised!(exp(x)), f64::from(x).exp());
             assert!((f64::from(ours) / true_value - 1.0).abs() < 3e-7, "exp({x}) = {ours}, not {true_value}");
         }
         assert_eq!((exp(0.0), exp(-88.0), exp(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
@@ -130,11 +174,11 @@ mod tests {
     fn sums_and_maxima_of_any_length() {
         for len in [0, 1, 31, 32, 33, 100] {
             let values: Vec<f32> = (0..len).map(|i| ((i * 7) % 13) as f32 - 6.0).collect();
-            assert_eq!(vectorised(|| sum(&values, |x| x * x)), values.iter().map(|x| x * x).sum::<f32>());
-            assert_eq!(vectorised(|| sum_pairs(&values, &values, |x, y| x + y)), 2.0 * values.iter().sum::<f32>());
+            assert_eq!(vectorised!(sum(&values, |x| x * x)), values.iter().map(|x| x * x).sum::<f32>());
+            assert_eq!(vectorised!(sum_pairs(&values, &values, |x, y| x + y)), 2.0 * values.iter().sum::<f32>());
             assert_eq!(max(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
             let mut powers = values.clone();
-            let total = vectorised(|| exp_and_sum(&mut powers, 6.0));
+            let total = vectorised!(exp_and_sum(&mut powers, 6.0));
             assert!((total - values.iter().map(|x| (x - 6.0).exp()).sum::<f32>()).abs() < 1e-5);
         }
     }

@@ -71,7 +71,8 @@ impl Bench {
         let batch = &self.batches[self.step as usize % self.batches.len()];
         let sizes = VocabularySizes::joint(self.size.vocabulary);
         let part = |pairs: &[Pair]| {
-            let pairs: Vec<(&[u32], &[u32])> = pairs.iter().map(|(source, target)| (&source[..], &target[..])).collect();
+            let pairs: Vec<(&[u32], &[u32])> =
+                pairs.iter().map(|(source, target)| (&source[..], &target[..])).collect();
             Batch::new(&pairs, sizes, &self.device)
         };
         batch.chunks(batch.len().div_ceil(self.size.threads)).map(part).collect()

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
+use kernels::adam::{accumulate, squared_norm};
 
 /// Adds the gradients of one part of an update to those of the parts before it.
 pub fn add<M: Module>(model: &M, sum: GradientsParams, part: GradientsParams) -> GradientsParams {
@@ -36,7 +37,7 @@ impl ModuleVisitor for Add {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(part) = self.part.remove::<D>(param.id) else { return };
         let sum = match self.sum.remove::<D>(param.id) {
-            Some(sum) => sum + part,
+            Some(sum) => accumulate(sum, part),
             None => part,
         };
         self.sum.register(param.id, sum);
@@ -51,8 +52,7 @@ struct SquaredNorm<'a> {
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
-        // Row by row first: above 4 Mi elements, `flex` adds a whole tensor in an order that varies.
-        let square = gradient.square().sum_dim(D - 1).sum();
+        let square = squared_norm(gradient);
         self.sum = Some(match self.sum.take() {
             Some(sum) => sum + square,
             None => square,

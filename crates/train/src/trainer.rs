@@ -230,6 +230,12 @@ impl<'a> Trainer<'a> {
         self.state.metrics_length = self.folder.metrics_length()?;
         self.state.since_logged = self.meter.counted()?;
         self.still_a_number(self.state.since_logged.loss.into())?;
-        checkpoint::save(&self.folder, self.learner.model(), self.learner.optimizer(), &self.state, self.config.training.keep)
+        checkpoint::save(
+            &self.folder,
+            self.learner.model(),
+            self.learner.optimizer(),
+            &self.state,
+            self.config.training.keep,
+        )
     }
 }
