@@ -22,6 +22,7 @@ pub mod attention;
 pub mod dropout;
 pub mod embedding;
 pub mod linear;
+pub mod memory;
 pub mod projection_loss;
 pub mod residual;
 

@@ -61,6 +61,7 @@ const LARGEST_SEED: u64 = i64::MAX as u64;
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    kernels::memory::keep_freed();
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
