@@ -73,7 +73,7 @@ pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
 use {
     crate::array::Array,
     crate::rows::add_to,
-    crate::vector::{sum_pairs, vectorised},
+    crate::vector::{WIDE, sum_pairs, vectorised},
     burn::backend::tensor::FloatTensor,
     burn::backend::{Backend, Dispatch, Flex, backend_extension},
     rayon::prelude::*,
@@ -128,7 +128,7 @@ impl Update for Flex {
     fn squared_norm(gradient: Plain) -> Plain {
         let gradient = Array::from(gradient).row_major();
         let blocks =
-            gradient.values().par_chunks(BLOCK).map(|block| vectorised!(sum_pairs(block, block, |x, y| x * y)));
+            gradient.values().par_chunks(BLOCK).map(|block| vectorised!(sum_pairs::<WIDE>(block, block, |x, y| x * y)));
         let sums: Vec<f32> = blocks.collect();
         Array::new(vec![sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() as f32], [1]).into()
     }

@@ -79,14 +79,20 @@ const HIDDEN_SCORE: f64 = -3e4;
 use {
     crate::array::Array,
     crate::fused::{self, Kept},
-    crate::matrix::{Before, Matrix, Target, multiply},
-    crate::vector::{exp, exp_and_sum, max, sum_pairs, vectorised},
+    crate::matrix::{Before, Matrix, Target, Workspace, multiply_small},
+    crate::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised},
     rayon::prelude::*,
 };
 
 /// Queries whose scores exist at a time.
 #[cfg(feature = "flex")]
 const BLOCK: usize = 64;
+
+/// Rows of scores are this much of a multiple long; what is over is hidden.
+#[cfg(feature = "flex")]
+fn padded(keys: usize) -> usize {
+    keys.next_multiple_of(NARROW)
+}
 
 #[cfg(feature = "flex")]
 #[derive(Debug)]
@@ -164,27 +170,29 @@ fn readable(array: Array) -> Array {
 
 #[cfg(feature = "flex")]
 impl Attention {
-    /// The weights of queries `first..first + rows` of one head over `keys` keys, before dropout, into `weights`.
-    /// `scores` makes a row of scores into weights.
-    #[inline(always)]
-    fn weights(
+    /// The scores of some queries of one head, the first of which is query `first`, over the first `keys.rows` keys:
+    /// rows of `padded` length, −∞ where a query may not look.
+    fn scores(
         &self,
-        weights: &mut [f32],
-        (batch, first, keys): (usize, usize, usize),
+        scores: &mut [f32],
+        (batch, first): (usize, usize),
         queries: Matrix,
-        keys_matrix: Matrix,
-        mut row: impl FnMut(usize, &mut [f32]),
+        keys: Matrix,
+        workspace: &mut Workspace,
     ) {
         let scale = 1.0 / (queries.cols as f32).sqrt();
-        let target = Target::new(weights, queries.rows, keys);
-        multiply(target, Before::Forgotten, scale, queries, keys_matrix.transposed());
-        vectorised!({
-            for (i, weights) in weights.chunks_exact_mut(keys).enumerate() {
-                let (seen, hidden) = weights.split_at_mut(self.seen.count(batch, first + i));
-                hidden.fill(0.0);
-                row(first + i, seen);
-            }
-        });
+        let length = padded(keys.rows);
+        multiply_small(
+            Target::strided(scores, queries.rows, keys.rows, length),
+            Before::Forgotten,
+            scale,
+            queries,
+            keys.transposed(),
+            workspace,
+        );
+        for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
+            scores[self.seen.count(batch, first + i)..].fill(f32::NEG_INFINITY);
+        }
     }
 
     /// The keys that any of the queries `first..first + rows` sees.
@@ -207,7 +215,8 @@ impl fused::Operation for Attention {
             let sentences = context.par_chunks_mut((query_len * width).max(1)).enumerate();
             sentences.zip(normalisers.par_chunks_mut((heads * query_len).max(1))).for_each(
                 |((b, context), normalisers)| {
-                    let mut weights = vec![0.0; BLOCK.min(query_len) * key_len];
+                    let mut weights = vec![0.0; BLOCK.min(query_len) * padded(key_len)];
+                    let mut workspace = Workspace::new();
                     for head in 0..heads {
                         for first in (0..query_len).step_by(BLOCK) {
                             let rows = BLOCK.min(query_len - first);
@@ -215,28 +224,34 @@ impl fused::Operation for Attention {
                             if n == 0 {
                                 continue;
                             }
-                            let weights = &mut weights[..rows * n];
-                            let normalisers = &mut normalisers[head * query_len..];
-                            let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
-                            self.weights(
+                            let length = padded(n);
+                            let weights = &mut weights[..rows * length];
+                            let normalisers = &mut normalisers[head * query_len + first..][..rows];
+                            self.scores(
                                 weights,
-                                (b, first, n),
-                                q,
-                                k,
-                                #[inline(always)]
-                                |query, scores| {
-                                    let peak = max(scores);
-                                    let total = exp_and_sum(scores, peak);
-                                    let share = if scores.is_empty() { 0.0 } else { 1.0 / total };
-                                    scores.iter_mut().for_each(|x| *x *= share);
-                                    normalisers[query] = peak + total.ln();
-                                },
+                                (b, first),
+                                q.rows(b, head, first, rows),
+                                k.rows(b, head, 0, n),
+                                &mut workspace,
                             );
-                            self.drop(weights, (b * heads + head) * query_len + first, n, key_len);
+                            vectorised!({
+                                for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers.iter_mut())
+                                {
+                                    *normaliser = softmax(scores);
+                                }
+                            });
+                            self.drop(weights, (b * heads + head) * query_len + first, length, key_len);
                             let target = &mut context[first * width + head * head_size..];
                             let target = Target::strided(target, rows, head_size, width);
-                            let weights = Matrix::new(weights, rows, n);
-                            multiply(target, Before::Forgotten, 1.0, weights, v.rows(b, head, 0, n));
+                            let weights = Matrix::strided(weights, rows, n, length);
+                            multiply_small(
+                                target,
+                                Before::Forgotten,
+                                1.0,
+                                weights,
+                                v.rows(b, head, 0, n),
+                                &mut workspace,
+                            );
                         }
                     }
                 },
@@ -262,9 +277,10 @@ impl fused::Operation for Attention {
         let of_keys = d_keys.par_chunks_mut((key_len * width).max(1));
         let of_values = d_values.par_chunks_mut((key_len * width).max(1));
         sentences.zip(of_keys).zip(of_values).for_each(|(((b, d_queries), d_keys), d_values)| {
-            let block = || vec![0.0; BLOCK.min(query_len) * key_len];
+            let block = || vec![0.0; BLOCK.min(query_len) * padded(key_len)];
             let (mut weights, mut d_weights) = (block(), block());
             let mut dropped = if self.dropout.is_some() { block() } else { vec![] };
+            let mut workspace = Workspace::new();
             for head in 0..heads {
                 for first in (0..query_len).step_by(BLOCK) {
                     let rows = BLOCK.min(query_len - first);
@@ -272,48 +288,59 @@ impl fused::Operation for Attention {
                     if n == 0 {
                         continue;
                     }
-                    let (weights, d_weights) = (&mut weights[..rows * n], &mut d_weights[..rows * n]);
-                    let normalisers = &normalisers.values()[(b * heads + head) * query_len..];
+                    let length = padded(n);
+                    let (weights, d_weights) = (&mut weights[..rows * length], &mut d_weights[..rows * length]);
+                    let normalisers = &normalisers.values()[(b * heads + head) * query_len + first..];
                     let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
                     let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
-                    self.weights(
-                        weights,
-                        (b, first, n),
-                        q,
-                        k,
-                        #[inline(always)]
-                        |query, scores| {
-                            scores.iter_mut().for_each(|x| *x = exp(*x - normalisers[query]));
-                        },
-                    );
+                    self.scores(weights, (b, first), q, k, &mut workspace);
+                    vectorised!({
+                        for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers) {
+                            scores.iter_mut().for_each(|x| *x = exp(*x - normaliser));
+                        }
+                    });
                     let dropped = match self.dropout {
                         Some(_) => {
-                            let dropped = &mut dropped[..rows * n];
+                            let dropped = &mut dropped[..rows * length];
                             dropped.copy_from_slice(weights);
-                            self.drop(dropped, (b * heads + head) * query_len + first, n, key_len);
+                            self.drop(dropped, (b * heads + head) * query_len + first, length, key_len);
                             &*dropped
                         }
                         None => &*weights,
                     };
                     let target = Target::strided(&mut d_values[head * head_size..], n, head_size, width);
-                    multiply(target, Before::Kept, 1.0, Matrix::new(dropped, rows, n).transposed(), d);
-                    let target = Target::new(d_weights, rows, n);
-                    multiply(target, Before::Forgotten, 1.0, d, v.transposed());
+                    multiply_small(
+                        target,
+                        Before::Kept,
+                        1.0,
+                        Matrix::strided(dropped, rows, n, length).transposed(),
+                        d,
+                        &mut workspace,
+                    );
+                    let target = Target::strided(d_weights, rows, n, length);
+                    multiply_small(target, Before::Forgotten, 1.0, d, v.transposed(), &mut workspace);
                     vectorised!({
-                        let both = weights.chunks_exact(n).zip(dropped.chunks_exact(n));
-                        for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(n).zip(both) {
-                            let mean = sum_pairs(dropped, d_scores, |w, d| w * d);
-                            let of_weights = weights.iter().zip(dropped);
-                            d_scores.iter_mut().zip(of_weights).for_each(|(d, (w, dropped))| {
+                        let both = weights.chunks_exact(length).zip(dropped.chunks_exact(length));
+                        for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(length).zip(both) {
+                            d_scores[n..].fill(0.0);
+                            let mean = sum_pairs::<NARROW>(dropped, d_scores, |w, d| w * d);
+                            for ((d, w), dropped) in d_scores.iter_mut().zip(weights).zip(dropped) {
                                 *d = (dropped * *d - w * mean) * scale;
-                            });
+                            }
                         }
                     });
-                    let d_scores = Matrix::new(d_weights, rows, n);
+                    let d_scores = Matrix::strided(d_weights, rows, n, length);
                     let target = &mut d_queries[first * width + head * head_size..];
-                    multiply(Target::strided(target, rows, head_size, width), Before::Forgotten, 1.0, d_scores, k);
+                    multiply_small(
+                        Target::strided(target, rows, head_size, width),
+                        Before::Forgotten,
+                        1.0,
+                        d_scores,
+                        k,
+                        &mut workspace,
+                    );
                     let target = Target::strided(&mut d_keys[head * head_size..], n, head_size, width);
-                    multiply(target, Before::Kept, 1.0, d_scores.transposed(), q);
+                    multiply_small(target, Before::Kept, 1.0, d_scores.transposed(), q, &mut workspace);
                 }
             }
         });
@@ -325,15 +352,29 @@ impl fused::Operation for Attention {
 
 #[cfg(feature = "flex")]
 impl Attention {
-    /// Dropout of rows of `n` weights, the first of which is row `first_row` of all `[batch, head, query]`.
-    fn drop(&self, weights: &mut [f32], first_row: usize, n: usize, key_len: usize) {
+    /// Dropout of rows of weights, `length` apart, the first of which is row `first_row` of all `[batch, head, query]`.
+    fn drop(&self, weights: &mut [f32], first_row: usize, length: usize, key_len: usize) {
         let Some(dropout) = self.dropout else { return };
         let drawn = dropout.prepare();
         vectorised!({
-            for (i, row) in weights.chunks_exact_mut(n).enumerate() {
-                let first = (first_row + i) * key_len;
-                row.iter_mut().enumerate().for_each(|(key, weight)| *weight *= drawn.factor(first + key));
+            for (i, row) in weights.chunks_exact_mut(length).enumerate() {
+                drawn.apply_in_place(row, (first_row + i) * key_len);
             }
         });
     }
+}
+
+/// Turns scores into weights and returns log Σ exp(score); where nothing is seen, zeros and +∞.
+#[cfg(feature = "flex")]
+#[inline(always)]
+fn softmax(scores: &mut [f32]) -> f32 {
+    let peak = max::<NARROW>(scores);
+    if peak == f32::NEG_INFINITY {
+        scores.fill(0.0);
+        return f32::INFINITY; // exp(score − ∞) is zero again in the backward pass
+    }
+    let total = exp_and_sum::<NARROW>(scores, peak);
+    let share = 1.0 / total;
+    scores.iter_mut().for_each(|x| *x *= share);
+    peak + total.ln()
 }

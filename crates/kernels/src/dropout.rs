@@ -27,7 +27,7 @@ impl Dropout {
     /// ```
     pub fn factors(&self, len: usize) -> Vec<f32> {
         let drawn = self.prepare();
-        (0..len).map(|index| drawn.factor(index)).collect()
+        (0..len).map(|index| drawn.factor(index as u32)).collect()
     }
 
     #[inline(always)]
@@ -51,9 +51,10 @@ pub(crate) struct Drawn {
 }
 
 impl Drawn {
+    /// The factor of the element with this index, modulo 2³².
     #[inline(always)]
-    pub(crate) fn factor(&self, index: usize) -> f32 {
-        let drawn = mix(mix(index as u32 ^ self.low).wrapping_add(self.high));
+    pub(crate) fn factor(&self, index: u32) -> f32 {
+        let drawn = mix(mix(index ^ self.low).wrapping_add(self.high));
         if drawn >= self.threshold { self.scale } else { 0.0 }
     }
 
@@ -61,8 +62,21 @@ impl Drawn {
     #[cfg(feature = "flex")]
     #[inline(always)]
     pub(crate) fn apply(&self, target: &mut [f32], source: &[f32], first: usize) {
-        for (i, (target, source)) in target.iter_mut().zip(source).enumerate() {
-            *target = source * self.factor(first + i);
+        let mut index = first as u32;
+        for (target, source) in target.iter_mut().zip(source) {
+            *target = source * self.factor(index);
+            index = index.wrapping_add(1);
+        }
+    }
+
+    /// `values *= factors`, likewise.
+    #[cfg(feature = "flex")]
+    #[inline(always)]
+    pub(crate) fn apply_in_place(&self, values: &mut [f32], first: usize) {
+        let mut index = first as u32;
+        for value in values {
+            *value *= self.factor(index);
+            index = index.wrapping_add(1);
         }
     }
 }
@@ -112,11 +126,7 @@ impl Dropout {
         let drawn = self.prepare();
         let mut x = x.row_major();
         x.values_mut().par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
-            vectorised!({
-                for (i, value) in values.iter_mut().enumerate() {
-                    *value *= drawn.factor(block * BLOCK + i);
-                }
-            });
+            vectorised!(drawn.apply_in_place(values, block * BLOCK));
         });
         x
     }

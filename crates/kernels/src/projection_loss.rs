@@ -83,7 +83,7 @@ use {
     crate::fused::{self, Kept},
     crate::matrix::{Before, Matrix, Target, multiply_on_all_threads},
     crate::rows::{add_to, column_sums},
-    crate::vector::{exp_and_sum, max, sum_pairs, vectorised},
+    crate::vector::{WIDE, exp_and_sum, max, sum_pairs, vectorised},
     rayon::prelude::*,
 };
 
@@ -150,8 +150,8 @@ impl fused::Operation for ProjectionLoss {
                 .map(|((logits, state), &target)| {
                     let at_target = logits[target];
                     let (peak, total, dot) = vectorised!({
-                        let peak = max(logits);
-                        (peak, exp_and_sum(logits, peak), sum_pairs(state, &matrix_sum, |x, y| x * y))
+                        let peak = max::<WIDE>(logits);
+                        (peak, exp_and_sum::<WIDE>(logits, peak), sum_pairs::<WIDE>(state, &matrix_sum, |x, y| x * y))
                     });
                     let (normaliser, average) = (peak + total.ln(), (dot + bias_sum) / vocabulary as f32);
                     let epsilon = self.smoothing.epsilon as f32;

@@ -68,7 +68,7 @@ use {
     crate::array::Array,
     crate::fused::{self, Kept},
     crate::rows::{BLOCK, added_in_order},
-    crate::vector::{sum, sum_pairs, vectorised},
+    crate::vector::{WIDE, sum, sum_pairs, vectorised},
     rayon::prelude::*,
 };
 
@@ -155,8 +155,8 @@ impl fused::Operation for Connection {
 #[cfg(feature = "flex")]
 #[inline(always)]
 fn standardise(row: &mut [f32], epsilon: f32) -> f32 {
-    let mean = sum(row, |x| x) / row.len() as f32;
-    let variance = sum(row, |x| (x - mean) * (x - mean)) / row.len() as f32;
+    let mean = sum::<WIDE>(row, |x| x) / row.len() as f32;
+    let variance = sum::<WIDE>(row, |x| (x - mean) * (x - mean)) / row.len() as f32;
     let scale = 1.0 / (variance + epsilon).sqrt();
     row.iter_mut().for_each(|x| *x = (*x - mean) * scale);
     scale
@@ -181,8 +181,8 @@ fn unnormalise(gradient: &mut Array, standard: &Array, scales: &Array, gamma: &A
                         of_beta[i] += dy[i];
                         dy[i] *= gamma[i];
                     }
-                    let mean = sum(dy, |dy| dy) / width as f32;
-                    let along = sum_pairs(dy, x, |dy, x| dy * x) / width as f32;
+                    let mean = sum::<WIDE>(dy, |dy| dy) / width as f32;
+                    let along = sum_pairs::<WIDE>(dy, x, |dy, x| dy * x) / width as f32;
                     dy.iter_mut().zip(x).for_each(|(dy, x)| *dy = scale * (*dy - mean - x * along));
                 }
             });

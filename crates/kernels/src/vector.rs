@@ -34,6 +34,14 @@ pub fn run<R>(work: impl FnMut() -> R) -> R {
     plain(work)
 }
 
+/// Whether `f32::mul_add` is one instruction inside [`vectorised!`], not a call.
+pub fn has_fused_multiply_add() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn with_avx512<R>(mut work: impl FnMut() -> R) -> R {
@@ -50,13 +58,15 @@ fn plain<R>(mut work: impl FnMut() -> R) -> R {
     work()
 }
 
-/// As many lanes as two of the widest registers: sums kept in so many accumulators vectorise, and do not depend on how
-/// wide the processor's registers are.
-pub const LANES: usize = 32;
+/// Lanes of two of the widest registers, for long rows. Sums kept in a fixed number of lanes vectorise, and do not depend
+/// on how wide the processor's registers are.
+pub const WIDE: usize = 32;
+/// Lanes of one of them, for short rows.
+pub const NARROW: usize = 16;
 
 /// Σ f(x) over a slice, in an order that is the same on every processor.
 #[inline(always)]
-pub fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+pub fn sum<const LANES: usize>(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let chunks = values.chunks_exact(LANES);
     for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
@@ -72,7 +82,7 @@ pub fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 
 /// Σ f(x, y) over two slices of one length.
 #[inline(always)]
-pub fn sum_pairs(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+pub fn sum_pairs<const LANES: usize>(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let (lefts, rights) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
     for ((lane, &x), &y) in lanes.iter_mut().zip(lefts.remainder()).zip(rights.remainder()) {
@@ -88,7 +98,7 @@ pub fn sum_pairs(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f3
 
 /// The largest value; −∞ of none.
 #[inline(always)]
-pub fn max(values: &[f32]) -> f32 {
+pub fn max<const LANES: usize>(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = values.chunks_exact(LANES);
@@ -105,7 +115,7 @@ pub fn max(values: &[f32]) -> f32 {
 
 /// Replaces each value by exp(value − `peak`) and returns their sum.
 #[inline(always)]
-pub fn exp_and_sum(values: &mut [f32], peak: f32) -> f32 {
+pub fn exp_and_sum<const LANES: usize>(values: &mut [f32], peak: f32) -> f32 {
     let mut lanes = [0f32; LANES];
     let mut chunks = values.chunks_exact_mut(LANES);
     for chunk in &mut chunks {
@@ -122,7 +132,7 @@ pub fn exp_and_sum(values: &mut [f32], peak: f32) -> f32 {
 }
 
 #[inline(always)]
-fn fold(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+fn fold<const LANES: usize>(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {
@@ -174,11 +184,14 @@ mod tests {
     fn sums_and_maxima_of_any_length() {
         for len in [0, 1, 31, 32, 33, 100] {
             let values: Vec<f32> = (0..len).map(|i| ((i * 7) % 13) as f32 - 6.0).collect();
-            assert_eq!(vectorised!(sum(&values, |x| x * x)), values.iter().map(|x| x * x).sum::<f32>());
-            assert_eq!(vectorised!(sum_pairs(&values, &values, |x, y| x + y)), 2.0 * values.iter().sum::<f32>());
-            assert_eq!(max(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            assert_eq!(vectorised!(sum::<WIDE>(&values, |x| x * x)), values.iter().map(|x| x * x).sum::<f32>());
+            assert_eq!(
+                vectorised!(sum_pairs::<WIDE>(&values, &values, |x, y| x + y)),
+                2.0 * values.iter().sum::<f32>()
+            );
+            assert_eq!(max::<NARROW>(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
             let mut powers = values.clone();
-            let total = vectorised!(exp_and_sum(&mut powers, 6.0));
+            let total = vectorised!(exp_and_sum::<NARROW>(&mut powers, 6.0));
             assert!((total - values.iter().map(|x| (x - 6.0).exp()).sum::<f32>()).abs() < 1e-5);
         }
     }
