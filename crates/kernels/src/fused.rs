@@ -3,6 +3,7 @@
 //! An [`Operation`] is plain Rust over slices: its inputs in, its result out, and what its derivative needs. The rest of
 //! this file registers it with the graph.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -28,8 +29,23 @@ pub trait Operation: Debug + Send + Sync + 'static {
     fn backward(&self, kept: Kept, gradient: Array, wanted: &[bool]) -> Vec<Option<Array>>;
 }
 
+thread_local! {
+    static PORTABLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `work` with the portable definitions of all operations that it records on this thread, to compare with.
+pub fn portably<R>(work: impl FnOnce() -> R) -> R {
+    let before = PORTABLE.replace(true);
+    let result = work();
+    PORTABLE.set(before);
+    result
+}
+
 /// Whether the fused form of an operation can take this tensor.
 pub fn applies<const D: usize>(tensor: &Tensor<D>) -> bool {
+    if PORTABLE.get() {
+        return false;
+    }
     let device = tensor.device().without_autodiff();
     matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && tensor.dtype() == DType::F32
 }

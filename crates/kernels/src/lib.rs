@@ -38,3 +38,5 @@ mod rows;
 mod vector;
 
 pub use dropout::Dropout;
+#[cfg(feature = "flex")]
+pub use fused::portably;

@@ -1,0 +1,98 @@
+//! The hand-written derivatives against central differences of the fused operations themselves.
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use kernels::linear::Then;
+use kernels::projection_loss::Smoothing;
+use kernels::residual::LayerNorm;
+use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, residual};
+
+const STEP: f32 = 1e-2;
+
+/// Fixed numbers between −1 and 1 that follow no simple pattern.
+fn numbers(len: usize, salt: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i * 7919 + salt * 104_729 + 13) % 2003) as f32 / 1001.0 - 1.0).collect()
+}
+
+fn tensor<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), device)
+}
+
+/// Checks the derivative of `f`, summed with fixed weights, at every element of one input of the given shape.
+fn check<const D: usize, const R: usize>(name: &str, shape: [usize; D], f: impl Fn(Tensor<D>) -> Tensor<R>) {
+    let at = numbers(shape.iter().product(), 1);
+    let total = |y: Tensor<R>| {
+        let shape = y.dims();
+        let weights = numbers(shape.iter().product(), 2);
+        (y * tensor(&weights, shape, &Device::flex())).sum()
+    };
+    let plain = |values: &[f32]| total(f(tensor(values, shape, &Device::flex()))).into_scalar::<f32>();
+    let leaf = tensor(&at, shape, &Device::flex().autodiff()).require_grad();
+    let gradient = leaf.grad(&total(f(leaf.clone())).backward()).expect("a gradient");
+    let gradient: Vec<f32> = gradient.into_data().iter().collect();
+    let largest = gradient.iter().fold(0.1f32, |largest, x| largest.max(x.abs()));
+    for (i, derivative) in gradient.iter().enumerate() {
+        let moved = |by: f32| {
+            let mut values = at.clone();
+            values[i] += by;
+            plain(&values)
+        };
+        let difference = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+        let off = (difference - derivative).abs();
+        assert!(off <= 1e-2 * largest, "{name}, element {i}: derivative {derivative}, difference {difference}");
+    }
+}
+
+fn constant<const D: usize>(shape: [usize; D], salt: usize) -> Tensor<D> {
+    tensor(&numbers(shape.iter().product(), salt), shape, &Device::flex())
+}
+
+#[test]
+fn linear_layers() {
+    let (x, w, b) = ([3, 5], [5, 4], [4]);
+    let layer = |x, w, b| linear::linear(x, w, Some(b), Then::Nothing);
+    check("input", x, |x| layer(x, constant(w, 3), constant(b, 4)));
+    check("weight", w, |w| layer(constant(x, 3), w, constant(b, 4)));
+    check("bias", b, |b| layer(constant(x, 3), constant(w, 4), b));
+}
+
+#[test]
+fn dropout_and_residual() {
+    let (shape, width) = ([2, 3, 6], [6]);
+    let dropped = Dropout { key: 9, rate: 0.4 };
+    check("dropout", shape, |x| dropout::dropout(x, dropped));
+    let norm = |gamma, beta| LayerNorm { gamma, beta, epsilon: 1e-5 };
+    let whole = |x, change, gamma, beta| residual::add_and_norm(x, change, Some(dropped), norm(gamma, beta));
+    let (gamma, beta) = (|| constant(width, 5), || constant(width, 6));
+    check("x", shape, |x| whole(x, constant(shape, 3), gamma(), beta()));
+    check("change", shape, |change| whole(constant(shape, 3), change, gamma(), beta()));
+    check("gamma", width, |gamma| whole(constant(shape, 3), constant(shape, 4), gamma, beta()));
+    check("beta", width, |beta| whole(constant(shape, 3), constant(shape, 4), gamma(), beta));
+}
+
+#[test]
+fn attention_with_hidden_keys() {
+    let (queries, keys) = ([2, 2, 3, 4], [2, 2, 5, 4]);
+    // Sentence, query and key: the first query of the first sentence sees nothing.
+    let hidden: Vec<bool> = (0..2 * 3 * 5).map(|i| i % 5 >= (i / 15 + i / 5 % 3 * 2)).collect();
+    let mask = || Some(Tensor::<4, Bool>::from_data(TensorData::new(hidden.clone(), [2, 1, 3, 5]), &Device::flex()));
+    for dropped in [None, Some(Dropout { key: 4, rate: 0.3 })] {
+        let attend = |q, k, v| attention::attention(q, k, v, mask(), dropped);
+        check("queries", queries, |q| attend(q, constant(keys, 3), constant(keys, 4)));
+        check("keys", keys, |k| attend(constant(queries, 3), k, constant(keys, 4)));
+        check("values", keys, |v| attend(constant(queries, 3), constant(keys, 4), v));
+    }
+}
+
+#[test]
+fn embedding_and_loss() {
+    let ids = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(values, [6]), &Device::flex());
+    check("embedding", [7, 3], |matrix| embedding::embedding(matrix, ids(vec![0, 2, 2, 5, 6, 2]).reshape([2, 3]), 1.7));
+    let smoothing = Smoothing { epsilon: 0.2, pad_id: 6 };
+    let loss = |hidden, matrix, bias| {
+        projection_loss::projection_loss(hidden, matrix, Some(bias), ids(vec![0, 6, 2, 5, 6, 2]), smoothing).smoothed
+    };
+    let (hidden, matrix, bias) = ([6, 3], [7, 3], [7]);
+    check("hidden", hidden, |hidden| loss(hidden, constant(matrix, 3), constant(bias, 4)));
+    check("matrix", matrix, |matrix| loss(constant(hidden, 3), matrix, constant(bias, 4)));
+    check("bias", bias, |bias| loss(constant(hidden, 3), constant(matrix, 4), bias));
+}
