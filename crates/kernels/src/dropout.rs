@@ -6,7 +6,7 @@
 use burn::tensor::{Tensor, TensorData};
 
 #[cfg(feature = "flex")]
-use {crate::array::Array, crate::fused, crate::vector::vectorised, rayon::prelude::*};
+use crate::cpu;
 
 /// Which elements fall out: each with probability `rate`, as `key` and its index in row-major order decide.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,8 +94,8 @@ fn mix(mut x: u32) -> u32 {
 /// Zeroes each element with the dropout's probability and scales the rest so that the mean stays.
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if fused::applies(&x) {
-        return fused::one(x, dropout);
+    if cpu::applies(&x) {
+        return cpu::dropout::dropout(x, dropout);
     }
     portable(x, dropout)
 }
@@ -106,32 +106,3 @@ pub fn portable<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     let mask = TensorData::new(dropout.factors(shape.iter().product()), shape);
     x.clone() * Tensor::from_data(mask, &x.device().without_autodiff())
 }
-
-#[cfg(feature = "flex")]
-impl fused::Operation for Dropout {
-    fn forward(&self, inputs: Vec<Array>, _tracked: bool) -> (Array, fused::Kept) {
-        let [x] = fused::exactly(inputs);
-        (self.applied(x), Vec::new())
-    }
-
-    fn backward(&self, _kept: fused::Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
-        vec![Some(self.applied(gradient))]
-    }
-}
-
-#[cfg(feature = "flex")]
-impl Dropout {
-    /// In place where nobody else holds the values.
-    pub(crate) fn applied(&self, x: Array) -> Array {
-        let drawn = self.prepare();
-        let mut x = x.row_major();
-        x.values_mut().par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
-            vectorised!(drawn.apply_in_place(values, block * BLOCK));
-        });
-        x
-    }
-}
-
-/// Elements that one thread takes at a time.
-#[cfg(feature = "flex")]
-const BLOCK: usize = 1 << 15;

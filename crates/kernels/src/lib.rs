@@ -27,16 +27,8 @@ pub mod projection_loss;
 pub mod residual;
 
 #[cfg(feature = "flex")]
-mod array;
-#[cfg(feature = "flex")]
-mod fused;
-#[cfg(feature = "flex")]
-mod matrix;
-#[cfg(feature = "flex")]
-mod rows;
-#[cfg(feature = "flex")]
-mod vector;
+mod cpu;
 
-pub use dropout::Dropout;
 #[cfg(feature = "flex")]
-pub use fused::portably;
+pub use cpu::portably;
+pub use dropout::Dropout;

@@ -15,7 +15,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use crate::array::Array;
+use super::array::Array;
 
 /// What a tracked forward pass leaves for the backward pass.
 pub type Kept = Vec<Array>;

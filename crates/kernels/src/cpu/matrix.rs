@@ -2,7 +2,7 @@
 
 use gemm::Parallelism;
 
-use crate::vector::vectorised;
+use super::vector::vectorised;
 
 /// `rows × cols` values of a slice, `row_stride` and `col_stride` apart.
 #[derive(Clone, Copy)]
@@ -98,7 +98,7 @@ pub fn multiply_small(
     right: Matrix,
     workspace: &mut Workspace,
 ) {
-    if left.rows.max(right.cols) > SMALL || left.cols > SMALL || !crate::vector::has_fused_multiply_add() {
+    if left.rows.max(right.cols) > SMALL || left.cols > SMALL || !super::vector::has_fused_multiply_add() {
         return multiply(target, before, scale, left, right);
     }
     check(&target, &left, &right);

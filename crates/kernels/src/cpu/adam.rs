@@ -1,0 +1,95 @@
+//! The CPU's form of [`crate::adam`].
+
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::rows::add_to;
+use super::vector::{WIDE, sum_pairs, vectorised};
+use crate::adam::{Moving, Rates};
+
+#[backend_extension(Flex)]
+trait Update: Backend {
+    fn accumulate(sum: FloatTensor<Self>, part: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn squared_norm(gradient: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn update(
+        weight: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        rates: Rates,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+}
+
+pub fn adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
+    let (weight, first, second) = <Dispatch as Update>::update(
+        moving.weight.into_dispatch(),
+        moving.first.into_dispatch(),
+        moving.second.into_dispatch(),
+        gradient.into_dispatch(),
+        rates,
+    );
+    Moving {
+        weight: Tensor::from_dispatch(weight),
+        first: Tensor::from_dispatch(first),
+        second: Tensor::from_dispatch(second),
+    }
+}
+
+pub fn accumulate<const D: usize>(sum: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(<Dispatch as Update>::accumulate(sum.into_dispatch(), part.into_dispatch()))
+}
+
+pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
+    Tensor::from_dispatch(<Dispatch as Update>::squared_norm(gradient.into_dispatch()))
+}
+
+type Plain = FloatTensor<Flex>;
+
+/// Values that one thread takes at a time.
+const BLOCK: usize = 1 << 14;
+
+impl Update for Flex {
+    fn accumulate(sum: Plain, part: Plain) -> Plain {
+        let (mut sum, part) = (Array::from(sum).row_major(), Array::from(part).row_major());
+        let blocks = sum.values_mut().par_chunks_mut(BLOCK).zip(part.values().par_chunks(BLOCK));
+        blocks.for_each(|(sum, part)| vectorised!(add_to(sum, part, 1.0)));
+        sum.into()
+    }
+
+    fn squared_norm(gradient: Plain) -> Plain {
+        let gradient = Array::from(gradient).row_major();
+        let blocks =
+            gradient.values().par_chunks(BLOCK).map(|block| vectorised!(sum_pairs::<WIDE>(block, block, |x, y| x * y)));
+        let sums: Vec<f32> = blocks.collect();
+        Array::new(vec![sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() as f32], [1]).into()
+    }
+
+    fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, rates: Rates) -> (Plain, Plain, Plain) {
+        let [correction_1, correction_2] = rates.corrections();
+        let (beta_1, rest_1) = (rates.beta_1 as f32, (1.0 - rates.beta_1) as f32);
+        let (beta_2, rest_2) = (rates.beta_2 as f32, (1.0 - rates.beta_2) as f32);
+        let (epsilon, widening) = (rates.epsilon as f32, (1.0 / correction_2.sqrt()) as f32);
+        let rate = (rates.learning_rate / correction_1) as f32;
+        let [mut weight, mut first, mut second] = [weight, first, second].map(|tensor| Array::from(tensor).row_major());
+        let gradient = Array::from(gradient).row_major();
+        let weights = weight.values_mut().par_chunks_mut(BLOCK);
+        let means = first.values_mut().par_chunks_mut(BLOCK).zip(second.values_mut().par_chunks_mut(BLOCK));
+        weights.zip(means).zip(gradient.values().par_chunks(BLOCK)).for_each(
+            |((weight, (first, second)), gradient)| {
+                vectorised!({
+                    for (((weight, first), second), gradient) in
+                        weight.iter_mut().zip(first.iter_mut()).zip(second.iter_mut()).zip(gradient)
+                    {
+                        *first = beta_1 * *first + rest_1 * gradient;
+                        *second = beta_2 * *second + rest_2 * (gradient * gradient);
+                        *weight -= rate * (*first / (second.sqrt() * widening + epsilon));
+                    }
+                });
+            },
+        );
+        (weight.into(), first.into(), second.into())
+    }
+}

@@ -1,0 +1,302 @@
+//! The CPU's form of [`crate::attention`].
+
+use burn::tensor::{Bool, Tensor};
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::fused::{self, Kept};
+use super::matrix::{Before, Matrix, Target, Workspace, multiply_small};
+use super::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
+use crate::dropout::Dropout;
+
+/// Queries whose scores exist at a time.
+const BLOCK: usize = 64;
+
+/// Rows of scores are this much of a multiple long; what is over is hidden.
+fn padded(keys: usize) -> usize {
+    keys.next_multiple_of(NARROW)
+}
+
+pub fn attention(
+    queries: Tensor<4>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    seen: Seen,
+    dropout: Option<Dropout>,
+) -> Tensor<4> {
+    fused::three(queries, keys, values, Attention { seen, dropout })
+}
+
+#[derive(Debug)]
+struct Attention {
+    seen: Seen,
+    dropout: Option<Dropout>,
+}
+
+/// How many keys each query sees, from the first on: padding and the future hide nothing else than the last keys.
+#[derive(Debug)]
+pub struct Seen {
+    /// `[batch, query]`, where a dimension that does not matter has length 1.
+    counts: Vec<usize>,
+    batch: usize,
+    queries: usize,
+}
+
+impl Seen {
+    /// What a mask lets see, if it hides only last keys, and the same ones from every head.
+    pub fn of(hidden: Option<&Tensor<4, Bool>>, queries: &Tensor<4>, keys: &Tensor<4>) -> Option<Self> {
+        let ([batch, _, query_len, _], [_, _, key_len, _]) = (queries.dims(), keys.dims());
+        let Some(hidden) = hidden else { return Some(Self { counts: vec![key_len], batch: 1, queries: 1 }) };
+        let [masks, heads, queries, keys] = hidden.dims();
+        let fits = keys == key_len && (masks == 1 || masks == batch) && (queries == 1 || queries == query_len);
+        if heads != 1 || !fits {
+            return None;
+        }
+        let data = hidden.to_data();
+        let hidden: Vec<bool> = data.iter::<bool>().collect();
+        let count = |row: &[bool]| {
+            let seen = row.iter().position(|&hidden| hidden).unwrap_or(key_len);
+            row[seen..].iter().all(|&hidden| hidden).then_some(seen)
+        };
+        let counts = hidden.chunks_exact(key_len.max(1)).map(count).collect::<Option<_>>()?;
+        Some(Self { counts, batch: masks, queries })
+    }
+
+    fn count(&self, batch: usize, query: usize) -> usize {
+        let (batch, query) = (if self.batch == 1 { 0 } else { batch }, if self.queries == 1 { 0 } else { query });
+        self.counts[batch * self.queries + query]
+    }
+}
+
+/// `[batch, head, len, head_size]` where it stands.
+struct Heads<'a> {
+    values: &'a [f32],
+    strides: [usize; 4],
+    head_size: usize,
+}
+
+impl<'a> Heads<'a> {
+    fn of(array: &'a Array) -> Self {
+        let (values, strides) = array.strided();
+        Self { values, strides, head_size: array.width() }
+    }
+
+    /// Some rows of one head.
+    fn rows(&self, batch: usize, head: usize, first: usize, rows: usize) -> Matrix<'a> {
+        let start = batch * self.strides[0] + head * self.strides[1] + first * self.strides[2];
+        Matrix::strided(&self.values[start.min(self.values.len())..], rows, self.head_size, self.strides[2])
+    }
+}
+
+/// With values of one head next to each other, copied only where they are not.
+fn readable(array: Array) -> Array {
+    let (_, strides) = array.strided::<4>();
+    if strides[3] == 1 || array.width() == 1 { array } else { array.row_major() }
+}
+
+impl Attention {
+    /// The scores of some queries of one head, the first of which is query `first`, over the first `keys.rows` keys:
+    /// rows of `padded` length, −∞ where a query may not look.
+    fn scores(
+        &self,
+        scores: &mut [f32],
+        (batch, first): (usize, usize),
+        queries: Matrix,
+        keys: Matrix,
+        workspace: &mut Workspace,
+    ) {
+        let scale = 1.0 / (queries.cols as f32).sqrt();
+        let length = padded(keys.rows);
+        multiply_small(
+            Target::strided(scores, queries.rows, keys.rows, length),
+            Before::Forgotten,
+            scale,
+            queries,
+            keys.transposed(),
+            workspace,
+        );
+        for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
+            scores[self.seen.count(batch, first + i)..].fill(f32::NEG_INFINITY);
+        }
+    }
+
+    /// The keys that any of the queries `first..first + rows` sees.
+    fn most(&self, batch: usize, first: usize, rows: usize) -> usize {
+        (first..first + rows).map(|query| self.seen.count(batch, query)).max().unwrap_or(0)
+    }
+}
+
+impl fused::Operation for Attention {
+    fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
+        let [queries, keys, values] = fused::exactly(inputs).map(readable);
+        let [batch, heads, query_len, head_size] = queries.dims();
+        let [_, _, key_len, _] = keys.dims();
+        let mut context = vec![0.0; batch * query_len * heads * head_size]; // [batch, query, head, head_size]
+        let mut normalisers = vec![0.0; batch * heads * query_len]; // log Σ exp of each query's scores
+        {
+            let (q, k, v) = (Heads::of(&queries), Heads::of(&keys), Heads::of(&values));
+            let width = heads * head_size;
+            let sentences = context.par_chunks_mut((query_len * width).max(1)).enumerate();
+            sentences.zip(normalisers.par_chunks_mut((heads * query_len).max(1))).for_each(
+                |((b, context), normalisers)| {
+                    let mut weights = vec![0.0; BLOCK.min(query_len) * padded(key_len)];
+                    let mut workspace = Workspace::new();
+                    for head in 0..heads {
+                        for first in (0..query_len).step_by(BLOCK) {
+                            let rows = BLOCK.min(query_len - first);
+                            let n = self.most(b, first, rows);
+                            if n == 0 {
+                                continue;
+                            }
+                            let length = padded(n);
+                            let weights = &mut weights[..rows * length];
+                            let normalisers = &mut normalisers[head * query_len + first..][..rows];
+                            self.scores(
+                                weights,
+                                (b, first),
+                                q.rows(b, head, first, rows),
+                                k.rows(b, head, 0, n),
+                                &mut workspace,
+                            );
+                            vectorised!({
+                                for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers.iter_mut())
+                                {
+                                    *normaliser = softmax(scores);
+                                }
+                            });
+                            self.drop(weights, (b * heads + head) * query_len + first, length, key_len);
+                            let target = &mut context[first * width + head * head_size..];
+                            let target = Target::strided(target, rows, head_size, width);
+                            let weights = Matrix::strided(weights, rows, n, length);
+                            multiply_small(
+                                target,
+                                Before::Forgotten,
+                                1.0,
+                                weights,
+                                v.rows(b, head, 0, n),
+                                &mut workspace,
+                            );
+                        }
+                    }
+                },
+            );
+        }
+        let context = Array::new(context, [batch, query_len, heads, head_size]).transposed(1, 2);
+        let normalisers = Array::new(normalisers, [batch, heads, query_len]);
+        (context, if tracked { vec![queries, keys, values, normalisers] } else { vec![] })
+    }
+
+    fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
+        let gradient = readable(gradient);
+        let [queries, keys, values, normalisers] = &kept[..] else { unreachable!("kept by the forward pass") };
+        let [batch, heads, query_len, head_size] = queries.dims();
+        let [_, _, key_len, _] = keys.dims();
+        let width = heads * head_size;
+        let zeros = |len: usize| vec![0.0; batch * len * width]; // [batch, len, head, head_size]
+        let (mut d_queries, mut d_keys, mut d_values) = (zeros(query_len), zeros(key_len), zeros(key_len));
+        let (q, k, v, d) = (Heads::of(queries), Heads::of(keys), Heads::of(values), Heads::of(&gradient));
+        let scale = 1.0 / (head_size as f32).sqrt();
+
+        let sentences = d_queries.par_chunks_mut((query_len * width).max(1)).enumerate();
+        let of_keys = d_keys.par_chunks_mut((key_len * width).max(1));
+        let of_values = d_values.par_chunks_mut((key_len * width).max(1));
+        sentences.zip(of_keys).zip(of_values).for_each(|(((b, d_queries), d_keys), d_values)| {
+            let block = || vec![0.0; BLOCK.min(query_len) * padded(key_len)];
+            let (mut weights, mut d_weights) = (block(), block());
+            let mut dropped = if self.dropout.is_some() { block() } else { vec![] };
+            let mut workspace = Workspace::new();
+            for head in 0..heads {
+                for first in (0..query_len).step_by(BLOCK) {
+                    let rows = BLOCK.min(query_len - first);
+                    let n = self.most(b, first, rows);
+                    if n == 0 {
+                        continue;
+                    }
+                    let length = padded(n);
+                    let (weights, d_weights) = (&mut weights[..rows * length], &mut d_weights[..rows * length]);
+                    let normalisers = &normalisers.values()[(b * heads + head) * query_len + first..];
+                    let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
+                    let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
+                    self.scores(weights, (b, first), q, k, &mut workspace);
+                    vectorised!({
+                        for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers) {
+                            scores.iter_mut().for_each(|x| *x = exp(*x - normaliser));
+                        }
+                    });
+                    let dropped = match self.dropout {
+                        Some(_) => {
+                            let dropped = &mut dropped[..rows * length];
+                            dropped.copy_from_slice(weights);
+                            self.drop(dropped, (b * heads + head) * query_len + first, length, key_len);
+                            &*dropped
+                        }
+                        None => &*weights,
+                    };
+                    let target = Target::strided(&mut d_values[head * head_size..], n, head_size, width);
+                    multiply_small(
+                        target,
+                        Before::Kept,
+                        1.0,
+                        Matrix::strided(dropped, rows, n, length).transposed(),
+                        d,
+                        &mut workspace,
+                    );
+                    let target = Target::strided(d_weights, rows, n, length);
+                    multiply_small(target, Before::Forgotten, 1.0, d, v.transposed(), &mut workspace);
+                    vectorised!({
+                        let both = weights.chunks_exact(length).zip(dropped.chunks_exact(length));
+                        for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(length).zip(both) {
+                            d_scores[n..].fill(0.0);
+                            let mean = sum_pairs::<NARROW>(dropped, d_scores, |w, d| w * d);
+                            for ((d, w), dropped) in d_scores.iter_mut().zip(weights).zip(dropped) {
+                                *d = (dropped * *d - w * mean) * scale;
+                            }
+                        }
+                    });
+                    let d_scores = Matrix::strided(d_weights, rows, n, length);
+                    let target = &mut d_queries[first * width + head * head_size..];
+                    multiply_small(
+                        Target::strided(target, rows, head_size, width),
+                        Before::Forgotten,
+                        1.0,
+                        d_scores,
+                        k,
+                        &mut workspace,
+                    );
+                    let target = Target::strided(&mut d_keys[head * head_size..], n, head_size, width);
+                    multiply_small(target, Before::Kept, 1.0, d_scores.transposed(), q, &mut workspace);
+                }
+            }
+        });
+        [(d_queries, query_len), (d_keys, key_len), (d_values, key_len)]
+            .map(|(values, len)| Some(Array::new(values, [batch, len, heads, head_size]).transposed(1, 2)))
+            .into()
+    }
+}
+
+impl Attention {
+    /// Dropout of rows of weights, `length` apart, the first of which is row `first_row` of all `[batch, head, query]`.
+    fn drop(&self, weights: &mut [f32], first_row: usize, length: usize, key_len: usize) {
+        let Some(dropout) = self.dropout else { return };
+        let drawn = dropout.prepare();
+        vectorised!({
+            for (i, row) in weights.chunks_exact_mut(length).enumerate() {
+                drawn.apply_in_place(row, (first_row + i) * key_len);
+            }
+        });
+    }
+}
+
+/// Turns scores into weights and returns log Σ exp(score); where nothing is seen, zeros and +∞.
+#[inline(always)]
+fn softmax(scores: &mut [f32]) -> f32 {
+    let peak = max::<NARROW>(scores);
+    if peak == f32::NEG_INFINITY {
+        scores.fill(0.0);
+        return f32::INFINITY; // exp(score − ∞) is zero again in the backward pass
+    }
+    let total = exp_and_sum::<NARROW>(scores, peak);
+    let share = 1.0 / total;
+    scores.iter_mut().for_each(|x| *x *= share);
+    peak + total.ln()
+}

@@ -1,0 +1,39 @@
+//! The CPU's form of [`crate::dropout`].
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::fused;
+use super::vector::vectorised;
+use crate::dropout::Dropout;
+
+pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
+    fused::one(x, dropout)
+}
+
+impl fused::Operation for Dropout {
+    fn forward(&self, inputs: Vec<Array>, _tracked: bool) -> (Array, fused::Kept) {
+        let [x] = fused::exactly(inputs);
+        (self.applied(x), Vec::new())
+    }
+
+    fn backward(&self, _kept: fused::Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
+        vec![Some(self.applied(gradient))]
+    }
+}
+
+impl Dropout {
+    /// In place where nobody else holds the values.
+    pub(crate) fn applied(&self, x: Array) -> Array {
+        let drawn = self.prepare();
+        let mut x = x.row_major();
+        x.values_mut().par_chunks_mut(BLOCK).enumerate().for_each(|(block, values)| {
+            vectorised!(drawn.apply_in_place(values, block * BLOCK));
+        });
+        x
+    }
+}
+
+/// Elements that one thread takes at a time.
+const BLOCK: usize = 1 << 15;

@@ -1,0 +1,83 @@
+//! The CPU's form of [`crate::linear`].
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::fused::{self, Kept};
+use super::matrix::{Before, Matrix, Target, multiply, multiply_on_all_threads};
+use super::rows::{BLOCK, column_sums};
+use super::vector::vectorised;
+use crate::linear::Then;
+
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Then) -> Tensor<2> {
+    match bias {
+        Some(bias) => fused::three(x, weight, bias, Linear { then }),
+        None => fused::two(x, weight, Linear { then }),
+    }
+}
+
+#[derive(Debug)]
+struct Linear {
+    then: Then,
+}
+
+impl fused::Operation for Linear {
+    fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
+        let mut inputs = inputs.into_iter().map(Array::row_major);
+        let (Some(x), Some(weight), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
+            unreachable!("a linear layer has an input and a weight")
+        };
+        let ([rows, d_input], [_, d_output]) = (x.dims(), weight.dims());
+        let mut y = vec![0.0; rows * d_output];
+        let matrix = Matrix::new(weight.values(), d_input, d_output);
+        y.par_chunks_mut(BLOCK * d_output).zip(x.values().par_chunks(BLOCK * d_input)).for_each(|(y, x)| {
+            let rows = y.len() / d_output;
+            let before = match &bias {
+                Some(bias) => {
+                    y.chunks_exact_mut(d_output).for_each(|row| row.copy_from_slice(bias.values()));
+                    Before::Kept
+                }
+                None => Before::Forgotten,
+            };
+            multiply(Target::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
+            if self.then == Then::Relu {
+                vectorised!(y.iter_mut().for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 }));
+            }
+        });
+        let y = Array::new(y, [rows, d_output]);
+        let kept = match (tracked, self.then) {
+            (false, _) => Vec::new(),
+            (true, Then::Nothing) => vec![x, weight],
+            (true, Then::Relu) => vec![x, weight, y.clone()],
+        };
+        (y, kept)
+    }
+
+    fn backward(&self, kept: Kept, gradient: Array, wanted: &[bool]) -> Vec<Option<Array>> {
+        let mut gradient = gradient.row_major();
+        let (x, weight) = (&kept[0], &kept[1]);
+        let ([rows, d_input], [_, d_output]) = (x.dims(), weight.dims());
+        if let Some(y) = kept.get(2) {
+            let blocks = gradient.values_mut().par_chunks_mut(BLOCK * d_output);
+            blocks.zip(y.values().par_chunks(BLOCK * d_output)).for_each(|(dy, y)| {
+                vectorised!(dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = if y > 0.0 { *dy } else { 0.0 }));
+            });
+        }
+        let dy = Matrix::new(gradient.values(), rows, d_output);
+        let dx = wanted[0].then(|| {
+            let mut dx = vec![0.0; rows * d_input];
+            let weight = Matrix::new(weight.values(), d_input, d_output).transposed();
+            multiply_on_all_threads(Target::new(&mut dx, rows, d_input), Before::Forgotten, 1.0, dy, weight);
+            Array::new(dx, [rows, d_input])
+        });
+        let dw = wanted[1].then(|| {
+            let mut dw = vec![0.0; d_input * d_output];
+            let x = Matrix::new(x.values(), rows, d_input).transposed();
+            multiply_on_all_threads(Target::new(&mut dw, d_input, d_output), Before::Forgotten, 1.0, x, dy);
+            Array::new(dw, [d_input, d_output])
+        });
+        let db = wanted.get(2).map(|_| Array::new(column_sums(gradient.values(), d_output), [d_output]));
+        [Some(dx), Some(dw), db.map(Some)].into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,19 @@
+//! What the operations become on the CPU backend `flex` in float32: plain Rust over slices.
+//!
+//! [`fused`] is the way in from tensors, and registers derivatives; [`array`], [`matrix`], [`rows`] and [`vector`] are what
+//! the operations are made of; every other file is one operation.
+
+pub mod adam;
+pub mod array;
+pub mod attention;
+pub mod dropout;
+pub mod embedding;
+pub mod fused;
+pub mod linear;
+pub mod matrix;
+pub mod projection_loss;
+pub mod residual;
+pub mod rows;
+pub mod vector;
+
+pub use fused::{applies, portably};

@@ -1,0 +1,173 @@
+//! The CPU's form of [`crate::projection_loss`].
+
+use burn::tensor::{Int, Tensor};
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::fused::{self, Kept};
+use super::matrix::{Before, Matrix, Target, multiply_on_all_threads};
+use super::rows::{add_to, column_sums};
+use super::vector::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
+use crate::projection_loss::{LossSums, Smoothing};
+
+pub fn projection_loss(
+    hidden: Tensor<2>,
+    matrix: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    targets: Tensor<1, Int>,
+    smoothing: Smoothing,
+) -> LossSums {
+    let loss = ProjectionLoss { targets: targets.into_data().iter::<i32>().collect(), smoothing };
+    let sums: Tensor<1> = match bias {
+        Some(bias) => fused::three(hidden, matrix, bias, loss),
+        None => fused::two(hidden, matrix, loss),
+    };
+    LossSums { smoothed: sums.clone().narrow(0, 0, 1), nll: sums.without_autodiff().narrow(0, 1, 1) }
+}
+
+/// Rows whose logits exist at a time: enough for the matrix products to run at full speed, few enough for the cache.
+const BLOCK: usize = 256;
+
+#[derive(Debug)]
+struct ProjectionLoss {
+    targets: Vec<i32>,
+    smoothing: Smoothing,
+}
+
+/// With p the softmax of a row's logits, t its target, ε the smoothing and V the vocabulary's size, the gradient of a row
+/// is pᵥ − ε/V − (1 − ε)[v = t]. Only p, as exp(logit) over its sum, is ever multiplied as a matrix; the other two terms
+/// are a sum of all rows and a single row of the other factor.
+impl fused::Operation for ProjectionLoss {
+    /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
+    fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
+        let mut inputs = inputs.into_iter().map(Array::row_major);
+        let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
+            unreachable!("a projection has an input and a matrix")
+        };
+        let ([rows, width], [vocabulary, _]) = (hidden.dims(), matrix.dims());
+        let real: Vec<usize> = (0..rows).filter(|&row| self.targets[row] as usize != self.smoothing.pad_id).collect();
+        let targets: Vec<usize> = real.iter().map(|&row| self.targets[row] as usize).collect();
+        let mut states: Vec<f32> = Vec::with_capacity(real.len() * width); // of the real rows alone
+        real.iter().for_each(|&row| states.extend_from_slice(&hidden.values()[row * width..][..width]));
+
+        let (spread, rest) = (self.smoothing.epsilon as f32 / vocabulary as f32, 1.0 - self.smoothing.epsilon as f32);
+        let matrix_sum = column_sums(matrix.values(), width);
+        let bias_sum: f32 = bias.iter().flat_map(|bias| bias.values()).sum();
+        let matrix_row = |target: usize| &matrix.values()[target * width..][..width];
+
+        let mut d_hidden = vec![0.0; if tracked { rows * width } else { 0 }];
+        let mut d_matrix = match tracked {
+            true => self.one_row_terms(&states, &targets, [vocabulary, width]),
+            false => vec![],
+        };
+        let mut d_bias = vec![0.0; if tracked && bias.is_some() { vocabulary } else { 0 }];
+        let block = BLOCK.min(real.len());
+        let mut logits = vec![0.0; block * vocabulary];
+        let mut d_states = vec![0.0; block * width];
+        let (mut smoothed, mut nll) = (0.0f64, 0.0f64);
+        let blocks = real.chunks(BLOCK).zip(targets.chunks(BLOCK)).zip(states.chunks_mut((BLOCK * width).max(1)));
+        for ((real, targets), states) in blocks {
+            let n = real.len();
+            let (logits, d_states) = (&mut logits[..n * vocabulary], &mut d_states[..n * width]);
+            let before = match &bias {
+                Some(bias) => {
+                    logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
+                    Before::Kept
+                }
+                None => Before::Forgotten,
+            };
+            let project = Matrix::new(matrix.values(), vocabulary, width);
+            let target = Target::new(logits, n, vocabulary);
+            multiply_on_all_threads(target, before, 1.0, Matrix::new(states, n, width), project.transposed());
+
+            let rows = logits.par_chunks_exact_mut(vocabulary).zip(states.par_chunks_exact(width)).zip(targets);
+            let found: Vec<Row> = rows
+                .map(|((logits, state), &target)| {
+                    let at_target = logits[target];
+                    let (peak, total, dot) = vectorised!({
+                        let peak = max::<WIDE>(logits);
+                        (peak, exp_and_sum::<WIDE>(logits, peak), sum_pairs::<WIDE>(state, &matrix_sum, |x, y| x * y))
+                    });
+                    let (normaliser, average) = (peak + total.ln(), (dot + bias_sum) / vocabulary as f32);
+                    let epsilon = self.smoothing.epsilon as f32;
+                    Row {
+                        share: 1.0 / total,
+                        smoothed: normaliser - rest * at_target - epsilon * average,
+                        nll: normaliser - at_target,
+                    }
+                })
+                .collect();
+            for row in &found {
+                (smoothed, nll) = (smoothed + f64::from(row.smoothed), nll + f64::from(row.nll));
+            }
+            if !tracked {
+                continue;
+            }
+            let powers = Matrix::new(logits, n, vocabulary);
+            multiply_on_all_threads(Target::new(d_states, n, width), Before::Forgotten, 1.0, powers, project);
+            for (i, (d_state, state)) in d_states.chunks_exact(width).zip(states.chunks_exact_mut(width)).enumerate() {
+                let (share, row) = (found[i].share, matrix_row(targets[i]));
+                let d_hidden = &mut d_hidden[real[i] * width..][..width];
+                vectorised!({
+                    for j in 0..width {
+                        d_hidden[j] = d_state[j] * share - matrix_sum[j] * spread - row[j] * rest;
+                        state[j] *= share;
+                    }
+                });
+            }
+            let scaled = Matrix::new(states, n, width);
+            let target = Target::new(&mut d_matrix, vocabulary, width);
+            multiply_on_all_threads(target, Before::Kept, 1.0, powers.transposed(), scaled);
+            if bias.is_some() {
+                for ((logits, row), &target) in logits.chunks_exact(vocabulary).zip(&found).zip(targets) {
+                    d_bias.iter_mut().zip(logits).for_each(|(total, power)| *total += power * row.share - spread);
+                    d_bias[target] -= rest;
+                }
+            }
+        }
+        let kept = match tracked {
+            true => {
+                let mut kept = vec![Array::new(d_hidden, [rows, width]), Array::new(d_matrix, [vocabulary, width])];
+                kept.extend(bias.map(|_| Array::new(d_bias, [vocabulary])));
+                kept
+            }
+            false => vec![],
+        };
+        (Array::new(vec![smoothed as f32, nll as f32], [2]), kept)
+    }
+
+    fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
+        let factor = gradient.row_major().values()[0];
+        let scaled = |mut array: Array| {
+            array.values_mut().par_chunks_mut(1 << 15).for_each(|values| {
+                vectorised!(values.iter_mut().for_each(|x| *x *= factor));
+            });
+            Some(array)
+        };
+        kept.into_iter().map(scaled).collect()
+    }
+}
+
+/// What a row of logits came to.
+struct Row {
+    /// 1 / Σ exp(logit − peak)
+    share: f32,
+    smoothed: f32,
+    nll: f32,
+}
+
+impl ProjectionLoss {
+    /// The terms −ε/V and −(1 − ε)[v = t] of the matrix's gradient.
+    fn one_row_terms(&self, states: &[f32], targets: &[usize], [vocabulary, width]: [usize; 2]) -> Vec<f32> {
+        let epsilon = self.smoothing.epsilon as f32;
+        let mut everywhere = column_sums(states, width);
+        everywhere.iter_mut().for_each(|x| *x *= -epsilon / vocabulary as f32);
+        let mut terms = everywhere.repeat(vocabulary);
+        vectorised!({
+            for (state, target) in states.chunks_exact(width).zip(targets) {
+                add_to(&mut terms[target * width..][..width], state, epsilon - 1.0);
+            }
+        });
+        terms
+    }
+}

@@ -1,0 +1,157 @@
+//! The CPU's form of [`crate::residual`].
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::fused::{self, Kept};
+use super::rows::{BLOCK, add_to, added_in_order};
+use super::vector::{WIDE, sum, sum_pairs, vectorised};
+use crate::dropout::{Drawn, Dropout};
+use crate::residual::LayerNorm;
+
+/// `[norm]([x +] [dropout](change))`: the parts in brackets are there or not.
+pub fn connection<const D: usize>(
+    x: Option<Tensor<D>>,
+    change: Tensor<D>,
+    dropout: Option<Dropout>,
+    norm: Option<LayerNorm>,
+) -> Tensor<D> {
+    let epsilon = norm.as_ref().map(|norm| norm.epsilon as f32);
+    let operation = Connection { adds: x.is_some(), dropout, epsilon };
+    match (x, norm) {
+        (Some(x), Some(norm)) => fused::four(x, change, norm.gamma, norm.beta, operation),
+        (Some(x), None) => fused::two(x, change, operation),
+        (None, Some(norm)) => fused::three(change, norm.gamma, norm.beta, operation),
+        (None, None) => fused::one(change, operation),
+    }
+}
+
+#[derive(Debug)]
+struct Connection {
+    adds: bool,
+    dropout: Option<Dropout>,
+    epsilon: Option<f32>,
+}
+
+impl fused::Operation for Connection {
+    fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
+        let mut inputs = inputs.into_iter().map(Array::row_major);
+        let x = if self.adds { inputs.next() } else { None };
+        let change = inputs.next().expect("something to normalise or add");
+        let norm = inputs.next().zip(inputs.next()).zip(self.epsilon);
+
+        let width = change.width().max(1);
+        let rows = change.values().len() / width;
+        let summed = Sum {
+            x: x.as_ref().map(Array::values),
+            change: change.values(),
+            drawn: self.dropout.map(|dropout| dropout.prepare()),
+        };
+        let mut total = vec![0.0; rows * width];
+        let totals = total.par_chunks_mut(BLOCK * width).enumerate();
+        let Some(((gamma, beta), epsilon)) = norm else {
+            totals.for_each(|(block, total)| vectorised!(summed.write(total, block * BLOCK * width)));
+            return (Array::new(total, change.shape()), vec![]);
+        };
+
+        let (mut scales, mut result) = (vec![0.0; rows], vec![0.0; rows * width]);
+        let results = result.par_chunks_mut(BLOCK * width).zip(scales.par_chunks_mut(BLOCK));
+        totals.zip(results).for_each(|((block, total), (result, scales))| {
+            vectorised!({
+                let each = total.chunks_exact_mut(width).zip(result.chunks_exact_mut(width)).zip(scales.iter_mut());
+                for (i, ((row, result), scale)) in each.enumerate() {
+                    summed.write(row, (block * BLOCK + i) * width);
+                    *scale = standardise(row, epsilon);
+                    let scaled = row.iter().zip(gamma.values()).zip(beta.values());
+                    result.iter_mut().zip(scaled).for_each(|(y, ((x, gamma), beta))| *y = x * gamma + beta);
+                }
+            });
+        });
+        let kept = match tracked {
+            true => vec![Array::new(total, change.shape()), Array::new(scales, [rows]), gamma],
+            false => vec![],
+        };
+        (Array::new(result, change.shape()), kept)
+    }
+
+    fn backward(&self, kept: Kept, gradient: Array, wanted: &[bool]) -> Vec<Option<Array>> {
+        let mut gradient = gradient.row_major();
+        let parameters = match &kept[..] {
+            [standard, scales, gamma] => {
+                let (gamma, beta) = unnormalise(&mut gradient, standard, scales, gamma);
+                vec![Some(gamma), Some(beta)]
+            }
+            _ => vec![],
+        };
+        let change = match self.dropout {
+            Some(dropout) if wanted[usize::from(self.adds)] => dropout.applied(gradient.clone()),
+            _ => gradient.clone(),
+        };
+        let x = self.adds.then_some(Some(gradient));
+        x.into_iter().chain([Some(change)]).chain(parameters).collect()
+    }
+}
+
+/// `[x +] [dropout](change)`.
+struct Sum<'a> {
+    x: Option<&'a [f32]>,
+    change: &'a [f32],
+    drawn: Option<Drawn>,
+}
+
+impl Sum<'_> {
+    /// Writes the elements from index `first` on.
+    #[inline(always)]
+    fn write(&self, total: &mut [f32], first: usize) {
+        let change = &self.change[first..][..total.len()];
+        match self.drawn {
+            Some(drawn) => drawn.apply(total, change, first),
+            None => total.copy_from_slice(change),
+        }
+        if let Some(x) = self.x {
+            add_to(total, &x[first..], 1.0);
+        }
+    }
+}
+
+/// Brings a row to mean 0 and deviation 1, and returns by what it was multiplied after its mean was taken away.
+#[inline(always)]
+fn standardise(row: &mut [f32], epsilon: f32) -> f32 {
+    let mean = sum::<WIDE>(row, |x| x) / row.len() as f32;
+    let variance = sum::<WIDE>(row, |x| (x - mean) * (x - mean)) / row.len() as f32;
+    let scale = 1.0 / (variance + epsilon).sqrt();
+    row.iter_mut().for_each(|x| *x = (*x - mean) * scale);
+    scale
+}
+
+/// Turns the gradient of a norm's result into that of its input, in place, and returns those of gamma and beta.
+fn unnormalise(gradient: &mut Array, standard: &Array, scales: &Array, gamma: &Array) -> (Array, Array) {
+    let width = standard.width().max(1);
+    let gamma = gamma.values();
+    let blocks = gradient.values_mut().par_chunks_mut(BLOCK * width);
+    let blocks = blocks.zip(standard.values().par_chunks(BLOCK * width)).zip(scales.values().par_chunks(BLOCK));
+    let sums: Vec<Vec<f32>> = blocks
+        .map(|((gradient, standard), scales)| {
+            let mut sums = vec![0.0; 2 * width];
+            let (of_gamma, of_beta) = sums.split_at_mut(width);
+            vectorised!({
+                let rows = gradient.chunks_exact_mut(width).zip(standard.chunks_exact(width)).zip(scales);
+                for ((dy, x), scale) in rows {
+                    for i in 0..width {
+                        of_gamma[i] += dy[i] * x[i];
+                        of_beta[i] += dy[i];
+                        dy[i] *= gamma[i];
+                    }
+                    let mean = sum::<WIDE>(dy, |dy| dy) / width as f32;
+                    let along = sum_pairs::<WIDE>(dy, x, |dy, x| dy * x) / width as f32;
+                    dy.iter_mut().zip(x).for_each(|(dy, x)| *dy = scale * (*dy - mean - x * along));
+                }
+            });
+            sums
+        })
+        .collect();
+    let mut sums = added_in_order(sums, 2 * width);
+    let of_beta = sums.split_off(width);
+    (Array::new(sums, [width]), Array::new(of_beta, [width]))
+}
