@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::array::Array;
 use super::fused::{self, Kept};
-use super::matrix::{Before, Matrix, Target, Workspace, multiply_small};
+use super::matrix::{Before, Matrix, Target, multiply};
 use super::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 use crate::dropout::Dropout;
 
@@ -97,23 +97,15 @@ fn readable(array: Array) -> Array {
 impl Attention {
     /// The scores of some queries of one head, the first of which is query `first`, over the first `keys.rows` keys:
     /// rows of `padded` length, −∞ where a query may not look.
-    fn scores(
-        &self,
-        scores: &mut [f32],
-        (batch, first): (usize, usize),
-        queries: Matrix,
-        keys: Matrix,
-        workspace: &mut Workspace,
-    ) {
+    fn scores(&self, scores: &mut [f32], (batch, first): (usize, usize), queries: Matrix, keys: Matrix) {
         let scale = 1.0 / (queries.cols as f32).sqrt();
         let length = padded(keys.rows);
-        multiply_small(
+        multiply(
             Target::strided(scores, queries.rows, keys.rows, length),
             Before::Forgotten,
             scale,
             queries,
             keys.transposed(),
-            workspace,
         );
         for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
             scores[self.seen.count(batch, first + i)..].fill(f32::NEG_INFINITY);
@@ -140,7 +132,6 @@ impl fused::Operation for Attention {
             sentences.zip(normalisers.par_chunks_mut((heads * query_len).max(1))).for_each(
                 |((b, context), normalisers)| {
                     let mut weights = vec![0.0; BLOCK.min(query_len) * padded(key_len)];
-                    let mut workspace = Workspace::new();
                     for head in 0..heads {
                         for first in (0..query_len).step_by(BLOCK) {
                             let rows = BLOCK.min(query_len - first);
@@ -151,13 +142,7 @@ impl fused::Operation for Attention {
                             let length = padded(n);
                             let weights = &mut weights[..rows * length];
                             let normalisers = &mut normalisers[head * query_len + first..][..rows];
-                            self.scores(
-                                weights,
-                                (b, first),
-                                q.rows(b, head, first, rows),
-                                k.rows(b, head, 0, n),
-                                &mut workspace,
-                            );
+                            self.scores(weights, (b, first), q.rows(b, head, first, rows), k.rows(b, head, 0, n));
                             vectorised!({
                                 for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers.iter_mut())
                                 {
@@ -168,14 +153,7 @@ impl fused::Operation for Attention {
                             let target = &mut context[first * width + head * head_size..];
                             let target = Target::strided(target, rows, head_size, width);
                             let weights = Matrix::strided(weights, rows, n, length);
-                            multiply_small(
-                                target,
-                                Before::Forgotten,
-                                1.0,
-                                weights,
-                                v.rows(b, head, 0, n),
-                                &mut workspace,
-                            );
+                            multiply(target, Before::Forgotten, 1.0, weights, v.rows(b, head, 0, n));
                         }
                     }
                 },
@@ -204,7 +182,6 @@ impl fused::Operation for Attention {
             let block = || vec![0.0; BLOCK.min(query_len) * padded(key_len)];
             let (mut weights, mut d_weights) = (block(), block());
             let mut dropped = if self.dropout.is_some() { block() } else { vec![] };
-            let mut workspace = Workspace::new();
             for head in 0..heads {
                 for first in (0..query_len).step_by(BLOCK) {
                     let rows = BLOCK.min(query_len - first);
@@ -217,7 +194,7 @@ impl fused::Operation for Attention {
                     let normalisers = &normalisers.values()[(b * heads + head) * query_len + first..];
                     let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
                     let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
-                    self.scores(weights, (b, first), q, k, &mut workspace);
+                    self.scores(weights, (b, first), q, k);
                     vectorised!({
                         for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers) {
                             scores.iter_mut().for_each(|x| *x = exp(*x - normaliser));
@@ -233,16 +210,9 @@ impl fused::Operation for Attention {
                         None => &*weights,
                     };
                     let target = Target::strided(&mut d_values[head * head_size..], n, head_size, width);
-                    multiply_small(
-                        target,
-                        Before::Kept,
-                        1.0,
-                        Matrix::strided(dropped, rows, n, length).transposed(),
-                        d,
-                        &mut workspace,
-                    );
+                    multiply(target, Before::Kept, 1.0, Matrix::strided(dropped, rows, n, length).transposed(), d);
                     let target = Target::strided(d_weights, rows, n, length);
-                    multiply_small(target, Before::Forgotten, 1.0, d, v.transposed(), &mut workspace);
+                    multiply(target, Before::Forgotten, 1.0, d, v.transposed());
                     vectorised!({
                         let both = weights.chunks_exact(length).zip(dropped.chunks_exact(length));
                         for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(length).zip(both) {
@@ -255,16 +225,9 @@ impl fused::Operation for Attention {
                     });
                     let d_scores = Matrix::strided(d_weights, rows, n, length);
                     let target = &mut d_queries[first * width + head * head_size..];
-                    multiply_small(
-                        Target::strided(target, rows, head_size, width),
-                        Before::Forgotten,
-                        1.0,
-                        d_scores,
-                        k,
-                        &mut workspace,
-                    );
+                    multiply(Target::strided(target, rows, head_size, width), Before::Forgotten, 1.0, d_scores, k);
                     let target = Target::strided(&mut d_keys[head * head_size..], n, head_size, width);
-                    multiply_small(target, Before::Kept, 1.0, d_scores.transposed(), q, &mut workspace);
+                    multiply(target, Before::Kept, 1.0, d_scores.transposed(), q);
                 }
             }
         });

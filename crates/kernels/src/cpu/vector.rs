@@ -34,14 +34,6 @@ pub fn run<R>(work: impl FnMut() -> R) -> R {
     plain(work)
 }
 
-/// Whether `f32::mul_add` is one instruction inside [`vectorised!`], not a call.
-pub fn has_fused_multiply_add() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return cfg!(target_arch = "aarch64");
-}
-
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 fn with_avx512<R>(mut work: impl FnMut() -> R) -> R {
