@@ -1,16 +1,91 @@
 //! How to decode, as written in the `[decoding]` table of a configuration file.
 
+use std::str::FromStr;
+
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 /// Decoding settings; the command line may override them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecodingConfig {
+    /// Hypotheses kept per sentence; 1 is greedy decoding.
+    pub beam: usize,
+    /// How hypotheses of different lengths compare; beam search alone asks.
+    pub length_penalty: LengthPenalty,
     /// Most target tokens per sentence, end token included. Default: the source's length + 50 (paper, section 6.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
 }
+
+impl Default for DecodingConfig {
+    fn default() -> Self {
+        Self { beam: 1, length_penalty: LengthPenalty::default(), max_length: None }
+    }
+}
+
+/// What the log-probability of a hypothesis is divided by before it is compared with others, whose lengths differ:
+/// without it the shortest would win.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LengthPenalty {
+    pub form: PenaltyForm,
+    /// 0 is no penalty; larger values favour longer hypotheses.
+    pub alpha: f64,
+}
+
+/// The penalty of `length` target tokens, `</s>` included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PenaltyForm {
+    /// length^α, as in Hugging Face transformers, CTranslate2 and fairseq.
+    Power,
+    /// ((5 + length) / 6)^α (Wu et al. 2016, equation 14; the paper, section 6.1, with α = 0.6).
+    Wu,
+}
+
+impl Default for LengthPenalty {
+    /// The mean log-probability per token.
+    fn default() -> Self {
+        Self { form: PenaltyForm::Power, alpha: 1.0 }
+    }
+}
+
+impl LengthPenalty {
+    /// What a log-probability of as many tokens is divided by.
+    ///
+    /// ```
+    /// use infer::config::LengthPenalty;
+    /// let [power, wu]: [LengthPenalty; 2] = ["1.0", "wu:0.6"].map(|text| text.parse().unwrap());
+    /// assert_eq!(power.of(7), 7.0);
+    /// assert!((wu.of(7) - 2f64.powf(0.6)).abs() < 1e-12);
+    /// ```
+    pub fn of(&self, length: usize) -> f64 {
+        match self.form {
+            PenaltyForm::Power => (length as f64).powf(self.alpha),
+            PenaltyForm::Wu => ((5.0 + length as f64) / 6.0).powf(self.alpha),
+        }
+    }
+}
+
+impl FromStr for LengthPenalty {
+    type Err = String;
+
+    /// `1.0`, `power:1.0` or `wu:0.6`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (form, alpha) = text.split_once(':').unwrap_or(("power", text));
+        let form = match form {
+            "power" => PenaltyForm::Power,
+            "wu" => PenaltyForm::Wu,
+            other => return Err(format!("unknown form `{other}`, expected `power` or `wu`")),
+        };
+        let alpha: f64 = alpha.parse().map_err(|_| format!("`{alpha}` is no number, expected one such as 1.0 or wu:0.6"))?;
+        Ok(Self { form, alpha })
+    }
+}
+
+/// More hypotheses than this bring nothing, and memory for them has to be found.
+const WIDEST_BEAM: usize = 1000;
 
 impl DecodingConfig {
     /// Most target tokens for a source of `source_len` tokens, within the model's positions.
@@ -19,8 +94,17 @@ impl DecodingConfig {
     }
 
     /// # Errors
-    /// A length of zero, or one beyond the model's positions.
+    /// A beam of zero, a penalty that is no number, or a length of zero or beyond the model's positions.
     pub fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
+        if self.beam == 0 || self.beam > WIDEST_BEAM {
+            let expected = format!("1 to {WIDEST_BEAM}");
+            return Err(ConfigError::new("decoding.beam", self.beam, expected, "1 is greedy, 4 to 6 are usual"));
+        }
+        let alpha = self.length_penalty.alpha;
+        if !(alpha.is_finite() && alpha >= 0.0) {
+            let (field, expected) = ("decoding.length_penalty.alpha", "a number of at least 0");
+            return Err(ConfigError::new(field, alpha, expected, "1.0 is usual for \"power\", 0.6 for \"wu\""));
+        }
         match self.max_length {
             Some(length) if length == 0 || length > model.max_length => Err(ConfigError::new(
                 "decoding.max_length",

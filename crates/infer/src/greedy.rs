@@ -5,25 +5,8 @@ use model::batch::SourceBatch;
 use model::{Pass, Transformer, VocabularySizes};
 use text::END_ID;
 
+use crate::decoded::{Decoded, Source};
 use crate::error::InferError;
-
-/// One decoded sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decoded {
-    /// Target ids without `</s>`.
-    pub ids: Vec<u32>,
-    /// Whether the model ended the sentence itself, rather than the limit.
-    pub finished: bool,
-}
-
-/// A source sentence to decode.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
-    /// Source ids, `</s>` included.
-    pub ids: &'a [u32],
-    /// Most target tokens, `</s>` included.
-    pub limit: usize,
-}
 
 /// Decodes a batch of sources. Rows that end leave the batch, so that no time goes into padding.
 ///

@@ -1,5 +1,5 @@
-//! A trained folder put to work: [`TrainedModel`] opens it, [`Translator`] turns texts into texts, [`greedy`] is the
-//! decoder beneath, and [`stream`] connects it to lines of standard input.
+//! A trained folder put to work: [`TrainedModel`] opens it, [`Translator`] turns texts into texts, [`greedy`] and
+//! [`beam`] are the decoders beneath, and [`stream`] connects it to lines of standard input.
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(
@@ -7,14 +7,16 @@ compile_error!(
      for example `cargo run -p infer --no-default-features --features wgpu -- …`"
 );
 
+pub mod beam;
 pub mod config;
+pub mod decoded;
 pub mod error;
 pub mod greedy;
 pub mod stream;
 pub mod trained;
 pub mod translator;
 
-pub use config::DecodingConfig;
+pub use config::{DecodingConfig, LengthPenalty};
 pub use error::InferError;
 pub use trained::TrainedModel;
 pub use translator::{Translation, Translator};

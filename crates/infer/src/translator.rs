@@ -3,8 +3,10 @@
 use serde::Serialize;
 use text::{END_ID, UNKNOWN_ID};
 
+use crate::beam::{BeamSearch, beam_search};
+use crate::decoded::{Decoded, Hypothesis, Source};
 use crate::error::InferError;
-use crate::greedy::{self, Decoded, Source};
+use crate::greedy::greedy;
 use crate::trained::TrainedModel;
 
 /// What became of one text. Serialises as one line of `--format jsonl`.
@@ -26,7 +28,7 @@ pub struct Translator<'a> {
     batch_tokens: usize,
 }
 
-/// However short the sources, no more of them decode together: each output may grow to its limit.
+/// However short the sources, no more hypotheses decode together: each may grow to its limit.
 const MOST_ROWS: usize = 256;
 
 /// A source ready for the model, with its place in the input.
@@ -72,13 +74,24 @@ impl<'a> Translator<'a> {
             rest = others;
             let sources: Vec<Source> =
                 batch.iter().map(|source| Source { ids: &source.ids, limit: source.limit }).collect();
-            let TrainedModel { model, sizes, device, .. } = self.trained;
-            for (source, decoded) in batch.iter().zip(greedy::greedy(model, *sizes, &sources, device)?) {
+            for (source, decoded) in batch.iter().zip(self.decode(&sources)?) {
                 outputs[source.at] = Some(decoded);
             }
         }
         let all = texts.iter().zip(outputs).zip(unknown);
         all.map(|((source, decoded), unknown)| self.translation(source, decoded, unknown)).collect()
+    }
+
+    /// The best translation of each source, greedily or by beam search.
+    fn decode(&self, sources: &[Source]) -> Result<Vec<Decoded>, InferError> {
+        let TrainedModel { model, sizes, device, decoding, .. } = self.trained;
+        if decoding.beam == 1 {
+            return greedy(model, *sizes, sources, device);
+        }
+        let search = BeamSearch { beam: decoding.beam, length_penalty: decoding.length_penalty };
+        let found = beam_search(model, *sizes, sources, search, device)?;
+        let best = |hypotheses: Vec<Hypothesis>| hypotheses.into_iter().next().map(|best| best.decoded);
+        Ok(found.into_iter().filter_map(best).collect())
     }
 
     /// Encodes the texts that are not empty.
@@ -105,7 +118,8 @@ impl<'a> Translator<'a> {
 
     /// How many of the sources, sorted by length, fit into one batch; at least one.
     fn batch_size(&self, sorted: &[Encoded]) -> usize {
-        let fits = |count: &usize| count * sorted[count - 1].ids.len() <= self.batch_tokens && *count <= MOST_ROWS;
+        let most = (MOST_ROWS / self.trained.decoding.beam).max(1);
+        let fits = |count: &usize| count * sorted[count - 1].ids.len() <= self.batch_tokens && *count <= most;
         (2..=sorted.len()).take_while(fits).last().unwrap_or(1)
     }
 

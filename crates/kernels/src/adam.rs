@@ -15,6 +15,8 @@ pub struct Rates {
     pub beta_2: f64,
     pub epsilon: f64,
     pub learning_rate: f64,
+    /// Share of the weight, per unit of the learning rate, that it loses (Loshchilov and Hutter 2019); 0 is plain Adam.
+    pub weight_decay: f64,
     /// The number of the update, from 1.
     pub step: u64,
 }
@@ -44,7 +46,8 @@ pub fn portable(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
     let [correction_1, correction_2] = rates.corrections();
     let deviation = second.clone().sqrt().mul_scalar(1.0 / correction_2.sqrt()).add_scalar(epsilon);
     let change = (first.clone() / deviation).mul_scalar(learning_rate / correction_1);
-    Moving { weight: moving.weight - change, first, second }
+    let shrunk = moving.weight.mul_scalar(1.0 - learning_rate * rates.weight_decay);
+    Moving { weight: shrunk - change, first, second }
 }
 
 impl Rates {

@@ -12,6 +12,7 @@
 //! | [`dropout`] | dropout whose mask is a function of a key |
 //! | [`embedding`] | lookup, scaling, and the gradient of rows |
 //! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without ever holding all logits |
+//! | [`consistency_loss`] | the same for two passes that are asked to agree (R-Drop) |
 //! | [`adam`] | the optimizer's update |
 //!
 //! A result does not depend on the number of threads: work is cut into blocks of fixed sizes, and sums over blocks are
@@ -19,6 +20,7 @@
 
 pub mod adam;
 pub mod attention;
+pub mod consistency_loss;
 pub mod dropout;
 pub mod embedding;
 pub mod linear;

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use kernels::linear::Then;
 use kernels::projection_loss::Smoothing;
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, residual};
+use kernels::{Dropout, attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
 
 const STEP: f32 = 1e-2;
 
@@ -90,6 +90,19 @@ fn embedding_and_loss() {
     let smoothing = Smoothing { epsilon: 0.2, pad_id: 6 };
     let loss = |hidden, matrix, bias| {
         projection_loss::projection_loss(hidden, matrix, Some(bias), ids(vec![0, 6, 2, 5, 6, 2]), smoothing).smoothed
+    };
+    let (hidden, matrix, bias) = ([6, 3], [7, 3], [7]);
+    check("hidden", hidden, |hidden| loss(hidden, constant(matrix, 3), constant(bias, 4)));
+    check("matrix", matrix, |matrix| loss(constant(hidden, 3), matrix, constant(bias, 4)));
+    check("bias", bias, |bias| loss(constant(hidden, 3), constant(matrix, 4), bias));
+}
+
+#[test]
+fn two_passes_that_shall_agree() {
+    let targets = || Tensor::<1, Int>::from_data(TensorData::new(vec![0, 6, 2], [3]), &Device::flex());
+    let smoothing = Smoothing { epsilon: 0.2, pad_id: 6 };
+    let loss = |hidden, matrix, bias| {
+        consistency_loss::consistency_loss(hidden, matrix, Some(bias), targets(), smoothing, 3.0).smoothed
     };
     let (hidden, matrix, bias) = ([6, 3], [7, 3], [7]);
     check("hidden", hidden, |hidden| loss(hidden, constant(matrix, 3), constant(bias, 4)));

@@ -54,6 +54,20 @@ impl Batch {
         }
     }
 
+    /// Every row once more, after all the others. `target_tokens` still counts each once.
+    pub fn twice(&self) -> Self {
+        let twice = |ids: &Tensor<2, Int>| Tensor::cat(vec![ids.clone(), ids.clone()], 0);
+        Self {
+            source: SourceBatch {
+                ids: twice(&self.source.ids),
+                mask: self.source.mask.as_ref().map(|mask| Mask::from(mask.tensor().repeat_dim(0, 2))),
+            },
+            target_input: twice(&self.target_input),
+            target_output: twice(&self.target_output),
+            target_tokens: self.target_tokens,
+        }
+    }
+
     /// [`target_output`](Self::target_output) as one row of `batch * target_len` ids.
     pub fn targets(&self) -> Tensor<1, Int> {
         let [rows, len] = self.target_output.dims();

@@ -8,6 +8,7 @@ use burn::nn::Initializer;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, module};
 
+use kernels::consistency_loss::consistency_loss;
 use kernels::projection_loss::{LossSums, Smoothing, projection_loss};
 
 use crate::config::{ModelConfig, Tie, VocabularySizes};
@@ -62,6 +63,19 @@ impl Embeddings {
     pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: Smoothing) -> LossSums {
         let (matrix, bias) = self.output();
         projection_loss(hidden, matrix, bias, targets, smoothing)
+    }
+
+    /// The loss of two passes over the same targets `[rows]`, whose hidden states `[2 * rows, d_model]` follow each other,
+    /// and which are asked to agree with the weight `alpha`.
+    pub fn consistency_loss(
+        &self,
+        hidden: Tensor<2>,
+        targets: Tensor<1, Int>,
+        smoothing: Smoothing,
+        alpha: f64,
+    ) -> LossSums {
+        let (matrix, bias) = self.output();
+        consistency_loss(hidden, matrix, bias, targets, smoothing, alpha)
     }
 
     /// The output projection's matrix `[vocabulary, d_model]`, and its bias.

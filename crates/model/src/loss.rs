@@ -5,6 +5,23 @@
 use burn::tensor::{Int, Tensor};
 pub use kernels::projection_loss::{LossSums, Smoothing};
 
+/// What training minimises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Objective {
+    /// ε of label smoothing (paper, section 5.4).
+    pub label_smoothing: f64,
+    /// α of R-Drop (Liang et al. 2021): how much two passes over each sentence, which differ in what dropout drew, are
+    /// asked to agree. 0 is off, and then there is a single pass.
+    pub r_drop: f64,
+}
+
+impl Objective {
+    /// Cross-entropy alone, as in the paper.
+    pub fn smoothed(label_smoothing: f64) -> Self {
+        Self { label_smoothing, r_drop: 0.0 }
+    }
+}
+
 /// Cross-entropy of `logits` (`[rows, vocabulary]`) against `targets` (`[rows]`), where the target distribution gives
 /// 1 − ε to the target and spreads ε evenly over the whole vocabulary. Rows whose target is `pad_id` count nothing.
 ///

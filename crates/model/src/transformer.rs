@@ -10,7 +10,7 @@ use crate::decoder::Decoder;
 use crate::embedding::Embeddings;
 use crate::encoder::Encoder;
 use crate::error::ConfigError;
-use crate::loss::{LossSums, Smoothing, label_smoothed_cross_entropy};
+use crate::loss::{LossSums, Objective, Smoothing, label_smoothed_cross_entropy};
 use crate::mask::Mask;
 use crate::pass::Pass;
 use crate::position::Positions;
@@ -92,9 +92,16 @@ impl Transformer {
     }
 
     /// The training objective of a batch, summed over its real tokens.
-    pub fn loss(&self, batch: &Batch, smoothing: f64, pass: &mut Pass) -> LossSums {
-        let smoothing = Smoothing { epsilon: smoothing, pad_id: self.target_pad };
-        self.embeddings.loss(self.hidden(batch, pass), batch.targets(), smoothing)
+    pub fn loss(&self, batch: &Batch, objective: Objective, pass: &mut Pass) -> LossSums {
+        let smoothing = Smoothing { epsilon: objective.label_smoothing, pad_id: self.target_pad };
+        match objective.r_drop {
+            0.0 => self.embeddings.loss(self.hidden(batch, pass), batch.targets(), smoothing),
+            // Both passes as one batch: each row draws a dropout of its own.
+            alpha => {
+                let hidden = self.hidden(&batch.twice(), pass);
+                self.embeddings.consistency_loss(hidden, batch.targets(), smoothing, alpha)
+            }
+        }
     }
 
     /// The decoder's states for a batch, one row per target position: `[batch * target_len, d_model]`.

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use common::{Fixture, assert_close, assert_gradients, devices, transformer_fixtures, values};
+use model::loss::Objective;
 use model::attention::MultiHeadAttention;
 use model::decoder::DecoderLayer;
 use model::encoder::EncoderLayer;
@@ -131,7 +132,7 @@ fn whole_transformers() {
             assert_close(&name, &values(logits), fixture.floats("output.logits"), OUTPUT);
 
             let smoothing = fixture.meta["label_smoothing"].as_f64().unwrap();
-            let loss = model.loss(&batch, smoothing, &mut Pass::inference());
+            let loss = model.loss(&batch, Objective::smoothed(smoothing), &mut Pass::inference());
             let tokens = fixture.ids("token_count")[0];
             assert_eq!(batch.target_tokens as i64, tokens);
             let mean = |sum: Tensor<1>| values(sum / tokens as f64);

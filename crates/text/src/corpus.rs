@@ -1,7 +1,8 @@
 //! Parallel text: sentences and their translations, read from files pair by pair.
 //!
 //! A corpus is `source TAB target` lines, or two files of which line N of one translates line N of the other; in both
-//! cases possibly several files, read in order. Lines end with `\n` or `\r\n`; a byte order mark is skipped.
+//! cases possibly several files, read in order. Files are plain, gzip or zstd, whatever their names. Lines end with `\n`
+//! or `\r\n`; a byte order mark is skipped.
 
 mod lines;
 mod path;
@@ -45,25 +46,26 @@ enum Shard<F> {
 impl ParallelReader {
     /// Opens a corpus. That its first files are there shows at once; the others are opened when they are due.
     pub fn open(path: &ParallelPath) -> Result<Self, TextError> {
+        path.shards()?;
         let mut waiting: Vec<Shard<PathBuf>> = match path {
             ParallelPath::Tsv(shards) => shards.paths().iter().cloned().map(Shard::Tsv).collect(),
             ParallelPath::Files { source, target } => {
-                let (source, target) = (source.paths(), target.paths());
-                if source.len() != target.len() {
-                    return Err(TextError::UnequalShards { source_files: source.len(), target_files: target.len() });
-                }
-                source
-                    .iter()
-                    .cloned()
-                    .zip(target.iter().cloned())
-                    .map(|(source, target)| Shard::Files { source, target })
-                    .collect()
+                let pairs = source.paths().iter().cloned().zip(target.paths().iter().cloned());
+                pairs.map(|(source, target)| Shard::Files { source, target }).collect()
             }
         };
         waiting.reverse();
         let mut reader = Self { waiting, current: None };
         reader.open_next()?;
         Ok(reader)
+    }
+
+    /// Reads over as many pairs.
+    ///
+    /// # Errors
+    /// As for reading them.
+    pub fn skip_pairs(&mut self, count: usize) -> Result<(), TextError> {
+        (0..count).try_for_each(|_| self.next().transpose().map(drop))
     }
 
     /// Opens the next files, if there are more.

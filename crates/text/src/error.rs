@@ -17,9 +17,16 @@ pub enum TextError {
     #[error("{}:{line}: found bytes that are not UTF-8, expected UTF-8 text; convert the file, for example with `iconv -t UTF-8`", path.display())]
     NotUtf8 { path: PathBuf, line: usize },
 
-    /// A file is compressed.
-    #[error("{}: found {format}-compressed data, expected plain text; decompress the file first", path.display())]
+    /// A file is compressed in a way that cannot be read.
+    #[error("{}: found {format}-compressed data, expected plain text, gzip or zstd; decompress the file first", path.display())]
     Compressed { path: PathBuf, format: &'static str },
+
+    /// A compressed file ends too early or holds something else.
+    #[error(
+        "{}: the {format} data break off or are damaged after line {line}: {source}; fetch or compress the file anew",
+        path.display()
+    )]
+    Damaged { path: PathBuf, format: &'static str, line: usize, source: std::io::Error },
 
     /// A line of a tab-separated corpus does not hold exactly two columns.
     #[error("{}:{line}: found {tabs} tabs, expected exactly one (source TAB target); fix or remove the line", path.display())]

@@ -1,6 +1,7 @@
 //! Reading parallel text: the forms a corpus may have, and what is said about damaged ones.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 use text::{Pair, ParallelPath, ParallelReader, TextError, read_parallel};
@@ -87,7 +88,68 @@ fn damage_is_located() {
     assert!(folder.error(&tsv(folder.file("a.tsv", ""))).starts_with("a.tsv: found no text"));
     assert!(folder.error(&tsv(folder.0.path().join("none"))).starts_with("none: cannot be read"));
     assert!(folder.error(&tsv(folder.0.path().to_owned())).contains("cannot be read"));
-    assert!(folder.error(&tsv(folder.file("a.gz", b"\x1f\x8b\x08"))).contains("found gzip-compressed"));
+    assert!(folder.error(&tsv(folder.file("a.xz", b"\xfd7zXZ\x00"))).contains("found xz-compressed"));
+}
+
+/// Lines enough for several blocks of any format.
+fn long_text() -> String {
+    (0..20_000).map(|i| format!("source {i} {}\ttarget {i}\n", i * 7919 % 1013)).collect()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstandard(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 1).unwrap()
+}
+
+#[test]
+fn compressed_files_read_as_plain_ones_whatever_their_names() {
+    let (folder, text) = (Folder::new(), long_text());
+    let plain = read_parallel(&tsv(folder.file("plain.tsv", &text))).unwrap();
+    assert_eq!(plain.len(), 20_000);
+    for (name, bytes) in [("a.tsv", gzip(&text)), ("a.tsv.zst", zstandard(&text))] {
+        assert_eq!(read_parallel(&tsv(folder.file(name, &bytes))).unwrap(), plain);
+        // Several compressed files in one, as `cat` makes them.
+        let twice = read_parallel(&tsv(folder.file("twice", bytes.repeat(2)))).unwrap();
+        assert_eq!(twice, [&plain[..], &plain[..]].concat());
+    }
+    let (source, target) = (folder.file("s.gz", gzip("1\n2\n")), folder.file("t.zst", zstandard("3\n4\n")));
+    assert_eq!(read_parallel(&files(source, target)).unwrap(), [pair("1", "3"), pair("2", "4")]);
+}
+
+#[test]
+fn compressed_files_that_break_off_are_refused() {
+    let (folder, text) = (Folder::new(), long_text());
+    for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstandard(&text))] {
+        let half = folder.error(&tsv(folder.file("half", &bytes[..bytes.len() / 2])));
+        assert!(half.starts_with(&format!("half: the {format} data break off or are damaged after line ")), "{half}");
+        assert!(half.ends_with("; fetch or compress the file anew"), "{half}");
+        // The last bytes are a checksum or the mark of the last block: without them nothing says that this is all.
+        let nearly = folder.error(&tsv(folder.file("nearly", &bytes[..bytes.len() - 1])));
+        assert!(nearly.contains(&format!("the {format} data break off")), "{nearly}");
+        let mut spoilt = bytes.clone();
+        spoilt[bytes.len() / 2..].fill(0x55);
+        let spoilt = folder.error(&tsv(folder.file("spoilt", spoilt)));
+        assert!(spoilt.contains("spoilt"), "{spoilt}");
+    }
+}
+
+#[test]
+fn pairs_are_skipped_and_shards_reordered() {
+    let folder = Folder::new();
+    let shards = [folder.file("x", "1\t2\n3\t4\n"), folder.file("y", "5\t6\n"), folder.file("z", "7\t8\n")];
+    let path = ParallelPath::Tsv(shards.into_iter().collect());
+    assert_eq!(path.shards().unwrap(), 3);
+    let mut reader = ParallelReader::open(&path.reordered(&[2, 0, 1])).unwrap();
+    reader.skip_pairs(2).unwrap();
+    assert_eq!(reader.map(Result::unwrap).collect::<Vec<_>>(), [pair("3", "4"), pair("5", "6")]);
+    let mut reader = ParallelReader::open(&path).unwrap();
+    reader.skip_pairs(9).unwrap();
+    assert!(reader.next().is_none());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Instant;
 use anyhow::Context;
 use burn::tensor::{Device, Distribution, Tensor};
 use model::config::VocabularySizes;
+use model::loss::Objective;
 use model::{Batch, ModelConfig, Transformer, weights};
 use serde::Deserialize;
 use serde_json::json;
@@ -94,7 +95,7 @@ impl Bench {
                     step: self.step,
                     learning_rate: self.size.learning_rate,
                     seed: Some(1),
-                    label_smoothing: self.size.smoothing,
+                    objective: Objective::smoothed(self.size.smoothing),
                     clip_norm: 0.0,
                 },
             );

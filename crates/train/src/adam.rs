@@ -18,6 +18,7 @@ const EPSILON: f64 = 1e-9;
 /// The optimizer's memory: two moments per parameter, by the parameter's name.
 #[derive(Debug, Default)]
 pub struct Adam {
+    weight_decay: f64,
     moments: BTreeMap<String, Moments>,
 }
 
@@ -29,9 +30,16 @@ struct Moments {
 }
 
 impl Adam {
+    /// AdamW (Loshchilov and Hutter 2019): matrices, and they alone, also shrink by `learning_rate * weight_decay` at
+    /// each update; 0 is plain Adam.
+    pub fn with_weight_decay(self, weight_decay: f64) -> Self {
+        Self { weight_decay, ..self }
+    }
+
     /// The model after update number `step` (from 1) with its gradients; parameters without one stay as they are.
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
-        let rates = Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, step };
+        let rates =
+            Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
         model.map(&mut Update { adam: self, path: Path::default(), gradients, rates })
     }
 
@@ -62,7 +70,7 @@ impl Adam {
             };
         }
         let pair = |(name, first)| second.remove(&name).map(|second| (name, Moments { first, second }));
-        Self { moments: first.into_iter().filter_map(pair).collect() }
+        Self { weight_decay: 0.0, moments: first.into_iter().filter_map(pair).collect() }
     }
 }
 
@@ -85,13 +93,14 @@ impl ModuleMapper for Update<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let shape = gradient.dims();
+        let weight_decay = if D > 1 { self.adam.weight_decay } else { 0.0 };
         let gradient = gradient.reshape([shape.iter().product::<usize>()]);
         let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
         let Moments { first, second } = self.adam.moments.remove(&self.path.name()).unwrap_or_else(fresh);
         let (id, weight, mapper) = param.consume();
         let weight = weight.without_autodiff().reshape(gradient.dims());
         let Moving { weight, first, second } =
-            kernels::adam::adam(Moving { weight, first, second }, gradient, self.rates);
+            kernels::adam::adam(Moving { weight, first, second }, gradient, Rates { weight_decay, ..self.rates });
         self.adam.moments.insert(self.path.name(), Moments { first, second });
         Param::from_mapped_value(id, weight.reshape(shape).autodiff().require_grad(), mapper)
     }

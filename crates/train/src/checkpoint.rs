@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use model::Transformer;
 use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
-use crate::adam::Adam;
-use crate::batches::Position;
+use crate::data::Position;
 use crate::error::TrainError;
+use crate::learner::Learner;
 use crate::meter::Counted;
 use crate::run_folder::{self, RunFolder, write_error, write_file};
+use crate::snapshots::{self, Snapshot};
 
 /// Where training stands; the weights and moments apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,18 +25,42 @@ pub struct State {
     pub position: Position,
     /// The best validation so far; higher is better whatever the metric.
     pub best: Option<f64>,
+    /// Validations since then.
+    pub stale: usize,
+    /// The weights kept for averaging.
+    pub snapshots: Vec<Snapshot>,
     /// Real target tokens seen.
     pub tokens: u64,
     /// Bytes of `metrics.jsonl` up to here.
     pub metrics_length: u64,
     /// What the next logged line counts already.
     pub since_logged: Counted,
+    /// Whether all is done, the test included.
+    pub finished: bool,
+}
+
+/// All that a checkpoint holds.
+pub struct Checkpoint {
+    pub state: State,
+    pub model: Transformer,
+    /// Of [`Adam`](crate::adam::Adam).
+    pub optimizer: Vec<NamedTensor>,
+    /// Of [`Ema`](crate::ema::Ema), if it is kept.
+    pub ema: Vec<NamedTensor>,
+}
+
+impl Checkpoint {
+    /// Before the first update.
+    pub fn start(model: Transformer) -> Self {
+        Self { state: State::default(), model, optimizer: Vec::new(), ema: Vec::new() }
+    }
 }
 
 const CHECKPOINTS: &str = "checkpoints";
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
+const EMA: &str = "ema.safetensors";
 
 /// Writes `checkpoints/step-N` as a whole, then removes the oldest beyond `keep`.
 ///
@@ -44,8 +68,7 @@ const OPTIMIZER: &str = "optimizer.safetensors";
 /// A full disk, for one; the checkpoints before it stay.
 pub fn save(
     folder: &RunFolder,
-    model: &Transformer,
-    optimizer: &Adam,
+    learner: &Learner,
     state: &State,
     keep: usize,
 ) -> Result<(), TrainError> {
@@ -57,43 +80,50 @@ pub fn save(
     }
     let fail = |source| TrainError::Weights { path: path.clone(), source };
     let note = format!("{{\"step\":{}}}", state.step);
-    let model = weights::to_safetensors(&weights::collect(model), &note).map_err(fail)?;
-    let optimizer = weights::to_safetensors(&optimizer.tensors(), &note).map_err(fail)?;
+    let model = weights::to_safetensors(&weights::collect(learner.model()), &note).map_err(fail)?;
+    let optimizer = weights::to_safetensors(&learner.optimizer().tensors(), &note).map_err(fail)?;
+    let ema = learner.ema().map(|ema| weights::to_safetensors(&ema.tensors(), &note)).transpose().map_err(fail)?;
     run_folder::replace_folder(&path, |partial| {
         write_file(&partial.join(WEIGHTS), &model)?;
         write_file(&partial.join(OPTIMIZER), &optimizer)?;
+        ema.map_or(Ok(()), |ema| write_file(&partial.join(EMA), &ema))?;
         let state = serde_json::to_vec_pretty(state).map_err(|error| write_error(partial, "encoding")(error.into()))?;
         write_file(&partial.join(STATE), &state)
     })?;
     for (_, old) in list(folder.path())?.into_iter().rev().skip(keep) {
         fs::remove_dir_all(&old).map_err(write_error(&old, "removing an old checkpoint"))?;
     }
-    Ok(())
+    let kept = list(folder.path())?.into_iter().map(|(_, path)| read_state(&path)).collect::<Result<Vec<_>, _>>()?;
+    let counted_on = kept.iter().flat_map(|state| &state.snapshots).map(|snapshot| snapshot.step).collect();
+    snapshots::keep_only(folder.path(), &counted_on)
 }
 
-/// The newest checkpoint's state, weights and optimizer, or `None` where there is none yet.
+/// The newest checkpoint, its weights in a model like `blank`, or `None` where there is none yet.
 ///
 /// # Errors
 /// A checkpoint that is damaged or belongs to another configuration.
-pub fn load_latest(
-    folder: &Path,
-    blank: Transformer,
-    device: &Device,
-) -> Result<Option<(State, Transformer, Adam)>, TrainError> {
+pub fn load_latest(folder: &Path, blank: &Transformer) -> Result<Option<Checkpoint>, TrainError> {
     remove_unfinished(&folder.join(CHECKPOINTS));
     let Some((_, path)) = list(folder)?.pop() else { return Ok(None) };
     let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
     let read = |name: &str| fs::read(path.join(name)).map_err(|error| broken(format!("cannot read {name}: {error}")));
-    let state: State =
-        serde_json::from_slice(&read(STATE)?).map_err(|error| broken(format!("{STATE} is damaged: {error}")))?;
+    let state = read_state(&path)?;
     let tensors = |name: &str| {
         let read = weights::from_safetensors(&read(name)?).map_err(|error| broken(format!("{name}: {error}")));
         read.map(|(tensors, _)| tensors)
     };
-    let model = weights::load(blank, tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
+    let model = weights::load(blank.clone(), tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
     let moments = tensors(OPTIMIZER)?;
     check_moments(&moments, &model, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
-    Ok(Some((state, model, Adam::from_tensors(moments, device))))
+    let ema = if path.join(EMA).exists() { tensors(EMA)? } else { Vec::new() };
+    check_ema(&ema, &model).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
+    Ok(Some(Checkpoint { state, model, optimizer: moments, ema }))
+}
+
+fn read_state(path: &Path) -> Result<State, TrainError> {
+    let broken = |reason: String| TrainError::Checkpoint { path: path.to_path_buf(), reason };
+    let bytes = fs::read(path.join(STATE)).map_err(|error| broken(format!("cannot read {STATE}: {error}")))?;
+    serde_json::from_slice(&bytes).map_err(|error| broken(format!("{STATE} is damaged: {error}")))
 }
 
 /// Removes what a kill in the middle of a save has left. Nobody reads it, so a failure here is no failure.
@@ -126,6 +156,23 @@ fn check_moments(moments: &[NamedTensor], model: &Transformer, step: u64) -> Res
         return Err(format!("{first} first and {second} second moments after {step} steps; expected as many of both"));
     }
     Ok(())
+}
+
+/// Checks that a moving average is of this model's weights, all of them.
+fn check_ema(ema: &[NamedTensor], model: &Transformer) -> Result<(), String> {
+    let shapes = weights::shapes(model);
+    if ema.is_empty() {
+        return Ok(());
+    }
+    if ema.len() != shapes.len() {
+        return Err(format!("{} weights, expected {}", ema.len(), shapes.len()));
+    }
+    let sizes: BTreeMap<String, usize> =
+        shapes.into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
+    match ema.iter().find(|tensor| sizes.get(&tensor.name) != Some(&tensor.values.len())) {
+        Some(tensor) => Err(format!("tensor `{}` fits no weight of the model", tensor.name)),
+        None => Ok(()),
+    }
 }
 
 /// The checkpoints of a run folder with their steps, oldest first.

@@ -18,6 +18,8 @@ pub enum TrainError {
     Config { origin: String, source: ConfigError },
     #[error("--set {given}: {reason}")]
     Set { given: String, reason: String },
+    #[error("cannot read {path}: {source}; restore it, or start anew with --overwrite")]
+    Read { path: PathBuf, source: io::Error },
     #[error("{path}: {action} failed: {source}; check that the folder exists, is writable and has room")]
     Write { path: PathBuf, action: &'static str, source: io::Error },
     #[error(
@@ -29,10 +31,12 @@ pub enum TrainError {
     #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
     OtherConfig { path: PathBuf, difference: String },
     #[error(
-        "{path} differs from the vocabulary that this run would use now: the corpus has changed; restore it, or start \
-         anew with --overwrite"
+        "{path} was made with another {split} corpus than task.{split} holds now; restore that corpus, or start anew \
+         with --overwrite"
     )]
-    OtherVocabulary { path: PathBuf },
+    OtherCorpus { path: PathBuf, split: &'static str },
+    #[error("{path} holds {found}, expected {expected}; restore it, or start anew with --overwrite")]
+    Damaged { path: PathBuf, found: String, expected: &'static str },
     #[error(
         "{path} has {found} bytes, but the checkpoint counts on {expected}: it was changed from outside; restore it, \
          or start anew with --overwrite"
@@ -42,6 +46,8 @@ pub enum TrainError {
     Checkpoint { path: PathBuf, reason: String },
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
+    #[error("training.init_from = {path}: {source}; set [model] as in that run's config.toml")]
+    InitFrom { path: PathBuf, source: WeightsError },
     #[error("{0}")]
     Data(String),
     #[error("step {step}: the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]

@@ -3,9 +3,11 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
+use model::loss::Objective;
 use model::{Batch, Pass, Transformer};
 
 use crate::adam::Adam;
+use crate::ema::Ema;
 use crate::gradients;
 use crate::workers::Workers;
 
@@ -13,6 +15,7 @@ use crate::workers::Workers;
 pub struct Learner {
     model: Option<Transformer>,
     optimizer: Adam,
+    ema: Option<Ema>,
     workers: Workers,
     device: Device,
 }
@@ -25,7 +28,7 @@ pub struct Update {
     pub learning_rate: f64,
     /// Dropout follows from it, the step and the place; `None` turns dropout off.
     pub seed: Option<u64>,
-    pub label_smoothing: f64,
+    pub objective: Objective,
     /// Longest global gradient norm; 0 = no clipping.
     pub clip_norm: f64,
 }
@@ -44,7 +47,12 @@ pub struct Found {
 impl Learner {
     /// `device` without gradients; the model's graphs are made as needed.
     pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
-        Self { model: Some(model), optimizer, workers, device }
+        Self { model: Some(model), optimizer, ema: None, workers, device }
+    }
+
+    /// Keeps a moving average of the weights too.
+    pub fn with_ema(self, ema: Option<Ema>) -> Self {
+        Self { ema, ..self }
     }
 
     pub fn model(&self) -> &Transformer {
@@ -53,6 +61,19 @@ impl Learner {
 
     pub fn optimizer(&self) -> &Adam {
         &self.optimizer
+    }
+
+    pub fn ema(&self) -> Option<&Ema> {
+        self.ema.as_ref()
+    }
+
+    /// The weights to decode with: their moving average where there is one. Without a graph.
+    pub fn usable(&self) -> Transformer {
+        let model = self.model().valid();
+        match &self.ema {
+            Some(ema) => ema.averaged(model),
+            None => model,
+        }
     }
 
     /// One update for a batch in parts, which are computed side by side and add up to the whole.
@@ -67,7 +88,7 @@ impl Learner {
                 Some(seed) => Pass::training(seed, update.step - 1, i as u64),
                 None => Pass::inference(),
             };
-            let sums = model.loss(part, update.label_smoothing, &mut pass);
+            let sums = model.loss(part, update.objective, &mut pass);
             // Divided by the whole update's tokens, so that its parts add up to it.
             let gradients = (sums.smoothed.clone() / tokens as f64).backward();
             (GradientsParams::from_grads(gradients, &model), sums.smoothed.without_autodiff(), sums.nll)
@@ -89,7 +110,11 @@ impl Learner {
         }
         // Moved, not cloned, so that the optimizer can write in place.
         let model = self.model.take().expect("the model is away only within an update");
-        self.model = Some(self.optimizer.step(model, gradients, update.learning_rate, update.step));
+        let model = self.optimizer.step(model, gradients, update.learning_rate, update.step);
+        if let Some(ema) = &mut self.ema {
+            ema.update(&model, update.step);
+        }
+        self.model = Some(model);
         Found { loss, nll, gradient_norm }
     }
 }

@@ -1,8 +1,8 @@
 //! Training, from one configuration file to one run folder.
 //!
 //! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
-//! (what is learned), [`batches`] (in which order), [`learner`] with [`schedule`], [`workers`],
-//! [`gradients`] and [`adam`] (how a step is made), [`meter`] and [`validation`] (how well it goes), [`run_folder`] and [`checkpoint`] (what is kept) and
+//! (what is learned), [`data`] (from files to batches), [`learner`] with [`schedule`], [`workers`],
+//! [`gradients`] and [`adam`] (how a step is made), [`ema`] and [`snapshots`] (which weights are averaged), [`meter`] and [`validation`] (how well it goes), [`run_folder`] and [`checkpoint`] (what is kept) and
 //! [`progress`] (what is shown).
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
@@ -12,9 +12,10 @@ compile_error!(
 );
 
 pub mod adam;
-pub mod batches;
 pub mod checkpoint;
 pub mod config;
+pub mod data;
+pub mod ema;
 pub mod error;
 pub mod gradients;
 pub mod learner;
@@ -22,6 +23,8 @@ pub mod meter;
 pub mod progress;
 pub mod run_folder;
 pub mod schedule;
+pub mod snapshots;
+pub mod start;
 pub mod task;
 pub mod trainer;
 pub mod validation;

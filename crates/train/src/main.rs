@@ -14,7 +14,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use train::RunConfig;
 use train::progress::Progress;
-use train::run_folder::{Existing, RunFolder};
+use train::run_folder::{Existing, Found, RunFolder};
+use train::start;
 use train::task::Task;
 use train::trainer::{Outcome, Trainer};
 use train::workers::Workers;
@@ -38,6 +39,9 @@ struct Arguments {
     /// Seed of everything random; short for --set training.seed=N
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=LARGEST_SEED))]
     seed: Option<u64>,
+    /// Start from the weights and vocabularies of another run; short for --set training.init_from=RUN
+    #[arg(long, value_name = "RUN")]
+    init_from: Option<PathBuf>,
     /// Go on from the last checkpoint
     #[arg(long, conflicts_with = "overwrite")]
     resume: bool,
@@ -78,6 +82,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut overrides = arguments.overrides;
     overrides.extend(arguments.seed.map(|seed| format!("training.seed={seed}")));
+    let quoted = |path: PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
+    overrides.extend(arguments.init_from.map(|run| format!("training.init_from={}", quoted(run))));
     let config = RunConfig::load(&arguments.config, &overrides)?;
     let name = arguments.config.file_stem().unwrap_or_default();
     let output = arguments.output.unwrap_or_else(|| PathBuf::from("runs").join(name));
@@ -90,12 +96,17 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Everything that can be refused is refused before anything is written.
     let backend = backend::choose(arguments.device.as_deref())?;
     let device = backend.open()?;
-    let task = Task::new(&config)?;
+    let run = RunFolder::examine(&output, existing, &config)?;
+    let resumed = (run == Found::Resumable).then_some(&*output);
+    let task = Task::new(&config, start::vocabularies(&config, resumed)?)?;
+    let model = start::model(&config, &task, &device)?;
     // A GPU computes one part after the other; on a CPU each core takes one.
     let cores = if backend.is_gpu() { 1 } else { rayon::current_num_threads() };
     let workers = Workers::new(cores.min(config.training.accumulate))?;
-    let resume = RunFolder::prepare(&output, existing, &config, &task)?;
-    let mut trainer = Trainer::new(&config, &task, &output, resume, device, workers)?;
+    if run == Found::InTheWay {
+        RunFolder::set_aside(&output)?;
+    }
+    let mut trainer = Trainer::new(&config, &task, model, &output, resumed.is_some(), device, workers)?;
 
     let progress = Progress::new(config.training.steps, trainer.step(), arguments.quiet);
     progress.say(&format!("{} on {backend}, float32, into {}", arguments.config.display(), output.display()));

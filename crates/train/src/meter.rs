@@ -1,6 +1,6 @@
 //! What a logged line tells, gathered on the device, so that no step waits for another.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 use model::Batch;
@@ -19,6 +19,8 @@ pub struct Meter {
     tokens: usize,
     padded: usize,
     since: Instant,
+    /// Of that time, what was spent waiting for data.
+    waited: Duration,
 }
 
 /// The same as plain numbers, for a checkpoint between two lines.
@@ -42,6 +44,8 @@ pub struct Reading {
     /// Share of target positions that were padding.
     pub padding: f64,
     pub seconds: f64,
+    /// Share of that time in which training waited for data.
+    pub waiting: f64,
     /// Real target tokens per second.
     pub tokens_per_second: f64,
 }
@@ -57,6 +61,7 @@ impl Meter {
             tokens: counted.tokens,
             padded: counted.padded,
             since: Instant::now(),
+            waited: Duration::ZERO,
         }
     }
 
@@ -71,6 +76,11 @@ impl Meter {
         self.gradient_norm = Some(found.gradient_norm);
         self.tokens += parts.iter().map(|part| part.target_tokens).sum::<usize>();
         self.padded += parts.iter().map(|part| part.target_output.dims().iter().product::<usize>()).sum::<usize>();
+    }
+
+    /// Counts time spent waiting for data.
+    pub fn waited(&mut self, time: Duration) {
+        self.waited += time;
     }
 
     /// Leaves out the time since `started`, in which nothing was trained.
@@ -94,7 +104,8 @@ impl Meter {
     pub fn read(&mut self, device: &Device) -> Result<Reading, TrainError> {
         let Counted { loss, nll, tokens, padded } = self.counted()?;
         let gradient_norm = scalar(&self.gradient_norm)?.into();
-        let (tokens, seconds) = (tokens.max(1) as f64, self.since.elapsed().as_secs_f64());
+        let (tokens, seconds) = (tokens.max(1) as f64, self.since.elapsed().as_secs_f64().max(1e-9));
+        let waiting = self.waited.as_secs_f64() / seconds;
         *self = Self::resume(Counted::default(), device);
         Ok(Reading {
             loss: f64::from(loss) / tokens,
@@ -102,7 +113,8 @@ impl Meter {
             gradient_norm,
             padding: 1.0 - tokens / padded.max(1) as f64,
             seconds,
-            tokens_per_second: tokens / seconds.max(1e-9),
+            waiting,
+            tokens_per_second: tokens / seconds,
         })
     }
 }

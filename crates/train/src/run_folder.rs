@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 
 use infer::trained::files;
 use serde::Serialize;
-use text::Tokenizer;
 
 use crate::config::RunConfig;
 use crate::error::TrainError;
-use crate::task::Task;
+use crate::task::{Corpora, Task};
 
 /// What to do about a folder that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +25,16 @@ pub enum Existing {
     SetAside,
 }
 
+/// What there is in the place of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    Nothing,
+    /// A run of the same configuration, to go on with.
+    Resumable,
+    /// A run to be set aside.
+    InTheWay,
+}
+
 /// A run folder that can be written to.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -34,35 +43,36 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Whether `path` holds a run to resume; sets an old one aside if so asked. Nothing new is written yet.
+    /// What there is at `path`, and whether it may be done with as asked. Nothing is written.
     ///
     /// # Errors
-    /// A folder that is in the way, or that was made with another configuration or other vocabularies.
-    pub fn prepare(path: &Path, existing: Existing, config: &RunConfig, task: &Task) -> Result<bool, TrainError> {
+    /// A folder that is in the way, or that was made with another configuration.
+    pub fn examine(path: &Path, existing: Existing, config: &RunConfig) -> Result<Found, TrainError> {
         if !path.exists() {
-            return Ok(false);
+            return Ok(Found::Nothing);
         }
         let config_file = path.join(files::CONFIG);
         if !config_file.is_file() {
             let empty = path.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-            return if empty { Ok(false) } else { Err(TrainError::NotARun { path: path.to_path_buf() }) };
+            return if empty { Ok(Found::Nothing) } else { Err(TrainError::NotARun { path: path.to_path_buf() }) };
         }
         match existing {
             Existing::Refuse => Err(TrainError::Exists { path: path.to_path_buf() }),
-            Existing::Resume => {
-                same_config(&config_file, config)?;
-                same_vocabularies(path, task)?;
-                Ok(true)
-            }
-            Existing::SetAside => {
-                let aside = (1..)
-                    .map(|n| path.with_file_name(format!("{}.old-{n}", name(path))))
-                    .find(|aside| !aside.exists())
-                    .unwrap_or_else(|| path.with_extension("old"));
-                fs::rename(path, &aside).map_err(write_error(path, "setting the old run aside"))?;
-                Ok(false)
-            }
+            Existing::Resume => same_config(&config_file, config).map(|()| Found::Resumable),
+            Existing::SetAside => Ok(Found::InTheWay),
         }
+    }
+
+    /// Renames an old run, so that a new one can take its place.
+    ///
+    /// # Errors
+    /// A folder that cannot be renamed.
+    pub fn set_aside(path: &Path) -> Result<(), TrainError> {
+        let aside = (1..)
+            .map(|n| path.with_file_name(format!("{}.old-{n}", name(path))))
+            .find(|aside| !aside.exists())
+            .unwrap_or_else(|| path.with_extension("old"));
+        fs::rename(path, &aside).map_err(write_error(path, "setting the old run aside"))
     }
 
     /// Makes a new folder with its configuration and vocabularies; it appears whole or not at all.
@@ -76,16 +86,23 @@ impl RunFolder {
             write_file(&folder.join(files::CONFIG), config.to_toml().as_bytes())?;
             write_file(&folder.join(files::SOURCE_TOKENIZER), task.source_tokenizer.to_json().as_bytes())?;
             write_file(&folder.join(files::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
+            let corpora = serde_json::to_vec_pretty(&task.corpora).unwrap_or_default();
+            write_file(&folder.join(CORPORA), &corpora)?;
             write_file(&folder.join(METRICS), b"")
         })?;
         Self::open(path)
     }
 
-    /// Opens a folder made before.
+    /// Opens a folder made before, to go on with it.
     ///
     /// # Errors
-    /// Metrics that cannot be opened for writing.
-    pub fn open(path: &Path) -> Result<Self, TrainError> {
+    /// Corpora other than it was made with, or metrics that cannot be opened for writing.
+    pub fn resume(path: &Path, task: &Task) -> Result<Self, TrainError> {
+        same_corpora(path, task)?;
+        Self::open(path)
+    }
+
+    fn open(path: &Path) -> Result<Self, TrainError> {
         let file = path.join(METRICS);
         let options = fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&file);
         let mut metrics = options.map_err(write_error(&file, "opening the file"))?;
@@ -141,6 +158,7 @@ impl RunFolder {
 }
 
 const METRICS: &str = "metrics.jsonl";
+const CORPORA: &str = "corpora.json";
 
 /// Refuses to resume with another configuration, naming the first difference.
 fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
@@ -166,16 +184,20 @@ fn first_difference(key: &str, old: Option<&toml::Value>, new: Option<&toml::Val
     (old != new).then(|| format!("{key}: {} there, {} now", written(old), written(new)))
 }
 
-/// Refuses to resume with vocabularies other than the run's: its weights mean nothing to them.
-fn same_vocabularies(path: &Path, task: &Task) -> Result<(), TrainError> {
-    for (file, tokenizer) in
-        [(files::SOURCE_TOKENIZER, &task.source_tokenizer), (files::TARGET_TOKENIZER, &task.target_tokenizer)]
-    {
-        if Tokenizer::load(&path.join(file))?.to_json() != tokenizer.to_json() {
-            return Err(TrainError::OtherVocabulary { path: path.join(file) });
-        }
+/// Refuses to resume with corpora other than the run's: it would go on somewhere else.
+fn same_corpora(path: &Path, task: &Task) -> Result<(), TrainError> {
+    let file = path.join(CORPORA);
+    let bytes = fs::read(&file).map_err(|source| TrainError::Read { path: file.clone(), source })?;
+    let damaged = |error: serde_json::Error| TrainError::Damaged {
+        path: file.clone(),
+        found: error.to_string(),
+        expected: "the number of pairs and a hash for each corpus",
+    };
+    let corpora: Corpora = serde_json::from_slice(&bytes).map_err(damaged)?;
+    match corpora.difference(&task.corpora) {
+        None => Ok(()),
+        Some(split) => Err(TrainError::OtherCorpus { path: path.to_path_buf(), split }),
     }
-    Ok(())
 }
 
 /// An I/O error with the file and what was being done.
@@ -191,7 +213,7 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
 }
 
 /// Replaces a file as a whole.
-fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let beside = scratch(path);
     write_file(&beside, bytes)
         .and_then(|()| fs::rename(&beside, path).map_err(write_error(path, "moving into place")))

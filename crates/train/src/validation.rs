@@ -6,7 +6,7 @@ use serde::Serialize;
 use text::exact_match;
 use text::metrics::{Bleu, Chrf};
 
-use crate::config::Metric;
+use crate::config::{Metric, ValidationConfig};
 use crate::error::TrainError;
 use crate::task::Sample;
 
@@ -17,7 +17,9 @@ const BATCH_TOKENS: usize = 4096;
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     pub sentences: usize,
-    /// Share of sentences whose greedy output is the reference, word for word.
+    /// Hypotheses per sentence; 1 = greedy.
+    pub beam: usize,
+    /// Share of sentences whose output is the reference, word for word.
     pub exact_match: f64,
     /// Share of target tokens predicted right, given the true ones before them.
     pub token_accuracy: f64,
@@ -25,9 +27,9 @@ pub struct Report {
     pub nll: f64,
     /// e^nll.
     pub perplexity: f64,
-    /// Corpus BLEU of the greedy outputs as sacreBLEU's default computes it, 0 to 100.
+    /// Corpus BLEU of the outputs as sacreBLEU computes it, 0 to 100.
     pub bleu: f64,
-    /// Corpus chrF of the greedy outputs as sacreBLEU's default computes it, 0 to 100.
+    /// Corpus chrF of the outputs as sacreBLEU computes it, 0 to 100.
     pub chrf: f64,
     /// A few sentences to look at.
     pub samples: Vec<Triple>,
@@ -53,16 +55,20 @@ pub struct Triple {
     pub output: String,
 }
 
-/// Decodes and scores `samples`, keeping the first `shown` to look at.
+/// Decodes and scores `samples`, keeping the first few to look at.
 ///
 /// # Errors
 /// A device that fails.
-pub fn validate(trained: &TrainedModel, samples: &[Sample], shown: usize) -> Result<Report, TrainError> {
+pub fn validate(
+    trained: &TrainedModel,
+    samples: &[Sample],
+    config: &ValidationConfig,
+) -> Result<Report, TrainError> {
     let sources: Vec<String> = samples.iter().map(|sample| sample.pair.source.clone()).collect();
     let translations = Translator::new(trained, BATCH_TOKENS)?.translate(&sources, 1)?;
     let outputs: Vec<&str> = translations.iter().map(|translation| translation.text.as_str()).collect();
     let references: Vec<&str> = samples.iter().map(|sample| sample.pair.target.as_str()).collect();
-    let triples = samples.iter().zip(&translations).take(shown).map(|(sample, output)| Triple {
+    let triples = samples.iter().zip(&translations).take(config.samples).map(|(sample, output)| Triple {
         source: sample.pair.source.clone(),
         reference: sample.pair.target.clone(),
         output: output.text.clone(),
@@ -71,11 +77,12 @@ pub fn validate(trained: &TrainedModel, samples: &[Sample], shown: usize) -> Res
     let nll = forced.nll / forced.tokens as f64;
     Ok(Report {
         sentences: samples.len(),
+        beam: trained.decoding.beam,
         exact_match: exact_match(&outputs, &references)?,
         token_accuracy: forced.right as f64 / forced.tokens as f64,
         nll,
         perplexity: nll.exp(),
-        bleu: Bleu::default().score(&outputs, &references)?.score,
+        bleu: Bleu { tokenization: config.tokenize, ..Bleu::default() }.score(&outputs, &references)?.score,
         chrf: Chrf::default().score(&outputs, &references)?.score,
         samples: triples.collect(),
     })

@@ -12,6 +12,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use common::{Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values};
 use infer::greedy::{Source, greedy};
+use model::loss::Objective;
 use model::attention::attention_weights;
 use model::backend;
 use model::{Mask, Pass, weights};
@@ -39,7 +40,7 @@ fn forward_and_gradients_equal_pytorch() {
             let logits = model.forward(&batch, &mut Pass::inference());
             assert_close(name, &values(logits), fixture.floats("output.logits"), OUTPUT);
 
-            let loss = model.loss(&batch, 0.1, &mut Pass::inference());
+            let loss = model.loss(&batch, Objective::smoothed(0.1), &mut Pass::inference());
             let backward = (loss.smoothed / batch.target_tokens as f64).backward();
             let mut gradients = GradientsParams::from_grads(backward, &model);
             model.embeddings.freeze_padding(&mut gradients);

@@ -73,6 +73,7 @@ impl Update for Flex {
         let (beta_2, rest_2) = (rates.beta_2 as f32, (1.0 - rates.beta_2) as f32);
         let (epsilon, widening) = (rates.epsilon as f32, (1.0 / correction_2.sqrt()) as f32);
         let rate = (rates.learning_rate / correction_1) as f32;
+        let shrunk = (1.0 - rates.learning_rate * rates.weight_decay) as f32;
         let [mut weight, mut first, mut second] = [weight, first, second].map(|tensor| Array::from(tensor).row_major());
         let gradient = Array::from(gradient).row_major();
         let weights = weight.values_mut().par_chunks_mut(BLOCK);
@@ -85,7 +86,7 @@ impl Update for Flex {
                     {
                         *first = beta_1 * *first + rest_1 * gradient;
                         *second = beta_2 * *second + rest_2 * (gradient * gradient);
-                        *weight -= rate * (*first / (second.sqrt() * widening + epsilon));
+                        *weight = *weight * shrunk - rate * (*first / (second.sqrt() * widening + epsilon));
                     }
                 });
             },

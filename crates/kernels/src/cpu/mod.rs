@@ -6,6 +6,7 @@
 pub mod adam;
 pub mod array;
 pub mod attention;
+pub mod consistency_loss;
 pub mod dropout;
 pub mod embedding;
 pub mod fused;

@@ -18,11 +18,46 @@ pub fn projection_loss(
     smoothing: Smoothing,
 ) -> LossSums {
     let loss = ProjectionLoss { targets: targets.into_data().iter::<i32>().collect(), smoothing };
-    let sums: Tensor<1> = match bias {
+    loss_sums(match bias {
         Some(bias) => fused::three(hidden, matrix, bias, loss),
         None => fused::two(hidden, matrix, loss),
-    };
+    })
+}
+
+/// Both sums of a loss, from the `[2]` that its operation returns.
+pub fn loss_sums(sums: Tensor<1>) -> LossSums {
     LossSums { smoothed: sums.clone().narrow(0, 0, 1), nll: sums.without_autodiff().narrow(0, 1, 1) }
+}
+
+/// The rows that are not padding.
+pub fn real_rows(targets: &[i32], pad_id: usize) -> Vec<usize> {
+    (0..targets.len()).filter(|&row| targets[row] as usize != pad_id).collect()
+}
+
+/// The gradients of a projection's inputs, to be kept until the backward pass.
+pub fn gradient_arrays(d_hidden: Vec<f32>, d_matrix: Vec<f32>, d_bias: Option<Vec<f32>>, width: usize) -> Kept {
+    let rows_of = |values: Vec<f32>| {
+        let rows = values.len() / width;
+        Array::new(values, [rows, width])
+    };
+    let mut kept = vec![rows_of(d_hidden), rows_of(d_matrix)];
+    kept.extend(d_bias.map(|d_bias| {
+        let vocabulary = d_bias.len();
+        Array::new(d_bias, [vocabulary])
+    }));
+    kept
+}
+
+/// What the forward pass kept, times the gradient of the loss.
+pub fn scaled_by(gradient: Array, kept: Kept) -> Vec<Option<Array>> {
+    let factor = gradient.row_major().values()[0];
+    let scaled = |mut array: Array| {
+        array.values_mut().par_chunks_mut(1 << 15).for_each(|values| {
+            vectorised!(values.iter_mut().for_each(|x| *x *= factor));
+        });
+        Some(array)
+    };
+    kept.into_iter().map(scaled).collect()
 }
 
 /// Rows whose logits exist at a time: enough for the matrix products to run at full speed, few enough for the cache.
@@ -45,7 +80,7 @@ impl fused::Operation for ProjectionLoss {
             unreachable!("a projection has an input and a matrix")
         };
         let ([rows, width], [vocabulary, _]) = (hidden.dims(), matrix.dims());
-        let real: Vec<usize> = (0..rows).filter(|&row| self.targets[row] as usize != self.smoothing.pad_id).collect();
+        let real = real_rows(&self.targets, self.smoothing.pad_id);
         let targets: Vec<usize> = real.iter().map(|&row| self.targets[row] as usize).collect();
         let mut states: Vec<f32> = Vec::with_capacity(real.len() * width); // of the real rows alone
         real.iter().for_each(|&row| states.extend_from_slice(&hidden.values()[row * width..][..width]));
@@ -126,25 +161,14 @@ impl fused::Operation for ProjectionLoss {
             }
         }
         let kept = match tracked {
-            true => {
-                let mut kept = vec![Array::new(d_hidden, [rows, width]), Array::new(d_matrix, [vocabulary, width])];
-                kept.extend(bias.map(|_| Array::new(d_bias, [vocabulary])));
-                kept
-            }
+            true => gradient_arrays(d_hidden, d_matrix, bias.map(|_| d_bias), width),
             false => vec![],
         };
         (Array::new(vec![smoothed as f32, nll as f32], [2]), kept)
     }
 
     fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
-        let factor = gradient.row_major().values()[0];
-        let scaled = |mut array: Array| {
-            array.values_mut().par_chunks_mut(1 << 15).for_each(|values| {
-                vectorised!(values.iter_mut().for_each(|x| *x *= factor));
-            });
-            Some(array)
-        };
-        kept.into_iter().map(scaled).collect()
+        scaled_by(gradient, kept)
     }
 }
 

@@ -1,19 +1,28 @@
-//! Lines of a text file, numbered for messages.
+//! Lines of a text file, plain or compressed, numbered for messages.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
 
 use crate::TextError;
 
-/// First bytes of compressed files, so that they are named as such and not as "not UTF-8".
-const COMPRESSED: [(&[u8], &str); 3] =
-    [(&[0x1F, 0x8B], "gzip"), (&[0x28, 0xB5, 0x2F, 0xFD], "zstd"), (&[0xFD, 0x37, 0x7A, 0x58, 0x5A], "xz")];
+/// First bytes of compressed files; names may say anything.
+const GZIP: &[u8] = &[0x1F, 0x8B];
+const ZSTD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
+/// Formats that are named as such and not as "not UTF-8".
+const FOREIGN: [(&[u8], &str); 2] = [(&[0xFD, 0x37, 0x7A, 0x58, 0x5A], "xz"), (b"BZh", "bzip2")];
+
+/// Bytes read from a file at a time.
+const BUFFER: usize = 1 << 16;
 
 /// A text file that is read line by line.
 pub(super) struct Lines {
     path: PathBuf,
     reader: Box<dyn BufRead + Send>,
+    /// How the file is compressed, for messages.
+    compression: Option<&'static str>,
     /// Bytes of the current line.
     buffer: Vec<u8>,
     /// Lines read so far.
@@ -21,28 +30,19 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Opens a file.
+    /// Opens a file; its first bytes tell whether it is compressed.
     pub fn open(path: PathBuf) -> Result<Self, TextError> {
-        let open = || {
-            let mut reader = BufReader::with_capacity(1 << 16, File::open(&path)?);
-            let start = reader.fill_buf()?;
-            let format = COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)).map(|(_, format)| *format);
-            Ok((reader, format))
-        };
-        match open() {
+        match reader(&path) {
             Err(source) => Err(TextError::Read { path, source }),
-            Ok((_, Some(format))) => Err(TextError::Compressed { path, format }),
-            Ok((reader, None)) => Ok(Self { path, reader: Box::new(reader), buffer: Vec::new(), number: 0 }),
+            Ok(Err(format)) => Err(TextError::Compressed { path, format }),
+            Ok(Ok((reader, compression))) => Ok(Self { path, reader, compression, buffer: Vec::new(), number: 0 }),
         }
     }
 
     /// The next line without its end, or nothing at the end of the file.
     pub fn next_line(&mut self) -> Result<Option<&str>, TextError> {
         self.buffer.clear();
-        let read = self
-            .reader
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(|source| TextError::Read { path: self.path.clone(), source })?;
+        let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(|source| self.unreadable(source))?;
         if read == 0 {
             return Ok(None);
         }
@@ -59,6 +59,14 @@ impl Lines {
         }
     }
 
+    fn unreadable(&self, source: io::Error) -> TextError {
+        let path = self.path.clone();
+        match self.compression {
+            Some(format) => TextError::Damaged { path, format, line: self.number, source },
+            None => TextError::Read { path, source },
+        }
+    }
+
     /// How many lines have been read: the number of the current line, from 1.
     pub fn number(&self) -> usize {
         self.number
@@ -68,4 +76,24 @@ impl Lines {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+type Opened = (Box<dyn BufRead + Send>, Option<&'static str>);
+
+/// The text of a file and the name of its compression, or else the name of a format that cannot be read.
+fn reader(path: &Path) -> io::Result<Result<Opened, &'static str>> {
+    let mut bytes = BufReader::with_capacity(BUFFER, File::open(path)?);
+    let start = bytes.fill_buf()?;
+    if start.starts_with(GZIP) {
+        let text = BufReader::with_capacity(BUFFER, MultiGzDecoder::new(bytes));
+        return Ok(Ok((Box::new(text), Some("gzip"))));
+    }
+    if start.starts_with(ZSTD) {
+        let text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes)?);
+        return Ok(Ok((Box::new(text), Some("zstd"))));
+    }
+    Ok(match FOREIGN.iter().find(|(magic, _)| start.starts_with(magic)) {
+        Some((_, format)) => Err(format),
+        None => Ok((Box::new(bytes), None)),
+    })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::TextError;
 use serde::de::{self, MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -47,6 +48,34 @@ pub enum ParallelPath {
     Tsv(Shards),
     /// Line N of `source` is translated by line N of `target`: one path each, or lists of equal length.
     Files { source: Shards, target: Shards },
+}
+
+impl ParallelPath {
+    /// How many shards the corpus has.
+    ///
+    /// # Errors
+    /// As many source files as target files are needed.
+    pub fn shards(&self) -> Result<usize, TextError> {
+        match self {
+            Self::Tsv(shards) => Ok(shards.0.len()),
+            Self::Files { source, target } if source.0.len() == target.0.len() => Ok(source.0.len()),
+            Self::Files { source, target } => {
+                Err(TextError::UnequalShards { source_files: source.0.len(), target_files: target.0.len() })
+            }
+        }
+    }
+
+    /// The corpus with its shards in another order, given by their places in this one.
+    ///
+    /// # Panics
+    /// A place beyond the last shard.
+    pub fn reordered(&self, order: &[usize]) -> Self {
+        let pick = |shards: &Shards| Shards(order.iter().map(|&place| shards.0[place].clone()).collect());
+        match self {
+            Self::Tsv(shards) => Self::Tsv(pick(shards)),
+            Self::Files { source, target } => Self::Files { source: pick(source), target: pick(target) },
+        }
+    }
 }
 
 impl fmt::Display for Shards {

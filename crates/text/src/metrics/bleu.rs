@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::ngrams::Matches;
 use super::tokenize_13a::tokenize_13a;
 use super::{SACREBLEU_VERSION, case, check_counts, is_space, split_spaces};
@@ -11,12 +13,14 @@ use crate::TextError;
 const MAX_ORDER: usize = 4;
 
 /// How text is cut into the words that BLEU counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BleuTokenization {
     /// The rules of WMT's `mteval-v13a` script; the usual choice.
     #[default]
+    #[serde(rename = "13a")]
     V13a,
     /// At white space only, for text that is tokenized already.
+    #[serde(rename = "none")]
     None,
 }
 

@@ -11,8 +11,9 @@ use model::{ConfigError, ModelConfig};
 use serde::Serialize;
 use text::{END_ID, Pair, Tokenizer};
 
-use super::{Example, Sample, Task, TrainingData};
+use super::{Corpora, Sample, Task};
 use crate::config::{RunConfig, at_least_one};
+use crate::data::{Example, TrainingData};
 use crate::error::TrainError;
 
 /// Shape of the sequences.
@@ -197,9 +198,10 @@ pub(super) fn task(rule: Rule, task: &GeneratedConfig, config: &RunConfig) -> Re
     Ok(Task {
         source_tokenizer: tokenizer.clone(),
         target_tokenizer: tokenizer,
-        training: TrainingData::Generated(generator),
+        training: Arc::new(TrainingData::Generated(generator)),
         validation,
         test,
+        corpora: Corpora::default(),
         notes,
     })
 }

@@ -1,19 +1,23 @@
 //! What is learned: a generated task, or translation between the two sides of a corpus.
 
+mod corpora;
 mod generated;
 mod translate;
 
-use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 
 use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde::{Deserialize, Serialize};
-use text::{END_ID, Pair, ParallelPath, Tokenizer};
+use infer::trained::files;
+use text::{Pair, ParallelPath, Tokenizer};
 
+pub use corpora::{Corpora, Fingerprint};
 pub use generated::{GeneratedConfig, Generator, Rule};
-pub use translate::{Resegmented, TranslateConfig};
+pub use translate::TranslateConfig;
 
 use crate::config::RunConfig;
+use crate::data::{Example, TrainingData};
 use crate::error::TrainError;
 
 /// The `[task]` table.
@@ -98,13 +102,6 @@ impl TaskConfig {
     }
 }
 
-/// A pair of sentences as ids, each ended by `</s>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Example {
-    pub source: Vec<u32>,
-    pub target: Vec<u32>,
-}
-
 /// A pair to validate on: the text beside its ids.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -117,47 +114,46 @@ pub struct Sample {
 pub struct Task {
     pub source_tokenizer: Arc<Tokenizer>,
     pub target_tokenizer: Arc<Tokenizer>,
-    pub training: TrainingData,
+    pub training: Arc<TrainingData>,
     pub validation: Vec<Sample>,
     /// Empty when the configuration names none.
     pub test: Vec<Sample>,
+    /// What the data were made from; a run is resumed with the same.
+    pub corpora: Corpora,
     /// What a person should know before training starts, such as dropped pairs.
     pub notes: Vec<String>,
 }
 
-/// Where training examples come from.
-#[derive(Debug)]
-pub enum TrainingData {
-    /// Made anew for each epoch.
-    Generated(Generator),
-    /// The same each epoch.
-    Corpus(Vec<Example>),
-    /// The same text each epoch, cut into other subwords.
-    Resegmented(Resegmented),
+/// Vocabularies that are there already, of the run that is resumed or of the one whose weights are taken over.
+#[derive(Clone, Debug)]
+pub struct Vocabularies {
+    pub source: Arc<Tokenizer>,
+    pub target: Arc<Tokenizer>,
 }
 
-impl TrainingData {
-    /// The examples of an epoch, in the order in which they were made or read.
-    pub fn epoch(&self, epoch: u64) -> Cow<'_, [Example]> {
-        match self {
-            TrainingData::Generated(generator) => Cow::Owned(generator.epoch(epoch)),
-            TrainingData::Corpus(examples) => Cow::Borrowed(examples),
-            TrainingData::Resegmented(corpus) => Cow::Owned(corpus.epoch(epoch)),
-        }
+impl Vocabularies {
+    /// Those of a run folder.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn of_run(folder: &Path) -> Result<Self, TrainError> {
+        let load = |name| Tokenizer::load(&folder.join(name)).map(Arc::new);
+        Ok(Self { source: load(files::SOURCE_TOKENIZER)?, target: load(files::TARGET_TOKENIZER)? })
     }
 }
 
 impl Task {
-    /// Generates, or reads and tokenises, all that the configuration asks for.
+    /// Generates, or reads and tokenises, all that the configuration asks for. Vocabularies for a corpus are trained
+    /// unless given.
     ///
     /// # Errors
     /// A corpus that cannot be read, a vocabulary that cannot be trained, or nothing left to train or validate on.
-    pub fn new(config: &RunConfig) -> Result<Self, TrainError> {
+    pub fn new(config: &RunConfig, vocabularies: Option<Vocabularies>) -> Result<Self, TrainError> {
         let task = match &config.task {
             TaskConfig::Copy(task) => generated::task(Rule::Copy, task, config),
             TaskConfig::Reverse(task) => generated::task(Rule::Reverse, task, config),
             TaskConfig::Sort(task) => generated::task(Rule::Sort, task, config),
-            TaskConfig::Translate(task) => translate::task(task, config),
+            TaskConfig::Translate(task) => translate::task(task, config, vocabularies),
         }?;
         config
             .model
@@ -169,11 +165,4 @@ impl Task {
     pub fn sizes(&self) -> VocabularySizes {
         VocabularySizes { source: self.source_tokenizer.vocab_size(), target: self.target_tokenizer.vocab_size() }
     }
-}
-
-/// Encodes one side and ends it.
-fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, TrainError> {
-    let mut ids = tokenizer.encode(text)?;
-    ids.push(END_ID);
-    Ok(ids)
 }

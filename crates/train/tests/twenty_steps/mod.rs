@@ -2,6 +2,7 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
+use model::loss::Objective;
 use model::Pass;
 use train::adam::Adam;
 use train::config::TrainingConfig;
@@ -19,7 +20,7 @@ pub fn compare(fixture: &Fixture, device: &Device, tolerance: f64) {
     let mut model = fixture.transformer(&device);
     let mut adam = Adam::default();
     for (step, &expected) in (1..).zip(fixture.floats("losses")) {
-        let sums = model.loss(&batch, smoothing, &mut Pass::inference());
+        let sums = model.loss(&batch, Objective::smoothed(smoothing), &mut Pass::inference());
         let loss = sums.smoothed / batch.target_tokens as f64;
         let found: f64 = loss.clone().into_data().iter::<f64>().next().unwrap();
         let off = (found - f64::from(expected)).abs();

@@ -1,27 +1,27 @@
-//! The training loop.
+//! The training loop. What it does besides updating the weights stands in [`measure`].
+
+mod measure;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
-use burn::module::Module;
 use burn::tensor::Device;
-use infer::TrainedModel;
-use model::{Batch, Transformer, weights};
+use model::{Batch, Transformer};
 use serde_json::json;
 
 use crate::adam::Adam;
-use crate::batches::Batches;
-use crate::checkpoint::{self, State};
+use crate::checkpoint::{self, Checkpoint, State};
 use crate::config::RunConfig;
+use crate::data::{Example, Prefetch, Prefetched};
+use crate::ema::Ema;
 use crate::error::TrainError;
 use crate::learner::{Learner, Update};
 use crate::meter::Meter;
 use crate::progress::{Progress, StepLine};
 use crate::run_folder::RunFolder;
 use crate::schedule;
-use crate::task::{Example, Sample, Task};
-use crate::validation::{self, Report};
+use crate::task::Task;
+use crate::validation::Report;
 use crate::workers::Workers;
 
 /// How training ended.
@@ -47,27 +47,32 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// A new run, or (with `resume`) the one in `path`, from its last checkpoint.
+    /// A new run that starts from the weights of `model`, or (with `resume`) the one in `path`, from its last
+    /// checkpoint. The model's device differentiates, `device` does not.
     ///
     /// # Errors
     /// A folder that cannot be written, or a checkpoint that cannot be read.
     pub fn new(
         config: &'a RunConfig,
         task: &'a Task,
+        model: Transformer,
         path: &Path,
         resume: bool,
         device: Device,
         workers: Workers,
     ) -> Result<Self, TrainError> {
-        let differentiating = device.clone().autodiff();
-        let fresh = Transformer::new(&config.model, task.sizes(), config.training.seed, &differentiating)
-            .map_err(|source| TrainError::Config { origin: "configuration".to_string(), source })?;
-        let found = if resume { checkpoint::load_latest(path, fresh.clone(), &differentiating)? } else { None };
-        let mut folder = if resume { RunFolder::open(path)? } else { RunFolder::create(path, config, task)? };
-        let (state, model, optimizer) = found.unwrap_or_else(|| (State::default(), fresh, Adam::default()));
+        let training = &config.training;
+        let (mut folder, found) = match resume {
+            true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model)?),
+            false => (RunFolder::create(path, config, task)?, None),
+        };
+        let Checkpoint { state, model, optimizer, ema } = found.unwrap_or_else(|| Checkpoint::start(model));
         folder.cut_metrics(state.metrics_length)?;
         let meter = Meter::resume(state.since_logged, &device);
-        let learner = Learner::new(model, optimizer, workers, device.clone());
+        let decay = (training.ema > 0.0).then_some(training.ema);
+        let ema = decay.map(|decay| Ema::from_tensors(decay, ema, &device));
+        let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
+        let learner = Learner::new(model, optimizer, workers, device.clone()).with_ema(ema);
         Ok(Self { config, task, device, folder, learner, state, meter })
     }
 
@@ -86,19 +91,22 @@ impl<'a> Trainer<'a> {
     /// A loss that is no longer a number, a disk that is full, a device that fails.
     pub fn run(&mut self, progress: &Progress, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let RunConfig { training, validation, .. } = self.config;
-        if self.state.step >= training.steps {
+        if self.state.finished {
             return Ok(Outcome::AlreadyFinished);
         }
-        let part_tokens = training.max_tokens / training.accumulate;
-        let mut batches = Batches::new(&self.task.training, part_tokens, training.seed, self.state.position);
+        let (part_tokens, parts) = (training.max_tokens / training.accumulate, training.accumulate);
+        let data = self.task.training.clone();
+        let mut ahead = Prefetch::start(data, part_tokens, parts, training.seed, self.state.position)?;
         while self.state.step < training.steps {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(Outcome::Interrupted { step: self.state.step });
             }
-            let parts: Vec<Batch> = (0..training.accumulate).map(|_| self.batch(&batches.next_batch())).collect();
+            let (Prefetched { parts, after, epoch_read }, waited) = ahead.next_update()?;
+            let parts: Vec<Batch> = parts.iter().map(|examples| self.batch(examples)).collect();
             self.update(&parts);
-            self.state.position = batches.position();
+            self.meter.waited(waited);
+            self.state.position = after;
             progress.advance(self.state.step);
 
             let due = |every: u64| self.state.step.is_multiple_of(every);
@@ -107,14 +115,22 @@ impl<'a> Trainer<'a> {
             if log || last {
                 progress.step(self.log()?);
             }
+            if let Some(counts) = epoch_read {
+                self.tell(counts, progress)?;
+            }
             if validate {
                 self.validate(progress)?;
+                if self.exhausted() {
+                    progress.say(&format!("nothing better in {} validations: done early", validation.patience));
+                    break;
+                }
             }
             if checkpoint && !last {
                 self.save()?;
             }
         }
-        let test = self.test()?;
+        let test = self.finish(progress)?;
+        self.state.finished = true;
         self.save()?;
         Ok(Outcome::Finished(test))
     }
@@ -128,7 +144,7 @@ impl<'a> Trainer<'a> {
                 step,
                 learning_rate: schedule::learning_rate(training, self.config.model.d_model, step),
                 seed: Some(training.seed),
-                label_smoothing: training.label_smoothing,
+                objective: training.objective(step),
                 clip_norm: training.clip_norm,
             },
         );
@@ -137,7 +153,7 @@ impl<'a> Trainer<'a> {
         self.state.tokens += parts.iter().map(|part| part.target_tokens as u64).sum::<u64>();
     }
 
-    fn batch(&self, examples: &[&Example]) -> Batch {
+    fn batch(&self, examples: &[Example]) -> Batch {
         let pairs: Vec<(&[u32], &[u32])> =
             examples.iter().map(|example| (&example.source[..], &example.target[..])).collect();
         Batch::new(&pairs, self.task.sizes(), &self.device)
@@ -159,64 +175,14 @@ impl<'a> Trainer<'a> {
             "gradient_norm": reading.gradient_norm,
             "tokens": self.state.tokens,
             "padding": reading.padding,
-            "timing": { "seconds": reading.seconds, "tokens_per_second": reading.tokens_per_second },
+            "timing": {
+                "seconds": reading.seconds,
+                "tokens_per_second": reading.tokens_per_second,
+                "waiting_for_data": reading.waiting,
+            },
         }))?;
         let tokens_per_second = reading.tokens_per_second;
         Ok(StepLine { step, loss: reading.loss, learning_rate: rate, tokens_per_second })
-    }
-
-    /// Decodes the validation set and keeps the weights if they are the best so far.
-    fn validate(&mut self, progress: &Progress) -> Result<(), TrainError> {
-        let started = Instant::now();
-        let trained = self.trained(self.model().valid());
-        let report = self.measure(&trained, &self.task.validation)?;
-        self.still_a_number(report.nll)?; // else such weights could become the best
-        let score = report.score(self.config.validation.metric);
-        // Equal is better too: later weights have seen more.
-        let best = self.state.best.is_none_or(|best| score >= best);
-        if best {
-            self.state.best = Some(score);
-            let note = json!({ "step": self.state.step }).to_string();
-            let bytes = weights::to_safetensors(&weights::collect(self.model()), &note)
-                .map_err(|source| TrainError::Weights { path: self.folder.path().to_path_buf(), source })?;
-            self.folder.write_weights(&bytes)?;
-        }
-        progress.report(&format!("validation at step {}", self.state.step), &report);
-        let timing = json!({ "seconds": started.elapsed().as_secs_f64() });
-        self.folder.log(&json!({
-            "step": self.state.step, "validation": report, "best": best, "timing": timing
-        }))?;
-        self.meter.pause(started);
-        Ok(())
-    }
-
-    /// Measures the weights that were kept on the test split.
-    fn test(&mut self) -> Result<Option<Report>, TrainError> {
-        if self.task.test.is_empty() {
-            return Ok(None);
-        }
-        let started = Instant::now();
-        let trained = TrainedModel::open(self.folder.path(), &self.device)?;
-        let report = self.measure(&trained, &self.task.test)?;
-        let timing = json!({ "seconds": started.elapsed().as_secs_f64() });
-        self.folder.log(&json!({ "step": self.state.step, "test": report, "timing": timing }))?;
-        Ok(Some(report))
-    }
-
-    fn measure(&self, trained: &TrainedModel, samples: &[Sample]) -> Result<Report, TrainError> {
-        validation::validate(trained, samples, self.config.validation.samples)
-    }
-
-    fn trained(&self, model: Transformer) -> TrainedModel {
-        TrainedModel {
-            model,
-            config: self.config.model.clone(),
-            decoding: self.config.decoding.clone(),
-            source_tokenizer: self.task.source_tokenizer.clone(),
-            target_tokenizer: self.task.target_tokenizer.clone(),
-            sizes: self.task.sizes(),
-            device: self.device.clone(),
-        }
     }
 
     fn still_a_number(&self, loss: f64) -> Result<(), TrainError> {
@@ -230,12 +196,6 @@ impl<'a> Trainer<'a> {
         self.state.metrics_length = self.folder.metrics_length()?;
         self.state.since_logged = self.meter.counted()?;
         self.still_a_number(self.state.since_logged.loss.into())?;
-        checkpoint::save(
-            &self.folder,
-            self.learner.model(),
-            self.learner.optimizer(),
-            &self.state,
-            self.config.training.keep,
-        )
+        checkpoint::save(&self.folder, &self.learner, &self.state, self.config.training.keep)
     }
 }

@@ -1,0 +1,42 @@
+//! A file decoded and compared with its reference, in the lines that sacreBLEU prints.
+
+use std::fs;
+use std::io::{self, Write};
+
+use anyhow::Context;
+use infer::{InferError, Translator};
+use text::metrics::{Bleu, BleuTokenization, Chrf};
+use text::{ParallelPath, exact_match, read_parallel};
+
+use crate::arguments::{self, EvaluateArguments, Tokenize};
+
+pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
+    let EvaluateArguments { model, source, reference, tokenize, lowercase, output, decoding, machine } = arguments;
+    let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
+    let trained = arguments::open(model, &decoding, &machine)?;
+    let (sources, references): (Vec<String>, Vec<String>) =
+        pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
+    let translations = Translator::new(&trained, decoding.batch_tokens)?.translate(&sources, 1)?;
+    let hypotheses: Vec<String> =
+        translations.into_iter().map(|translation| translation.text.replace(['\n', '\r'], " ")).collect();
+    if let Some(path) = &output {
+        let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;
+    }
+
+    let tokenization = match tokenize {
+        Tokenize::V13a => BleuTokenization::V13a,
+        Tokenize::None => BleuTokenization::None,
+    };
+    let bleu = Bleu { lowercase, tokenization };
+    let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));
+    for chrf in [Chrf::default(), Chrf::plus_plus()] {
+        let chrf = Chrf { lowercase, ..chrf };
+        report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
+    }
+    let exact = 100.0 * exact_match(&hypotheses, &references)?;
+    report += &format!("exact match = {exact:.2} % of {} sentences\n", references.len());
+    io::stdout()
+        .write_all(report.as_bytes())
+        .map_err(|source| InferError::Stream { origin: "standard output", source }.into())
+}

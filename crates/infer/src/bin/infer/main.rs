@@ -1,0 +1,30 @@
+//! `infer`: puts a folder that `train` wrote to work. A bare call decodes texts; the other jobs are commands.
+
+mod arguments;
+mod decode;
+mod evaluate;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use infer::InferError;
+use infer::error::told;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are reused instead of returned at every operation
+
+fn main() -> ExitCode {
+    let done = match Arguments::parsed() {
+        Command::Decode(arguments) => decode::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(InferError::is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            drop(writeln!(io::stderr(), "error: {}", told(error.as_ref())));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The CPU's form of [`crate::consistency_loss`].
+
+use burn::tensor::{Int, Tensor};
+use rayon::prelude::*;
+
+use super::array::Array;
+use super::fused::{self, Kept};
+use super::matrix::{Before, Matrix, Target, multiply_on_all_threads};
+use super::projection_loss::{gradient_arrays, loss_sums, real_rows, scaled_by};
+use super::rows::add_to;
+use super::vector::{WIDE, exp, max, sum, vectorised};
+use crate::projection_loss::{LossSums, Smoothing};
+
+pub fn consistency_loss(
+    hidden: Tensor<2>,
+    matrix: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    targets: Tensor<1, Int>,
+    smoothing: Smoothing,
+    alpha: f64,
+) -> LossSums {
+    let targets = targets.into_data().iter::<i32>().collect();
+    let loss = ConsistencyLoss { targets, smoothing, alpha: alpha as f32 };
+    loss_sums(match bias {
+        Some(bias) => fused::three(hidden, matrix, bias, loss),
+        None => fused::two(hidden, matrix, loss),
+    })
+}
+
+/// Positions whose logits, of both passes, exist at a time.
+const BLOCK: usize = 128;
+
+#[derive(Debug)]
+struct ConsistencyLoss {
+    targets: Vec<i32>,
+    smoothing: Smoothing,
+    alpha: f32,
+}
+
+/// With d = log a − log b, the gradient of one pass's logits is half of cross-entropy's, a − ε/V − (1 − ε)[v = t], plus
+/// α/4 · (a(d − KL(a‖b)) + a − b); of the other's, the same with a and b exchanged.
+impl fused::Operation for ConsistencyLoss {
+    /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
+    fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
+        let mut inputs = inputs.into_iter().map(Array::row_major);
+        let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
+            unreachable!("a projection has an input and a matrix")
+        };
+        let ([rows, width], [vocabulary, _]) = (hidden.dims(), matrix.dims());
+        let real = real_rows(&self.targets, self.smoothing.pad_id);
+        let state = |row: usize| &hidden.values()[row * width..][..width];
+        let project = Matrix::new(matrix.values(), vocabulary, width);
+
+        let kept_size = |size: usize| if tracked { size } else { 0 };
+        let mut d_hidden = vec![0.0; kept_size(rows * width)];
+        let mut d_matrix = vec![0.0; kept_size(vocabulary * width)];
+        let mut d_bias = vec![0.0; kept_size(if bias.is_some() { vocabulary } else { 0 })];
+        let block = BLOCK.min(real.len());
+        let mut all_logits = vec![0.0; 2 * block * vocabulary];
+        let mut states = Vec::with_capacity(2 * block * width);
+        let mut d_states = vec![0.0; 2 * block * width];
+        let (mut smoothed, mut nll) = (0.0f64, 0.0f64);
+        for positions in real.chunks(BLOCK) {
+            let n = positions.len();
+            // The first pass's rows, then the second's.
+            let of_both = || positions.iter().copied().chain(positions.iter().map(|row| row + rows / 2));
+            states.clear();
+            of_both().for_each(|row| states.extend_from_slice(state(row)));
+            let logits = &mut all_logits[..2 * n * vocabulary];
+            let before = match &bias {
+                Some(bias) => {
+                    logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
+                    Before::Kept
+                }
+                None => Before::Forgotten,
+            };
+            let inputs = Matrix::new(&states, 2 * n, width);
+            let target = Target::new(logits, 2 * n, vocabulary);
+            multiply_on_all_threads(target, before, 1.0, inputs, project.transposed());
+
+            let (first, second) = logits.split_at_mut(n * vocabulary);
+            let pairs = first.par_chunks_exact_mut(vocabulary).zip(second.par_chunks_exact_mut(vocabulary));
+            let found: Vec<[f32; 2]> = pairs
+                .zip(positions)
+                .map_init(
+                    || vec![0.0; vocabulary],
+                    |scratch, ((a, b), &row)| self.position(a, b, self.targets[row] as usize, scratch),
+                )
+                .collect();
+            for [loss, likelihood] in found {
+                (smoothed, nll) = (smoothed + f64::from(loss), nll + f64::from(likelihood));
+            }
+            if !tracked {
+                continue;
+            }
+            let d_logits = Matrix::new(logits, 2 * n, vocabulary);
+            let d_states = &mut d_states[..2 * n * width];
+            multiply_on_all_threads(Target::new(d_states, 2 * n, width), Before::Forgotten, 1.0, d_logits, project);
+            for (d_state, row) in d_states.chunks_exact(width).zip(of_both()) {
+                d_hidden[row * width..][..width].copy_from_slice(d_state);
+            }
+            let target = Target::new(&mut d_matrix, vocabulary, width);
+            multiply_on_all_threads(target, Before::Kept, 1.0, d_logits.transposed(), inputs);
+            if bias.is_some() {
+                vectorised!(logits.chunks_exact(vocabulary).for_each(|row| add_to(&mut d_bias, row, 1.0)));
+            }
+        }
+        let gradients = match tracked {
+            true => gradient_arrays(d_hidden, d_matrix, bias.map(|_| d_bias), width),
+            false => vec![],
+        };
+        (Array::new(vec![smoothed as f32, nll as f32], [2]), gradients)
+    }
+
+    fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
+        scaled_by(gradient, kept)
+    }
+}
+
+impl ConsistencyLoss {
+    /// Turns the logits of one position in both passes into their gradients; returns the loss and the negative
+    /// log-likelihood.
+    fn position(&self, a: &mut [f32], b: &mut [f32], target: usize, difference: &mut [f32]) -> [f32; 2] {
+        let epsilon = self.smoothing.epsilon as f32;
+        let (spread, rest, quarter) = (epsilon / a.len() as f32, 1.0 - epsilon, self.alpha / 4.0);
+        let (loss, nll) = vectorised!({
+            let normaliser = |logits: &[f32]| {
+                let peak = max::<WIDE>(logits);
+                sum::<WIDE>(logits, |x| exp(x - peak)).ln() + peak
+            };
+            let (of_a, of_b) = (normaliser(a), normaliser(b));
+            let nll = 0.5 * (of_a - a[target] + of_b - b[target]);
+            // −Σ q log p with q the smoothed target, for both passes
+            let average = |logits: &[f32]| sum::<WIDE>(logits, |x| x) / logits.len() as f32;
+            let cross_entropy = 0.5
+                * (of_a - rest * a[target] - epsilon * average(a) + of_b - rest * b[target] - epsilon * average(b));
+
+            let (mut kl_ab, mut kl_ba) = ([0f32; WIDE], [0f32; WIDE]);
+            let lanes = |at: usize, len: usize| at..(at + WIDE).min(len);
+            let mut at = 0;
+            while at < a.len() {
+                let range = lanes(at, a.len());
+                let (a, b, d) = (&mut a[range.clone()], &mut b[range.clone()], &mut difference[range]);
+                for i in 0..a.len() {
+                    let (log_a, log_b) = (a[i] - of_a, b[i] - of_b);
+                    d[i] = log_a - log_b;
+                    a[i] = exp(log_a);
+                    b[i] = exp(log_b);
+                    kl_ab[i] += a[i] * d[i];
+                    kl_ba[i] -= b[i] * d[i];
+                }
+                at += WIDE;
+            }
+            let (kl_ab, kl_ba) = (sum::<WIDE>(&kl_ab, |x| x), sum::<WIDE>(&kl_ba, |x| x));
+            for i in 0..a.len() {
+                let (p, q, d) = (a[i], b[i], difference[i]);
+                a[i] = 0.5 * (p - spread) + quarter * (p * (d - kl_ab) + p - q);
+                b[i] = 0.5 * (q - spread) + quarter * (q * (-d - kl_ba) + q - p);
+            }
+            a[target] -= 0.5 * rest;
+            b[target] -= 0.5 * rest;
+            (cross_entropy + quarter * (kl_ab + kl_ba), nll)
+        });
+        [loss, nll]
+    }
+}

@@ -1,0 +1,138 @@
+//! One experiment, as one TOML file: read strictly, overridden by `--set`, then validated as a whole.
+
+mod data;
+mod overrides;
+mod training;
+mod validation;
+
+use std::fs;
+use std::path::Path;
+
+use infer::DecodingConfig;
+use model::config::Tie;
+use model::{ConfigError, ModelConfig};
+use serde::{Deserialize, Serialize};
+use text::{TextError, TokenizerConfig};
+
+pub use data::DataConfig;
+pub use training::{Average, AverageOf, Export, Optimizer, RDrop, TrainingConfig};
+pub use validation::{Metric, ValidationConfig};
+
+use crate::error::TrainError;
+use crate::task::TaskConfig;
+
+/// A whole configuration. The resolved one, defaults included, is kept in the run folder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    pub task: TaskConfig,
+    /// For `translate` alone; generated tasks have a vocabulary of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerConfig>,
+    /// For `translate` alone, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataConfig>,
+    #[serde(default)]
+    pub model: ModelConfig,
+    #[serde(default)]
+    pub training: TrainingConfig,
+    #[serde(default)]
+    pub validation: ValidationConfig,
+    #[serde(default)]
+    pub decoding: DecodingConfig,
+}
+
+impl RunConfig {
+    /// Reads a file, applies `--set table.key=value` overrides in order, and validates the whole.
+    ///
+    /// # Errors
+    /// What is wrong, with file and line, or with the override at fault.
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
+        let text =
+            fs::read_to_string(path).map_err(|source| TrainError::ConfigFile { path: path.to_path_buf(), source })?;
+        let toml_error = |source| TrainError::Toml { path: path.to_path_buf(), source: Box::new(source) };
+        let mut config: RunConfig = match overrides {
+            [] => toml::from_str(&text).map_err(toml_error)?,
+            _ => overrides::overridden(toml::from_str(&text).map_err(toml_error)?, overrides)?,
+        };
+        config.validate().map_err(|source| TrainError::Config { origin: path.display().to_string(), source })?;
+        if matches!(config.task, TaskConfig::Translate(_)) {
+            config.data.get_or_insert_default();
+        }
+        Ok(config)
+    }
+
+    /// The resolved configuration as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration holds only values that TOML can express")
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.model.validate()?;
+        self.task.validate(&self.model)?;
+        match (&self.task, &self.tokenizer) {
+            (TaskConfig::Translate(_), Some(tokenizer)) => {
+                tokenizer.validate().map_err(tokenizer_error)?;
+                if self.model.tie == Tie::Three && !tokenizer.joint {
+                    // Two vocabularies may be equally large, so sizes alone would not tell.
+                    return Err(ConfigError::new(
+                        "model.tie",
+                        "\"three\"",
+                        "one joint vocabulary, but tokenizer.joint = false makes two",
+                        "set tokenizer.joint = true, or model.tie = \"two\"",
+                    ));
+                }
+            }
+            (TaskConfig::Translate(_), None) => {
+                return Err(ConfigError::new(
+                    "tokenizer",
+                    "nothing",
+                    "a [tokenizer] table for task.kind = \"translate\"",
+                    "add one, for example kind = \"bpe\", vocab_size = 8000, joint = true",
+                ));
+            }
+            (_, Some(_)) => {
+                return Err(ConfigError::new(
+                    "tokenizer",
+                    "a table",
+                    "none: generated tasks have a vocabulary of their own",
+                    "remove the [tokenizer] table",
+                ));
+            }
+            (_, None) => {}
+        }
+        self.training.validate()?;
+        match (&self.task, &self.data) {
+            (TaskConfig::Translate(_), Some(data)) => data.validate(&self.model)?,
+            (_, Some(_)) => {
+                let expected = "none: generated tasks make their own data";
+                return Err(ConfigError::new("data", "a table", expected, "remove the [data] table"));
+            }
+            (_, None) => {}
+        }
+        self.validation.validate()?;
+        self.decoding.validate(&self.model)
+    }
+}
+
+/// The text crate's errors have the same four parts.
+fn tokenizer_error(error: TextError) -> ConfigError {
+    match error {
+        TextError::Config { field, found, expected, remedy } => ConfigError::new(field, found, expected, remedy),
+        TextError::VocabularyTooSmall { asked, least, reason } => ConfigError::new(
+            "tokenizer.vocab_size",
+            asked,
+            format!("at least {least} ({reason})"),
+            format!("set it to at least {least}"),
+        ),
+        other => ConfigError::new("tokenizer", "a table", "one that can be used", other.to_string()),
+    }
+}
+
+pub(crate) fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
+    match value {
+        0 => Err(ConfigError::new(field, value, "at least 1", "choose a positive number")),
+        _ => Ok(()),
+    }
+}
+

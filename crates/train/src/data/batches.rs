@@ -1,0 +1,199 @@
+//! The order of training data: a function of seed and epoch, with a position that can be saved and found again.
+
+use model::random::{self, Stream};
+use serde::{Deserialize, Serialize};
+
+use super::blocks::Block;
+use super::encoder::Counts;
+use super::Example;
+use crate::error::TrainError;
+
+/// Where training stands in its data: the next batch of a block of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Position {
+    pub epoch: u64,
+    pub block: usize,
+    pub batch: usize,
+    /// What was read of this epoch before this block.
+    pub before: Counts,
+}
+
+/// An endless sequence of batches of examples of similar length.
+pub struct Batches<Source> {
+    blocks: Source,
+    max_tokens: usize,
+    seed: u64,
+    position: Position,
+    block: Option<Planned>,
+}
+
+/// A block with the batches that it is cut into.
+struct Planned {
+    block: Block,
+    batches: Vec<Vec<usize>>,
+}
+
+/// A batch, and whether an epoch ends with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NextBatch {
+    pub examples: Vec<Example>,
+    /// What was read of the epoch that this batch ends.
+    pub epoch_read: Option<Counts>,
+}
+
+impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
+    /// Batches of at most `max_tokens` target (and source) tokens, padding included, from `position` on; `blocks` gives
+    /// one block after the other, from that of `position` on.
+    pub fn new(blocks: Source, max_tokens: usize, seed: u64, position: Position) -> Self {
+        Self { blocks, max_tokens, seed, position, block: None }
+    }
+
+    /// The next batch.
+    ///
+    /// # Errors
+    /// What the blocks' source says.
+    pub fn next_batch(&mut self) -> Result<NextBatch, TrainError> {
+        let mut epoch_read = None;
+        loop {
+            let planned = match &mut self.block {
+                Some(planned) => planned,
+                None => self.block.insert(Planned::new((self.blocks)()?, self.max_tokens, self.seed)),
+            };
+            let Planned { block, batches } = planned;
+            let batch = batches.get(self.position.batch);
+            let examples: Option<Vec<Example>> =
+                batch.map(|batch| batch.iter().map(|&index| block.examples[index].clone()).collect());
+            let (last, mut read) = (block.last, self.position.before);
+            read += block.counts;
+            let ended = self.position.batch + 1 >= batches.len();
+            self.position = match (ended, last) {
+                (false, _) => Position { batch: self.position.batch + 1, ..self.position },
+                (true, false) => {
+                    Position { epoch: block.epoch, block: block.index + 1, batch: 0, before: read }
+                }
+                (true, true) => Position { epoch: block.epoch + 1, ..Position::default() },
+            };
+            if ended {
+                self.block = None;
+                epoch_read = last.then_some(read).or(epoch_read);
+            }
+            // A block may be without a usable pair.
+            if let Some(examples) = examples {
+                return Ok(NextBatch { examples, epoch_read });
+            }
+        }
+    }
+
+    /// The position after the batches already taken.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+}
+
+impl Planned {
+    fn new(block: Block, max_tokens: usize, seed: u64) -> Self {
+        // One number for epoch and block.
+        let key = random::key(&[seed, ORDER, block.epoch ^ ((block.index as u64) << 32)]);
+        Self { batches: plan(&block.examples, max_tokens, key), block }
+    }
+}
+
+/// Keeps the keys of data order apart from those of weights and dropout under the same seed.
+const ORDER: u64 = 0x0DE2;
+/// Batches whose sentences are sorted by length together; more means less padding and less chance.
+const SORTED_TOGETHER: usize = 64;
+
+/// Indices of every example, shuffled, sorted by length within windows, cut by the token budget, batches shuffled.
+fn plan(examples: &[Example], max_tokens: usize, key: u64) -> Vec<Vec<usize>> {
+    let mut stream = Stream::new(key);
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    stream.shuffle(&mut order);
+
+    let total: usize = examples.iter().map(|example| example.target.len()).sum();
+    let per_batch = max_tokens.saturating_mul(examples.len()).div_ceil(total.max(1)).max(1);
+    let mut batches = Vec::new();
+    for window in order.chunks_mut(per_batch.saturating_mul(SORTED_TOGETHER)) {
+        // Stable, so equal lengths keep their shuffled order.
+        window.sort_by_key(|&index| (examples[index].target.len(), examples[index].source.len()));
+        let (mut batch, mut width) = (Vec::new(), 0);
+        for &index in window.iter() {
+            let wider = width.max(examples[index].longer());
+            if !batch.is_empty() && (batch.len() + 1) * wider > max_tokens {
+                batches.push(std::mem::take(&mut batch));
+                width = 0;
+            }
+            width = width.max(examples[index].longer());
+            batch.push(index);
+        }
+        batches.push(batch);
+    }
+    stream.shuffle(&mut batches);
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn examples() -> Vec<Example> {
+        (0..1000).map(|i| Example { source: vec![2; 1 + i % 7], target: vec![2; 1 + i % 11] }).collect()
+    }
+
+    /// Epochs of three blocks, the second of which is empty.
+    fn blocks(position: Position) -> impl FnMut() -> Result<Block, TrainError> {
+        let (mut epoch, mut index) = (position.epoch, position.block);
+        move || {
+            let examples = Arc::new(if index == 1 { Vec::new() } else { examples() });
+            let counts = Counts { pairs: 1000, ..Counts::default() };
+            let block = Block { epoch, index, examples, counts, last: index == 2 };
+            (epoch, index) = if index == 2 { (epoch + 1, 0) } else { (epoch, index + 1) };
+            Ok(block)
+        }
+    }
+
+    #[test]
+    fn a_block_gives_every_example_once_within_the_budget() {
+        let (examples, mut seen) = (examples(), vec![0; 1000]);
+        let batches = plan(&examples, 100, 1);
+        for batch in &batches {
+            let width = batch.iter().map(|&i| examples[i].longer()).max().unwrap();
+            assert!(batch.len() * width <= 100);
+            batch.iter().for_each(|&i| seen[i] += 1);
+        }
+        assert!(seen.iter().all(|&count| count == 1));
+        let padded: usize = batches.iter().map(|b| b.len() * b.iter().map(|&i| 1 + i % 11).max().unwrap()).sum();
+        let real: usize = (0..1000).map(|i| 1 + i % 11).sum();
+        assert!((real as f64) > 0.9 * padded as f64, "padding above 10 %: {real} of {padded}");
+    }
+
+    #[test]
+    fn a_position_continues_where_it_was_taken() {
+        let mut whole = Batches::new(blocks(Position::default()), 100, 5, Position::default());
+        let mut met = std::collections::BTreeSet::new();
+        for _ in 0..400 {
+            let position = whole.position();
+            met.insert((position.epoch, position.block));
+            let mut resumed = Batches::new(blocks(position), 100, 5, position);
+            assert_eq!(whole.next_batch().unwrap(), resumed.next_batch().unwrap());
+            assert_eq!(whole.position(), resumed.position());
+        }
+        assert!(met.contains(&(0, 2)) && met.contains(&(1, 0)), "the test crosses blocks and epochs: {met:?}");
+    }
+
+    #[test]
+    fn the_last_batch_of_an_epoch_tells_what_was_read() {
+        let mut batches = Batches::new(blocks(Position::default()), 100, 5, Position::default());
+        let told: Vec<Counts> = (0..400).filter_map(|_| batches.next_batch().unwrap().epoch_read).collect();
+        assert!(told.len() > 1);
+        assert!(told.iter().all(|counts| counts.pairs == 3000));
+    }
+
+    #[test]
+    fn an_example_over_the_budget_is_a_batch_of_its_own() {
+        let long = Example { source: vec![2; 50], target: vec![2; 50] };
+        assert_eq!(plan(&[long.clone(), long], 10, 1).iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+    }
+}

@@ -1,0 +1,144 @@
+//! The exponential moving average of the weights over all updates: smoother than any of them, and often better.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use model::weights::{NamedTensor, Path};
+
+/// The average of each weight, flat, by the weight's name.
+#[derive(Clone, Debug)]
+pub struct Ema {
+    decay: f64,
+    weights: BTreeMap<String, Tensor<1>>,
+}
+
+impl Ema {
+    /// Of no weights yet; each update keeps the share `decay` of what was.
+    pub fn new(decay: f64) -> Self {
+        Self { decay, weights: BTreeMap::new() }
+    }
+
+    /// Takes in the weights after update number `step` (from 1).
+    ///
+    /// The first updates weigh more, so that the average does not drag the initial weights along.
+    pub fn update<M: Module>(&mut self, model: &M, step: u64) {
+        let kept = self.decay.min((1 + step) as f64 / (10 + step) as f64);
+        model.visit(&mut TakeIn { ema: self, path: Path::default(), kept });
+    }
+
+    /// `model` with the averages for weights; a weight that was never taken in stays as it is.
+    pub fn averaged<M: Module>(&self, model: M) -> M {
+        model.map(&mut PutIn { ema: self, path: Path::default() })
+    }
+
+    /// The averages as tensors, for a checkpoint.
+    pub fn tensors(&self) -> Vec<NamedTensor> {
+        let named = |(name, weight): (&String, &Tensor<1>)| NamedTensor {
+            name: name.clone(),
+            shape: weight.dims().to_vec(),
+            values: weight.to_data().iter::<f32>().collect(),
+        };
+        self.weights.iter().map(named).collect()
+    }
+
+    /// The average whose tensors these are.
+    pub fn from_tensors(decay: f64, tensors: Vec<NamedTensor>, device: &Device) -> Self {
+        let device = device.clone().without_autodiff();
+        let weight = |tensor: NamedTensor| {
+            let size = tensor.values.len();
+            (tensor.name, Tensor::from_data(TensorData::new(tensor.values, [size]), &device))
+        };
+        Self { decay, weights: tensors.into_iter().map(weight).collect() }
+    }
+}
+
+struct TakeIn<'a> {
+    ema: &'a mut Ema,
+    path: Path,
+    kept: f64,
+}
+
+impl ModuleVisitor for TakeIn<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let weight = param.val().without_autodiff();
+        let size: usize = weight.dims().iter().product();
+        let weight = weight.reshape([size]);
+        let name = self.path.name();
+        let average = match self.ema.weights.remove(&name) {
+            Some(average) => average * self.kept + weight * (1.0 - self.kept),
+            None => weight,
+        };
+        self.ema.weights.insert(name, average);
+    }
+}
+
+struct PutIn<'a> {
+    ema: &'a Ema,
+    path: Path,
+}
+
+impl ModuleMapper for PutIn<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(average) = self.ema.weights.get(&self.path.name()) else { return param };
+        let (id, weight, mapper) = param.consume();
+        Param::from_mapped_value(id, average.clone().reshape(weight.dims()), mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::nn::{Initializer, Linear, LinearConfig};
+
+    use super::*;
+
+    fn layer(value: f64, device: &Device) -> Linear {
+        LinearConfig::new(2, 3).with_initializer(Initializer::Constant { value }).init(device)
+    }
+
+    fn weight(layer: &Linear) -> f32 {
+        layer.weight.val().into_data().iter::<f32>().next().unwrap()
+    }
+
+    #[test]
+    fn it_is_the_running_mean_with_the_given_decay() {
+        let device = Device::flex();
+        let (mut ema, mut expected) = (Ema::new(0.5), 0.0);
+        for step in 1..50u64 {
+            let value = (step % 7) as f64;
+            ema.update(&layer(value, &device.clone().autodiff()), step);
+            let kept = (0.5f64).min((1 + step) as f64 / (10 + step) as f64);
+            expected = if step == 1 { value } else { expected * kept + value * (1.0 - kept) };
+            let found = weight(&ema.averaged(layer(9.0, &device)));
+            assert!((f64::from(found) - expected).abs() < 1e-5, "step {step}: {found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn its_tensors_are_all_there_is() {
+        let device = Device::flex();
+        let mut ema = Ema::new(0.9);
+        (1..5).for_each(|step| ema.update(&layer(step as f64, &device), step));
+        let mut again = Ema::from_tensors(0.9, ema.tensors(), &device);
+        for ema in [&mut ema, &mut again] {
+            ema.update(&layer(7.0, &device), 5);
+        }
+        assert_eq!(ema.tensors(), again.tensors());
+    }
+}

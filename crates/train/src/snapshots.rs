@@ -1,0 +1,131 @@
+//! Checkpoint averaging: the weights of several validations, kept to be averaged in the end.
+//!
+//! A snapshot is written once and never changed. Which ones there are is part of the [`State`](crate::checkpoint::State),
+//! so files are removed only when no checkpoint that is kept counts on them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use model::weights::{self, NamedTensor};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Average, AverageOf};
+use crate::error::TrainError;
+use crate::run_folder::{replace_file, write_error};
+
+/// The weights of one validation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    pub step: u64,
+    /// Of the validation; higher is better.
+    pub score: f64,
+}
+
+const FOLDER: &str = "snapshots";
+
+fn file(run: &Path, step: u64) -> PathBuf {
+    run.join(FOLDER).join(format!("step-{step}.safetensors"))
+}
+
+/// The snapshots to keep once `new` is there too, oldest first.
+///
+/// ```
+/// use train::config::{Average, AverageOf};
+/// use train::snapshots::{Snapshot, chosen};
+/// let of = |scores: &[f64]| -> Vec<Snapshot> {
+///     scores.iter().zip(1..).map(|(&score, step)| Snapshot { step, score }).collect()
+/// };
+/// let steps = |kept: Vec<Snapshot>| kept.iter().map(|snapshot| snapshot.step).collect::<Vec<_>>();
+/// let scores = of(&[5.0, 9.0, 7.0]);
+/// let new = Snapshot { step: 4, score: 8.0 };
+/// assert_eq!(steps(chosen(&scores, new, Average { of: AverageOf::Last, count: 3 })), [2, 3, 4]);
+/// assert_eq!(steps(chosen(&scores, new, Average { of: AverageOf::Best, count: 2 })), [2, 4]);
+/// ```
+pub fn chosen(old: &[Snapshot], new: Snapshot, average: Average) -> Vec<Snapshot> {
+    let mut all: Vec<Snapshot> = old.iter().copied().chain([new]).collect();
+    if average.of == AverageOf::Best {
+        // Of equal scores the later ones: they have seen more.
+        all.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.step.cmp(&b.step)));
+    }
+    let mut kept = all.split_off(all.len().saturating_sub(average.count));
+    kept.sort_by_key(|snapshot| snapshot.step);
+    kept
+}
+
+/// Writes the weights of a validation.
+///
+/// # Errors
+/// A full disk, for one.
+pub fn write(run: &Path, step: u64, tensors: &[NamedTensor]) -> Result<(), TrainError> {
+    let (folder, path) = (run.join(FOLDER), file(run, step));
+    fs::create_dir_all(&folder).map_err(write_error(&folder, "creating the folder"))?;
+    let bytes = weights::to_safetensors(tensors, &format!("{{\"step\":{step}}}"))
+        .map_err(|source| TrainError::Weights { path: path.clone(), source })?;
+    replace_file(&path, &bytes)
+}
+
+/// The mean of the snapshots' weights.
+///
+/// # Errors
+/// A snapshot that is missing or damaged.
+///
+/// # Panics
+/// Without a snapshot.
+pub fn mean(run: &Path, snapshots: &[Snapshot]) -> Result<Vec<NamedTensor>, TrainError> {
+    let read = |snapshot: &Snapshot| {
+        let path = file(run, snapshot.step);
+        let bytes = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
+        let (tensors, _) =
+            weights::from_safetensors(&bytes).map_err(|source| TrainError::Weights { path, source })?;
+        Ok(tensors)
+    };
+    let all = snapshots.iter().map(read).collect::<Result<Vec<_>, TrainError>>()?;
+    let averaged = |(at, first): (usize, &NamedTensor)| {
+        let value = |i: usize| {
+            let sum: f64 = all.iter().map(|tensors| f64::from(tensors[at].values[i])).sum();
+            (sum / all.len() as f64) as f32
+        };
+        NamedTensor { values: (0..first.values.len()).map(value).collect(), ..first.clone() }
+    };
+    Ok(all[0].iter().enumerate().map(averaged).collect())
+}
+
+/// Removes the snapshots that nobody counts on.
+///
+/// # Errors
+/// A folder that cannot be changed.
+pub fn keep_only(run: &Path, counted_on: &BTreeSet<u64>) -> Result<(), TrainError> {
+    let wanted: BTreeSet<PathBuf> = counted_on.iter().map(|&step| file(run, step)).collect();
+    let entries = fs::read_dir(run.join(FOLDER)).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| !wanted.contains(path)) {
+        fs::remove_file(&path).map_err(write_error(&path, "removing an old snapshot"))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensors(values: [f32; 2]) -> Vec<NamedTensor> {
+        let tensor = |name: &str, values: Vec<f32>| NamedTensor { name: name.into(), shape: vec![values.len()], values };
+        vec![tensor("a", values.to_vec()), tensor("b", vec![values[0] * 10.0])]
+    }
+
+    #[test]
+    fn the_mean_of_each_weight() {
+        let run = temp_dir::TempDir::new().unwrap();
+        let steps = [(3, [1.0, 2.0]), (10, [3.0, 6.0]), (20, [8.0, 1.0])];
+        steps.iter().for_each(|(step, values)| write(run.path(), *step, &tensors(*values)).unwrap());
+        let snapshots: Vec<Snapshot> = steps.iter().map(|&(step, _)| Snapshot { step, score: 0.0 }).collect();
+        assert_eq!(mean(run.path(), &snapshots).unwrap(), tensors([4.0, 3.0]));
+        assert_eq!(mean(run.path(), &snapshots[..1]).unwrap(), tensors([1.0, 2.0]));
+
+        keep_only(run.path(), &BTreeSet::from([3, 20])).unwrap();
+        let error = mean(run.path(), &snapshots).unwrap_err().to_string();
+        assert!(error.contains("snapshots/step-10.safetensors"), "{error}");
+        assert_eq!(mean(run.path(), &[snapshots[0], snapshots[2]]).unwrap(), tensors([4.5, 1.5]));
+    }
+}

@@ -1,0 +1,116 @@
+//! What a run's data were made from, so that it is resumed with nothing else.
+
+use serde::{Deserialize, Serialize};
+use text::Pair;
+
+/// The corpora of a run; absent for generated tasks. Kept in the run folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Corpora {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Fingerprint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Fingerprint>,
+}
+
+impl Corpora {
+    /// The first corpus that is another one here and there.
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let splits = [
+            ("train", &self.train, &other.train),
+            ("validation", &self.validation, &other.validation),
+            ("test", &self.test, &other.test),
+        ];
+        splits.into_iter().find(|(_, here, there)| here != there).map(|(name, ..)| name)
+    }
+}
+
+/// A corpus in short: how many pairs, and a hash of them all in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, into = "Written", try_from = "Written")]
+pub struct Fingerprint {
+    pub pairs: usize,
+    hash: u64,
+}
+
+/// TOML and many JSON readers know no numbers of 64 bits without a sign.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    pairs: usize,
+    hash: String,
+}
+
+impl From<Fingerprint> for Written {
+    fn from(fingerprint: Fingerprint) -> Self {
+        Self { pairs: fingerprint.pairs, hash: format!("{:016x}", fingerprint.hash) }
+    }
+}
+
+impl TryFrom<Written> for Fingerprint {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        Ok(Self { pairs: written.pairs, hash: u64::from_str_radix(&written.hash, 16)? })
+    }
+}
+
+/// FNV-1a (Fowler, Noll and Vo).
+const BASIS: u64 = 0xCBF2_9CE4_8422_2325;
+const PRIME: u64 = 0x0000_0100_0000_01B3;
+
+impl Fingerprint {
+    /// Of no pair yet.
+    pub fn new() -> Self {
+        Self { pairs: 0, hash: BASIS }
+    }
+
+    /// Of some pairs.
+    pub fn of(pairs: &[Pair]) -> Self {
+        let mut fingerprint = Self::new();
+        pairs.iter().for_each(|pair| fingerprint.add(pair));
+        fingerprint
+    }
+
+    /// One more pair.
+    pub fn add(&mut self, pair: &Pair) {
+        self.pairs += 1;
+        // No line holds these two bytes, so the sides stay apart.
+        let bytes = pair.source.bytes().chain([b'\r']).chain(pair.target.bytes()).chain([b'\n']);
+        self.hash = bytes.fold(self.hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    }
+}
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(source: &str, target: &str) -> Pair {
+        Pair { source: source.to_string(), target: target.to_string() }
+    }
+
+    #[test]
+    fn any_change_changes_it() {
+        let corpus = [pair("a b", "c"), pair("d", "e")];
+        let whole = Fingerprint::of(&corpus);
+        assert_eq!(whole, Fingerprint::of(&corpus));
+        for other in [
+            vec![pair("a b", "c")],
+            vec![pair("d", "e"), pair("a b", "c")],
+            vec![pair("a ", "bc"), pair("d", "e")],
+            vec![pair("a b", "C"), pair("d", "e")],
+        ] {
+            assert_ne!(whole, Fingerprint::of(&other));
+        }
+        let json = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), whole);
+    }
+}
