@@ -112,6 +112,13 @@ impl Run {
         command
     }
 
+    /// Runs `infer evaluate` on this folder.
+    pub fn evaluate(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+        command.args(["evaluate", "--device", "flex", "--model"]).arg(self.path()).args(arguments);
+        Ran::from(command.current_dir(self.path()).output().expect("a binary that starts"))
+    }
+
     /// Runs `infer --model FOLDER` with these arguments and nothing on standard input.
     pub fn infer(&self, arguments: &[&str]) -> Ran {
         Ran::from(self.command(arguments).output().expect("a binary that starts"))

@@ -1,0 +1,75 @@
+//! `infer evaluate`: what it prints is what the metrics say of what `infer` answers.
+
+mod common;
+
+use common::{Run, texts};
+use text::metrics::{Bleu, BleuTokenization, Chrf};
+
+/// A run with `source.txt`, and `reference.txt` that its greedy answers meet partly.
+fn run() -> (Run, Vec<String>, Vec<String>) {
+    let run = Run::new();
+    let sources = texts(40);
+    let answers = run.answers_on(sources.join("\n"), &[]);
+    let reference = |(at, answer): (usize, &String)| match at % 3 {
+        0 => answer.clone(),
+        1 => format!("{answer} 9"),
+        _ => "Three. 2, 1!".to_string(),
+    };
+    let references: Vec<String> = answers.iter().enumerate().map(reference).collect();
+    run.write("source.txt", sources.join("\n") + "\n");
+    run.write("reference.txt", references.join("\n") + "\n");
+    (run, answers, references)
+}
+
+const FILES: [&str; 4] = ["--source", "source.txt", "--reference", "reference.txt"];
+
+#[test]
+fn it_prints_the_lines_of_the_metrics() {
+    let (run, answers, references) = run();
+    let ran = run.evaluate(&[&FILES[..], &["--quiet"]].concat());
+    let bleu = Bleu::default();
+    let mut expected = vec![bleu.score(&answers, &references).unwrap().with_signature(&bleu.signature())];
+    for chrf in [Chrf::default(), Chrf::plus_plus()] {
+        expected.push(chrf.score(&answers, &references).unwrap().with_signature(&chrf.signature()));
+    }
+    let equal = answers.iter().zip(&references).filter(|(answer, reference)| answer == reference).count();
+    assert!((1..40).contains(&equal), "{equal}");
+    expected.push(format!("exact match = {:.2} % of 40 sentences", 100.0 * equal as f64 / 40.0));
+    assert_eq!(ran.lines(), expected);
+}
+
+#[test]
+fn tokenisation_and_case_are_as_asked() {
+    let (run, answers, references) = run();
+    let ran = run.evaluate(&[&FILES[..], &["--quiet", "--tokenize", "none", "--lowercase"]].concat());
+    let bleu = Bleu { lowercase: true, tokenization: BleuTokenization::None };
+    let line = bleu.score(&answers, &references).unwrap().with_signature(&bleu.signature());
+    assert_eq!(ran.lines()[0], line);
+    assert!(line.contains("case:lc") && line.contains("tok:none"), "{line}");
+    assert!(ran.lines()[1].contains("chrF2|nrefs:1|case:lc"), "{:?}", ran.lines());
+}
+
+#[test]
+fn the_answers_can_be_kept_and_decoding_is_as_asked() {
+    let (run, answers, _) = run();
+    run.evaluate(&[&FILES[..], &["--output", "greedy.txt"]].concat());
+    assert_eq!(String::from_utf8(run.read("greedy.txt")).unwrap(), answers.join("\n") + "\n");
+    run.evaluate(&[&FILES[..], &["--output", "beam.txt", "--beam", "4", "--max-length", "5"]].concat());
+    let beam = run.answers_on(run.read("source.txt"), &["--beam", "4", "--max-length", "5"]);
+    assert_eq!(String::from_utf8(run.read("beam.txt")).unwrap(), beam.join("\n") + "\n");
+}
+
+#[test]
+fn files_that_do_not_match_are_refused() {
+    let (run, ..) = run();
+    run.write("short.txt", "1 2\n");
+    let refuses = |arguments: &[&str], told: &[&str]| run.evaluate(arguments).refused_telling(told);
+    refuses(&["--source", "short.txt", "--reference", "reference.txt"], &["short.txt has 1 lines", "has 40"]);
+    refuses(&["--source", "nowhere.txt", "--reference", "reference.txt"], &["nowhere.txt: cannot be read"]);
+    refuses(&[&FILES[..], &["--beam", "0"]].concat(), &["decoding.beam = 0"]);
+    run.write("source.txt", b"1\n\xFF\n");
+    refuses(&["--source", "source.txt", "--reference", "short.txt"], &["source.txt:2", "not UTF-8"]);
+    let ran = run.evaluate(&["--source", "short.txt"]);
+    assert_eq!(ran.code, Some(2));
+    ran.tells(&["--reference"]);
+}

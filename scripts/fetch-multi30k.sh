@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Fetches the Multi30k parallel text (Elliott et al. 2016), English and German, and checks every file.
+#
+#   scripts/fetch-multi30k.sh               into data/multi30k
+#   scripts/fetch-multi30k.sh DIR           elsewhere
+#   SOURCES="URL …" scripts/fetch-multi30k.sh
+#                                           from a mirror of the repository multi30k/dataset, or file:///ITS/FOLDER
+#
+# Afterwards DIR holds the text as it was written (train, val, test_2016_flickr) and, in DIR/tok, lower-cased, normalised and
+# tokenised as the literature scores it. Files that are there already and right are kept. Needs curl, gzip and sha256sum.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+directory=${1:-data/multi30k}
+# The same repository, from three places. A source is tried for a file only after those before it have failed.
+sources=${SOURCES:-"
+    https://raw.githubusercontent.com/multi30k/dataset/master
+    https://cdn.jsdelivr.net/gh/multi30k/dataset@master
+    https://github.com/multi30k/dataset/raw/master"}
+
+# sha256 of the unpacked file, its place in the repository, its name here
+files="
+460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6 data/task1/raw/train.en.gz train.en
+2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72 data/task1/raw/train.de.gz train.de
+1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227 data/task1/raw/val.en.gz val.en
+660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660 data/task1/raw/val.de.gz val.de
+399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182 data/task1/raw/test_2016_flickr.en.gz test_2016_flickr.en
+4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16 data/task1/raw/test_2016_flickr.de.gz test_2016_flickr.de
+08925f8e0572bcd5a006702fc5fe20e2d77c6917d4eebd576fc20de6693c2119 data/task1/tok/train.lc.norm.tok.en tok/train.lc.norm.tok.en
+cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505 data/task1/tok/train.lc.norm.tok.de tok/train.lc.norm.tok.de
+46573ce391ae227f1c72f873392436a20ef18e0a6d518098cfbd70b77c8572ec data/task1/tok/val.lc.norm.tok.en tok/val.lc.norm.tok.en
+97232bd273eceb7207f689527386a97e4be2616b18ada47576bdaf96c8ae1f00 data/task1/tok/val.lc.norm.tok.de tok/val.lc.norm.tok.de
+5b7f32627cf99eced828311b955dae9800bb52bc8b91cf8b6526829e605b29d2 data/task1/tok/test_2016_flickr.lc.norm.tok.en tok/test_2016_flickr.lc.norm.tok.en
+c6a33d39d48f9f510de147651316cd9d918e09ad0219df734a2f16b6baccacc4 data/task1/tok/test_2016_flickr.lc.norm.tok.de tok/test_2016_flickr.lc.norm.tok.de"
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+for tool in curl gzip sha256sum; do
+    command -v "$tool" >/dev/null || fail "$tool is not installed; install it, or fetch the files by hand"
+done
+
+is_right() { [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]; }
+
+partial=$(mktemp -d)
+trap 'rm -rf "$partial"' EXIT
+mkdir -p "$directory/tok"
+kept=0 fetched=0
+while read -r sum place name; do
+    [ -n "$sum" ] || continue
+    target=$directory/$name
+    if is_right "$sum" "$target"; then
+        kept=$((kept + 1))
+        continue
+    fi
+    tried=""
+    for source in $sources; do
+        url=$source/$place
+        rm -f "$partial/file" "$partial/text"
+        if ! curl --fail --silent --show-error --location --connect-timeout 10 --max-time 120 --retry 2 \
+            --output "$partial/file" "$url" 2>"$partial/why"; then
+            tried+=$'\n'"    $url: $(tail -n 1 "$partial/why")"
+        else
+            case $place in
+            *.gz) gzip -dc "$partial/file" >"$partial/text" 2>/dev/null || true ;;
+            *) mv "$partial/file" "$partial/text" ;;
+            esac
+            is_right "$sum" "$partial/text" && break
+            tried+=$'\n'"    $url: the file has another checksum than $sum"
+        fi
+    done
+    is_right "$sum" "$partial/text" || fail "cannot fetch $name; tried$tried
+Are you offline? Get the file from another machine, put it at $target, and run this again: it is checked and kept."
+    mv "$partial/text" "$target"
+    fetched=$((fetched + 1))
+done <<<"$files"
+echo "$directory: $fetched files fetched, $kept there already; all checksums are right"
