@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Position;
 use crate::error::TrainError;
+use crate::fault;
 use crate::learner::Learner;
 use crate::meter::Counted;
 use crate::run_folder::{self, RunFolder, write_error, write_file};
@@ -90,19 +91,27 @@ pub fn save(
         let state = serde_json::to_vec_pretty(state).map_err(|error| write_error(partial, "encoding")(error.into()))?;
         write_file(&partial.join(STATE), &state)
     })?;
-    for (_, old) in list(folder.path())?.into_iter().rev().skip(keep) {
-        fs::remove_dir_all(&old).map_err(write_error(&old, "removing an old checkpoint"))?;
-    }
-    let kept = list(folder.path())?.into_iter().map(|(_, path)| read_state(&path)).collect::<Result<Vec<_>, _>>()?;
-    let counted_on = kept.iter().flat_map(|state| &state.snapshots).map(|snapshot| snapshot.step).collect();
-    snapshots::keep_only(folder.path(), &counted_on)
+    tidy(folder.path(), keep)
 }
 
-/// The newest checkpoint, its weights in a model like `blank`, or `None` where there is none yet.
+/// Removes the checkpoints but the newest `keep`, and the snapshots that none of these counts on.
+fn tidy(folder: &Path, keep: usize) -> Result<(), TrainError> {
+    for (_, old) in list(folder)?.into_iter().rev().skip(keep) {
+        fs::remove_dir_all(&old).map_err(write_error(&old, "removing an old checkpoint"))?;
+        fault::step();
+    }
+    let kept: Result<Vec<State>, _> = list(folder)?.into_iter().map(|(_, path)| read_state(&path)).collect();
+    let Ok(kept) = kept else { return Ok(()) }; // a damaged one no longer says what it counts on
+    let counted_on = kept.iter().flat_map(|state| &state.snapshots).map(|snapshot| snapshot.step).collect();
+    snapshots::keep_only(folder, &counted_on)
+}
+
+/// The newest checkpoint, its weights in a model like `blank`, or `None` where there is none yet. What a kill kept
+/// [`save`] from removing is removed once the checkpoint has proved sound.
 ///
 /// # Errors
 /// A checkpoint that is damaged or belongs to another configuration.
-pub fn load_latest(folder: &Path, blank: &Transformer) -> Result<Option<Checkpoint>, TrainError> {
+pub fn load_latest(folder: &Path, blank: &Transformer, keep: usize) -> Result<Option<Checkpoint>, TrainError> {
     remove_unfinished(&folder.join(CHECKPOINTS));
     let Some((_, path)) = list(folder)?.pop() else { return Ok(None) };
     let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
@@ -117,6 +126,7 @@ pub fn load_latest(folder: &Path, blank: &Transformer) -> Result<Option<Checkpoi
     check_moments(&moments, &model, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
     let ema = if path.join(EMA).exists() { tensors(EMA)? } else { Vec::new() };
     check_ema(&ema, &model).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
+    tidy(folder, keep)?;
     Ok(Some(Checkpoint { state, model, optimizer: moments, ema }))
 }
 

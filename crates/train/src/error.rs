@@ -48,6 +48,8 @@ pub enum TrainError {
     Weights { path: PathBuf, source: WeightsError },
     #[error("training.init_from = {path}: {source}; set [model] as in that run's config.toml")]
     InitFrom { path: PathBuf, source: WeightsError },
+    #[error("training.init_from: {0}")]
+    NothingToStartFrom(#[source] InferError),
     #[error("{0}")]
     Data(String),
     #[error("step {step}: the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]

@@ -3,7 +3,7 @@
 //! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
 //! (what is learned), [`data`] (from files to batches), [`learner`] with [`schedule`], [`workers`],
 //! [`gradients`] and [`adam`] (how a step is made), [`ema`] and [`snapshots`] (which weights are averaged), [`meter`] and [`validation`] (how well it goes), [`run_folder`] and [`checkpoint`] (what is kept) and
-//! [`progress`] (what is shown).
+//! [`progress`] and [`report`] (what is shown).
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(
@@ -17,10 +17,12 @@ pub mod config;
 pub mod data;
 pub mod ema;
 pub mod error;
+mod fault;
 pub mod gradients;
 pub mod learner;
 pub mod meter;
 pub mod progress;
+pub mod report;
 pub mod run_folder;
 pub mod schedule;
 pub mod snapshots;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::config::RunConfig;
 use crate::error::TrainError;
+use crate::fault;
 use crate::task::{Corpora, Task};
 
 /// What to do about a folder that is there already.
@@ -122,7 +123,9 @@ impl RunFolder {
         let fail = |source| TrainError::Write { path: self.path.join(METRICS), action: "writing", source };
         let mut bytes = serde_json::to_vec(line).map_err(|error| fail(error.into()))?;
         bytes.push(b'\n');
-        self.metrics.write_all(&bytes).map_err(fail)
+        self.metrics.write_all(&bytes).map_err(fail)?;
+        fault::step();
+        Ok(())
     }
 
     /// Length of `metrics.jsonl`, safely on disk.
@@ -131,6 +134,7 @@ impl RunFolder {
     /// A full disk, for one.
     pub fn metrics_length(&mut self) -> Result<u64, TrainError> {
         let length = self.metrics.sync_all().and_then(|()| self.metrics.stream_position());
+        fault::step();
         length.map_err(write_error(&self.path.join(METRICS), "syncing"))
     }
 
@@ -209,14 +213,19 @@ pub(crate) fn write_error(path: &Path, action: &'static str) -> impl Fn(std::io:
 /// Writes a file and waits until it is on disk.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let mut file = File::create(path).map_err(write_error(path, "creating the file"))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(write_error(path, "writing"))
+    fault::step();
+    file.write_all(bytes).map_err(write_error(path, "writing"))?;
+    fault::step();
+    file.sync_all().map_err(write_error(path, "syncing"))?;
+    fault::step();
+    Ok(())
 }
 
 /// Replaces a file as a whole.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let beside = scratch(path);
     write_file(&beside, bytes)
-        .and_then(|()| fs::rename(&beside, path).map_err(write_error(path, "moving into place")))
+        .and_then(|()| rename(&beside, path))
         .and_then(|()| sync_parent(path))
         .inspect_err(|_| drop(fs::remove_file(&beside)))
 }
@@ -231,11 +240,18 @@ pub(crate) fn replace_folder(
         fs::remove_dir_all(&beside).map_err(write_error(&beside, "removing the remains of an earlier attempt"))?;
     }
     fs::create_dir(&beside).map_err(write_error(&beside, "creating the folder"))?;
+    fault::step();
     fill(&beside)
         .and_then(|()| sync_folder(&beside))
-        .and_then(|()| fs::rename(&beside, path).map_err(write_error(path, "moving into place")))
+        .and_then(|()| rename(&beside, path))
         .and_then(|()| sync_parent(path))
         .inspect_err(|_| drop(fs::remove_dir_all(&beside)))
+}
+
+fn rename(beside: &Path, path: &Path) -> Result<(), TrainError> {
+    fs::rename(beside, path).map_err(write_error(path, "moving into place"))?;
+    fault::step();
+    Ok(())
 }
 
 /// `runs/.tiny.partial` for `runs/tiny`.
@@ -257,5 +273,6 @@ fn sync_folder(path: &Path) -> Result<(), TrainError> {
     if cfg!(unix) {
         File::open(path).and_then(|folder| folder.sync_all()).map_err(write_error(path, "syncing the folder"))?;
     }
+    fault::step();
     Ok(())
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Average, AverageOf};
 use crate::error::TrainError;
+use crate::fault;
 use crate::run_folder::{replace_file, write_error};
 
 /// The weights of one validation.
@@ -101,6 +102,7 @@ pub fn keep_only(run: &Path, counted_on: &BTreeSet<u64>) -> Result<(), TrainErro
     let entries = fs::read_dir(run.join(FOLDER)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path| !wanted.contains(path)) {
         fs::remove_file(&path).map_err(write_error(&path, "removing an old snapshot"))?;
+        fault::step();
     }
     Ok(())
 }

@@ -16,7 +16,13 @@ use crate::task::{Task, Vocabularies};
 /// # Errors
 /// Files that are missing or damaged.
 pub fn vocabularies(config: &RunConfig, resumed: Option<&Path>) -> Result<Option<Vocabularies>, TrainError> {
-    resumed.or(config.training.init_from.as_deref()).map(Vocabularies::of_run).transpose()
+    match (resumed, &config.training.init_from) {
+        (Some(run), _) => Ok(Some(Vocabularies::of_run(run)?)),
+        (None, Some(run)) => {
+            Vocabularies::of_run(run).map(Some).map_err(|source| TrainError::NothingToStartFrom(source.into()))
+        }
+        (None, None) => Ok(None),
+    }
 }
 
 /// The model before the first update, on a device that differentiates.
@@ -29,7 +35,7 @@ pub fn model(config: &RunConfig, task: &Task, device: &Device) -> Result<Transfo
     let Some(origin) = &config.training.init_from else {
         return Transformer::new(&config.model, task.sizes(), config.training.seed, &differentiating).map_err(invalid);
     };
-    let trained = TrainedModel::open(origin, device)?;
+    let trained = TrainedModel::open(origin, device).map_err(TrainError::NothingToStartFrom)?;
     let same_text = |one: &text::Tokenizer, other: &text::Tokenizer| one.to_json() == other.to_json();
     if !same_text(&trained.source_tokenizer, &task.source_tokenizer)
         || !same_text(&trained.target_tokenizer, &task.target_tokenizer)

@@ -7,6 +7,7 @@ use infer::{TrainedModel, Translator};
 use model::backend::{self, Backend};
 use train::RunConfig;
 use train::progress::Progress;
+use train::start;
 use train::task::Task;
 use train::trainer::{Outcome, Trainer};
 use train::workers::Workers;
@@ -50,12 +51,14 @@ fn a_run_folder_decodes_on_every_backend_to_the_same_text() {
     let file = place.path().join("copy.toml");
     fs::write(&file, CONFIG).unwrap();
     let config = RunConfig::load(&file, &[]).unwrap();
-    let task = Task::new(&config).unwrap();
+    let task = Task::new(&config, None).unwrap();
     let texts = ["3 1 4 1", "5 9 2 6", "5 3 5 8"].map(String::from);
     for trained_on in backends() {
         let folder = place.path().join(trained_on.to_string());
-        let mut trainer =
-            Trainer::new(&config, &task, &folder, false, trained_on.open().unwrap(), Workers::new(1).unwrap()).unwrap();
+        let device = trained_on.open().unwrap();
+        let model = start::model(&config, &task, &device).unwrap();
+        let workers = Workers::new(1).unwrap();
+        let mut trainer = Trainer::new(&config, &task, model, &folder, false, device, workers).unwrap();
         let outcome = trainer.run(&Progress::new(30, 0, true), &AtomicBool::new(false)).unwrap();
         assert!(matches!(outcome, Outcome::Finished(Some(_))));
 

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::io::Write;
+
 use common::samples::{TRANSLATE, corpus};
 use common::{Workplace, set};
 
@@ -53,15 +55,51 @@ fn a_corpus_line_that_is_not_utf8_is_named() {
     let place = Workplace::translating();
     place.write("validation.tsv", b"the cat\tdie Katze\nbig\tgro\xDFe\n");
     place.refuses("run", &[], &["validation.tsv:2", "not UTF-8", "iconv"]);
+    place.write("train.tsv", [corpus(60).as_bytes(), b"\xFF\t\n"].concat());
+    place.refuses("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
+    place.refuses("run", &["--set", "data.shuffle_buffer=8"], &["train.tsv:61", "not UTF-8", "iconv"]);
 }
 
 #[test]
-fn a_corpus_that_is_empty_or_compressed_is_named() {
+fn an_empty_corpus_is_named() {
+    for split in ["train.tsv", "validation.tsv", "test.tsv"] {
+        let place = Workplace::translating();
+        place.write("test.tsv", corpus(5));
+        place.write(split, "");
+        place.refuses("run", &["--set", "task.test=test.tsv"], &[split, "found no text", "right file"]);
+    }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn a_compressed_corpus_that_breaks_off_is_named_with_its_format_and_line() {
+    let text = corpus(20_000).into_bytes();
+    for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstd::encode_all(&text[..], 1).expect("memory"))] {
+        let place = Workplace::translating();
+        place.write("half.tsv", &bytes[..bytes.len() / 2]);
+        for setting in ["task.train=half.tsv", "task.validation=half.tsv"] {
+            let told = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
+            place.refuses("run", &["--set", setting], &told);
+        }
+        place.write("half.tsv", &bytes[..bytes.len() - 2]);
+        let told = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
+        place.refuses("run", &["--set", "task.train=half.tsv"], &told);
+    }
+}
+
+#[test]
+fn a_corpus_compressed_in_another_way_is_named_with_its_format() {
     let place = Workplace::translating();
-    place.write("validation.tsv", "");
-    place.refuses("run", &[], &["validation.tsv", "found no text"]);
-    place.write("validation.tsv", [0x1F, 0x8B, 8, 0]);
-    place.refuses("run", &[], &["validation.tsv", "gzip"]);
+    let told = |format: &'static str| ["train.tsv: found ", format, "gzip or zstd", "decompress the file first"];
+    place.write("train.tsv", b"\xFD7zXZ\0\0\x04");
+    place.refuses("run", &[], &told("xz-compressed"));
+    place.write("train.tsv", b"BZh91AY&SY");
+    place.refuses("run", &[], &told("bzip2-compressed"));
 }
 
 #[test]
@@ -69,14 +107,28 @@ fn two_files_of_different_lengths_are_told_apart() {
     let place = Workplace::translating();
     place.write("source.txt", "one\ntwo\n");
     place.write("target.txt", "eins\nzwei\ndrei\n");
-    let setting = r#"task.train={ source = "source.txt", target = "target.txt" }"#;
-    place.refuses("run", &["--set", setting], &["source.txt has 2 lines", "target.txt has 3"]);
+    for split in ["train", "validation"] {
+        let setting = format!(r#"task.{split}={{ source = "source.txt", target = "target.txt" }}"#);
+        place.refuses("run", &["--set", &setting], &["source.txt has 2 lines", "target.txt has 3", "as many in both"]);
+    }
+    let lists = r#"task.train={ source = ["source.txt", "source.txt"], target = "target.txt" }"#;
+    place.refuses("run", &["--set", lists], &["2 source files and 1 target files", "pairwise"]);
 }
 
 #[test]
-fn pairs_that_are_all_too_long_are_refused() {
-    let told = ["no training pair is left", "model.max_length = 2", "raise model.max_length"];
-    Workplace::translating().refuses("run", &["--set", "model.max_length=2"], &told);
+fn pairs_that_are_all_unusable_are_refused() {
+    let place = Workplace::translating();
+    let told = ["no training pair is left", "60 longer than data.max_length", "raise data.max_length"];
+    place.refuses("run", &["--set", "data.max_length=2"], &told);
+    let told = ["no validation pair is left", "model.max_length = 2", "raise model.max_length"];
+    place.refuses("run", &["--set", "model.max_length=2"], &told);
+}
+
+#[test]
+fn a_streamed_corpus_without_a_usable_pair_is_told_as_well() {
+    let place = Workplace::translating();
+    let ran = place.train("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]));
+    ran.refused_telling(&["no pair of the training corpus is usable", "60 longer than data.max_length"]);
 }
 
 #[test]
@@ -85,7 +137,10 @@ fn a_vocabulary_that_cannot_be_is_refused_with_one_that_can() {
     let refuses = |settings: &[&str], told: &[&str]| place.refuses("run", &set(settings), told);
     refuses(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
     refuses(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
-    refuses(&["tokenizer.kind=bpe", "tokenizer.vocab_size=9000"], &["vocabulary of 9000", "at most"]);
+    for kind in ["tokenizer.kind=bpe", "tokenizer.kind=unigram"] {
+        let told = ["vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
+        refuses(&[kind, "tokenizer.vocab_size=9000"], &told);
+    }
     refuses(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);
     let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=nan"];
     refuses(&settings, &["tokenizer.dropout = NaN", "probability"]);

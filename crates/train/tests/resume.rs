@@ -92,8 +92,9 @@ fn every_checkpoint_leads_to_the_same_end() {
 #[test]
 fn translation_goes_on_in_the_middle_of_an_epoch_too() {
     let words = &["tokenizer.kind=word"][..];
-    let byte_pairs = &["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"][..];
-    for kind in [words, byte_pairs] {
+    let byte_pairs = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"];
+    let streamed = [&byte_pairs[..], &["data.shuffle_buffer=16"]].concat();
+    for kind in [words, &byte_pairs, &streamed] {
         let place = Workplace::translating();
         let settings = &[MANY_CHECKPOINTS, &["training.max_tokens=64"], kind];
         place.trained("whole", &with(settings, &["--quiet"]));
@@ -138,6 +139,8 @@ fn another_configuration_is_refused_naming_the_field_and_both_values() {
         ("task.max_length=3", "task.max_length: 4 there, 3 now"),
         ("task.kind=sort", "task.kind: \"copy\" there, \"sort\" now"),
         ("decoding.max_length=9", "decoding.max_length: not set there, 9 now"),
+        ("training.optimizer=adamw", "training.optimizer: \"adam\" there, \"adamw\" now"),
+        ("training.r_drop={ alpha = 1.0 }", "training.r_drop: not set there, "),
     ] {
         let told = [difference, "run was made with another configuration", "--overwrite"];
         place.refuses("run", &["--resume", "--set", setting], &told);
@@ -197,24 +200,72 @@ fn a_damaged_configuration_in_the_folder_is_named() {
 }
 
 #[test]
-fn a_corpus_that_gives_another_vocabulary_now_is_refused() {
+fn another_corpus_is_refused_naming_the_split() {
     let place = Workplace::translating();
-    place.trained("run", &["--quiet"]);
-    place.write("train.tsv", corpus(60).replace("cat", "hen"));
-    let told = ["source.tokenizer.json", "run", "corpus has changed", "--overwrite"];
-    place.refuses("run", &["--resume"], &told);
+    place.write("test.tsv", corpus(10));
+    let settings = set(&["task.test=test.tsv"]);
+    place.trained("run", &[&settings[..], &["--quiet"]].concat());
+    let resumed = [&settings[..], &["--resume"]].concat();
+    for split in ["train", "validation", "test"] {
+        let (file, told) = (format!("{split}.tsv"), format!("another {split} corpus than task.{split} holds now"));
+        let text = place.text(&file);
+        let swapped = text.lines().rev().map(|line| format!("{line}\n")).collect();
+        for edited in [
+            text.replace("cat", "hen"),               // other words
+            text.replacen("cat", "cow", 1),           // the same words
+            text.trim_end().rsplit_once('\n').expect("two lines").0.to_string(), // one pair fewer
+            text.clone() + "the cat\tdie Katze\n",   // one pair more
+            swapped,                                  // another order
+        ] {
+            assert_ne!(edited, text);
+            place.write(&file, edited);
+            place.refuses("run", &resumed, &[&told, "run was made with", "restore that corpus", "--overwrite"]);
+        }
+        place.write(&file, text);
+    }
+    place.trained("run", &resumed).tells(&["already finished"]);
 }
 
 #[test]
-fn a_corpus_that_shrank_gives_no_panic() {
+fn the_same_corpus_in_other_files_is_no_other_corpus() {
     let place = Workplace::translating();
-    place.write("train.tsv", corpus(20).repeat(3));
-    let settings = &[MANY_CHECKPOINTS, &["training.max_tokens=16"]];
-    place.trained("run", &with(settings, &["--quiet"]));
+    place.trained("run", &["--quiet"]);
+    place.write("train.tsv", "\u{FEFF}".to_string() + &corpus(60).replace('\n', "\r\n"));
+    place.trained("run", &["--resume"]).tells(&["already finished"]);
+}
+
+#[test]
+fn a_damaged_record_of_the_corpora_is_named() {
+    let place = Workplace::translating();
+    place.trained("run", &["--quiet"]);
+    place.write("run/corpora.json", "{\"train\": ");
+    place.refuses("run", &["--resume"], &["run/corpora.json", "EOF", "hash for each corpus", "--overwrite"]);
+    place.remove("run/corpora.json");
+    place.refuses("run", &["--resume"], &["run/corpora.json", "No such file", "--overwrite"]);
+}
+
+#[test]
+fn a_missing_snapshot_is_named() {
+    let place = Workplace::new();
+    let average = "training.average={ of = \"last\", count = 2 }";
+    let settings = with(&[&["training.export=average"], &[average]], &[]);
+    place.trained("run", &[&settings[..], &["--quiet"]].concat());
     place.remove("run/checkpoints/step-20");
-    // The same vocabulary, but fewer batches than were already taken.
-    place.write("train.tsv", corpus(20));
-    let ran = place.train("run", &with(settings, &["--resume"]));
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
-    assert!(matches!(ran.code, Some(0 | 1)), "{:?}", ran.code);
+    place.remove("run/snapshots/step-10.safetensors");
+    let ran = place.train("run", &[&settings[..], &["--resume"]].concat());
+    ran.refused_telling(&["run/snapshots/step-10.safetensors", "No such file", "--overwrite"]);
+}
+
+#[test]
+fn what_a_kill_after_the_last_checkpoint_left_is_removed() {
+    let place = Workplace::new();
+    let average = "training.average={ of = \"last\", count = 1 }";
+    let settings = with(&[&["training.export=average", average, "training.keep=1"]], &["--quiet"]);
+    place.trained("run", &settings);
+    let before = place.snapshot();
+    place.copy("run/checkpoints/step-20", "run/checkpoints/step-15");
+    place.copy("run/checkpoints/step-20", "run/checkpoints/.step-15.partial");
+    place.write("run/snapshots/step-15.safetensors", "old");
+    place.trained("run", &[&settings[..], &["--resume"]].concat());
+    assert!(before == place.snapshot());
 }

@@ -6,11 +6,13 @@ use common::samples::COPY;
 use common::{Workplace, decode, set};
 use serde_json::Value;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "checkpoints",
     "config.toml",
+    "corpora.json",
     "metrics.jsonl",
     "model.safetensors",
+    "report.html",
     "source.tokenizer.json",
     "target.tokenizer.json",
 ];

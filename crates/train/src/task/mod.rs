@@ -10,7 +10,7 @@ use std::sync::Arc;
 use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde::{Deserialize, Serialize};
 use infer::trained::files;
-use text::{Pair, ParallelPath, Tokenizer};
+use text::{Pair, ParallelPath, TextError, Tokenizer};
 
 pub use corpora::{Corpora, Fingerprint};
 pub use generated::{GeneratedConfig, Generator, Rule};
@@ -136,7 +136,7 @@ impl Vocabularies {
     ///
     /// # Errors
     /// Files that are missing or damaged.
-    pub fn of_run(folder: &Path) -> Result<Self, TrainError> {
+    pub fn of_run(folder: &Path) -> Result<Self, TextError> {
         let load = |name| Tokenizer::load(&folder.join(name)).map(Arc::new);
         Ok(Self { source: load(files::SOURCE_TOKENIZER)?, target: load(files::TARGET_TOKENIZER)? })
     }

@@ -12,6 +12,7 @@ use crate::config::Export;
 use crate::data::{Counts, TrainingData};
 use crate::error::TrainError;
 use crate::progress::Progress;
+use crate::report;
 use crate::snapshots::{self, Snapshot};
 use crate::task::Sample;
 use crate::validation::{self, Report};
@@ -42,6 +43,7 @@ impl Trainer<'_> {
         progress.report(&format!("validation at step {step}"), &report);
         let timing = json!({ "seconds": started.elapsed().as_secs_f64() });
         self.folder.log(&json!({ "step": step, "validation": report, "best": best, "timing": timing }))?;
+        report::write(self.folder.path())?;
         self.meter.pause(started);
         Ok(())
     }
@@ -74,6 +76,7 @@ impl Trainer<'_> {
         let report = self.measure(&trained, &self.task.test)?;
         let timing = json!({ "seconds": started.elapsed().as_secs_f64() });
         self.folder.log(&json!({ "step": self.state.step, "test": report, "timing": timing }))?;
+        report::write(self.folder.path())?;
         Ok(Some(report))
     }
 
@@ -90,7 +93,8 @@ impl Trainer<'_> {
         let timing = json!({ "seconds": started.elapsed().as_secs_f64() });
         self.folder.log(
             &json!({ "step": self.state.step, "average_of": steps, "validation": report, "timing": timing }),
-        )
+        )?;
+        report::write(self.folder.path())
     }
 
     fn write_weights(&mut self, tensors: &[NamedTensor]) -> Result<(), TrainError> {

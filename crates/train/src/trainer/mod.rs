@@ -63,7 +63,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         let training = &config.training;
         let (mut folder, found) = match resume {
-            true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model)?),
+            true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model, training.keep)?),
             false => (RunFolder::create(path, config, task)?, None),
         };
         let Checkpoint { state, model, optimizer, ema } = found.unwrap_or_else(|| Checkpoint::start(model));
@@ -73,7 +73,11 @@ impl<'a> Trainer<'a> {
         let ema = decay.map(|decay| Ema::from_tensors(decay, ema, &device));
         let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
         let learner = Learner::new(model, optimizer, workers, device.clone()).with_ema(ema);
-        Ok(Self { config, task, device, folder, learner, state, meter })
+        let mut trainer = Self { config, task, device, folder, learner, state, meter };
+        if !resume && training.init_from.is_some() {
+            trainer.save()?; // from here on the other run may change or go
+        }
+        Ok(trainer)
     }
 
     pub fn model(&self) -> &Transformer {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 use temp_dir::TempDir;
@@ -106,7 +106,7 @@ impl Workplace {
     }
 
     /// On flex unless told otherwise: other backends promise less than equal bytes.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
         if !arguments.contains(&"--device") {
             command.args(["--device", "flex"]);
@@ -139,11 +139,17 @@ impl Workplace {
         ran
     }
 
-    /// As [`train`](Self::train), sending a signal as soon as a line that begins with `line` is printed.
-    pub fn train_until(&self, line: &str, signal: &str, output: &str, arguments: &[&str]) -> Ran {
+    /// As [`train`](Self::train), still running, with its standard error.
+    pub fn started(&self, output: &str, arguments: &[&str]) -> (Child, BufReader<ChildStderr>) {
         let arguments = [&["--config", "tiny.toml", "--output", output], arguments].concat();
         let mut child = self.command(&arguments).spawn().expect("a binary that starts");
-        let mut stderr = BufReader::new(child.stderr.take().expect("standard error"));
+        let stderr = BufReader::new(child.stderr.take().expect("standard error"));
+        (child, stderr)
+    }
+
+    /// As [`train`](Self::train), sending a signal as soon as a line that begins with `line` is printed.
+    pub fn train_until(&self, line: &str, signal: &str, output: &str, arguments: &[&str]) -> Ran {
+        let (mut child, mut stderr) = self.started(output, arguments);
         let mut told = String::new();
         while !told.lines().last().is_some_and(|last| last.starts_with(line)) {
             let read = stderr.read_line(&mut told).expect("text");
@@ -157,9 +163,7 @@ impl Workplace {
 
     /// As [`train`](Self::train), with nobody reading standard error beyond its first line.
     pub fn train_unheard(&self, output: &str, arguments: &[&str]) -> Option<i32> {
-        let arguments = [&["--config", "tiny.toml", "--output", output], arguments].concat();
-        let mut child = self.command(&arguments).spawn().expect("a binary that starts");
-        let mut stderr = BufReader::new(child.stderr.take().expect("standard error"));
+        let (mut child, mut stderr) = self.started(output, arguments);
         stderr.read_line(&mut String::new()).expect("text");
         drop(stderr);
         child.wait().expect("an end").code()

@@ -1,0 +1,78 @@
+//! Draws curves as an SVG picture. Words and colours are the page's: it gives the picture its font, its dark mode and
+//! its legend.
+
+use std::io;
+
+use plotters::prelude::*;
+
+use super::axis::Axis;
+use super::html;
+
+/// One for each curve of a chart, from the palette of Okabe and Ito, which colour-blind people can tell apart. The page
+/// knows them by these values and has others for the dark.
+pub const COLOURS: [RGBColor; 3] = [RGBColor(0x00, 0x72, 0xB2), RGBColor(0xD5, 0x5E, 0x00), RGBColor(0x00, 0x9E, 0x73)];
+
+/// The page makes the text and the lines of the grid of its own colours out of these.
+const TEXT: RGBColor = RGBColor(0, 0, 0);
+const GRID: RGBColor = RGBColor(0xCC, 0xCC, 0xCC);
+
+/// Units in the picture for a pixel on the screen. It has only whole ones, so that curves would have stairs.
+const FINE: u32 = 4;
+const WIDTH: u32 = 480 * FINE;
+const HEIGHT: u32 = 240 * FINE;
+const ABOVE: u32 = 10 * FINE;
+const RIGHT: u32 = 18 * FINE;
+const BELOW: u32 = 26 * FINE;
+const LEFT: u32 = 46 * FINE;
+const TICK: i32 = 6 * FINE as i32;
+const DOT: u32 = 3 * FINE;
+const LETTER: u32 = 16 * FINE;
+
+/// A curve of so few points shows each of them; without it, one of a single point could not be seen.
+const FEW: usize = 30;
+
+/// A curve of so many points is thinner, to leave some of the others to be seen.
+const MANY: usize = 300;
+
+/// An `<svg>` of curves between the two axes; `title` is for those who cannot see it.
+///
+/// # Errors
+/// None in practice: the picture is text in memory.
+pub fn draw(title: &str, curves: &[Vec<(f64, f64)>], steps: Axis, values: Axis) -> io::Result<String> {
+    let mut svg = String::new();
+    draw_into(&mut svg, curves, steps, values).map_err(|error| io::Error::other(error.to_string()))?;
+    // The page decides how large it is, and HTML needs no namespace.
+    let inside = svg.split_once('>').map_or("", |(_, inside)| inside);
+    let title = html::escape(title);
+    Ok(format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">{inside}"))
+}
+
+fn draw_into(
+    svg: &mut String,
+    curves: &[Vec<(f64, f64)>],
+    steps: Axis,
+    values: Axis,
+) -> Result<(), DrawingAreaErrorKind<io::Error>> {
+    let picture = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
+    let mut chart = ChartBuilder::on(&picture)
+        .margin_top(ABOVE)
+        .margin_right(RIGHT)
+        .x_label_area_size(BELOW)
+        .y_label_area_size(LEFT)
+        .build_cartesian_2d(steps, values)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .set_all_tick_mark_size(TICK)
+        .bold_line_style(GRID.stroke_width(FINE))
+        .axis_style(GRID.stroke_width(FINE))
+        .label_style(("sans-serif", LETTER, &TEXT))
+        .draw()?;
+    for (points, colour) in curves.iter().zip(COLOURS) {
+        let dot = if points.len() <= FEW { DOT } else { 0 };
+        let width = if points.len() < MANY { 2 * FINE } else { 3 * FINE / 2 };
+        let line = LineSeries::new(points.iter().copied(), colour.filled().stroke_width(width));
+        chart.draw_series(line.point_size(dot))?;
+    }
+    picture.present()
+}

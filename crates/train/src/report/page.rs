@@ -1,0 +1,173 @@
+//! Lays the page out: scores, curves, samples, configuration.
+
+use std::io;
+
+use super::axis::Axis;
+use super::chart;
+use super::curves::{CHARTS, Chart, Curve};
+use super::html::{escape, fill};
+use super::metrics::{Metrics, Sample, Scores, Validation};
+use super::number::{duration, fixed, grouped, short};
+
+const TEMPLATE: &str = include_str!("page.html");
+
+/// Of more validations than this, only some keep their samples, so that long runs do not grow a page without end.
+const MOST_VALIDATIONS: usize = 100;
+
+/// The whole report of the run called `name`, whose `config.toml` is `config`.
+///
+/// # Errors
+/// A curve that cannot be drawn.
+pub fn page(name: &str, config: &str, metrics: &Metrics) -> io::Result<String> {
+    let progress = match metrics.is_empty() {
+        true => "<p class=\"nothing\">Training has not logged anything yet.</p>".to_string(),
+        false => format!("{}{}{}", scores(metrics), charts(metrics)?, all_samples(metrics)),
+    };
+    let values = [
+        ("name", &*escape(name)),
+        ("facts", &facts(config, metrics)),
+        ("progress", &progress),
+        ("config", &escape(config)),
+    ];
+    Ok(fill(TEMPLATE, &values))
+}
+
+/// How far training is.
+fn facts(config: &str, metrics: &Metrics) -> String {
+    if metrics.is_empty() {
+        return String::new();
+    }
+    let steps = toml::from_str::<toml::Table>(config).ok();
+    let steps = steps.and_then(|config| config.get("training")?.get("steps")?.as_integer()?.try_into().ok());
+    let mut facts = vec![match steps {
+        Some(steps) => format!("step {} of {}", grouped(metrics.last_step()), grouped(steps)),
+        None => format!("step {}", grouped(metrics.last_step())),
+    }];
+    if let Some(last) = metrics.steps.last() {
+        facts.extend(last.epoch.map(|before| format!("epoch {}", grouped(before.saturating_add(1)))));
+        facts.extend(last.tokens.map(|tokens| format!("{} target tokens", grouped(tokens))));
+        let seconds = metrics.steps.iter().filter_map(|line| line.timing.seconds).sum();
+        facts.push(format!("{} of training", duration(seconds)));
+    }
+    format!("<p class=\"facts\">{}</p>", facts.join(" · "))
+}
+
+/// What the weights in the folder are worth: the test, or else what they were chosen for.
+fn scores(metrics: &Metrics) -> String {
+    let (title, step, scores) = if let Some(test) = &metrics.test {
+        ("Test".to_string(), test.step, &test.scores)
+    } else if let Some(average) = &metrics.average {
+        let title = format!("Validation of the average of {} validations’ weights", average.average_of.len());
+        (title, average.step, &average.scores)
+    } else if let Some(best) = metrics.best() {
+        ("Best validation".to_string(), best.step, &best.scores)
+    } else {
+        return "<section><h2>Scores</h2><p class=\"nothing\">No validation yet.</p></section>".to_string();
+    };
+    let numbers = [
+        ("BLEU", optional(scores.bleu, |bleu| fixed(bleu, 2))),
+        ("chrF", optional(scores.chrf, |chrf| fixed(chrf, 2))),
+        ("exact match", optional(scores.exact_match, percent)),
+        ("token accuracy", optional(scores.token_accuracy, percent)),
+        ("NLL", optional(scores.nll, |nll| fixed(nll, 4))),
+        ("perplexity", optional(scores.perplexity, |perplexity| fixed(perplexity, 3))),
+        ("sentences", optional(scores.sentences, grouped)),
+        ("beam", optional(scores.beam, grouped)),
+        ("step", grouped(step)),
+    ];
+    let numbers: String =
+        numbers.iter().map(|(name, value)| format!("<div><dt>{name}</dt><dd>{value}</dd></div>")).collect();
+    format!("<section><h2>{title}</h2><dl class=\"scores\">{numbers}</dl></section>")
+}
+
+fn charts(metrics: &Metrics) -> io::Result<String> {
+    let drawn: String = CHARTS.iter().map(|chart| figure(chart, metrics)).collect::<io::Result<_>>()?;
+    Ok(format!("<section><h2>Curves</h2><div class=\"charts\">{drawn}</div></section>"))
+}
+
+/// A chart with its legend, which tells the last values; nothing while there is nothing to show.
+fn figure(Chart { title, wide, curves }: &Chart, metrics: &Metrics) -> io::Result<String> {
+    let points: Vec<Vec<(f64, f64)>> = curves.iter().map(|curve| curve.points(metrics)).collect();
+    if points.iter().all(Vec::is_empty) {
+        return Ok(String::new());
+    }
+    let places = curves.iter().zip(&points).enumerate();
+    let legend: String = places.map(|(place, (curve, points))| entry(place, curve, points)).collect();
+    let values: Vec<f64> = points.iter().flatten().map(|(_, value)| *value).collect();
+    let values = if *wide { Axis::of_wide_values(&values) } else { Axis::of_values(&values) };
+    let note = if values.is_logarithmic() { " <small>(logarithmic)</small>" } else { "" };
+    let described = format!("{title}, over the steps of training");
+    let svg = chart::draw(&described, &points, Axis::of_steps(metrics.last_step()), values)?;
+    Ok(format!("<figure><figcaption><h3>{title}{note}</h3><ul>{legend}</ul></figcaption>{svg}</figure>"))
+}
+
+/// A line of a legend, in the colour of its place.
+fn entry(place: usize, curve: &Curve, points: &[(f64, f64)]) -> String {
+    let last = points.last().map_or("none yet".to_string(), |(_, value)| short(*value));
+    format!("<li class=\"colour-{place}\">{} <b>{last}</b></li>", curve.name)
+}
+
+/// What the model said, newest first; only the last validation is unfolded.
+fn all_samples(metrics: &Metrics) -> String {
+    let mut folded = Vec::new();
+    if let Some(test) = &metrics.test {
+        folded.push(samples("Test", "", &test.scores, false));
+    }
+    if let Some(average) = &metrics.average {
+        folded.push(samples("Averaged weights", "", &average.scores, false));
+    }
+    let shown = shown(&metrics.validations);
+    for (age, validation) in shown.iter().enumerate() {
+        let best = metrics.best().is_some_and(|best| std::ptr::eq(best, *validation));
+        let badge = if best { " <span class=\"best\">★ best</span>" } else { "" };
+        folded.push(samples(&format!("Step {}", grouped(validation.step)), badge, &validation.scores, age == 0));
+    }
+    let some = if shown.len() < metrics.validations.len() {
+        let (shown, all) = (shown.len(), metrics.validations.len());
+        format!("<p class=\"facts\">{shown} of {all} validations.</p>")
+    } else {
+        String::new()
+    };
+    match folded.is_empty() {
+        true => String::new(),
+        false => format!("<section><h2>Samples</h2>{some}{}</section>", folded.concat()),
+    }
+}
+
+/// Newest first, evenly chosen if there are many.
+fn shown(validations: &[Validation]) -> Vec<&Validation> {
+    let every = validations.len().div_ceil(MOST_VALIDATIONS).max(1);
+    validations.iter().rev().step_by(every).collect()
+}
+
+fn samples(title: &str, badge: &str, scores: &Scores, open: bool) -> String {
+    let numbers = [
+        ("BLEU", optional(scores.bleu, |bleu| fixed(bleu, 2))),
+        ("chrF", optional(scores.chrf, |chrf| fixed(chrf, 2))),
+        ("exact match", optional(scores.exact_match, percent)),
+        ("NLL", optional(scores.nll, |nll| fixed(nll, 4))),
+    ];
+    let numbers: String = numbers.iter().map(|(name, value)| format!("<span>{name} {value}</span> ")).collect();
+    let rows: String = scores.samples.iter().map(sample).collect();
+    let open = if open { " open" } else { "" };
+    format!("<details{open}><summary><b>{title}</b>{badge} {numbers}</summary><table>{rows}</table></details>")
+}
+
+/// `=` where the output is right and `≠` where not, as on the terminal. Each text finds its own direction.
+fn sample(Sample { source, reference, output }: &Sample) -> String {
+    let (mark, class) = if output == reference { ("=", "right") } else { ("≠", "wrong") };
+    let row = |head: &str, class: &str, text: &str| {
+        let text = escape(text);
+        format!("<tr class=\"{class}\"><th scope=\"row\">{head}</th><td dir=\"auto\">{text}</td></tr>")
+    };
+    let (source, reference) = (row("source", "", source), row("reference", "", reference));
+    format!("<tbody>{source}{reference}{}</tbody>", row(&format!("output {mark}"), class, output))
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", fixed(100.0 * share, 2))
+}
+
+fn optional<T>(value: Option<T>, write: impl Fn(T) -> String) -> String {
+    value.map_or("–".to_string(), write)
+}

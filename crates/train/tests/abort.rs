@@ -1,0 +1,73 @@
+//! The process ends after each single step of what is written to disk: never is there half a file under a name that
+//! counts, and going on leads to the end of a run that was never interrupted.
+#![cfg(unix)]
+
+mod common;
+
+use common::{Ran, Workplace, decode, set};
+
+/// Every kind of file is written, replaced and removed within a fraction of a second.
+const BRIEF: &[&str] = &[
+    "training.steps=4",
+    "training.log_every=3",
+    "training.checkpoint_every=1",
+    "training.keep=1",
+    "training.export=average",
+    "training.average={ of = \"last\", count = 1 }",
+    "validation.every=2",
+    "validation.sentences=2",
+    "validation.samples=1",
+];
+
+/// Runs that end after step `at`, unless they end before it.
+fn aborted(place: &Workplace, output: &str, at: usize) -> Ran {
+    let arguments = [&set(BRIEF)[..], &["--config", "tiny.toml", "--output", output, "--quiet"]].concat();
+    Ran::from(place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary that starts"))
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[test]
+fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on() {
+    let place = Workplace::new();
+    place.trained("whole", &[&set(BRIEF)[..], &["--quiet"]].concat());
+    let mut steps = 0;
+    loop {
+        let ran = aborted(&place, "broken", steps + 1);
+        if ran.code == Some(0) {
+            break;
+        }
+        steps += 1;
+        assert_eq!((ran.code, ran.stderr.as_str()), (None, ""), "it ends by a signal and without a word");
+
+        if place.path("broken/model.safetensors").exists() {
+            assert_eq!(decode(&place.path("broken"), &["0 1"]).len(), 1);
+        }
+        place.trained("broken", &[&set(BRIEF)[..], &["--quiet", "--resume"]].concat());
+        place.same("whole", "broken");
+        for folder in ["", "/checkpoints", "/snapshots"] {
+            let [whole, broken] = ["whole", "broken"].map(|run| place.names(&format!("{run}{folder}")));
+            assert_eq!(whole, broken, "no scraps after step {steps}");
+        }
+        place.remove("broken");
+        assert_eq!(place.names("."), ["tiny.toml", "whole"], "no scraps after step {steps}");
+    }
+    // A folder of five files, two validations with two files each, four checkpoints of three files: three steps a file.
+    assert!(steps > 3 * (5 + 2 * 2 + 4 * 3), "the hook is called {steps} times only");
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[test]
+fn a_run_that_takes_the_place_of_an_old_one_leaves_the_old_one_whole() {
+    let place = Workplace::new();
+    place.trained("whole", &[&set(BRIEF)[..], &["--quiet"]].concat());
+    place.copy("whole", "run");
+    let arguments = [&set(BRIEF)[..], &["--config", "tiny.toml", "--output", "run", "--quiet", "--overwrite"]].concat();
+    for at in [1, 10] {
+        let ended = place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary");
+        assert_eq!(ended.status.code(), None);
+        place.same("whole", "run.old-1");
+        place.trained("run", &[&set(BRIEF)[..], &["--quiet", "--resume"]].concat());
+        place.same("whole", "run");
+        place.remove("run.old-1");
+    }
+}

@@ -1,0 +1,178 @@
+//! Killed at random moments, again and again, and resumed each time: what comes out in the end is what an undisturbed
+//! run gives, byte for byte. There is nothing a process can do about SIGKILL, so it stands for a power cut.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::samples::corpus;
+use common::{Workplace, set};
+use model::random::Stream;
+
+/// Kills that each test makes at least; there are six tests.
+const KILLS: usize = 5;
+/// Attempts after which a run is left alone, so that it comes to an end.
+const ATTEMPTS: usize = 8;
+const SIGKILL: i32 = 9;
+
+/// Lines, validations and checkpoints fall on different steps, and much of the time goes into writing.
+const BUSY: &[&str] = &[
+    "training.steps=60",
+    "training.log_every=1",
+    "training.checkpoint_every=2",
+    "validation.every=7",
+    "validation.samples=0",
+    "validation.metric=nll",
+];
+const BYTE_PAIRS: &[&str] = &["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"];
+
+/// Trains undisturbed, then with kills, until there were enough of them; compares the ends.
+fn survives(place: &Workplace, seed: u64, settings: &[&[&str]]) {
+    let settings = set(&[&[BUSY], settings].concat().concat());
+    let started = Instant::now();
+    let lines = place.trained("whole", &settings).stderr.lines().count();
+    let whole = started.elapsed();
+    let before = place.names(".");
+
+    let (mut dice, mut kills) = (Stream::new(seed), 0);
+    while kills < KILLS {
+        kills += killed_until_done(place, &settings, lines, whole, &mut dice);
+        place.same("whole", "killed");
+        for folder in ["", "/checkpoints", "/snapshots"] {
+            if place.path(&format!("whole{folder}")).exists() {
+                let [whole, killed] = ["whole", "killed"].map(|run| place.names(&format!("{run}{folder}")));
+                assert_eq!(whole, killed, "no scraps");
+            }
+        }
+        place.remove("killed");
+        assert_eq!(place.names("."), before, "no scraps beside the run");
+    }
+    println!("{kills} kills in {:.1} s", started.elapsed().as_secs_f64());
+}
+
+/// Starts and kills a run until it comes to its end; returns how many kills met it alive.
+fn killed_until_done(
+    place: &Workplace,
+    settings: &[&str],
+    lines: usize,
+    whole: Duration,
+    dice: &mut Stream,
+) -> usize {
+    for attempt in 0..ATTEMPTS {
+        let threads = ["1", "2"][attempt % 2];
+        let arguments = [settings, &["--resume", "--threads", threads]].concat();
+        // Now by the clock, which meets the start and the writing of large files, now somewhere behind a printed line.
+        let (lines, pause) = match dice.below(2) {
+            0 => (0, whole.mul_f64(0.7 * dice.uniform())),
+            _ => (1 + dice.below(lines / 2), Duration::from_micros(dice.below(10_000) as u64)),
+        };
+        if !killed(place, &arguments, lines, pause) {
+            return attempt;
+        }
+    }
+    place.trained("killed", &[settings, &["--resume", "--quiet"]].concat());
+    ATTEMPTS
+}
+
+/// Kills a run when it has printed so many lines and a pause is over; returns whether it was alive then.
+fn killed(place: &Workplace, arguments: &[&str], lines: usize, pause: Duration) -> bool {
+    let (mut child, mut stderr) = place.started("killed", arguments);
+    let mut told = String::new();
+    for _ in 0..lines {
+        stderr.read_line(&mut told).expect("text");
+    }
+    thread::sleep(pause);
+    child.kill().expect("a child of this process");
+    stderr.read_to_string(&mut told).expect("text");
+    let status = child.wait().expect("an end");
+    assert!(status.success() || status.signal() == Some(SIGKILL), "{status}:\n{told}");
+    !status.success()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+#[test]
+fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
+    let place = Workplace::translating();
+    let (text, mut shards) = (corpus(60), [String::new(), String::new(), String::new()]);
+    text.lines().enumerate().for_each(|(i, line)| shards[i % 3] += &format!("{line}\n"));
+    ["a.gz", "b.gz", "c.gz"].iter().zip(&shards).for_each(|(name, shard)| place.write(name, gzip(shard)));
+    place.write("test.tsv", corpus(10));
+    let streamed = [
+        "task.train=[\"a.gz\", \"b.gz\", \"c.gz\"]",
+        "task.test=test.tsv",
+        "data.shuffle_buffer=16",
+        "training.max_tokens=96",
+        "training.accumulate=2",
+        "training.clip_norm=0.5",
+    ];
+    survives(&place, 1, &[BYTE_PAIRS, &streamed]);
+}
+
+#[test]
+fn so_does_a_moving_average_with_r_drop_and_a_beam() {
+    let ema = [
+        "training.export=ema",
+        "training.ema=0.9",
+        "training.r_drop={ alpha = 1.0, after = 10 }",
+        "validation.beam=2",
+        "decoding.beam=3",
+        "decoding.length_penalty={ form = \"wu\", alpha = 0.6 }",
+    ];
+    survives(&Workplace::translating(), 2, &[BYTE_PAIRS, &ema]);
+}
+
+#[test]
+fn so_do_snapshots_of_the_last_validations_with_adamw() {
+    let average = [
+        "training.export=average",
+        "training.average={ of = \"last\", count = 3 }",
+        "training.optimizer=adamw",
+        "training.weight_decay=0.1",
+        "training.accumulate=2",
+    ];
+    survives(&Workplace::translating(), 3, &[&average]);
+}
+
+#[test]
+fn so_do_snapshots_of_the_best_validations_of_a_generated_task() {
+    let average = [
+        "task.kind=reverse",
+        "model.dropout=0.2",
+        "training.export=average",
+        "training.average={ of = \"best\", count = 2 }",
+        "training.keep=1",
+    ];
+    survives(&Workplace::new(), 4, &[&average]);
+}
+
+#[test]
+fn so_does_a_run_that_ends_early() {
+    let patient = [
+        "training.steps=1000",
+        "training.schedule=constant",
+        "training.learning_rate=1e-9", // nothing is learned, so nothing is ever better
+        "validation.metric=exact",
+        "validation.patience=6",
+        "data.shuffle_buffer=59",
+    ];
+    let place = Workplace::translating();
+    survives(&place, 5, &[&patient]);
+    assert_eq!(place.metrics("whole").pop().expect("a line")["step"], 49);
+}
+
+#[test]
+fn so_does_a_run_that_started_from_another_ones_weights() {
+    let place = Workplace::translating();
+    place.trained("base", &["--quiet"]);
+    place.write("train.tsv", corpus(90));
+    survives(&place, 6, &[&["training.init_from=base", "training.ema=0.5", "training.export=ema"]]);
+}

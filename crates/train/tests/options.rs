@@ -1,0 +1,190 @@
+//! What the optimizer, the choice of weights, patience and another run's weights do to a run.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use common::samples::corpus;
+use common::{Workplace, set};
+use safetensors::SafeTensors;
+use train::task::Task;
+use train::{RunConfig, start};
+
+/// The tensors of a file with their shapes, by name.
+fn tensors(bytes: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    let file = SafeTensors::deserialize(bytes).expect("safetensors");
+    let numbers = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    file.iter().map(|(name, view)| (name.to_string(), (view.shape().to_vec(), numbers(view.data())))).collect()
+}
+
+/// The largest difference between the weights of two models of one shape.
+fn farthest(one: &[u8], other: &[u8]) -> f32 {
+    let (one, other) = (tensors(one), tensors(other));
+    assert!(one.keys().eq(other.keys()));
+    let pairs = one.values().zip(other.values()).flat_map(|(one, other)| one.1.iter().zip(&other.1));
+    pairs.map(|(one, other)| (one - other).abs()).fold(0.0, f32::max)
+}
+
+/// The steps of the lines with a key.
+fn steps(place: &Workplace, run: &str, key: &str) -> Vec<u64> {
+    let lines = place.metrics(run);
+    lines.iter().filter(|line| line.get(key).is_some()).map(|line| line["step"].as_u64().expect("a step")).collect()
+}
+
+/// Learns next to nothing.
+const STILL: &[&str] = &["training.schedule=constant", "training.learning_rate=1e-9"];
+
+#[test]
+fn training_starts_from_the_weights_of_another_run() {
+    let place = Workplace::new();
+    place.trained("base", &["--quiet"]);
+    let brief = set(&[STILL, &["training.steps=1"]].concat());
+    place.trained("fresh", &[&brief[..], &["--quiet", "--seed", "9"]].concat());
+    place.trained("tuned", &[&brief[..], &["--quiet", "--seed", "9", "--init-from", "base"]].concat());
+    assert!(farthest(&place.weights("base"), &place.weights("tuned")) < 1e-7);
+    assert!(farthest(&place.weights("base"), &place.weights("fresh")) > 0.1);
+
+    let setting = ["--quiet", "--seed", "9", "--set", "training.init_from=base"];
+    place.trained("set", &[&brief[..], &setting].concat());
+    place.same("tuned", "set");
+    assert_eq!(place.text("tuned/config.toml"), place.text("set/config.toml"));
+}
+
+#[test]
+fn it_goes_on_when_the_other_run_has_gone() {
+    let place = Workplace::new();
+    place.trained("base", &["--quiet"]);
+    let from = ["--quiet", "--init-from", "base"];
+    place.trained("whole", &from);
+    place.copy("whole", "resumed");
+    place.remove("resumed/checkpoints/step-20");
+    place.remove("base");
+    place.trained("resumed", &[&from[..], &["--resume"]].concat());
+    place.same("whole", "resumed");
+}
+
+#[test]
+fn the_vocabularies_of_the_other_run_are_taken_over_whatever_the_corpus_says() {
+    let place = Workplace::translating();
+    place.trained("base", &["--quiet"]);
+    place.write("train.tsv", corpus(40).replace("cat", "hen"));
+    place.trained("tuned", &["--quiet", "--init-from", "base"]);
+    for name in ["source.tokenizer.json", "target.tokenizer.json"] {
+        assert_eq!(place.text(&format!("tuned/{name}")), place.text(&format!("base/{name}")));
+    }
+    place.trained("fresh", &["--quiet"]);
+    assert_ne!(place.text("fresh/source.tokenizer.json"), place.text("base/source.tokenizer.json"));
+}
+
+#[test]
+fn patience_ends_a_run_that_gets_no_better() {
+    let place = Workplace::new();
+    let patient = ["training.steps=200", "validation.every=2", "validation.patience=3", "training.checkpoint_every=5"];
+    let settings = set(&[STILL, &patient].concat());
+    let ran = place.trained("run", &settings);
+    ran.tells(&["nothing better in 3 validations: done early", "test, best weights"]);
+    assert_eq!(steps(&place, "run", "validation"), [2, 4, 6, 8]);
+    assert_eq!(steps(&place, "run", "test"), [8]);
+    assert_eq!(place.names("run/checkpoints"), ["step-5", "step-8"]);
+    let before = place.snapshot();
+    place.trained("run", &[&settings[..], &["--resume"]].concat()).tells(&["run is already finished"]);
+    assert!(before == place.snapshot());
+}
+
+#[test]
+fn the_mean_of_the_last_validations_weights_is_exported_and_measured() {
+    let place = Workplace::new();
+    let average = "training.average={ of = \"last\", count = 3 }";
+    let settings = ["training.export=average", average, "validation.every=4"];
+    place.trained("run", &set(&settings)).tells(&["validation of the average of 3 validations' weights"]);
+    mean_of(&place, &[12, 16, 20]);
+}
+
+#[test]
+fn so_is_that_of_the_best_ones() {
+    let place = Workplace::new();
+    let average = "training.average={ of = \"best\", count = 2 }";
+    // Too fast to get better all the time.
+    let rate = ["training.schedule=constant", "training.learning_rate=0.1", "training.warmup_steps=1"];
+    let settings = ["training.export=average", average, "validation.every=2", "validation.metric=nll"];
+    place.trained("run", &set(&[&rate[..], &settings].concat()));
+
+    let lines = place.metrics("run");
+    let validations = lines.iter().filter(|line| line.get("best").is_some());
+    let mut scores: Vec<(f64, u64)> = validations
+        .map(|line| (line["validation"]["nll"].as_f64().expect("a number"), line["step"].as_u64().expect("a step")))
+        .collect();
+    assert_eq!(scores.len(), 10);
+    scores.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut best = [scores[0].1, scores[1].1];
+    best.sort();
+    assert_ne!(best, [18, 20], "the best shall not be the last");
+    mean_of(&place, &best);
+}
+
+/// Expects the exported weights to be the mean of the snapshots of these steps, and a line of metrics that says so.
+fn mean_of(place: &Workplace, expected: &[u64]) {
+    let lines = place.metrics("run");
+    let line = lines.iter().find(|line| line.get("average_of").is_some()).expect("a line");
+    assert_eq!(line["average_of"], serde_json::json!(expected));
+    assert!(line["validation"]["nll"].is_number(), "{line}");
+
+    let snapshots: Vec<_> =
+        expected.iter().map(|step| tensors(&place.read(&format!("run/snapshots/step-{step}.safetensors")))).collect();
+    for (name, (shape, values)) in tensors(&place.weights("run")) {
+        assert_eq!(shape, snapshots[0][&name].0);
+        for (i, value) in values.into_iter().enumerate() {
+            let sum: f64 = snapshots.iter().map(|tensors| f64::from(tensors[&name].1[i])).sum();
+            assert_eq!(value, (sum / snapshots.len() as f64) as f32, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_moving_average_is_exported_and_measured_in_place_of_the_weights() {
+    let place = Workplace::new();
+    let settings = ["training.export=ema", "training.ema=0.9", "validation.every=20", "training.checkpoint_every=20"];
+    place.trained("plain", &["--quiet", "--set", "validation.every=20"]);
+    place.trained("run", &[&set(&settings)[..], &["--quiet"]].concat());
+    assert_eq!(place.names("run/checkpoints/step-20").len(), 4, "it is part of a checkpoint");
+    let checkpoint = |run: &str, name: &str| place.read(&format!("{run}/checkpoints/step-20/{name}.safetensors"));
+    assert_eq!(farthest(&checkpoint("plain", "model"), &checkpoint("run", "model")), 0.0, "training does not see it");
+    assert!(farthest(&checkpoint("run", "model"), &place.weights("run")) > 1e-3);
+    let (average, exported) = (tensors(&checkpoint("run", "ema")), tensors(&place.weights("run")));
+    for (name, (_, values)) in exported {
+        assert_eq!(average[&name].1, values, "{name}");
+    }
+}
+
+#[test]
+fn adamw_is_adam_but_for_its_decay_of_matrices() {
+    let place = Workplace::new();
+    let (rate, decay) = (0.125, 0.5);
+    let rate_setting = format!("training.learning_rate={rate}");
+    let settings = ["training.steps=1", "training.schedule=constant", &rate_setting, "training.warmup_steps=1"];
+    let trained = |run: &str, more: &[&str]| {
+        place.trained(run, &[&set(&[&settings, more].concat())[..], &["--quiet"]].concat());
+        tensors(&place.weights(run))
+    };
+    let adam = trained("adam", &[]);
+    assert_eq!(adam, trained("without", &["training.optimizer=adamw"]));
+    let adamw = trained("adamw", &["training.optimizer=adamw", &format!("training.weight_decay={decay}")]);
+
+    let initial = initial_weights(&place.path("tiny.toml"));
+    assert_eq!(initial.len(), adam.len());
+    for (name, (shape, values)) in adam {
+        for (i, value) in values.into_iter().enumerate() {
+            let decayed = if shape.len() > 1 { rate * decay * initial[&name][i] } else { 0.0 };
+            assert!((value - adamw[&name].1[i] - decayed).abs() < 1e-6, "{name}[{i}]");
+        }
+    }
+}
+
+fn initial_weights(config: &Path) -> BTreeMap<String, Vec<f32>> {
+    let config = RunConfig::load(config, &[]).expect("a configuration");
+    let task = Task::new(&config, None).expect("a task");
+    let device = model::backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+    let model = start::model(&config, &task, &device).expect("a model");
+    model::weights::collect(&model).into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
+}
