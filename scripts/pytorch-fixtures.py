@@ -7,6 +7,7 @@ small and with fixed weights, so that the Rust model is measured against
 PyTorch and not against a second copy of itself.
 
     python scripts/pytorch-fixtures.py            # rewrite all fixtures
+    python scripts/pytorch-fixtures.py NAME …     # rewrite these
     python scripts/pytorch-fixtures.py --check    # regenerate elsewhere and compare
 
 Needs torch (a CPU build is enough), numpy and safetensors.
@@ -539,6 +540,47 @@ def model_case(name, config, vocabularies, lengths, dtype):
     return result
 
 
+def maps_case(name, config, vocabularies, lengths, dtype):
+    """The attention weights of a whole model, from the forward pass itself."""
+    numbers = Numbers(name)
+    model = Model(config, *vocabularies, dtype)
+    names = dict(model_names(model))
+    initialise(names, numbers)
+    with torch.no_grad():
+        for matrix, row in model.pad_rows():
+            matrix[row] = 0.0
+    source, target_input, target_output = batch_of(numbers, lengths, *vocabularies)
+    result = {
+        **weights_of(names),
+        "source": source,
+        "target_input": target_input,
+        "target_output": target_output,
+    }
+
+    # PyTorch's layers do not ask their attention for its weights, so we do.
+    def ask(_module, inputs, options):
+        return inputs, {**options, "need_weights": True, "average_attn_weights": False}
+
+    def keep(key):
+        def hook(_module, _inputs, output):
+            result[key] = output[1].detach().clone()
+
+        return hook
+
+    for kind, side, part in [
+        ("encoder", "encoder", "self_attn"),
+        ("decoder", "decoder", "self_attn"),
+        ("cross", "decoder", "multihead_attn"),
+    ]:
+        for i, layer in enumerate(getattr(model.transformer, side).layers):
+            attention = getattr(layer, part)
+            attention.register_forward_pre_hook(ask, with_kwargs=True)
+            attention.register_forward_hook(keep(f"map.{kind}.{i}"))
+    logits = model(source, target_input)
+    result["output.logits"] = logits.detach()
+    return {key: x.clone() for key, x in result.items()}
+
+
 # The list of files
 
 
@@ -616,6 +658,14 @@ def cases():
     )
     yield model(f"{name}output_bias", replace(shallow, output_bias=True), padded)
 
+    for norm in ["post", "pre"]:
+        config = Config(norm=norm, encoder_layers=2, decoder_layers=2)
+        yield (
+            f"attention_maps_{norm}",
+            metadata(config, source_vocab=17, target_vocab=17),
+            lambda name, dtype, config=config: maps_case(name, config, (17, 17), padded, dtype),
+        )
+
 
 # Is float32 good enough?
 
@@ -661,10 +711,16 @@ def rounding(single, double):
     return worst
 
 
-def write_all(folder):
+def write_all(folder, wanted=()):
+    """Writes the fixtures of these names, or all."""
+    unknown = set(wanted) - {name for name, _, _ in cases()}
+    if unknown:
+        sys.exit(f"no such fixture: {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     for name, details, run in cases():
+        if wanted and name not in wanted:
+            continue
         single, double = run(name, torch.float32), run(name, torch.float64)
         worst = rounding(single, double)
         shares = ", ".join(f"{kind} {share:.1%}" for kind, (share, _) in worst.items())
@@ -731,11 +787,13 @@ def main():
         action="store_true",
         help="regenerate into a temporary folder and compare with the kept files",
     )
-    if parser.parse_args().check:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="rewrite these fixtures alone")
+    arguments = parser.parse_args()
+    if arguments.check:
         check()
     else:
         FIXTURES.mkdir(parents=True, exist_ok=True)
-        write_all(FIXTURES)
+        write_all(FIXTURES, arguments.names)
 
 
 if __name__ == "__main__":

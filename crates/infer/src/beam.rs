@@ -5,8 +5,6 @@
 //! hypotheses and its best living one, at its present length, is no better than the worst of them. This is the procedure
 //! of Hugging Face transformers (with `early_stopping = False`), so that results can be compared.
 
-use std::cmp::Ordering;
-
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use model::batch::SourceBatch;
 use model::cache::DecoderCache;
@@ -17,6 +15,7 @@ use text::END_ID;
 use crate::config::LengthPenalty;
 use crate::decoded::{Decoded, Hypothesis, Source};
 use crate::error::InferError;
+use crate::logits::{largest, log_sum_exp};
 
 /// How wide to search, and how lengths compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +63,8 @@ pub fn beam_search(
     let memory = model.encode(SourceBatch::new(&sentences, sizes, device), &mut pass);
     let mut cache = model.cache(&memory);
     let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); sources.len()];
-    let start = |sentence| Search { sentence, living: vec![Living { ids: vec![], log_probability: 0.0 }], finished: vec![] };
+    let start =
+        |sentence| Search { sentence, living: vec![Living { ids: vec![], log_probability: 0.0 }], finished: vec![] };
     let mut searches: Vec<Search> = (0..sources.len()).map(start).collect();
     while !searches.is_empty() {
         let logits = next_logits(model, &searches, &mut cache, sizes, device, &mut pass)?;
@@ -174,7 +174,9 @@ impl Search {
             all.extend(largest(logits, count).into_iter().map(continuation));
         }
         // Equal ones in the order of hypotheses and ids, so that nothing depends on chance.
-        all.sort_by(|a, b| b.log_probability.total_cmp(&a.log_probability).then((a.from, a.token).cmp(&(b.from, b.token))));
+        all.sort_by(|a, b| {
+            b.log_probability.total_cmp(&a.log_probability).then((a.from, a.token).cmp(&(b.from, b.token)))
+        });
         all.truncate(count);
         all
     }
@@ -184,50 +186,5 @@ impl Search {
         let mut finished = std::mem::take(&mut self.finished);
         finished.sort_by(Hypothesis::best_first);
         finished
-    }
-}
-
-fn log_sum_exp(logits: &[f32]) -> f64 {
-    let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&x| f64::from((x - peak).exp())).sum();
-    f64::from(peak) + sum.ln()
-}
-
-/// The places of the `count` largest values; of equal ones the first.
-fn largest(values: &[f32], count: usize) -> Vec<u32> {
-    let order = |a: &u32, b: &u32| -> Ordering {
-        values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b))
-    };
-    let mut best: Vec<u32> = Vec::with_capacity(count + 1);
-    let mut least = f32::NEG_INFINITY;
-    for (place, &value) in values.iter().enumerate() {
-        if best.len() == count && value <= least {
-            continue;
-        }
-        let place = place as u32;
-        let at = best.partition_point(|other| order(other, &place) == Ordering::Less);
-        best.insert(at, place);
-        best.truncate(count);
-        if best.len() == count {
-            least = values[best[count - 1] as usize];
-        }
-    }
-    best
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_largest_values_in_order() {
-        let values = [1.0, 5.0, -2.0, 5.0, 3.0, 0.0];
-        assert_eq!(largest(&values, 3), [1, 3, 4]);
-        assert_eq!(largest(&values, 9), [1, 3, 4, 0, 5, 2]);
-    }
-
-    #[test]
-    fn log_sum_exp_of_large_numbers() {
-        assert!((log_sum_exp(&[1000.0, 1000.0]) - 1000.0 - 2f64.ln()).abs() < 1e-9);
     }
 }

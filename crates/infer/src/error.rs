@@ -35,6 +35,15 @@ pub enum InferError {
          split the text, or train with a larger model.max_length"
     )]
     TooLong { number: usize, found: usize, limit: usize },
+    #[error(
+        "the target: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
+         shorten it, or train with a larger model.max_length"
+    )]
+    TargetTooLong { found: usize, limit: usize },
+    #[error("the {side} has no tokens: expected at least one, or there is nothing to attend to; give it a word")]
+    NoTokens { side: &'static str },
+    #[error("cannot draw the picture: {0}")]
+    Picture(String),
     #[error("{origin} is not valid UTF-8; convert the input, for example with iconv")]
     Utf8 { origin: String },
     #[error("{origin}: {source}")]

@@ -7,11 +7,13 @@ compile_error!(
      for example `cargo run -p infer --no-default-features --features wgpu -- …`"
 );
 
+pub mod attend;
 pub mod beam;
 pub mod config;
 pub mod decoded;
 pub mod error;
 pub mod greedy;
+mod logits;
 pub mod stream;
 pub mod trained;
 pub mod translator;

@@ -32,10 +32,10 @@ pub struct Translator<'a> {
 const MOST_ROWS: usize = 256;
 
 /// A source ready for the model, with its place in the input.
-struct Encoded {
+pub(crate) struct Encoded {
     at: usize,
-    ids: Vec<u32>,
-    limit: usize,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) limit: usize,
 }
 
 impl<'a> Translator<'a> {
@@ -83,7 +83,7 @@ impl<'a> Translator<'a> {
     }
 
     /// The best translation of each source, greedily or by beam search.
-    fn decode(&self, sources: &[Source]) -> Result<Vec<Decoded>, InferError> {
+    pub(crate) fn decode(&self, sources: &[Source]) -> Result<Vec<Decoded>, InferError> {
         let TrainedModel { model, sizes, device, decoding, .. } = self.trained;
         if decoding.beam == 1 {
             return greedy(model, *sizes, sources, device);
@@ -95,7 +95,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Encodes the texts that are not empty.
-    fn encode(&self, texts: &[String], first_line: usize) -> Result<Vec<Encoded>, InferError> {
+    pub(crate) fn encode(&self, texts: &[String], first_line: usize) -> Result<Vec<Encoded>, InferError> {
         let mut encoded = Vec::new();
         for (at, text) in texts.iter().enumerate() {
             let mut ids = self.trained.source_tokenizer.encode(text)?;

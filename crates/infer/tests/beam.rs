@@ -54,7 +54,8 @@ impl Small {
             let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
             f64::from(row[id as usize]) - sum.ln()
         };
-        let sentence = |(at, target): (usize, &Vec<u32>)| target.iter().zip(0..).map(|(&id, place)| token(at, place, id)).sum();
+        let sentence =
+            |(at, target): (usize, &Vec<u32>)| target.iter().zip(0..).map(|(&id, place)| token(at, place, id)).sum();
         targets.iter().enumerate().map(sentence).collect()
     }
 }
@@ -63,7 +64,8 @@ impl Small {
 fn all_targets() -> Vec<Vec<u32>> {
     let (mut all, mut prefixes) = (Vec::new(), vec![vec![]]);
     for _ in 0..LIMIT {
-        let longer = |prefix: &Vec<u32>| (0..VOCABULARY as u32 - 1).map(|id| [&prefix[..], &[id]].concat()).collect::<Vec<_>>();
+        let longer =
+            |prefix: &Vec<u32>| (0..VOCABULARY as u32 - 1).map(|id| [&prefix[..], &[id]].concat()).collect::<Vec<_>>();
         let (ended, open): (Vec<_>, Vec<_>) =
             prefixes.iter().flat_map(longer).partition(|target| target.last() == Some(&END_ID));
         all.extend(ended);

@@ -77,8 +77,8 @@ impl MultiHeadAttention {
         let queries = self.split_heads(linear::apply(&self.query, x));
         let (keys, values) = (attended.keys.clone(), attended.values.clone());
         let context = if pass.records() {
-            let weights = attention_weights(queries, keys, mask);
-            pass.record(kind, &weights);
+            let weights = attention_weights(queries.clone(), keys, mask);
+            pass.record(kind, &weights, &queries, attended);
             pass.dropout(weights, self.dropout).matmul(values)
         } else {
             attention(queries, keys, values, mask.map(Mask::tensor), pass.drawn(self.dropout))

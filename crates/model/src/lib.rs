@@ -47,5 +47,5 @@ pub use cache::DecoderCache;
 pub use config::{ModelConfig, VocabularySizes};
 pub use error::ConfigError;
 pub use mask::Mask;
-pub use pass::{AttentionMaps, Pass};
+pub use pass::{AttentionMaps, AttentionVectors, Pass};
 pub use transformer::{Memory, Transformer};

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use kernels::Dropout;
 
+use crate::attention::KeysValues;
 use crate::random;
 
 /// Which of the three attentions of figure 1 a layer performs.
@@ -24,6 +25,30 @@ pub struct AttentionMaps {
     pub cross: Vec<Tensor<4>>,
 }
 
+/// What those weights are made of, of every layer and head: per kind one entry a layer.
+#[derive(Clone, Debug, Default)]
+pub struct AttentionVectors {
+    pub encoder: Vec<HeadVectors>,
+    pub decoder: Vec<HeadVectors>,
+    pub cross: Vec<HeadVectors>,
+}
+
+/// What one layer's heads compare and gather.
+#[derive(Clone, Debug)]
+pub struct HeadVectors {
+    /// `[batch, head, query, head_size]`.
+    pub queries: Tensor<4>,
+    /// Keys and values, each `[batch, head, key, head_size]`.
+    pub attended: KeysValues,
+}
+
+/// Where a pass leaves what it records.
+#[derive(Debug)]
+struct Recorder<'a> {
+    maps: &'a mut AttentionMaps,
+    vectors: Option<&'a mut AttentionVectors>,
+}
+
 /// One pass through the network.
 ///
 /// Layers take it by mutable reference and are otherwise pure functions of their inputs, so nothing is hidden in them.
@@ -31,7 +56,7 @@ pub struct AttentionMaps {
 pub struct Pass<'a> {
     dropout_key: Option<u64>,
     sites: u64,
-    recorder: Option<&'a mut AttentionMaps>,
+    recorder: Option<Recorder<'a>>,
 }
 
 impl<'a> Pass<'a> {
@@ -47,7 +72,12 @@ impl<'a> Pass<'a> {
 
     /// As [`inference`](Self::inference), keeping every attention map in `maps`.
     pub fn recording(maps: &'a mut AttentionMaps) -> Self {
-        Self { recorder: Some(maps), ..Self::default() }
+        Self { recorder: Some(Recorder { maps, vectors: None }), ..Self::default() }
+    }
+
+    /// As [`recording`](Self::recording), keeping in `vectors` what the maps are made of.
+    pub fn recording_vectors(maps: &'a mut AttentionMaps, vectors: &'a mut AttentionVectors) -> Self {
+        Self { recorder: Some(Recorder { maps, vectors: Some(vectors) }), ..Self::default() }
     }
 
     /// Zeroes each element with probability `rate` and scales the rest by 1 / (1 − rate), in training only
@@ -71,14 +101,28 @@ impl<'a> Pass<'a> {
         self.recorder.is_some()
     }
 
-    pub(crate) fn record(&mut self, kind: AttentionKind, weights: &Tensor<4>) {
-        if let Some(maps) = &mut self.recorder {
-            match kind {
-                AttentionKind::Encoder => maps.encoder.push(weights.clone()),
-                AttentionKind::Decoder => maps.decoder.push(weights.clone()),
-                AttentionKind::Cross => maps.cross.push(weights.clone()),
-            }
-        }
+    /// Keeps the weights of one layer, `[batch, head, query, key]`, and what they were made of, where that is asked for.
+    pub(crate) fn record(
+        &mut self,
+        kind: AttentionKind,
+        weights: &Tensor<4>,
+        queries: &Tensor<4>,
+        attended: &KeysValues,
+    ) {
+        let Some(Recorder { maps, vectors }) = &mut self.recorder else { return };
+        let layers = match kind {
+            AttentionKind::Encoder => &mut maps.encoder,
+            AttentionKind::Decoder => &mut maps.decoder,
+            AttentionKind::Cross => &mut maps.cross,
+        };
+        layers.push(weights.clone());
+        let Some(vectors) = vectors else { return };
+        let layers = match kind {
+            AttentionKind::Encoder => &mut vectors.encoder,
+            AttentionKind::Decoder => &mut vectors.decoder,
+            AttentionKind::Cross => &mut vectors.cross,
+        };
+        layers.push(HeadVectors { queries: queries.clone(), attended: attended.clone() });
     }
 }
 

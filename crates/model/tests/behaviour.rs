@@ -7,10 +7,10 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use common::{
     assert_close, assert_gradients, batch, devices, ragged_pairs, small_config, small_model, small_sizes, values,
 };
-use model::loss::Objective;
 use model::attention::attention_weights;
 use model::batch::{SourceBatch, padded};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::loss::Objective;
 use model::{AttentionMaps, Batch, Mask, ModelConfig, Pass, Transformer, weights};
 
 const ROUNDING: f32 = 1e-5;
@@ -132,7 +132,8 @@ fn four_parts_of_a_batch_add_up_to_the_batch() {
         let pairs: Vec<_> = ragged_pairs().into_iter().chain([(vec![5, 5, 0], vec![5, 4, 0])]).collect();
         let tokens: usize = pairs.iter().map(|(_, target)| target.len()).sum();
         let gradients = |pairs: &[(Vec<u32>, Vec<u32>)]| {
-            let loss = model.loss(&batch(pairs, small_sizes(), &device), Objective::smoothed(0.1), &mut Pass::inference());
+            let loss =
+                model.loss(&batch(pairs, small_sizes(), &device), Objective::smoothed(0.1), &mut Pass::inference());
             let backward = (loss.smoothed / tokens as f64).backward();
             weights::collect_gradients(&model, &GradientsParams::from_grads(backward, &model))
         };

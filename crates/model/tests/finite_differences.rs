@@ -7,8 +7,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
 use common::{batch, devices, ragged_pairs, small_config, small_sizes};
-use model::loss::Objective;
 use model::config::{Activation, NormKind, NormOrder};
+use model::loss::Objective;
 use model::{ModelConfig, Pass, Transformer, weights};
 
 /// Adds `by` to one element of one parameter, counted over the whole model.
@@ -56,7 +56,8 @@ fn autodiff_agrees_with_finite_differences() {
         for config in &configs {
             let model = Transformer::new(config, small_sizes(), 3, &device).unwrap();
             let batch = batch(&ragged_pairs(), small_sizes(), &device);
-            let loss = |model: &Transformer| model.loss(&batch, Objective::smoothed(0.1), &mut Pass::inference()).smoothed;
+            let loss =
+                |model: &Transformer| model.loss(&batch, Objective::smoothed(0.1), &mut Pass::inference()).smoothed;
             let value = |model: Transformer| loss(&model).into_data().iter::<f64>().next().unwrap();
 
             let backward = loss(&model).backward();

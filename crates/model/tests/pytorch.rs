@@ -6,12 +6,12 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use common::{Fixture, assert_close, assert_gradients, devices, transformer_fixtures, values};
-use model::loss::Objective;
-use model::attention::MultiHeadAttention;
+use model::attention::{MultiHeadAttention, attention_weights};
 use model::decoder::DecoderLayer;
 use model::encoder::EncoderLayer;
+use model::loss::Objective;
 use model::pass::AttentionKind;
-use model::{AttentionMaps, Mask, Pass, weights};
+use model::{AttentionMaps, AttentionVectors, Mask, Pass, weights};
 
 const OUTPUT: f32 = 1e-5;
 const GRADIENT: (f64, f64) = (1e-4, 1e-6);
@@ -145,6 +145,57 @@ fn whole_transformers() {
             model.embeddings.freeze_padding(&mut gradients);
             let found = weights::collect_gradients(&model, &gradients);
             assert_gradients(&found, &fixture.under("gradient."), GRADIENT.0, GRADIENT.1);
+        }
+    }
+}
+
+/// The attention weights of each layer and head of a whole model, and what they are made of.
+#[test]
+fn attention_maps_of_whole_transformers() {
+    for name in ["attention_maps_post", "attention_maps_pre"] {
+        let fixture = Fixture::load(name);
+        for device in devices() {
+            let (model, batch) = (fixture.transformer(&device), fixture.batch(&device));
+            let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
+            let logits = model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
+            assert_close(name, &values(logits), fixture.floats("output.logits"), OUTPUT);
+            for (kind, maps, vectors) in [
+                ("encoder", &maps.encoder, &vectors.encoder),
+                ("decoder", &maps.decoder, &vectors.decoder),
+                ("cross", &maps.cross, &vectors.cross),
+            ] {
+                assert_eq!((maps.len(), vectors.len()), (2, 2), "{kind}");
+                let causal = Mask::causal(batch.target_input.dims()[1], &device);
+                let mask = if kind == "decoder" { Some(&causal) } else { batch.source.mask.as_ref() };
+                for (layer, (map, vectors)) in maps.iter().zip(vectors).enumerate() {
+                    let key = format!("map.{kind}.{layer}");
+                    assert_close(&key, &values(map.clone()), fixture.floats(&key), OUTPUT);
+                    let (queries, keys) = (vectors.queries.clone(), vectors.attended.keys.clone());
+                    assert_eq!(vectors.attended.values.dims(), keys.dims(), "{key}");
+                    assert_eq!(values(attention_weights(queries, keys, mask)), values(map.clone()), "{key}");
+                }
+            }
+        }
+    }
+}
+
+/// Watching changes nothing, and a pass that was not asked to keep anything keeps nothing.
+#[test]
+fn what_is_recorded_is_what_was_asked_for() {
+    let fixture = Fixture::load("attention_maps_post");
+    for device in devices() {
+        let (model, batch) = (fixture.transformer(&device), fixture.batch(&device));
+        let (mut alone, mut maps, mut vectors) =
+            (AttentionMaps::default(), AttentionMaps::default(), AttentionVectors::default());
+        let unwatched = values(model.forward(&batch, &mut Pass::inference()));
+        let watched = values(model.forward(&batch, &mut Pass::recording(&mut alone)));
+        model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
+        assert_close("logits", &watched, &unwatched, OUTPUT);
+        for (alone, with_vectors) in
+            [(&alone.encoder, &maps.encoder), (&alone.decoder, &maps.decoder), (&alone.cross, &maps.cross)]
+        {
+            let all = |maps: &Vec<Tensor<4>>| maps.iter().map(|map| values(map.clone())).collect::<Vec<_>>();
+            assert_eq!(all(alone), all(with_vectors));
         }
     }
 }

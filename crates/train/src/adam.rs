@@ -38,8 +38,7 @@ impl Adam {
 
     /// The model after update number `step` (from 1) with its gradients; parameters without one stay as they are.
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
-        let rates =
-            Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
+        let rates = Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
         model.map(&mut Update { adam: self, path: Path::default(), gradients, rates })
     }
 

@@ -67,14 +67,9 @@ const EMA: &str = "ema.safetensors";
 ///
 /// # Errors
 /// A full disk, for one; the checkpoints before it stay.
-pub fn save(
-    folder: &RunFolder,
-    learner: &Learner,
-    state: &State,
-    keep: usize,
-) -> Result<(), TrainError> {
+pub fn save(folder: &RunFolder, learner: &Learner, state: &State, keep: usize) -> Result<(), TrainError> {
     let checkpoints = folder.path().join(CHECKPOINTS);
-    fs::create_dir_all(&checkpoints).map_err(write_error(&checkpoints, "creating the folder"))?;
+    run_folder::make_folder(&checkpoints)?;
     let path = checkpoints.join(format!("step-{}", state.step));
     if path.is_dir() {
         return Ok(()); // whole, since it was moved into place; and what a step leads to is a function of the run
@@ -106,6 +101,11 @@ fn tidy(folder: &Path, keep: usize) -> Result<(), TrainError> {
     snapshots::keep_only(folder, &counted_on)
 }
 
+/// Whether a run folder has a checkpoint to go on from.
+pub fn exists(folder: &Path) -> bool {
+    list(folder).is_ok_and(|found| !found.is_empty())
+}
+
 /// The newest checkpoint, its weights in a model like `blank`, or `None` where there is none yet. What a kill kept
 /// [`save`] from removing is removed once the checkpoint has proved sound.
 ///
@@ -121,7 +121,8 @@ pub fn load_latest(folder: &Path, blank: &Transformer, keep: usize) -> Result<Op
         let read = weights::from_safetensors(&read(name)?).map_err(|error| broken(format!("{name}: {error}")));
         read.map(|(tensors, _)| tensors)
     };
-    let model = weights::load(blank.clone(), tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
+    let model =
+        weights::load(blank.clone(), tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
     let moments = tensors(OPTIMIZER)?;
     check_moments(&moments, &model, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
     let ema = if path.join(EMA).exists() { tensors(EMA)? } else { Vec::new() };

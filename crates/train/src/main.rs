@@ -99,7 +99,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let run = RunFolder::examine(&output, existing, &config)?;
     let resumed = (run == Found::Resumable).then_some(&*output);
     let task = Task::new(&config, start::vocabularies(&config, resumed)?)?;
-    let model = start::model(&config, &task, &device)?;
+    let model = start::model(&config, &task, resumed, &device)?;
     // A GPU computes one part after the other; on a CPU each core takes one.
     let cores = if backend.is_gpu() { 1 } else { rayon::current_num_threads() };
     let workers = Workers::new(cores.min(config.training.accumulate))?;

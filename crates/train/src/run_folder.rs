@@ -221,6 +221,16 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     Ok(())
 }
 
+/// Makes a folder if there is none, in one that is there.
+pub(crate) fn make_folder(path: &Path) -> Result<(), TrainError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir(path).map_err(write_error(path, "creating the folder"))?;
+    fault::step();
+    sync_parent(path)
+}
+
 /// Replaces a file as a whole.
 pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let beside = scratch(path);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Average, AverageOf};
 use crate::error::TrainError;
 use crate::fault;
-use crate::run_folder::{replace_file, write_error};
+use crate::run_folder::{make_folder, replace_file, write_error};
 
 /// The weights of one validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,13 +61,13 @@ pub fn chosen(old: &[Snapshot], new: Snapshot, average: Average) -> Vec<Snapshot
 /// A full disk, for one.
 pub fn write(run: &Path, step: u64, tensors: &[NamedTensor]) -> Result<(), TrainError> {
     let (folder, path) = (run.join(FOLDER), file(run, step));
-    fs::create_dir_all(&folder).map_err(write_error(&folder, "creating the folder"))?;
+    make_folder(&folder)?;
     let bytes = weights::to_safetensors(tensors, &format!("{{\"step\":{step}}}"))
         .map_err(|source| TrainError::Weights { path: path.clone(), source })?;
     replace_file(&path, &bytes)
 }
 
-/// The mean of the snapshots' weights.
+/// The mean of the snapshots' weights, by name.
 ///
 /// # Errors
 /// A snapshot that is missing or damaged.
@@ -78,8 +78,10 @@ pub fn mean(run: &Path, snapshots: &[Snapshot]) -> Result<Vec<NamedTensor>, Trai
     let read = |snapshot: &Snapshot| {
         let path = file(run, snapshot.step);
         let bytes = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
-        let (tensors, _) =
-            weights::from_safetensors(&bytes).map_err(|source| TrainError::Weights { path, source })?;
+        let read = weights::from_safetensors(&bytes).map_err(|source| TrainError::Weights { path, source });
+        let (mut tensors, _) = read?;
+        // A file keeps no order.
+        tensors.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(tensors)
     };
     let all = snapshots.iter().map(read).collect::<Result<Vec<_>, TrainError>>()?;
@@ -112,8 +114,10 @@ mod tests {
     use super::*;
 
     fn tensors(values: [f32; 2]) -> Vec<NamedTensor> {
-        let tensor = |name: &str, values: Vec<f32>| NamedTensor { name: name.into(), shape: vec![values.len()], values };
-        vec![tensor("a", values.to_vec()), tensor("b", vec![values[0] * 10.0])]
+        let tensor =
+            |name: &str, values: Vec<f32>| NamedTensor { name: name.into(), shape: vec![values.len()], values };
+        let single = |i: u8| tensor(&char::from(b'b' + i).to_string(), vec![values[0] * f32::from(i)]);
+        [tensor("a", values.to_vec())].into_iter().chain((0..20).map(single)).collect()
     }
 
     #[test]

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 use infer::TrainedModel;
 use model::{ConfigError, Transformer, weights};
 
+use crate::checkpoint;
 use crate::config::RunConfig;
 use crate::error::TrainError;
 use crate::task::{Task, Vocabularies};
@@ -25,14 +26,21 @@ pub fn vocabularies(config: &RunConfig, resumed: Option<&Path>) -> Result<Option
     }
 }
 
-/// The model before the first update, on a device that differentiates.
+/// The model before the first update, on a device that differentiates. A run that goes on from a checkpoint of its own
+/// needs no other run any more.
 ///
 /// # Errors
 /// Another run whose folder cannot be read, or whose model is of another shape.
-pub fn model(config: &RunConfig, task: &Task, device: &Device) -> Result<Transformer, TrainError> {
+pub fn model(
+    config: &RunConfig,
+    task: &Task,
+    resumed: Option<&Path>,
+    device: &Device,
+) -> Result<Transformer, TrainError> {
     let differentiating = device.clone().autodiff();
     let invalid = |source| TrainError::Config { origin: "configuration".to_string(), source };
-    let Some(origin) = &config.training.init_from else {
+    let origin = config.training.init_from.as_ref().filter(|_| !resumed.is_some_and(checkpoint::exists));
+    let Some(origin) = origin else {
         return Transformer::new(&config.model, task.sizes(), config.training.seed, &differentiating).map_err(invalid);
     };
     let trained = TrainedModel::open(origin, device).map_err(TrainError::NothingToStartFrom)?;

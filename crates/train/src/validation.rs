@@ -59,11 +59,7 @@ pub struct Triple {
 ///
 /// # Errors
 /// A device that fails.
-pub fn validate(
-    trained: &TrainedModel,
-    samples: &[Sample],
-    config: &ValidationConfig,
-) -> Result<Report, TrainError> {
+pub fn validate(trained: &TrainedModel, samples: &[Sample], config: &ValidationConfig) -> Result<Report, TrainError> {
     let sources: Vec<String> = samples.iter().map(|sample| sample.pair.source.clone()).collect();
     let translations = Translator::new(trained, BATCH_TOKENS)?.translate(&sources, 1)?;
     let outputs: Vec<&str> = translations.iter().map(|translation| translation.text.as_str()).collect();

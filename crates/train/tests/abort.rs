@@ -8,13 +8,13 @@ use common::{Ran, Workplace, decode, set};
 
 /// Every kind of file is written, replaced and removed within a fraction of a second.
 const BRIEF: &[&str] = &[
-    "training.steps=4",
-    "training.log_every=3",
+    "training.steps=2",
+    "training.log_every=2",
     "training.checkpoint_every=1",
     "training.keep=1",
     "training.export=average",
     "training.average={ of = \"last\", count = 1 }",
-    "validation.every=2",
+    "validation.every=1",
     "validation.sentences=2",
     "validation.samples=1",
 ];
@@ -51,8 +51,8 @@ fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on(
         place.remove("broken");
         assert_eq!(place.names("."), ["tiny.toml", "whole"], "no scraps after step {steps}");
     }
-    // A folder of five files, two validations with two files each, four checkpoints of three files: three steps a file.
-    assert!(steps > 3 * (5 + 2 * 2 + 4 * 3), "the hook is called {steps} times only");
+    // A folder of five files, two validations with two files each, two checkpoints of three files: three steps a file.
+    assert!(steps > 3 * (5 + 2 * 2 + 2 * 3), "the hook is called {steps} times only");
 }
 
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]

@@ -56,7 +56,7 @@ fn a_run_folder_decodes_on_every_backend_to_the_same_text() {
     for trained_on in backends() {
         let folder = place.path().join(trained_on.to_string());
         let device = trained_on.open().unwrap();
-        let model = start::model(&config, &task, &device).unwrap();
+        let model = start::model(&config, &task, None, &device).unwrap();
         let workers = Workers::new(1).unwrap();
         let mut trainer = Trainer::new(&config, &task, model, &folder, false, device, workers).unwrap();
         let outcome = trainer.run(&Progress::new(30, 0, true), &AtomicBool::new(false)).unwrap();

@@ -3,9 +3,7 @@
 
 mod common;
 
-use std::io::Write;
-
-use common::samples::{TRANSLATE, corpus};
+use common::samples::{TRANSLATE, corpus, gzip};
 use common::{Workplace, set};
 
 #[test]
@@ -68,12 +66,6 @@ fn an_empty_corpus_is_named() {
         place.write(split, "");
         place.refuses("run", &["--set", "task.test=test.tsv"], &[split, "found no text", "right file"]);
     }
-}
-
-fn gzip(text: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text).expect("memory");
-    encoder.finish().expect("memory")
 }
 
 #[test]

@@ -12,9 +12,9 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use common::{Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values};
 use infer::greedy::{Source, greedy};
-use model::loss::Objective;
 use model::attention::attention_weights;
 use model::backend;
+use model::loss::Objective;
 use model::{Mask, Pass, weights};
 
 const OUTPUT: f32 = 1e-4;

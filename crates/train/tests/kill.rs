@@ -1,23 +1,25 @@
 //! Killed at random moments, again and again, and resumed each time: what comes out in the end is what an undisturbed
-//! run gives, byte for byte. There is nothing a process can do about SIGKILL, so it stands for a power cut.
+//! run gives, byte for byte. There is nothing a process can do about SIGKILL.
 #![cfg(unix)]
 
 mod common;
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::samples::corpus;
+use common::samples::{corpus, gzip};
 use common::{Workplace, set};
 use model::random::Stream;
 
 /// Kills that each test makes at least; there are six tests.
-const KILLS: usize = 5;
+const KILLS: usize = 8;
 /// Attempts after which a run is left alone, so that it comes to an end.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 12;
 const SIGKILL: i32 = 9;
+/// Longest wait for a file that is being written.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Lines, validations and checkpoints fall on different steps, and much of the time goes into writing.
 const BUSY: &[&str] = &[
@@ -38,9 +40,10 @@ fn survives(place: &Workplace, seed: u64, settings: &[&[&str]]) {
     let whole = started.elapsed();
     let before = place.names(".");
 
-    let (mut dice, mut kills) = (Stream::new(seed), 0);
+    let (mut dice, mut kills, mut saves) = (Stream::new(seed), 0, 0);
     while kills < KILLS {
-        kills += killed_until_done(place, &settings, lines, whole, &mut dice);
+        let (killed, saving) = killed_until_done(place, &settings, lines, whole, &mut dice);
+        (kills, saves) = (kills + killed, saves + saving);
         place.same("whole", "killed");
         for folder in ["", "/checkpoints", "/snapshots"] {
             if place.path(&format!("whole{folder}")).exists() {
@@ -51,41 +54,54 @@ fn survives(place: &Workplace, seed: u64, settings: &[&[&str]]) {
         place.remove("killed");
         assert_eq!(place.names("."), before, "no scraps beside the run");
     }
-    println!("{kills} kills in {:.1} s", started.elapsed().as_secs_f64());
+    println!("{kills} kills, {saves} of them in the middle of a file, in {:.1} s", started.elapsed().as_secs_f64());
 }
 
-/// Starts and kills a run until it comes to its end; returns how many kills met it alive.
+/// Starts and kills a run until it comes to its end; returns how many kills met it alive, and how many while it wrote.
 fn killed_until_done(
     place: &Workplace,
     settings: &[&str],
     lines: usize,
     whole: Duration,
     dice: &mut Stream,
-) -> usize {
+) -> (usize, usize) {
+    let mut saves = 0;
     for attempt in 0..ATTEMPTS {
         let threads = ["1", "2"][attempt % 2];
         let arguments = [settings, &["--resume", "--threads", threads]].concat();
-        // Now by the clock, which meets the start and the writing of large files, now somewhere behind a printed line.
-        let (lines, pause) = match dice.below(2) {
+        // By the clock, which meets the start too; somewhere behind a printed line; or where a file is being written.
+        let kind = dice.below(3);
+        let (lines, pause) = match kind {
             0 => (0, whole.mul_f64(0.7 * dice.uniform())),
             _ => (1 + dice.below(lines / 2), Duration::from_micros(dice.below(10_000) as u64)),
         };
-        if !killed(place, &arguments, lines, pause) {
-            return attempt;
+        if !killed(place, &arguments, lines, pause, kind == 2) {
+            return (attempt, saves);
         }
+        saves += usize::from(unfinished(place));
     }
     place.trained("killed", &[settings, &["--resume", "--quiet"]].concat());
-    ATTEMPTS
+    (ATTEMPTS, saves)
 }
 
-/// Kills a run when it has printed so many lines and a pause is over; returns whether it was alive then.
-fn killed(place: &Workplace, arguments: &[&str], lines: usize, pause: Duration) -> bool {
+/// Whether a file or folder waits beside its place.
+fn unfinished(place: &Workplace) -> bool {
+    let folders = [".", "killed", "killed/checkpoints", "killed/snapshots"].into_iter();
+    let names = folders.filter(|folder| place.path(folder).exists()).flat_map(|folder| place.names(folder));
+    names.into_iter().any(|name| name.ends_with(".partial"))
+}
+
+/// Kills a run when it has printed so many lines, a pause is over, and (with `writing`) it is writing a file; returns
+/// whether it was alive then.
+fn killed(place: &Workplace, arguments: &[&str], lines: usize, pause: Duration, writing: bool) -> bool {
     let (mut child, mut stderr) = place.started("killed", arguments);
     let mut told = String::new();
     for _ in 0..lines {
         stderr.read_line(&mut told).expect("text");
     }
     thread::sleep(pause);
+    let waiting = Instant::now();
+    while writing && waiting.elapsed() < PATIENCE && !unfinished(place) {}
     child.kill().expect("a child of this process");
     stderr.read_to_string(&mut told).expect("text");
     let status = child.wait().expect("an end");
@@ -93,18 +109,12 @@ fn killed(place: &Workplace, arguments: &[&str], lines: usize, pause: Duration) 
     !status.success()
 }
 
-fn gzip(text: &str) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(text.as_bytes()).expect("memory");
-    encoder.finish().expect("memory")
-}
-
 #[test]
 fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
     let place = Workplace::translating();
     let (text, mut shards) = (corpus(60), [String::new(), String::new(), String::new()]);
     text.lines().enumerate().for_each(|(i, line)| shards[i % 3] += &format!("{line}\n"));
-    ["a.gz", "b.gz", "c.gz"].iter().zip(&shards).for_each(|(name, shard)| place.write(name, gzip(shard)));
+    ["a.gz", "b.gz", "c.gz"].iter().zip(&shards).for_each(|(name, shard)| place.write(name, gzip(shard.as_bytes())));
     place.write("test.tsv", corpus(10));
     let streamed = [
         "task.train=[\"a.gz\", \"b.gz\", \"c.gz\"]",

@@ -211,11 +211,11 @@ fn another_corpus_is_refused_naming_the_split() {
         let text = place.text(&file);
         let swapped = text.lines().rev().map(|line| format!("{line}\n")).collect();
         for edited in [
-            text.replace("cat", "hen"),               // other words
-            text.replacen("cat", "cow", 1),           // the same words
+            text.replace("cat", "hen"),                                          // other words
+            text.replacen("cat", "cow", 1),                                      // the same words
             text.trim_end().rsplit_once('\n').expect("two lines").0.to_string(), // one pair fewer
-            text.clone() + "the cat\tdie Katze\n",   // one pair more
-            swapped,                                  // another order
+            text.clone() + "the cat\tdie Katze\n",                               // one pair more
+            swapped,                                                             // another order
         ] {
             assert_ne!(edited, text);
             place.write(&file, edited);

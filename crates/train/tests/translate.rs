@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::samples::pairs;
+use common::samples::{gzip, pairs};
 use common::{Workplace, decode, set};
 
 /// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.
@@ -90,6 +90,18 @@ fn a_pair_of_files_and_a_list_of_shards_are_the_same_corpus() {
 }
 
 #[test]
+fn a_compressed_corpus_is_the_same_corpus() {
+    let place = trained_with(&[]);
+    let text = place.read("train.tsv");
+    place.write("train.gz", gzip(&text));
+    place.write("train.zst", zstd::encode_all(&text[..], 1).expect("memory"));
+    for file in ["train.gz", "train.zst"] {
+        place.trained("compressed", &["--quiet", "--overwrite", "--set", &format!("task.train={file}")]);
+        place.same("run", "compressed");
+    }
+}
+
+#[test]
 fn two_processes_train_the_same_vocabulary_and_weights() {
     for kind in ["bpe", "unigram"] {
         let place = Workplace::translating();
@@ -119,7 +131,32 @@ fn pairs_that_are_too_long_or_empty_are_dropped_and_counted() {
     let place = Workplace::translating();
     place.write("train.tsv", place.text("train.tsv") + "\tleer\nthe cat\t\n" + &"cow ".repeat(70) + "\tKuh\n");
     let ran = place.trained("run", &[]);
-    ran.tells(&["dropped 3 of 63 training pairs", "model.max_length = 64"]);
+    ran.tells(&["63 training pairs, 3 dropped (2 with an empty side, 1 longer than data.max_length)"]);
+    let ran = place.trained("shorter", &set(&["data.max_length=6", "data.max_ratio=1.5"]));
+    ran.tells(&["training pairs, ", "2 with an empty side", "longer than data.max_length"]);
+}
+
+#[test]
+fn uneven_pairs_are_dropped_and_counted_where_asked() {
+    let place = Workplace::translating();
+    place.write("train.tsv", place.text("train.tsv") + "the big red cow sees\tdie Kuh\nthe\tdie große rote Kuh\n");
+    place.trained("all", &[]).tells(&["62 training pairs\n"]);
+    let ran = place.trained("even", &["--set", "data.max_ratio=2"]);
+    ran.tells(&["62 training pairs, 2 dropped (2 less even than data.max_ratio)"]);
+}
+
+#[test]
+fn a_corpus_larger_than_the_shuffle_buffer_is_streamed_and_its_epochs_are_told() {
+    let place = Workplace::translating();
+    place.write("train.tsv", place.text("train.tsv") + "\tleer\n");
+    let settings = set(&["data.shuffle_buffer=16", "training.max_tokens=64"]);
+    let ran = place.trained("run", &settings);
+    ran.tells(&["61 training pairs, streamed through a shuffle buffer of 16", "an epoch ends at step "]);
+    ran.tells(&["61 training pairs, 1 dropped (1 with an empty side)"]);
+    let lines = place.metrics("run");
+    let read: Vec<_> = lines.iter().filter_map(|line| line.get("epoch_read")).collect();
+    assert!(!read.is_empty());
+    assert!(read.iter().all(|counts| counts["pairs"] == 61 && counts["empty"] == 1));
 }
 
 #[test]

@@ -61,7 +61,10 @@ fn fifty_losses_agree_to_rounding() {
         assert!(fused[49] < fused[0] - 0.2, "the model learns: {} to {}", fused[0], fused[49]);
         assert_ne!(fused, portable, "two different computations");
         for (step, (ours, oracle)) in fused.iter().zip(&portable).enumerate() {
-            assert!((ours - oracle).abs() < 1e-4, "seed {seed:?}, {objective:?}, step {step}: {ours}, without kernels {oracle}");
+            assert!(
+                (ours - oracle).abs() < 1e-4,
+                "seed {seed:?}, {objective:?}, step {step}: {ours}, without kernels {oracle}"
+            );
         }
     }
 }

@@ -4,6 +4,11 @@
 //! [`Attention`] is what there is to see. As JSON it is `infer attend`'s `.json` output, whose schema is this type's:
 //! field names as here, matrices as nested arrays. The other forms are drawn from it.
 
+mod observe;
+pub mod page;
+pub mod still;
+
+pub use observe::attend;
 use serde::Serialize;
 
 /// The attention of one pass over a source and a target.
@@ -22,6 +27,13 @@ pub struct Attention {
     pub vectors: Kinds<Vec<Vectors>>,
     /// How the translation came about, one entry per target output.
     pub steps: Vec<Step>,
+}
+
+impl Attention {
+    /// As JSON, on one line. Every number is written so that a reader of float32 gets it back bit for bit.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers have a form in JSON")
+    }
 }
 
 /// A row of numbers for each token.

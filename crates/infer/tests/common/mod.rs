@@ -13,6 +13,7 @@ use serde_json::Value;
 use temp_dir::TempDir;
 use text::Tokenizer;
 
+pub mod plain;
 mod ran;
 
 pub use ran::{Ran, without_gpu};
@@ -112,10 +113,19 @@ impl Run {
         command
     }
 
-    /// Runs `infer evaluate` on this folder.
+    /// Runs `infer evaluate` on and in this folder.
     pub fn evaluate(&self, arguments: &[&str]) -> Ran {
+        self.run("evaluate", arguments)
+    }
+
+    /// Runs `infer attend` on and in this folder.
+    pub fn attend(&self, arguments: &[&str]) -> Ran {
+        self.run("attend", arguments)
+    }
+
+    fn run(&self, what: &str, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
-        command.args(["evaluate", "--device", "flex", "--model"]).arg(self.path()).args(arguments);
+        command.args([what, "--device", "flex", "--model"]).arg(self.path()).args(arguments);
         Ran::from(command.current_dir(self.path()).output().expect("a binary that starts"))
     }
 

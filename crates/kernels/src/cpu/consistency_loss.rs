@@ -132,8 +132,8 @@ impl ConsistencyLoss {
             let nll = 0.5 * (of_a - a[target] + of_b - b[target]);
             // −Σ q log p with q the smoothed target, for both passes
             let average = |logits: &[f32]| sum::<WIDE>(logits, |x| x) / logits.len() as f32;
-            let cross_entropy = 0.5
-                * (of_a - rest * a[target] - epsilon * average(a) + of_b - rest * b[target] - epsilon * average(b));
+            let cross_entropy =
+                0.5 * (of_a - rest * a[target] - epsilon * average(a) + of_b - rest * b[target] - epsilon * average(b));
 
             let (mut kl_ab, mut kl_ba) = ([0f32; WIDE], [0f32; WIDE]);
             let lanes = |at: usize, len: usize| at..(at + WIDE).min(len);

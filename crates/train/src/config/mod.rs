@@ -135,4 +135,3 @@ pub(crate) fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError>
         _ => Ok(()),
     }
 }
-

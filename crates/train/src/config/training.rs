@@ -179,7 +179,11 @@ impl TrainingConfig {
         }
         for (field, value, remedy) in [
             ("training.clip_norm", self.clip_norm, "1.0 is usual; 0 turns clipping off"),
-            ("training.r_drop.alpha", self.r_drop.map_or(0.0, |r_drop| r_drop.alpha), "1 to 5 is usual; 0 turns it off"),
+            (
+                "training.r_drop.alpha",
+                self.r_drop.map_or(0.0, |r_drop| r_drop.alpha),
+                "1 to 5 is usual; 0 turns it off",
+            ),
             ("training.weight_decay", self.weight_decay, "0.01 is usual; 0 turns it off"),
         ] {
             if !(value.is_finite() && value >= 0.0) {
@@ -212,7 +216,12 @@ impl TrainingConfig {
         };
         let idle = |field: &str, export: &str| {
             let expected = format!("nothing, since only training.export = \"{export}\" uses it");
-            Err(ConfigError::new(field, "a value", expected, format!("set training.export = \"{export}\", or remove it")))
+            Err(ConfigError::new(
+                field,
+                "a value",
+                expected,
+                format!("set training.export = \"{export}\", or remove it"),
+            ))
         };
         match self.export {
             Export::Ema if !ema => wanting("training.ema", "a decay", "set training.ema = 0.999"),

@@ -3,9 +3,9 @@
 use model::random::{self, Stream};
 use serde::{Deserialize, Serialize};
 
+use super::Example;
 use super::blocks::Block;
 use super::encoder::Counts;
-use super::Example;
 use crate::error::TrainError;
 
 /// Where training stands in its data: the next batch of a block of an epoch.
@@ -69,9 +69,7 @@ impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
             let ended = self.position.batch + 1 >= batches.len();
             self.position = match (ended, last) {
                 (false, _) => Position { batch: self.position.batch + 1, ..self.position },
-                (true, false) => {
-                    Position { epoch: block.epoch, block: block.index + 1, batch: 0, before: read }
-                }
+                (true, false) => Position { epoch: block.epoch, block: block.index + 1, batch: 0, before: read },
                 (true, true) => Position { epoch: block.epoch + 1, ..Position::default() },
             };
             if ended {

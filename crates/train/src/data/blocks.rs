@@ -60,6 +60,8 @@ pub struct Blocks {
     index: usize,
     /// The rest of the epoch, where it is streamed.
     reader: Option<Peekable<ParallelReader>>,
+    /// What this has read of the epoch.
+    read: Counts,
     /// Whether the epoch has brought an example so far.
     fruitful: bool,
 }
@@ -68,7 +70,7 @@ impl Blocks {
     /// From the block in which `position` lies.
     pub fn new(data: Arc<TrainingData>, position: Position) -> Self {
         let fruitful = position.block > 0;
-        Self { data, epoch: position.epoch, index: position.block, reader: None, fruitful }
+        Self { data, epoch: position.epoch, index: position.block, reader: None, read: Counts::default(), fruitful }
     }
 
     /// The next block.
@@ -83,12 +85,15 @@ impl Blocks {
             TrainingData::Streamed(corpus) => self.streamed(corpus)?,
         };
         self.fruitful |= !examples.is_empty();
+        self.read += counts;
         let block = Block { epoch: self.epoch, index: self.index, examples, counts, last };
         if last && !self.fruitful {
-            return Err(TrainError::Data(format!("no pair of the training corpus is usable: {counts}")));
+            return Err(TrainError::Data(format!("no pair of the training corpus is usable: {}", self.read)));
         }
         (self.epoch, self.index) = if last { (self.epoch + 1, 0) } else { (self.epoch, self.index + 1) };
-        self.fruitful &= !last;
+        if last {
+            (self.read, self.fruitful) = (Counts::default(), false);
+        }
         Ok(block)
     }
 

@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Example;
 use super::batches::{Batches, NextBatch, Position};
 use super::blocks::{Blocks, TrainingData};
 use super::encoder::Counts;
-use super::Example;
 use crate::error::TrainError;
 
 /// Updates that wait in the queue at most.

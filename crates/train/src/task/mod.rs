@@ -7,9 +7,9 @@ mod translate;
 use std::path::Path;
 use std::sync::Arc;
 
+use infer::trained::files;
 use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde::{Deserialize, Serialize};
-use infer::trained::files;
 use text::{Pair, ParallelPath, TextError, Tokenizer};
 
 pub use corpora::{Corpora, Fingerprint};

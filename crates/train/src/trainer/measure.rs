@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use infer::{DecodingConfig, TrainedModel};
-use model::weights::{self, NamedTensor};
 use model::Transformer;
+use model::weights::{self, NamedTensor};
 use serde_json::json;
 
 use super::Trainer;
@@ -91,9 +91,8 @@ impl Trainer<'_> {
         let steps: Vec<u64> = self.state.snapshots.iter().map(|snapshot| snapshot.step).collect();
         progress.report(&format!("validation of the average of {} validations' weights", steps.len()), &report);
         let timing = json!({ "seconds": started.elapsed().as_secs_f64() });
-        self.folder.log(
-            &json!({ "step": self.state.step, "average_of": steps, "validation": report, "timing": timing }),
-        )?;
+        self.folder
+            .log(&json!({ "step": self.state.step, "average_of": steps, "validation": report, "timing": timing }))?;
         report::write(self.folder.path())
     }
 

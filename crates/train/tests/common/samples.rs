@@ -1,5 +1,7 @@
 //! Configurations and a corpus small enough to train on within a second.
 
+use std::io::Write;
+
 /// Copies up to four of four digits; its twenty updates take a fraction of a second.
 pub const COPY: &str = r#"[task]
 kind = "copy"
@@ -82,4 +84,11 @@ pub fn pairs(count: usize) -> Vec<(String, String)> {
 /// The same as lines of `source TAB target`.
 pub fn corpus(count: usize) -> String {
     pairs(count).into_iter().map(|(source, target)| format!("{source}\t{target}\n")).collect()
+}
+
+/// Compressed, as corpora may be.
+pub fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text).expect("memory");
+    encoder.finish().expect("memory")
 }

@@ -2,8 +2,8 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
-use model::loss::Objective;
 use model::Pass;
+use model::loss::Objective;
 use train::adam::Adam;
 use train::config::TrainingConfig;
 use train::schedule::learning_rate;

@@ -1,11 +1,12 @@
 //! The command line, and the trained model that it asks for.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use infer::attend::still::Kind;
 use infer::{LengthPenalty, TrainedModel};
 use model::backend;
 use model::summary::Summary;
@@ -29,6 +30,8 @@ pub enum Command {
     Decode(DecodeArguments),
     /// Decode a file and compare it with a reference: BLEU, chrF, exact match
     Evaluate(EvaluateArguments),
+    /// Show what the model attends to while it decodes a text: numbers, a page or a picture
+    Attend(AttendArguments),
 }
 
 #[derive(Args)]
@@ -44,6 +47,9 @@ pub struct DecodeArguments {
     pub format: OutputFormat,
     #[command(flatten)]
     pub decoding: DecodingArguments,
+    /// Most source tokens per batch, padding included
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub batch_tokens: usize,
     #[command(flatten)]
     pub machine: MachineArguments,
 }
@@ -70,6 +76,41 @@ pub struct EvaluateArguments {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub decoding: DecodingArguments,
+    /// Most source tokens per batch, padding included
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub struct AttendArguments {
+    /// Folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Text to decode
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// What the model shall say, instead of what it says by itself
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["beam", "length_penalty", "max_length"])]
+    pub target: Option<String>,
+    /// File to write: .json for all numbers, .html for a page, .svg or .png for a picture; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Form of the output [default: as the file's name ends; on standard output, json]
+    #[arg(long, value_enum)]
+    pub format: Option<AttendFormat>,
+    /// Pictures: which of the three attentions [default: cross]
+    #[arg(long, value_enum)]
+    pub attention: Option<AttentionName>,
+    /// Pictures: one layer alone, counted from 1 [default: all]
+    #[arg(long, value_name = "N", value_parser = one_based)]
+    pub layer: Option<usize>,
+    /// Pictures: one head alone, counted from 1 [default: all]
+    #[arg(long, value_name = "N", value_parser = one_based)]
+    pub head: Option<usize>,
+    #[command(flatten)]
+    pub decoding: DecodingArguments,
     #[command(flatten)]
     pub machine: MachineArguments,
 }
@@ -87,9 +128,6 @@ pub struct DecodingArguments {
     /// Most target tokens per text, end token included [default: as the run says, else source length + 50]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
-    /// Most source tokens per batch, padding included
-    #[arg(long, value_name = "N", default_value_t = 2048)]
-    pub batch_tokens: usize,
 }
 
 /// Where to compute, and what to say of it.
@@ -117,6 +155,78 @@ pub enum Tokenize {
     #[value(name = "13a")]
     V13a,
     None,
+}
+
+/// What `infer attend` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AttendFormat {
+    Json,
+    Html,
+    Svg,
+    Png,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum AttentionName {
+    Encoder,
+    Decoder,
+    Cross,
+}
+
+impl From<AttentionName> for Kind {
+    fn from(name: AttentionName) -> Self {
+        match name {
+            AttentionName::Encoder => Kind::Encoder,
+            AttentionName::Decoder => Kind::Decoder,
+            AttentionName::Cross => Kind::Cross,
+        }
+    }
+}
+
+/// Counted from 1 on the command line, from 0 within.
+fn one_based(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if number > 0 => Ok(number - 1),
+        _ => Err("expected a number, counted from 1".to_string()),
+    }
+}
+
+impl AttendArguments {
+    /// In what form to write; where the arguments make no sense together, says so and ends the program with code 2.
+    pub fn form(&self) -> AttendFormat {
+        let refuse = |kind, message: String| -> ! { Arguments::command().error(kind, message).exit() };
+        let standard_output = self.output == Path::new("-");
+        let extension = self.output.extension().and_then(|extension| extension.to_str()).map(str::to_lowercase);
+        let named = match extension.as_deref() {
+            Some("json") => Some(AttendFormat::Json),
+            Some("html") => Some(AttendFormat::Html),
+            Some("svg") => Some(AttendFormat::Svg),
+            Some("png") => Some(AttendFormat::Png),
+            _ => standard_output.then_some(AttendFormat::Json),
+        };
+        let Some(form) = self.format.or(named) else {
+            let found = self.output.display();
+            let message = format!("--output {found}: expected a name that ends in .json, .html, .svg or .png");
+            refuse(ErrorKind::InvalidValue, message)
+        };
+        if standard_output && form == AttendFormat::Png {
+            let message =
+                "--format png: expected json, html or svg on standard output; give --output a file".to_string();
+            refuse(ErrorKind::ArgumentConflict, message);
+        }
+        let picture = matches!(form, AttendFormat::Svg | AttendFormat::Png);
+        let chosen = [
+            ("--attention", self.attention.is_some()),
+            ("--layer", self.layer.is_some()),
+            ("--head", self.head.is_some()),
+        ];
+        if let Some((option, _)) = chosen.into_iter().find(|(_, given)| *given && !picture) {
+            let message =
+                format!("{option} chooses what a picture shows (.svg, .png); the other forms show everything");
+            refuse(ErrorKind::ArgumentConflict, message);
+        }
+        form
+    }
 }
 
 impl Arguments {

@@ -9,9 +9,9 @@ use infer::{Translation, Translator};
 use crate::arguments::{self, DecodeArguments, OutputFormat};
 
 pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
-    let DecodeArguments { model, texts, format, decoding, machine } = arguments;
+    let DecodeArguments { model, texts, format, decoding, batch_tokens, machine } = arguments;
     let trained = arguments::open(model.unwrap_or_default(), &decoding, &machine)?;
-    let translator = Translator::new(&trained, decoding.batch_tokens)?;
+    let translator = Translator::new(&trained, batch_tokens)?;
     let format = match format {
         OutputFormat::Text => Format::Text,
         OutputFormat::Jsonl => Format::Jsonl,

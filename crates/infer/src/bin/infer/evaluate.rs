@@ -11,12 +11,13 @@ use text::{ParallelPath, exact_match, read_parallel};
 use crate::arguments::{self, EvaluateArguments, Tokenize};
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
-    let EvaluateArguments { model, source, reference, tokenize, lowercase, output, decoding, machine } = arguments;
+    let EvaluateArguments { model, source, reference, tokenize, lowercase, output, decoding, batch_tokens, machine } =
+        arguments;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
     let trained = arguments::open(model, &decoding, &machine)?;
     let (sources, references): (Vec<String>, Vec<String>) =
         pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
-    let translations = Translator::new(&trained, decoding.batch_tokens)?.translate(&sources, 1)?;
+    let translations = Translator::new(&trained, batch_tokens)?.translate(&sources, 1)?;
     let hypotheses: Vec<String> =
         translations.into_iter().map(|translation| translation.text.replace(['\n', '\r'], " ")).collect();
     if let Some(path) = &output {

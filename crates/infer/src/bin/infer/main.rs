@@ -1,6 +1,7 @@
 //! `infer`: puts a folder that `train` wrote to work. A bare call decodes texts; the other jobs are commands.
 
 mod arguments;
+mod attend;
 mod decode;
 mod evaluate;
 
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parsed() {
         Command::Decode(arguments) => decode::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Attend(arguments) => attend::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,149 @@
+//! Watches a model read a source and say a target: one pass over both, with everything recorded.
+
+use burn::tensor::Tensor;
+use model::pass::HeadVectors;
+use model::{AttentionMaps, AttentionVectors, Batch, Pass};
+use text::{END_ID, Tokenizer};
+
+use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use crate::decoded::{Decoded, Source};
+use crate::error::InferError;
+use crate::logits::{largest, log_sum_exp};
+use crate::trained::TrainedModel;
+use crate::translator::{Encoded, Translator};
+
+/// Names the form of an [`Attention`]; another number means that a reader of this one must look again.
+const FORMAT: &str = "attend.attention/1";
+/// Candidates of a step.
+const CANDIDATES: usize = 5;
+
+/// What the model attends to when it reads `text` and says `target`; without one, what it says itself, decoded as its
+/// `[decoding]` settings have it.
+///
+/// # Errors
+/// A text or target without tokens or with more of them than the model has positions, or a device that fails.
+pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
+    let translator = Translator::new(trained, trained.config.max_length)?;
+    let Some(source) = translator.encode(&[text.to_string()], 1)?.pop() else {
+        return Err(InferError::NoTokens { side: "text" });
+    };
+    let target_ids = match target {
+        Some(target) => given(trained, target)?,
+        None => own(&translator, &source)?,
+    };
+    let target_text = match target {
+        Some(target) => target.to_string(),
+        None => trained.target_tokenizer.decode(words(&target_ids))?,
+    };
+
+    let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
+    let batch = Batch::new(&[(&source.ids[..], &target_ids[..])], trained.sizes, &trained.device);
+    let logits = trained.model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
+
+    let start = [trained.target_tokenizer.pad_id()];
+    let read: Vec<u32> = start.iter().chain(&target_ids[..target_ids.len() - 1]).copied().collect();
+    Ok(Attention {
+        format: FORMAT,
+        source: Sentence { text: text.to_string(), tokens: labels(&trained.source_tokenizer, &source.ids) },
+        target: Target {
+            text: target_text,
+            inputs: labels(&trained.target_tokenizer, &read),
+            outputs: labels(&trained.target_tokenizer, &target_ids),
+            given: target.is_some(),
+        },
+        n_heads: trained.config.n_heads,
+        d_model: trained.config.d_model,
+        maps: Kinds {
+            encoder: layers(&maps.encoder, matrices)?,
+            decoder: layers(&maps.decoder, matrices)?,
+            cross: layers(&maps.cross, matrices)?,
+        },
+        vectors: Kinds {
+            encoder: layers(&vectors.encoder, head_vectors)?,
+            decoder: layers(&vectors.decoder, head_vectors)?,
+            cross: layers(&vectors.cross, head_vectors)?,
+        },
+        steps: steps(logits, &target_ids, &trained.target_tokenizer)?,
+    })
+}
+
+/// The ids of a target to be told, `</s>` included.
+fn given(trained: &TrainedModel, target: &str) -> Result<Vec<u32>, InferError> {
+    let mut ids = trained.target_tokenizer.encode(target)?;
+    if ids.is_empty() {
+        return Err(InferError::NoTokens { side: "target" });
+    }
+    ids.push(END_ID);
+    let (found, limit) = (ids.len(), trained.config.max_length);
+    if found > limit {
+        return Err(InferError::TargetTooLong { found, limit });
+    }
+    Ok(ids)
+}
+
+/// The ids of what the model says by itself, with `</s>` where it says so.
+fn own(translator: &Translator, source: &Encoded) -> Result<Vec<u32>, InferError> {
+    let decoded = translator.decode(&[Source { ids: &source.ids, limit: source.limit }])?;
+    let said = |Decoded { mut ids, finished }: Decoded| {
+        ids.extend(finished.then_some(END_ID));
+        ids
+    };
+    Ok(decoded.into_iter().map(said).next().unwrap_or_default())
+}
+
+/// A target without the `</s>` that may end it.
+fn words(ids: &[u32]) -> &[u32] {
+    ids.strip_suffix(&[END_ID]).unwrap_or(ids)
+}
+
+/// Tokens to be read by people: as they stand in the vocabulary.
+fn labels(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<String> {
+    ids.iter().map(|&id| label(tokenizer, id)).collect()
+}
+
+fn label(tokenizer: &Tokenizer, id: u32) -> String {
+    tokenizer.token(id).unwrap_or_default().to_string()
+}
+
+fn layers<T, U>(recorded: &[T], read: impl Fn(&T) -> Result<U, InferError>) -> Result<Vec<U>, InferError> {
+    recorded.iter().map(read).collect()
+}
+
+/// `[1, head, row, column]` to one matrix per head.
+fn matrices(tensor: &Tensor<4>) -> Result<Vec<Matrix>, InferError> {
+    let [_, _, rows, columns] = tensor.dims();
+    let values = floats(tensor.clone())?;
+    let matrix = |head: &[f32]| head.chunks_exact(columns).map(<[f32]>::to_vec).collect();
+    Ok(values.chunks_exact(rows * columns).map(matrix).collect())
+}
+
+fn head_vectors(recorded: &HeadVectors) -> Result<Vectors, InferError> {
+    Ok(Vectors {
+        queries: matrices(&recorded.queries)?,
+        keys: matrices(&recorded.attended.keys)?,
+        values: matrices(&recorded.attended.values)?,
+    })
+}
+
+/// How probable each token of the target was, and what else was. `logits` is `[target_len, vocabulary]`.
+fn steps(logits: Tensor<2>, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec<Step>, InferError> {
+    let [_, vocabulary] = logits.dims();
+    let logits = floats(logits)?;
+    let step = |(row, &id): (&[f32], &u32)| {
+        // `<pad>` is the last id and never an answer.
+        let row = &row[..vocabulary - 1];
+        let normaliser = log_sum_exp(row);
+        let probability = |id: u32| (f64::from(row[id as usize]) - normaliser).exp() as f32;
+        let candidate = |id| Candidate { token: label(tokenizer, id), probability: probability(id) };
+        Step {
+            token: label(tokenizer, id),
+            probability: probability(id),
+            candidates: largest(row, CANDIDATES).into_iter().map(candidate).collect(),
+        }
+    };
+    Ok(logits.chunks_exact(vocabulary).zip(target).map(step).collect())
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, InferError> {
+    tensor.try_into_vec_as::<f32>().map_err(|error| InferError::Device(error.to_string()))
+}

@@ -1,0 +1,84 @@
+// The data of a page, opened: packed numbers become arrays when they are first asked for.
+//
+// Both forms are read: the packed one that is embedded, and the plain JSON of `infer attend` with its nested arrays.
+
+const KINDS = ["encoder", "decoder", "cross"];
+
+/** Uniform access to a data object in either form. */
+function opened(data) {
+  const source = { text: data.source.text, tokens: data.source.tokens };
+  const target = data.target;
+  const sides = { encoder: ["source", "source"], decoder: ["target", "target"], cross: ["target", "source"] };
+  const tokensOf = { source: source.tokens, target: target.inputs };
+  const kinds = {};
+  for (const name of KINDS) {
+    const [side, keySide] = sides[name];
+    const maps = openedMaps(data.maps[name], tokensOf[side].length, tokensOf[keySide].length);
+    kinds[name] = {
+      name,
+      title: name[0].toUpperCase() + name.slice(1),
+      side,
+      keySide,
+      queries: tokensOf[side],
+      keys: tokensOf[keySide],
+      // In the decoder's own attention, later tokens are hidden.
+      hides: (query, key) => name === "decoder" && key > query,
+      layers: maps.length,
+      heads: maps.length > 0 ? maps[0].length : 0,
+      weights: (layer, head) => maps[layer][head],
+      vectors: openedVectors(data.vectors[name] || []),
+    };
+  }
+  return { source, target, kinds, steps: data.steps, heads: data.n_heads, width: data.d_model };
+}
+
+/** `[layer][head]`, each a row-major array of weights. */
+function openedMaps(packed, rows, columns) {
+  if (Array.isArray(packed)) return packed.map((layer) => layer.map((head) => Float32Array.from(head.flat())));
+  const [layers, heads] = packed.shape;
+  const numbers = new Uint16Array(bytes(packed.data).buffer);
+  const size = rows * columns;
+  return Array.from({ length: layers }, (_, layer) =>
+    Array.from({ length: heads }, (_, head) => {
+      const start = (layer * heads + head) * size;
+      return Float32Array.from(numbers.subarray(start, start + size), (number) => number / 65535);
+    }),
+  );
+}
+
+/** `vectors(layer, head)`: rows of queries, keys and values, or nothing where there are none. */
+function openedVectors(layers) {
+  const cache = new Map();
+  return (layer, head) => {
+    if (!layers[layer]) return null;
+    if (!cache.has(layer)) {
+      const { queries, keys, values } = layers[layer];
+      cache.set(layer, { queries: openedMatrices(queries), keys: openedMatrices(keys), values: openedMatrices(values) });
+    }
+    const { queries, keys, values } = cache.get(layer);
+    return { queries: queries[head], keys: keys[head], values: values[head] };
+  };
+}
+
+function openedMatrices(packed) {
+  if (Array.isArray(packed)) return packed;
+  const [heads, rows, columns] = packed.shape;
+  const numbers = new Int16Array(bytes(packed.data).buffer);
+  return Array.from({ length: heads }, (_, head) =>
+    Array.from({ length: rows }, (_, row) => {
+      const start = (head * rows + row) * columns;
+      return Float32Array.from(numbers.subarray(start, start + columns), (number) => number * packed.scales[head]);
+    }),
+  );
+}
+
+function bytes(base64) {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+/** The mean of weight maps that have one shape. */
+function meanOf(maps) {
+  const mean = new Float32Array(maps.length > 0 ? maps[0].length : 0);
+  for (const map of maps) for (let i = 0; i < mean.length; i++) mean[i] += map[i] / maps.length;
+  return mean;
+}

@@ -1,0 +1,45 @@
+//! From SVG to PNG, with letters that are there on every machine.
+
+use std::sync::{Arc, LazyLock};
+
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::fontdb::Database;
+use resvg::usvg::{Options, Tree};
+
+use crate::InferError;
+
+/// Pixels for each unit of the SVG, as screens of today have them.
+const SCALE: f32 = 2.0;
+
+/// No side has more pixels than this, for the sake of memory.
+const MOST: f32 = 12_000.0;
+
+/// Bundled letters, for Latin, Greek, Cyrillic and pictographs, and those of the system for all others. Reading the
+/// system's takes a while, so it is done once.
+static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
+    let mut fonts = Database::new();
+    for font in [
+        epaint_default_fonts::UBUNTU_LIGHT,
+        epaint_default_fonts::HACK_REGULAR,
+        epaint_default_fonts::NOTO_EMOJI_REGULAR,
+    ] {
+        fonts.load_font_data(font.to_vec());
+    }
+    fonts.load_system_fonts();
+    Arc::new(fonts)
+});
+
+pub fn png(svg: &str) -> Result<Vec<u8>, InferError> {
+    let options = Options { fontdb: FONTS.clone(), font_family: "Ubuntu".to_string(), ..Options::default() };
+    let tree = Tree::from_str(svg, &options).map_err(failed)?;
+    let (width, height) = (tree.size().width(), tree.size().height());
+    let scale = SCALE.min(MOST / width.max(height));
+    let mut picture = Pixmap::new((width * scale).ceil() as u32, (height * scale).ceil() as u32)
+        .ok_or_else(|| failed(format!("{width} × {height} is no size for one")))?;
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut picture.as_mut());
+    picture.encode_png().map_err(failed)
+}
+
+fn failed(reason: impl ToString) -> InferError {
+    InferError::Picture(reason.to_string())
+}

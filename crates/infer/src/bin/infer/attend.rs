@@ -1,0 +1,68 @@
+//! What a model attends to, as numbers, a page or a picture.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use infer::InferError;
+use infer::attend::still::{Kind, View};
+use infer::attend::{attend, page, still};
+use model::ModelConfig;
+
+use crate::arguments::{self, AttendArguments, AttendFormat, AttentionName};
+
+pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
+    let form = arguments.form();
+    let AttendArguments { model, text, target, output, attention, layer, head, decoding, machine, .. } = arguments;
+    let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
+    let trained = arguments::open(model, &decoding, &machine)?;
+    check(view, &trained.config)?;
+    let attention = attend(&trained, &text, target.as_deref())?;
+    let bytes = match form {
+        AttendFormat::Json => attention.to_json().into_bytes(),
+        AttendFormat::Html => page::html(&attention).into_bytes(),
+        AttendFormat::Svg => still::svg(&attention, view).into_bytes(),
+        AttendFormat::Png => still::png(&attention, view)?,
+    };
+    if output == Path::new("-") {
+        let failed = |source| InferError::Stream { origin: "standard output", source };
+        let mut stdout = io::stdout().lock();
+        return stdout.write_all(&bytes).and_then(|()| stdout.flush()).map_err(|source| failed(source).into());
+    }
+    write(&output, &bytes).with_context(|| format!("writing {}", output.display()))?;
+    if !machine.quiet {
+        // Nobody listening to this is no reason to fail.
+        drop(writeln!(io::stderr(), "{}: {} → {}", output.display(), attention.source.text, attention.target.text));
+    }
+    Ok(())
+}
+
+/// Refuses a view of what the model does not have.
+fn check(view: View, config: &ModelConfig) -> Result<(), InferError> {
+    let layers = match view.kind {
+        Kind::Encoder => config.encoder_layers,
+        Kind::Decoder | Kind::Cross => config.decoder_layers,
+    };
+    for (option, chosen, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
+        if let Some(index) = chosen.filter(|&index| index >= count) {
+            let expected = format!("1 to {count}, which the {} has", view.kind.name());
+            return Err(InferError::Option { option, found: (index + 1).to_string(), expected });
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file as a whole, so that a reader never meets half of it. What is no file, such as a pipe, is written to.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, bytes);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.partial"));
+    let written = File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| drop(fs::remove_file(&beside)))
+}

@@ -1,0 +1,280 @@
+//! The page of an attention in a browser: what a person sees after clicks, pointing and keys.
+
+mod driver;
+mod sample;
+
+use driver::with_page;
+use fantoccini::key::Key;
+use infer::attend::{Attention, page};
+use serde_json::json;
+
+/// The three digits that the page gives a weight.
+fn told(weight: f32) -> String {
+    format!("{weight:.3}")
+}
+
+/// Where a query looks most.
+fn strongest(row: &[f32]) -> (usize, f32) {
+    row.iter().copied().enumerate().max_by(|left, right| left.1.total_cmp(&right.1)).unwrap()
+}
+
+#[test]
+fn a_click_opens_a_head_and_a_token_shows_where_it_looks() {
+    let attention = sample::small();
+    with_page(&page::html(&attention), async |page| {
+        assert_eq!(page.text("#source-text").await, "The cat sat.");
+        assert_eq!(page.texts(".thumb").await.len(), 3 * 2 * 3, "all heads of the three attentions");
+        page.click("[data-kind=encoder][data-layer='1'][data-head='2'].thumb").await;
+        assert_eq!(page.text("#head-title").await, "Encoder, layer 2, head 3");
+        assert_eq!(page.texts("#map-queries .label").await, attention.source.tokens);
+        assert_eq!(page.texts("#map-keys .label").await, attention.source.tokens);
+
+        page.hover("#map-queries .label:nth-child(2)").await;
+        let (key, weight) = strongest(&attention.maps.encoder[1][2][1]);
+        let expected = format!("▁cat looks at {} {}", attention.source.tokens[key], told(weight));
+        let readout = page.text("#readout").await;
+        assert!(readout.starts_with(&expected), "{readout:?} {expected:?}");
+        // All other heads of that query go along, those of other queries do not.
+        let row = "getComputedStyle(document.getElementById('heads-encoder')).getPropertyValue('--row')";
+        assert_eq!(page.value(row).await, "1");
+        assert_eq!(page.texts(".heads.has-row .thumb").await.len(), 6);
+        assert_eq!(page.text("#lines-queries .looking").await, "▁cat");
+
+        page.hover("h1").await;
+        assert!(page.text("#readout").await.starts_with("Point at a token"));
+        page.click("#map-queries .label:nth-child(2)").await;
+        page.hover("h1").await;
+        assert!(page.text("#readout").await.starts_with("▁cat looks at"), "held by the click");
+        page.press(Key::Escape).await;
+        assert!(page.text("#readout").await.starts_with("Point at a token"), "let go");
+    });
+}
+
+#[test]
+fn a_cell_of_the_heat_map_tells_its_weight() {
+    let attention = sample::small();
+    with_page(&page::html(&attention), async |page| {
+        // The middle cell of five by five.
+        page.hover("#map-canvas").await;
+        let title = page.text("#head-title").await;
+        assert_eq!(title, "Cross, layer 2, head 1");
+        let weight = told(attention.maps.cross[1][0][2][2]);
+        let readout = page.text("#readout").await;
+        assert!(readout.starts_with(&format!("▁Katze looks at ▁sat {weight}; most at")), "{readout}");
+    });
+}
+
+#[test]
+fn all_can_be_reached_by_keyboard() {
+    let attention = sample::small();
+    with_page(&page::html(&attention), async |page| {
+        let focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent";
+        page.press(Key::Tab).await;
+        assert_eq!(page.value(focused).await, "Cross, layer 2, head 1", "the head on show");
+        for (key, head) in [
+            (Key::Right, "Cross, layer 2, head 2"),
+            (Key::Up, "Cross, layer 1, head 2"),
+            (Key::Up, "Decoder, layer 2, head 2"),
+            (Key::End, "Decoder, layer 2, head 3"),
+            (Key::Home, "Decoder, layer 2, head 1"),
+            (Key::Left, "Decoder, layer 2, head 1"),
+        ] {
+            page.press(key).await;
+            assert_eq!(page.value(focused).await, head);
+            assert_eq!(page.text("#head-title").await, head);
+        }
+        page.press(Key::Enter).await;
+        assert_eq!(page.value(focused).await, "<pad>");
+        assert!(page.text("#readout").await.starts_with("<pad> looks at <pad> 1.000"), "all else is hidden");
+        page.press(Key::Down).await;
+        assert!(page.text("#readout").await.starts_with("▁Die looks at"));
+        page.press(Key::Enter).await;
+        assert_eq!(page.text("#step-count").await, "step 2 of 5", "the generation goes along");
+        page.press(Key::Escape).await;
+        assert_eq!(page.value(focused).await, "Decoder, layer 2, head 1", "back in the grid");
+        assert!(page.text("#readout").await.starts_with("Point at a token"));
+    });
+}
+
+/// Tab comes by every kind of control, and each says what it is.
+#[test]
+fn controls_have_names() {
+    with_page(&page::html(&sample::small()), async |page| {
+        let nameless = page
+            .value(
+                "[...document.querySelectorAll('button, select, input, [role=gridcell], [role=listbox], canvas[role=img]')]\
+                 .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.closest('label'))).map((e) => e.outerHTML)",
+            )
+            .await;
+        assert_eq!(nameless, json!([]));
+    });
+}
+
+#[test]
+fn a_generation_is_stepped_through() {
+    let attention = sample::small();
+    with_page(&page::html(&attention), async |page| {
+        assert_eq!(page.text("#step-count").await, "step 1 of 5");
+        page.click("#step-next").await;
+        page.click("#step-next").await;
+        assert_eq!(page.text("#step-count").await, "step 3 of 5");
+        assert_eq!(page.texts("#read .chip").await, ["<pad>", "▁Die", "▁Katze"]);
+        assert_eq!(page.text("#said").await, "▁saß");
+        assert_eq!(page.texts("#candidates bdi").await, ["▁saß", ".", "</s>", "▁Die", "▁Katze"]);
+        assert_eq!(page.texts("#candidates span:last-child").await, ["50.0 %", "25.0 %", "12.5 %", "6.3 %", "3.0 %"]);
+        assert_eq!(page.text("#candidates .came bdi").await, "▁saß");
+        assert_eq!(page.text("#map-queries .looking").await, "▁Katze", "its query is held");
+
+        let looks = async || page.texts("#looks small").await;
+        assert_eq!(looks().await, cross_row(&attention, &[0, 1], &[0, 1, 2], 2), "the mean of all heads");
+        page.choose("#looks-of", "0").await;
+        assert_eq!(looks().await, cross_row(&attention, &[0], &[0, 1, 2], 2), "the mean of a layer");
+        page.choose("#looks-of", "shown").await;
+        assert_eq!(looks().await, cross_row(&attention, &[1], &[0], 2), "the head on show");
+
+        page.click("#step-back").await;
+        page.press(Key::Right).await;
+        page.press(Key::Right).await;
+        assert_eq!(page.text("#step-count").await, "step 4 of 5", "arrow keys step, too");
+        page.press(Key::End).await;
+        assert_eq!(page.text("#said").await, "</s>");
+        assert_eq!(page.value("document.getElementById('step-next').disabled").await, true);
+    });
+}
+
+/// What the page says of one row of the cross-attention, averaged over some heads.
+fn cross_row(attention: &Attention, layers: &[usize], heads: &[usize], query: usize) -> Vec<String> {
+    let of = |layer: &usize, head: &usize, key: usize| attention.maps.cross[*layer][*head][query][key];
+    let mean = |key: usize| {
+        let sum: f32 = layers.iter().flat_map(|layer| heads.iter().map(move |head| of(layer, head, key))).sum();
+        sum / (layers.len() * heads.len()) as f32
+    };
+    (0..attention.source.tokens.len()).map(|key| format!("{:.2}", mean(key))).collect()
+}
+
+#[test]
+fn equation_1_can_be_followed() {
+    let attention = sample::small();
+    with_page(&page::html(&attention), async |page| {
+        page.click("[data-kind=decoder][data-layer='0'][data-head='1'].thumb").await;
+        page.choose("#equation-query", "2").await;
+        let vectors = &attention.vectors.decoder[0];
+        let weights = &attention.maps.decoder[0][1][2];
+        let minus = |text: String| text.replace('-', "−");
+        let scores =
+            (0..3).map(|key| minus(format!("{:.2}", sample::score(&vectors.queries[1][2], &vectors.keys[1][key]))));
+        let expected: Vec<String> = scores.chain(["−∞".to_string(), "−∞".to_string()]).collect();
+        assert_eq!(page.texts("#equation-table tbody td:nth-child(2)").await, expected);
+        let expected: Vec<String> = weights.iter().map(|weight| told(*weight)).collect();
+        assert_eq!(page.texts("#equation-table tbody td:nth-child(3)").await, expected);
+        assert_eq!(page.texts("#equation-table tbody .unseen th").await, ["▁saß", "."]);
+        let sum = |i: usize| (0..3).map(|key| weights[key] * vectors.values[1][key][i]).sum::<f32>();
+        let expected: Vec<String> = (0..8).map(|i| minus(format!("{:.2}", sum(i)))).collect();
+        assert_eq!(page.texts("#equation-table tfoot .dimension").await, expected);
+
+        page.click("#equation-sorted").await;
+        let (key, _) = strongest(weights);
+        assert_eq!(page.texts("#equation-table tbody th").await[0], attention.target.inputs[key]);
+    });
+}
+
+#[test]
+fn the_hidden_half_of_the_decoder_is_hatched() {
+    with_page(&page::html(&sample::small()), async |page| {
+        page.click("[data-kind=decoder][data-layer='0'][data-head='0'].thumb").await;
+        // Colours within the cells of the first query: the second key is hidden from it, the first is not.
+        let colours = "(key) => { const canvas = document.getElementById('map-canvas'); const side = canvas.width / 5; \
+             const { data } = canvas.getContext('2d').getImageData(key * side + 4, 4, side - 8, side - 8); \
+             return new Set(new Uint32Array(data.buffer)).size }";
+        assert_eq!(page.value(&format!("({colours})(0)")).await, 1);
+        assert!(page.value(&format!("({colours})(1)")).await.as_u64().unwrap() > 1);
+    });
+}
+
+#[test]
+fn statistics_lead_to_heads_worth_seeing() {
+    let mut attention = sample::small();
+    let previous = |query: usize, key: usize| if key == query.max(1) - 1 { 1.0 } else { 0.0 };
+    attention.maps.decoder[1][2] = (0..5).map(|query| (0..5).map(|key| previous(query, key)).collect()).collect();
+    with_page(&page::html(&attention), async |page| {
+        let button = |column: usize| format!("#statistics-table th:nth-child({column}) button");
+        let cell = |column: usize| format!("#statistics-table tbody tr:first-child td:nth-child({column})");
+        assert_eq!(page.text(&cell(1)).await, "Encoder, layer 1, head 1");
+        page.click(&button(5)).await;
+        assert_eq!(page.text(&cell(1)).await, "Decoder, layer 2, head 3");
+        let mut row = Vec::new();
+        for column in 2..7 {
+            row.push(page.text(&cell(column)).await);
+        }
+        assert_eq!(row, ["0.00", "0.80", "0.200", "1.000", "0.400"]);
+        page.click(&format!("{} button", cell(1))).await;
+        assert_eq!(page.text("#head-title").await, "Decoder, layer 2, head 3");
+        page.choose("#statistics-kind", "cross").await;
+        assert_eq!(page.texts("#statistics-table tbody tr").await.len(), 6);
+    });
+}
+
+#[test]
+fn hostile_text_shows_as_text() {
+    let attention = sample::hostile();
+    with_page(&page::html(&attention), async |page| {
+        page.click("[data-kind=encoder][data-layer='0'][data-head='1'].thumb").await;
+        assert_eq!(page.text("#source-text").await, attention.source.text);
+        for labels in ["#map-queries .label", "#map-keys .label", "#lines-queries .label", "#lines-keys .label"] {
+            assert_eq!(page.texts(labels).await, attention.source.tokens, "{labels}");
+        }
+        for step in 0..attention.steps.len() {
+            assert_eq!(page.text("#said").await, attention.steps[step].token);
+            page.run("document.getElementById('step-next').click()", Vec::new()).await;
+        }
+        page.hover("#map-queries .label:nth-child(11)").await;
+        assert!(page.text("#readout").await.starts_with(&"x".repeat(200)));
+        // Cut off for the eye, whole in its title.
+        let cut = "((e) => [e.scrollWidth > e.clientWidth, e.title.length])(document.querySelectorAll('#map-queries .label')[10])";
+        assert_eq!(page.value(cut).await, json!([true, "11: ".len() + 200]));
+        assert_eq!(page.value("getComputedStyle(document.querySelector('.label')).unicodeBidi").await, "isolate");
+        assert_eq!(page.value("typeof window.ran").await, "undefined", "a script ran");
+        assert_eq!(page.value("document.images.length").await, 0);
+        assert_eq!(page.value("performance.getEntriesByType('resource').length").await, 0, "something was loaded");
+    });
+}
+
+/// The plain form of the data serves as well, and a second one takes the place of the first.
+#[test]
+fn other_data_can_be_shown_later() {
+    let first = sample::small();
+    let sizes = sample::Sizes { layers: 1, heads: 2, head_size: 4 };
+    let second = sample::attention(&sizes, &["▁A", "</s>"], &["▁Ein", "</s>"]);
+    with_page(&page::empty(), async |page| {
+        let data: serde_json::Value = serde_json::from_str(&page::data(&first)).unwrap();
+        page.run("show(arguments[0])", vec![data]).await;
+        assert_eq!(page.text("#head-title").await, "Cross, layer 2, head 1");
+        page.run("show(arguments[0])", vec![json!(second)]).await;
+        assert_eq!(page.text("#head-title").await, "Cross, layer 1, head 1");
+        assert_eq!(page.text("#source-text").await, "A");
+        assert_eq!(page.texts(".thumb").await.len(), 3 * 2);
+        page.hover("#map-queries .label:nth-child(2)").await;
+        assert!(page.text("#readout").await.starts_with("▁Ein looks at"));
+    });
+}
+
+#[test]
+fn a_large_page_answers_within_a_second() {
+    let html = page::html(&sample::large());
+    assert!(html.len() <= 6_000_000, "{} bytes", html.len());
+    with_page(&html, async |page| {
+        let mut times = Vec::new();
+        for _ in 0..3 {
+            page.open().await;
+            let time = page.value("performance.getEntriesByName('attend-ready')[0].startTime").await;
+            times.push(time.as_f64().unwrap());
+        }
+        println!("{} bytes, ready after {times:.0?} ms", html.len());
+        // The least of them: other work on the machine only ever delays.
+        assert!(times.iter().copied().fold(f64::INFINITY, f64::min) <= 1000.0, "{times:?} ms");
+        page.click("[data-kind=decoder][data-layer='5'][data-head='7'].thumb").await;
+        assert_eq!(page.text("#head-title").await, "Decoder, layer 6, head 8");
+        page.hover("#map-queries .label:nth-child(30)").await;
+        assert!(page.text("#readout").await.starts_with("▁word28 looks at"));
+    });
+}

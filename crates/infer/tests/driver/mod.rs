@@ -1,0 +1,176 @@
+//! A page in headless Chromium: clicks, pointer and keys as a person gives them, and what is then seen.
+
+use std::env;
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fantoccini::actions::{Actions, InputSource, KeyAction, KeyActions, MouseActions, PointerAction};
+use fantoccini::elements::Element;
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use temp_dir::TempDir;
+
+const MISSING: &str = "these tests need Chromium and its driver; on Debian: apt-get install chromium chromium-driver";
+
+/// How long the driver may take to answer, on a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One browser at a time: they would disturb each other's times.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Opens a page in a browser of its own, tests it and ends the browser, whatever comes of the test.
+pub fn with_page(html: &str, test: impl AsyncFnOnce(&Page)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = TempDir::new().unwrap();
+    let file = folder.child("page.html");
+    fs::write(&file, html).unwrap();
+    let driver = Driver::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = connect(&driver, &folder).await;
+        let page = Page { client, url: format!("file://{}", file.display()) };
+        page.open().await;
+        test(&page).await;
+        page.client.close().await.unwrap();
+    });
+}
+
+/// A `chromedriver` on a free port, ended when dropped; it ends its browser then.
+struct Driver {
+    process: Child,
+    port: u16,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("chromedriver");
+        command.arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().unwrap_or_else(|error| panic!("chromedriver: {error}; {MISSING}"));
+        let driver = Self { process, port };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < PATIENCE, "chromedriver does not answer; {MISSING}");
+            thread::sleep(Duration::from_millis(20));
+        }
+        driver
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn connect(driver: &Driver, folder: &TempDir) -> Client {
+    let profile = format!("--user-data-dir={}", folder.child("profile").display());
+    let arguments = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--window-size=1440,1000",
+        &profile,
+    ];
+    let mut options = json!({ "args": arguments });
+    // Chromium itself where the driver would look for Chrome.
+    if let Some(chromium) = on_path("chromium") {
+        options["binary"] = json!(chromium);
+    }
+    let Value::Object(capabilities) = json!({ "goog:chromeOptions": options }) else { unreachable!() };
+    ClientBuilder::new(HttpConnector::new())
+        .capabilities(capabilities)
+        .connect(&format!("http://127.0.0.1:{}", driver.port))
+        .await
+        .unwrap_or_else(|error| panic!("{error}; {MISSING}"))
+}
+
+fn on_path(name: &str) -> Option<String> {
+    let folders = env::var_os("PATH")?;
+    let file = env::split_paths(&folders).map(|folder| folder.join(name)).find(|file| file.is_file())?;
+    Some(file.display().to_string())
+}
+
+/// The page that is open.
+pub struct Page {
+    client: Client,
+    url: String,
+}
+
+impl Page {
+    /// Opens it, for the first time or anew.
+    pub async fn open(&self) {
+        self.client.goto(&self.url).await.unwrap();
+        // It would otherwise rest wherever the last test left it.
+        self.settle().await;
+    }
+
+    async fn find(&self, selector: &str) -> Element {
+        self.client.find(Locator::Css(selector)).await.unwrap_or_else(|error| panic!("{selector}: {error}"))
+    }
+
+    pub async fn click(&self, selector: &str) {
+        self.find(selector).await.click().await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        self.settle().await;
+    }
+
+    /// Moves the pointer onto the middle of an element.
+    pub async fn hover(&self, selector: &str) {
+        let element = self.find(selector).await;
+        self.run("arguments[0].scrollIntoView({ block: 'nearest' })", vec![json!(element)]).await;
+        let to = PointerAction::MoveToElement { element, duration: None, x: 0.0, y: 0.0 };
+        self.client.perform_actions(MouseActions::new("mouse".to_string()).then(to)).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Presses a key, wherever the focus is.
+    pub async fn press(&self, key: Key) {
+        let value = char::from(key);
+        let keys = KeyActions::new("keys".to_string()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
+        self.client.perform_actions(Actions::from(keys)).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Chooses from a list.
+    pub async fn choose(&self, selector: &str, value: &str) {
+        self.find(selector).await.select_by_value(value).await.unwrap();
+        self.settle().await;
+    }
+
+    /// The text of an element, whether or not it is in sight.
+    pub async fn text(&self, selector: &str) -> String {
+        self.value(&format!("document.querySelector('{selector}').textContent")).await.as_str().unwrap().to_string()
+    }
+
+    /// The texts of all such elements.
+    pub async fn texts(&self, selector: &str) -> Vec<String> {
+        let texts =
+            self.value(&format!("[...document.querySelectorAll('{selector}')].map((e) => e.textContent)")).await;
+        serde_json::from_value(texts).unwrap()
+    }
+
+    /// What an expression of JavaScript comes to.
+    pub async fn value(&self, expression: &str) -> Value {
+        self.run(&format!("return {expression}"), Vec::new()).await
+    }
+
+    pub async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute(script, arguments).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+    }
+
+    /// Waits until what was asked for is drawn, which is a frame later.
+    async fn settle(&self) {
+        let script = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))";
+        self.client.execute_async(script, Vec::new()).await.unwrap();
+    }
+}

@@ -1,0 +1,114 @@
+//! Options that go beyond the paper, and whatever can be wrong with their settings: one message that says where, what
+//! was found, what was expected and what to do, exit code 1, no panic, and nothing left on disk.
+
+mod common;
+
+use common::{Workplace, set};
+
+/// A setting of the copy task is refused, naming the field and what was found.
+fn refuses_setting(setting: &str, told: &[&str]) {
+    Workplace::new().refuses("run", &["--set", setting], told);
+}
+
+#[test]
+fn weights_to_export_and_their_settings_belong_together() {
+    let last = "training.average={ of = \"last\", count = 3 }";
+    let refuses = |settings: &[&str], told: &[&str]| Workplace::new().refuses("run", &set(settings), told);
+    let only = |export: &str| format!("nothing, since only training.export = \"{export}\" uses it");
+    for (settings, export) in
+        [(&["training.ema=0.9"][..], "ema"), (&["training.ema=0.9", "training.export=average", last], "ema")]
+    {
+        refuses(settings, &["training.ema = a value", &only(export), "remove it", "tiny.toml"]);
+    }
+    for settings in [&[last][..], &[last, "training.export=ema", "training.ema=0.9"]] {
+        refuses(settings, &["training.average = a value", &only("average"), "remove it", "tiny.toml"]);
+    }
+    refuses(&["training.export=ema"], &["training.ema = nothing", "a decay", "set training.ema = 0.999"]);
+    let told =
+        ["training.average = nothing", "which validations", "set training.average = { of = \"last\", count = 5 }"];
+    refuses(&["training.export=average"], &told);
+    refuses(&["training.export=ema", "training.ema=1.0"], &["training.ema = 1:", "below 1", "0.999 is usual"]);
+    let none = ["training.export=average", "training.average={ of = \"best\", count = 0 }"];
+    refuses(&none, &["training.average.count = 0", "at least 1"]);
+    let unknown = ["training.export=average", "training.average={ of = \"first\", count = 2 }"];
+    refuses(&unknown, &["unknown variant `first`", "`last`", "`best`"]);
+    refuses(&["training.export=middle"], &["unknown variant `middle`", "`best`", "`average`", "`ema`"]);
+}
+
+#[test]
+fn weight_decay_needs_an_optimizer_that_has_it() {
+    let told = ["training.weight_decay = 0.1", "training.optimizer = \"adam\" has none", "\"adamw\", or remove it"];
+    refuses_setting("training.weight_decay=0.1", &told);
+    refuses_setting("training.optimizer=sgd", &["unknown variant `sgd`", "`adam`", "`adamw`"]);
+}
+
+#[test]
+fn r_drop_that_makes_no_sense_is_refused() {
+    for (alpha, found) in [("-1.0", "-1"), ("inf", "inf"), ("nan", "NaN")] {
+        let found = format!("training.r_drop.alpha = {found}");
+        refuses_setting(&format!("training.r_drop={{ alpha = {alpha} }}"), &[&found, "at least 0", "1 to 5 is usual"]);
+    }
+    refuses_setting("training.r_drop={ after = 5 }", &["missing field `alpha`", "--set training.r_drop"]);
+    refuses_setting("training.r_drop=2", &["invalid type", "--set training.r_drop=2"]);
+}
+
+#[test]
+fn data_settings_out_of_range_are_refused() {
+    let refuses = |setting: &str, told: &[&str]| {
+        Workplace::translating().refuses("run", &["--set", setting], &[told, &["tiny.toml"]].concat());
+    };
+    refuses("data.shuffle_buffer=0", &["data.shuffle_buffer = 0", "at least 1"]);
+    for length in ["0", "1", "65"] {
+        let told = [&format!("data.max_length = {length}"), "2 to model.max_length = 64", "or leave it out"];
+        refuses(&format!("data.max_length={length}"), &told);
+    }
+    for (ratio, found) in [("0.5", "0.5"), ("-3", "-3"), ("nan", "NaN"), ("inf", "inf")] {
+        let told = [&format!("data.max_ratio = {found}"), "0, or a number of at least 1", "0 keeps every pair"];
+        refuses(&format!("data.max_ratio={ratio}"), &told);
+    }
+    let told = ["unknown field `buffer`", "`max_length`, `max_ratio`, `shuffle_buffer`"];
+    Workplace::translating().refuses("run", &["--set", "data.buffer=5"], &told);
+    refuses_setting(
+        "data.max_ratio=3",
+        &["data = a table", "generated tasks make their own", "remove the [data] table"],
+    );
+}
+
+#[test]
+fn beams_and_length_penalties_that_make_no_sense_are_refused() {
+    refuses_setting("decoding.beam=0", &["decoding.beam = 0", "1 to 1000", "1 is greedy"]);
+    refuses_setting("decoding.beam=1001", &["decoding.beam = 1001", "1 to 1000", "1 is greedy"]);
+    let penalty = |value: &str| format!("decoding.length_penalty={{ {value} }}");
+    for (alpha, found) in [("-0.5", "-0.5"), ("nan", "NaN"), ("inf", "inf")] {
+        let found = format!("decoding.length_penalty.alpha = {found}");
+        refuses_setting(
+            &penalty(&format!("form = \"wu\", alpha = {alpha}")),
+            &[&found, "at least 0", "0.6 for \"wu\""],
+        );
+    }
+    refuses_setting(&penalty("form = \"log\", alpha = 1"), &["unknown variant `log`", "`power`", "`wu`"]);
+    refuses_setting(&penalty("form = \"wu\""), &["missing field `alpha`"]);
+    refuses_setting("decoding.length_penalty=1.0", &["decoding.length_penalty=1.0", "invalid type"]);
+}
+
+#[test]
+fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
+    let place = Workplace::new();
+    place.trained("base", &["--quiet"]);
+    let from = ["--init-from", "base"];
+    for arguments in [&["--init-from", "nowhere"][..], &["--set", "training.init_from=nowhere"]] {
+        place.refuses("run", arguments, &["training.init_from: ", "nowhere", "No such file"]);
+    }
+    let shape = [&from[..], &["--set", "model.d_model=32"]].concat();
+    place.refuses("run", &shape, &["training.init_from = base", "[model] as in that run's config.toml"]);
+    let deeper = [&from[..], &["--set", "model.encoder_layers=2"]].concat();
+    place.refuses("run", &deeper, &["training.init_from = base", "is missing", "[model] as in that run's config.toml"]);
+    let other = [&from[..], &["--set", "task.symbols=5"]].concat();
+    place.refuses(
+        "run",
+        &other,
+        &["training.init_from = base", "the vocabularies of this task", "a run of the same task"],
+    );
+    place.remove("base/model.safetensors");
+    place.refuses("run", &from, &["training.init_from: ", "base", "model.safetensors is missing"]);
+}
