@@ -121,7 +121,7 @@ fn a_generation_is_stepped_through() {
         assert_eq!(page.texts("#read .chip").await, ["<pad>", "▁Die", "▁Katze"]);
         assert_eq!(page.text("#said").await, "▁saß");
         assert_eq!(page.texts("#candidates bdi").await, ["▁saß", ".", "</s>", "▁Die", "▁Katze"]);
-        assert_eq!(page.texts("#candidates span:last-child").await, ["50.0 %", "25.0 %", "12.5 %", "6.3 %", "3.0 %"]);
+        assert_eq!(page.texts("#candidates li > span").await, ["50.0 %", "25.0 %", "12.5 %", "6.3 %", "3.0 %"]);
         assert_eq!(page.text("#candidates .came bdi").await, "▁saß");
         assert_eq!(page.text("#map-queries .looking").await, "▁Katze", "its query is held");
 
@@ -263,15 +263,15 @@ fn a_large_page_answers_within_a_second() {
     let html = page::html(&sample::large());
     assert!(html.len() <= 6_000_000, "{} bytes", html.len());
     with_page(&html, async |page| {
+        // Other work on the machine only ever delays: once is enough.
         let mut times = Vec::new();
-        for _ in 0..3 {
+        while times.len() < 5 && !times.iter().any(|time| *time <= 1000.0) {
             page.open().await;
             let time = page.value("performance.getEntriesByName('attend-ready')[0].startTime").await;
             times.push(time.as_f64().unwrap());
         }
         println!("{} bytes, ready after {times:.0?} ms", html.len());
-        // The least of them: other work on the machine only ever delays.
-        assert!(times.iter().copied().fold(f64::INFINITY, f64::min) <= 1000.0, "{times:?} ms");
+        assert!(times.iter().any(|time| *time <= 1000.0), "{times:?} ms");
         page.click("[data-kind=decoder][data-layer='5'][data-head='7'].thumb").await;
         assert_eq!(page.text("#head-title").await, "Decoder, layer 6, head 8");
         page.hover("#map-queries .label:nth-child(30)").await;

@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -32,16 +33,23 @@ pub fn with_page(html: &str, test: impl AsyncFnOnce(&Page)) {
     fs::write(&file, html).unwrap();
     let driver = Driver::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let client = connect(&driver, &folder).await;
-        let page = Page { client, url: format!("file://{}", file.display()) };
-        page.open().await;
-        test(&page).await;
-        page.client.close().await.unwrap();
-    });
+    let client = runtime.block_on(connect(&driver, &folder));
+    let page = Page { client: client.clone(), url: format!("file://{}", file.display()) };
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            page.open().await;
+            test(&page).await;
+        })
+    }));
+    // Otherwise the browser would outlive its driver.
+    let closed = runtime.block_on(client.close());
+    if let Err(failure) = outcome {
+        panic::resume_unwind(failure);
+    }
+    closed.unwrap();
 }
 
-/// A `chromedriver` on a free port, ended when dropped; it ends its browser then.
+/// A `chromedriver` on a free port, ended when dropped.
 struct Driver {
     process: Child,
     port: u16,
@@ -111,7 +119,6 @@ impl Page {
     /// Opens it, for the first time or anew.
     pub async fn open(&self) {
         self.client.goto(&self.url).await.unwrap();
-        // It would otherwise rest wherever the last test left it.
         self.settle().await;
     }
 

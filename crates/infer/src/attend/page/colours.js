@@ -1,14 +1,15 @@
 // From a weight to a colour: one hue, evenly darker (or, on a dark page, brighter) with more weight.
 
 const RAMPS = {
-  light: [[251, 252, 253], [214, 230, 242], [160, 200, 226], [96, 160, 206], [38, 112, 176], [14, 68, 130], [6, 30, 72]],
-  dark: [[22, 27, 34], [20, 52, 84], [20, 88, 138], [40, 128, 184], [96, 172, 216], [170, 214, 238], [246, 251, 255]],
+  light: ["fbfcfd", "d6e6f2", "a0c8e2", "60a0ce", "2670b0", "0e4482", "061e48"],
+  dark: ["161b22", "143454", "14588a", "2880b8", "60acd8", "aad6ee", "f6fbff"],
 };
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 
 /** 256 colours, each red, green and blue. */
 function ramp() {
-  const stops = darkness.matches ? RAMPS.dark : RAMPS.light;
+  const written = darkness.matches ? RAMPS.dark : RAMPS.light;
+  const stops = written.map((colour) => [0, 2, 4].map((place) => parseInt(colour.slice(place, place + 2), 16)));
   const colours = new Uint8ClampedArray(256 * 3);
   for (let i = 0; i < 256; i++) {
     const place = (i / 255) * (stops.length - 1);
@@ -30,23 +31,30 @@ function named(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** A map as a picture of one pixel per weight, on a canvas of its own. */
+/** Reused for one map after the other: there are many. */
+const pixels = { canvas: new OffscreenCanvas(1, 1), image: new ImageData(1, 1) };
+pixels.context = pixels.canvas.getContext("2d", { willReadFrequently: true });
+
+/** A map as a picture of one pixel per weight, good until the next one is asked for. */
 function pictured(weights, rows, columns, colours) {
-  const canvas = new OffscreenCanvas(Math.max(columns, 1), Math.max(rows, 1));
-  const image = new ImageData(canvas.width, canvas.height);
+  if (pixels.image.width !== columns || pixels.image.height !== rows) {
+    Object.assign(pixels.canvas, { width: columns, height: rows });
+    pixels.image = new ImageData(columns, rows);
+  }
+  const { data } = pixels.image;
   for (let i = 0; i < rows * columns; i++) {
     const colour = 3 * Math.round(255 * Math.min(strength(weights[i]), 1));
-    image.data[4 * i] = colours[colour];
-    image.data[4 * i + 1] = colours[colour + 1];
-    image.data[4 * i + 2] = colours[colour + 2];
-    image.data[4 * i + 3] = 255;
+    data[4 * i] = colours[colour];
+    data[4 * i + 1] = colours[colour + 1];
+    data[4 * i + 2] = colours[colour + 2];
+    data[4 * i + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
+  pixels.context.putImageData(pixels.image, 0, 0);
+  return pixels.canvas;
 }
 
 /** Hatches the hidden half above the diagonal of a square map, which covers the whole canvas. */
-function hatched(context, n, width, height, spacing) {
+function hatched(context, n, width, height, spacing, [ground, lines] = [named("hidden"), named("hatch")]) {
   context.save();
   context.beginPath();
   for (let query = 0; query < n; query++) {
@@ -54,9 +62,9 @@ function hatched(context, n, width, height, spacing) {
     context.rect(((query + 1) * width) / n, top, width, height / n);
   }
   context.clip();
-  context.fillStyle = named("hidden");
+  context.fillStyle = ground;
   context.fillRect(0, 0, width, height);
-  context.strokeStyle = named("hatch");
+  context.strokeStyle = lines;
   context.lineWidth = 1;
   context.beginPath();
   for (let x = -height; x < width; x += spacing) {

@@ -38,12 +38,8 @@ function openedMaps(packed, rows, columns) {
   const [layers, heads] = packed.shape;
   const numbers = new Uint16Array(bytes(packed.data).buffer);
   const size = rows * columns;
-  return Array.from({ length: layers }, (_, layer) =>
-    Array.from({ length: heads }, (_, head) => {
-      const start = (layer * heads + head) * size;
-      return Float32Array.from(numbers.subarray(start, start + size), (number) => number / 65535);
-    }),
-  );
+  const head = (layer, head) => scaled(numbers, (layer * heads + head) * size, size, 1 / 65535);
+  return Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => head(l, h)));
 }
 
 /** `vectors(layer, head)`: rows of queries, keys and values, or nothing where there are none. */
@@ -52,8 +48,8 @@ function openedVectors(layers) {
   return (layer, head) => {
     if (!layers[layer]) return null;
     if (!cache.has(layer)) {
-      const { queries, keys, values } = layers[layer];
-      cache.set(layer, { queries: openedMatrices(queries), keys: openedMatrices(keys), values: openedMatrices(values) });
+      const [queries, keys, values] = ["queries", "keys", "values"].map((name) => openedMatrices(layers[layer][name]));
+      cache.set(layer, { queries, keys, values });
     }
     const { queries, keys, values } = cache.get(layer);
     return { queries: queries[head], keys: keys[head], values: values[head] };
@@ -64,16 +60,24 @@ function openedMatrices(packed) {
   if (Array.isArray(packed)) return packed;
   const [heads, rows, columns] = packed.shape;
   const numbers = new Int16Array(bytes(packed.data).buffer);
-  return Array.from({ length: heads }, (_, head) =>
-    Array.from({ length: rows }, (_, row) => {
-      const start = (head * rows + row) * columns;
-      return Float32Array.from(numbers.subarray(start, start + columns), (number) => number * packed.scales[head]);
-    }),
-  );
+  const row = (head, row) => scaled(numbers, (head * rows + row) * columns, columns, packed.scales[head]);
+  return Array.from({ length: heads }, (_, h) => Array.from({ length: rows }, (_, r) => row(h, r)));
+}
+
+// There are half a million weights to read before anything can be shown, hence plain loops.
+
+function scaled(numbers, start, size, scale) {
+  const values = new Float32Array(size);
+  for (let i = 0; i < size; i++) values[i] = numbers[start + i] * scale;
+  return values;
 }
 
 function bytes(base64) {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const letters = atob(base64);
+  const numbers = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) numbers[i] = letters.charCodeAt(i);
+  return numbers;
 }
 
 /** The mean of weight maps that have one shape. */

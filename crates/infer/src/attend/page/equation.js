@@ -45,10 +45,11 @@ function drawEquation() {
     return;
   }
   table.replaceChildren(equationHead(worked), equationBody(worked), equationFoot(worked));
+  const [size, shown] = [worked.size, worked.sums.length];
   byId("equation-note").textContent =
-    `weight = e^score ÷ Σ e^score, here Σ e^score = ${told(worked.denominator)}. d_k = ${worked.size}, √d_k = ` +
-    `${fixed(Math.sqrt(worked.size), 3)}. Of ${worked.size} dimensions of the values, the first ${worked.sums.length} ` +
-    "are written out. Hatched keys are hidden from this query: score −∞, weight 0.";
+    `weight = e^score ÷ Σ e^score, here Σ e^score = ${told(worked.denominator)}. d_k = ${size}, ` +
+    `√d_k = ${fixed(Math.sqrt(size), 3)}. Of ${size} dimensions of the values, the first ${shown} are written out. ` +
+    "Hatched keys are hidden from this query: score −∞, weight 0.";
 }
 
 /** A large or small number in few digits. */
@@ -61,7 +62,9 @@ function equationHead({ vector, sums }) {
   const row = made("tr");
   row.append(made("th", { text: "key k", scope: "col" }));
   row.append(made("th", { text: "q · k ÷ √d_k", scope: "col" }), made("th", { text: "weight", scope: "col" }));
-  sums.forEach((_, i) => row.append(made("th", { text: `w·v${subscript(i + 1)}`, scope: "col", title: "weight times value" })));
+  sums.forEach((_, i) => {
+    row.append(made("th", { text: `w·v${subscript(i + 1)}`, scope: "col", title: "weight times value" }));
+  });
   const queryRow = made("tr", { kind: "quiet-row" });
   queryRow.append(made("th", { text: "the query q itself", scope: "row", colspan: 3 }));
   const most = largest(vector);

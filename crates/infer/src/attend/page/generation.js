@@ -98,9 +98,9 @@ function listenToGeneration() {
   byId("generation").addEventListener("keydown", (event) => {
     // The slider and the list have arrow keys of their own.
     if (event.target.matches("input, select")) return;
-    const to = { ArrowLeft: steps["step-back"], ArrowRight: steps["step-next"], Home: steps["step-first"], End: steps["step-last"] };
-    if (!(event.key in to)) return;
+    const buttons = { ArrowLeft: "step-back", ArrowRight: "step-next", Home: "step-first", End: "step-last" };
+    if (!(event.key in buttons)) return;
     event.preventDefault();
-    goToStep(to[event.key](selection.step));
+    goToStep(steps[buttons[event.key]](selection.step));
   });
 }

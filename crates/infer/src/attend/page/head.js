@@ -106,7 +106,8 @@ function markMap() {
   const rowMark = byId("row-mark");
   rowMark.hidden = query === null;
   if (query !== null) {
-    Object.assign(rowMark.style, { left: 0, top: `${query * cell}px`, height: `${cell}px`, width: `${kind.keys.length * cell}px` });
+    const [top, width] = [query * cell, kind.keys.length * cell];
+    Object.assign(rowMark.style, { left: 0, top: `${top}px`, height: `${cell}px`, width: `${width}px` });
   }
   const columnMark = byId("column-mark");
   columnMark.hidden = selection.key === null;
@@ -123,7 +124,8 @@ function tell() {
   const query = shownQuery();
   const readout = byId("readout");
   if (query === null) {
-    readout.replaceChildren(made("span", { kind: "quiet", text: "Point at a token, or go to it by keyboard, to see where it looks; a click holds it." }));
+    const text = "Point at a token, or go to it by keyboard, to see where it looks; a click holds it.";
+    readout.replaceChildren(made("span", { kind: "quiet", text }));
     return;
   }
   const row = shownWeights().subarray(query * kind.keys.length, (query + 1) * kind.keys.length);
@@ -163,7 +165,9 @@ function listenToHead() {
     if (!label) return;
     const group = [...label.parentElement.children];
     const place = group.indexOf(label);
-    const to = { ArrowUp: place - 1, ArrowLeft: place - 1, ArrowDown: place + 1, ArrowRight: place + 1, Home: 0, End: group.length - 1 };
+    const [before, after] = [place - 1, place + 1];
+    const last = group.length - 1;
+    const to = { ArrowUp: before, ArrowLeft: before, ArrowDown: after, ArrowRight: after, Home: 0, End: last };
     if (event.key in to) {
       event.preventDefault();
       if (group[to[event.key]]) focusOne(group, group[to[event.key]]);

@@ -46,6 +46,7 @@ function headsGrid(name) {
 
 function drawThumbs() {
   const colours = ramp();
+  const hatch = [named("hidden"), named("hatch")];
   for (const name of Object.keys(thumbs)) {
     const kind = page.kinds[name];
     const [rows, columns] = [kind.queries.length, kind.keys.length];
@@ -58,7 +59,7 @@ function drawThumbs() {
         context.imageSmoothingEnabled = columns > side || rows > side;
         context.imageSmoothingQuality = "high";
         context.drawImage(pictured(kind.weights(l, h), rows, columns, colours), 0, 0, side, side);
-        if (name === "decoder") hatched(context, rows, side, side, 4);
+        if (name === "decoder") hatched(context, rows, side, side, 4, hatch);
       }),
     );
   }

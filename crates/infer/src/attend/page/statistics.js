@@ -28,7 +28,8 @@ function described(weights, rows, columns) {
   }
   // The first query has no place before it.
   const several = Math.max(rows - 1, 1);
-  return { entropy: entropy / rows, distance: distance / rows, own: own / rows, before: before / several, first: first / rows };
+  [entropy, distance, own, first] = [entropy, distance, own, first].map((sum) => sum / rows);
+  return { entropy, distance, own, before: before / several, first };
 }
 
 function buildStatistics() {

@@ -6,8 +6,11 @@ use crate::attend::Attention;
 /// Columns of text after which a token is cut off.
 const MOST: usize = 20;
 
-/// What a column of text takes at most, in shares of the letters' size.
+/// What a column of text takes, in shares of the letters' size: all letters of `TOKENS` are as wide.
 const COLUMN: f32 = 0.62;
+
+/// Letters for tokens. The first is bundled for PNG and has the `▁` of subwords.
+const TOKENS: &str = "font-family=\"Hack, 'DejaVu Sans Mono', 'Noto Sans Mono', monospace\"";
 
 /// Lines closer than this run into each other.
 const LINE: f32 = 11.0;
@@ -30,12 +33,23 @@ pub fn drawn(attention: &Attention, kind: Kind, layer: usize, head: usize) -> St
     let mut body = markup::label(16.0, 26.0, &title, 80, "font-size=\"15\"");
     for (place, token) in queries.iter().enumerate().step_by(every) {
         let y = top + (place as f32 + 0.5) * cell + letters * 0.35;
-        body += &markup::label(left - 6.0, y, token, MOST, &format!("font-size=\"{letters}\" text-anchor=\"end\""));
+        body += &markup::label(
+            left - 6.0,
+            y,
+            token,
+            MOST,
+            &format!("{TOKENS} font-size=\"{letters}\" text-anchor=\"end\""),
+        );
     }
     for (place, token) in keys.iter().enumerate().step_by(every) {
         let (x, y) = (left + (place as f32 + 0.5) * cell + letters * 0.35, top - 6.0);
-        body +=
-            &markup::label(x, y, token, MOST, &format!("font-size=\"{letters}\" transform=\"rotate(-90 {x} {y})\""));
+        body += &markup::label(
+            x,
+            y,
+            token,
+            MOST,
+            &format!("{TOKENS} font-size=\"{letters}\" transform=\"rotate(-90 {x} {y})\""),
+        );
     }
     body += &map::drawn(kind.map(attention, layer, head), left, top, cell, kind == Kind::Decoder);
     body += &markup::label(left, top + height + 20.0, axes(kind), 80, "font-size=\"10\" fill=\"#5b6470\"");

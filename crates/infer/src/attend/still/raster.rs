@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::fontdb::Database;
+use resvg::usvg::fontdb::{Database, FaceInfo, ID, Stretch, Style, Weight};
 use resvg::usvg::{Options, Tree};
 
 use crate::InferError;
@@ -25,7 +25,15 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     ] {
         fonts.load_font_data(font.to_vec());
     }
+    let bundled = fonts.len();
     fonts.load_system_fonts();
+    // Whatever face has a letter may be taken for it, and would stand out as bold or slanted.
+    let regular =
+        |face: &FaceInfo| (face.weight, face.style, face.stretch) == (Weight::NORMAL, Style::Normal, Stretch::Normal);
+    let others: Vec<ID> = fonts.faces().skip(bundled).filter(|face| !regular(face)).map(|face| face.id).collect();
+    for face in others {
+        fonts.remove_face(face);
+    }
     Arc::new(fonts)
 });
 
