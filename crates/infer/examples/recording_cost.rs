@@ -52,11 +52,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batches: Vec<Batch> =
         ids.iter().zip(ids.iter().rev()).map(|(a, b)| Batch::new(&[(a, b)], sizes, &trained.device)).collect();
 
-    let unwatched = |at: usize| Ok(read(&trained, &batches[at], &mut Pass::inference()));
-    let maps = |at: usize| Ok(read(&trained, &batches[at], &mut Pass::recording(&mut AttentionMaps::default())));
+    let unwatched = |at: usize| read(&trained, &batches[at], &mut Pass::inference());
+    let maps = |at: usize| read(&trained, &batches[at], &mut Pass::recording(&mut AttentionMaps::default()));
     let vectors = |at: usize| {
         let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
-        Ok(read(&trained, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors)))
+        read(&trained, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors))
     };
     let [unwatched, maps, vectors] = best([&unwatched, &maps, &vectors])?;
     println!("a pass over a sentence, the best of {ROUNDS} times, mean of {SENTENCES}:");
@@ -77,8 +77,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A pass, to its last number.
-fn read(trained: &TrainedModel, batch: &Batch, pass: &mut Pass) {
-    drop(trained.model.forward(batch, pass).into_data());
+fn read(trained: &TrainedModel, batch: &Batch, pass: &mut Pass) -> Result<(), InferError> {
+    let logits = trained.model.forward(batch, pass).try_into_data();
+    logits.map(drop).map_err(|error| InferError::Device(error.to_string()))
 }
 
 /// Milliseconds a sentence for each of these ways, which take turns: a machine that is busy with something else slows

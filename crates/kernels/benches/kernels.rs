@@ -102,7 +102,7 @@ fn operations(criterion: &mut Criterion) {
     );
 
     let flat = || Tensor::<1>::random([VOCABULARY * WIDTH], Distribution::Default, &Device::flex());
-    let rates = Rates { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 1e-3, step: 7 };
+    let rates = Rates { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 1e-3, weight_decay: 0.0, step: 7 };
     let gradient = flat();
     let mut group = criterion.benchmark_group("adam");
     for (name, update) in

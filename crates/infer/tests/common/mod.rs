@@ -13,7 +13,6 @@ use serde_json::Value;
 use temp_dir::TempDir;
 use text::Tokenizer;
 
-pub mod plain;
 mod ran;
 
 pub use ran::{Ran, without_gpu};

@@ -15,7 +15,11 @@ use model::summary::Summary;
 ///
 /// Results go to standard output, one line per text; everything else goes to standard error.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    override_usage = "infer --model <DIR> [OPTIONS] [TEXT]...\n       infer <COMMAND> ..."
+)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

@@ -1,0 +1,99 @@
+//! `infer attend`: what it writes, where, and what it refuses.
+
+use infer::attend::attend;
+use serde_json::Value;
+
+use crate::common::Run;
+use crate::opened;
+
+fn files(run: &Run) -> Vec<String> {
+    let entries = run.path().read_dir().unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_binary_writes_each_form_by_its_extension() {
+    let run = Run::new();
+    let before = files(&run);
+    let attention = attend(&opened(&run), "3 1 4", Some("1 2")).unwrap();
+    let given = ["3 1 4", "--target", "1 2", "--quiet"];
+    let write = |arguments: &[&str], output: &str| {
+        let ran = run.attend(&[&given[..], arguments, &["--output", output]].concat());
+        assert_eq!(ran.lines(), [""; 0], "the file is the result");
+        run.read(output)
+    };
+    run.write("a.json", "something older");
+    let json = write(&[], "a.json");
+    assert_eq!(serde_json::from_slice::<Value>(&json).unwrap()["target"]["outputs"][1], "2");
+    assert_eq!(String::from_utf8(json).unwrap(), attention.to_json());
+    assert!(write(&[], "a.HTML").to_ascii_lowercase().starts_with(b"<!doctype html>"));
+    let overview = write(&[], "a.svg");
+    assert!(overview.starts_with(b"<svg"), "{}", String::from_utf8_lossy(&overview[..80]));
+    let one = write(&["--attention", "decoder", "--layer", "1", "--head", "2"], "b.svg");
+    assert_ne!(overview, one);
+    assert_eq!(write(&["--format", "svg"], "picture"), overview, "any name will do where the form is said");
+    let mut expected = vec!["a.HTML", "a.json", "a.svg", "b.svg", "picture"];
+    if cfg!(feature = "pictures") {
+        assert!(write(&["--attention", "encoder"], "a.png").starts_with(b"\x89PNG\r\n"));
+        expected.push("a.png");
+    }
+    let mut after = files(&run);
+    after.retain(|name| !before.contains(name));
+    expected.sort_unstable();
+    assert_eq!(after, expected, "nothing else is left");
+}
+
+#[test]
+fn a_dash_is_standard_output() {
+    let run = Run::new();
+    let attention = attend(&opened(&run), "3 1 4", None).unwrap();
+    let say =
+        |format: &[&str]| run.attend(&[&["3 1 4", "--quiet", "--output", "-"], format].concat()).lines().join("\n");
+    assert_eq!(say(&[]), attention.to_json());
+    assert!(say(&["--format", "svg"]).starts_with("<svg"));
+    assert!(say(&["--format", "html"]).to_lowercase().starts_with("<!doctype html>"));
+}
+
+#[test]
+fn unless_told_to_be_quiet_it_says_what_the_translation_is() {
+    let run = Run::new();
+    let ran = run.attend(&["3 1 4", "--output", "a.json", "--beam", "2"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
+    let said = &run.answers(&["3 1 4"], &["--beam", "2"])[0];
+    ran.tells(&[&format!("a.json: 3 1 4 → {said}\n"), "parameters on flex"]);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_written() {
+    let run = Run::new();
+    run.write("kept.json", "kept");
+    let before = files(&run);
+    let usage = |arguments: &[&str], told: &[&str]| {
+        let ran = run.attend(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+        ran.tells(told);
+    };
+    let forms = [".json", ".html", ".svg", ".png"];
+    usage(&["1 2", "--output", "a.txt"], &[&["a.txt"], &forms[..]].concat());
+    usage(&["1 2", "--output", "a"], &forms);
+    usage(&["1 2"], &["--output"]);
+    usage(&["--output", "a.json"], &["TEXT"]);
+    usage(&["1 2", "--output", "-", "--format", "png"], &["--format png", "json, html or svg"]);
+    usage(&["1 2", "--output", "a.json", "--layer", "1"], &["--layer", ".svg, .png"]);
+    usage(&["1 2", "--output", "a.html", "--attention", "cross"], &["--attention", ".svg, .png"]);
+    usage(&["1 2", "--output", "a.svg", "--head", "0"], &["--head", "counted from 1"]);
+    usage(&["1 2", "--output", "a.svg", "--target", "1", "--beam", "2"], &["--target", "--beam"]);
+
+    let refuses = |arguments: &[&str], told: &[&str]| run.attend(arguments).refused_telling(told);
+    refuses(&["1 2", "--output", "a.svg", "--head", "3"], &["--head = 3: expected 1 to 2"]);
+    refuses(&["1 2", "--output", "a.svg", "--layer", "2"], &["--layer = 2: expected 1 to 1"]);
+    refuses(&["", "--output", "kept.json"], &["the text has no tokens"]);
+    refuses(&["1", "--target", " ", "--output", "kept.json"], &["the target has no tokens"]);
+    refuses(&[&"1 ".repeat(30), "--output", "kept.json"], &["31 tokens", "positions for 24"]);
+    refuses(&["1", "--output", "nowhere/a.json"], &["writing nowhere/a.json"]);
+    refuses(&["1", "--output", "kept.json", "--beam", "0"], &["decoding.beam = 0"]);
+    assert_eq!(run.read("kept.json"), b"kept");
+    assert_eq!(files(&run), before);
+}
