@@ -26,7 +26,7 @@ for tokenize in 13a none; do
             for metric in "bleu --tokenize $tokenize ${case:+--lowercase}" "chrf ${case:+--chrf-lowercase}" \
                 "chrf --chrf-word-order 2 ${case:+--chrf-lowercase}"; do
                 # shellcheck disable=SC2086 # the metric and its options
-                "$sacrebleu" "$reference" --input "$hypotheses" --format text --width 2 --metrics $metric
+                "$sacrebleu" "$reference" --input "$hypotheses" --force --format text --width 2 --metrics $metric
             done
         )
         if [ "$ours" = "$theirs" ]; then

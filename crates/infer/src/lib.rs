@@ -1,5 +1,6 @@
 //! A trained folder put to work: [`TrainedModel`] opens it, [`Translator`] turns texts into texts, [`greedy`] and
-//! [`beam`] are the decoders beneath, and [`stream`] connects it to lines of standard input.
+//! [`beam`] are the decoders beneath, and [`stream`] connects it to lines of standard input. [`mod@attend`] shows what a
+//! model looks at on the way.
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(

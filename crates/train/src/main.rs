@@ -127,7 +127,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             ExitCode::SUCCESS
         }
         Outcome::AlreadyFinished => {
-            progress.say(&format!("{} is already finished ({} steps)", output.display(), config.training.steps));
+            progress.say(&format!("{} is already finished ({} steps)", output.display(), trainer.step()));
             ExitCode::SUCCESS
         }
         Outcome::Interrupted { step } => {

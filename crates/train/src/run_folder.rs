@@ -161,7 +161,7 @@ impl RunFolder {
     }
 }
 
-const METRICS: &str = "metrics.jsonl";
+pub(crate) const METRICS: &str = "metrics.jsonl";
 const CORPORA: &str = "corpora.json";
 
 /// Refuses to resume with another configuration, naming the first difference.

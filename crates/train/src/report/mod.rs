@@ -19,11 +19,10 @@ use std::path::Path;
 use infer::trained::files;
 
 use crate::error::TrainError;
-use crate::run_folder;
+use crate::run_folder::{self, METRICS};
 use metrics::Metrics;
 
 const REPORT: &str = "report.html";
-const METRICS: &str = "metrics.jsonl";
 
 /// Writes `report.html` from what the run folder holds so far, replacing the one before.
 ///
