@@ -8,7 +8,7 @@ use kernels::adam::{self, Moving, Rates};
 use kernels::linear::Then;
 use kernels::projection_loss::Smoothing;
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, residual};
+use kernels::{Dropout, attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -99,6 +99,14 @@ fn operations(criterion: &mut Criterion) {
         "projection_loss",
         || projection_loss::projection_loss(hidden.clone(), matrix.clone(), None, ids([ROWS]), smoothing).smoothed,
         || projection_loss::portable(hidden.clone(), matrix.clone(), None, ids([ROWS]), smoothing).smoothed,
+    );
+
+    let both = leaf([2 * ROWS, WIDTH]);
+    pair(
+        criterion,
+        "consistency_loss",
+        || consistency_loss::consistency_loss(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
+        || consistency_loss::portable(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
     );
 
     let flat = || Tensor::<1>::random([VOCABULARY * WIDTH], Distribution::Default, &Device::flex());
