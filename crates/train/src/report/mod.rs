@@ -1,7 +1,7 @@
 //! The report: one page in the run folder that shows how training goes, for any browser, with nothing to load.
 //!
-//! [`metrics`] reads `metrics.jsonl`, [`curves`] says which charts there are, [`chart`] draws one on its [`axis`],
-//! and [`page`] puts everything into `page.html`, with numbers written by [`number`] and text by [`html`].
+//! `metrics` reads `metrics.jsonl`, `curves` says which charts there are, `chart` draws one on its `axis`,
+//! and `page` puts everything into `page.html`, with numbers written by `number` and text by `html`.
 
 mod axis;
 mod chart;

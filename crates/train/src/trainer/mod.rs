@@ -1,4 +1,4 @@
-//! The training loop. What it does besides updating the weights stands in [`measure`].
+//! The training loop. What it does besides updating the weights stands in `measure`.
 
 mod measure;
 
