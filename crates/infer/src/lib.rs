@@ -15,6 +15,8 @@ pub mod decoded;
 pub mod error;
 pub mod greedy;
 mod logits;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod stream;
 pub mod trained;
 pub mod translator;

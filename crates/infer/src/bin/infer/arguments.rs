@@ -36,6 +36,9 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Show what the model attends to while it decodes a text: numbers, a page or a picture
     Attend(AttendArguments),
+    /// Answer over HTTP: JSON for programs, a page for people
+    #[cfg(feature = "serve")]
+    Serve(crate::serve::ServeArguments),
 }
 
 #[derive(Args)]

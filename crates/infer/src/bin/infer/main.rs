@@ -4,6 +4,8 @@ mod arguments;
 mod attend;
 mod decode;
 mod evaluate;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Attend(arguments) => attend::run(arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,106 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use tokio::sync::Semaphore;
+
+use super::engine::Engine;
+use super::limits::Limits;
+use super::metrics::Metrics;
+use super::queue::Queue;
+use super::refusal::Refusal;
+use super::work::Work;
+
+/// What the server says of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The run folder's name.
+    pub name: String,
+    pub backend: String,
+    pub parameters: usize,
+}
+
+/// A model, its queue, and what is counted.
+pub struct Server {
+    pub engine: Arc<Engine>,
+    pub queue: Arc<Queue<Work>>,
+    pub metrics: Arc<Metrics>,
+    pub limits: Limits,
+    pub about: About,
+    pub started: Instant,
+    pub connections: Connections,
+    stopping: AtomicBool,
+    requests: AtomicU64,
+}
+
+impl Server {
+    pub fn new(engine: Engine, limits: Limits, about: About) -> Self {
+        Self {
+            engine: Arc::new(engine),
+            queue: Arc::new(Queue::new(limits.queue)),
+            metrics: Arc::new(Metrics::default()),
+            connections: Connections::new(limits.connections),
+            limits,
+            about,
+            started: Instant::now(),
+            stopping: AtomicBool::new(false),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// From now on no work is taken.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Queues the work of a request, for as long as its place is held.
+    ///
+    /// # Errors
+    /// The queue is full.
+    pub fn enqueue(&self, work: Vec<Work>) -> Result<Place<'_>, Refusal> {
+        let request = self.requests.fetch_add(1, Ordering::Relaxed);
+        let full = |waiting| Refusal::QueueFull { waiting, limit: self.limits.queue };
+        self.queue.add(request, work).map_err(|found| full(found.waiting))?;
+        Ok(Place { server: self, request })
+    }
+}
+
+/// A request's place in the queue. Given up (because time is up, or the client has left), what has not begun is not
+/// begun any more.
+pub struct Place<'a> {
+    server: &'a Server,
+    request: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let forgotten = self.server.queue.forget(self.request);
+        if forgotten > 0 {
+            self.server.metrics.forgotten(forgotten);
+        }
+    }
+}
+
+/// How many connections there may be.
+pub struct Connections {
+    pub free: Arc<Semaphore>,
+    limit: usize,
+}
+
+impl Connections {
+    fn new(limit: usize) -> Self {
+        let limit = limit.min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(limit)), limit }
+    }
+
+    /// Those that are open now.
+    pub fn open(&self) -> usize {
+        self.limit - self.free.available_permits()
+    }
+}
