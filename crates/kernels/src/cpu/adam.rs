@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::array::Array;
 use super::rows::add_to;
-use super::vector::{WIDE, sum_pairs, vectorised};
+use crate::vector::{WIDE, sum_pairs, vectorised};
 use crate::adam::{Moving, Rates};
 
 #[backend_extension(Flex)]

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::array::Array;
 use super::fused;
-use super::vector::vectorised;
+use crate::vector::vectorised;
 use crate::dropout::Dropout;
 
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::array::Array;
 use super::fused::{self, Kept};
 use super::rows::{BLOCK, add_to, added_in_order};
-use super::vector::{WIDE, sum, sum_pairs, vectorised};
+use crate::vector::{WIDE, sum, sum_pairs, vectorised};
 use crate::dropout::{Drawn, Dropout};
 use crate::residual::LayerNorm;
 
