@@ -17,10 +17,9 @@ impl AlignmentHeads {
     /// # Errors
     /// A layer or head that the model does not have.
     pub fn validate(&self, config: &ModelConfig) -> Result<(), InferError> {
-        for (option, chosen, count) in [
-            ("--alignment-layer", self.layer, config.decoder_layers),
-            ("--alignment-head", self.head, config.n_heads),
-        ] {
+        for (option, chosen, count) in
+            [("--alignment-layer", self.layer, config.decoder_layers), ("--alignment-head", self.head, config.n_heads)]
+        {
             if let Some(chosen) = chosen.filter(|&chosen| chosen >= count) {
                 let (found, expected) = ((chosen + 1).to_string(), format!("1 to {count}"));
                 return Err(InferError::Option { option, found, expected });
@@ -48,7 +47,8 @@ pub(crate) fn align(
     drop(trained.network()?.forward(&batch, &mut Pass::recording(&mut maps)));
 
     let mut mean = vec![0.0; ended.len() * source.len()];
-    for (_, map) in maps.cross.into_iter().enumerate().filter(|(layer, _)| heads.layer.is_none_or(|own| own == *layer)) {
+    for (_, map) in maps.cross.into_iter().enumerate().filter(|(layer, _)| heads.layer.is_none_or(|own| own == *layer))
+    {
         let weights = map.try_into_vec_as::<f32>().map_err(|error| InferError::Device(error.to_string()))?;
         let by_head = weights.chunks_exact(mean.len()).enumerate(); // the batch is one sentence
         for (_, weights) in by_head.filter(|(head, _)| heads.head.is_none_or(|own| own == *head)) {

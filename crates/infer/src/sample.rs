@@ -8,8 +8,8 @@ use crate::decoded::{Hypothesis, Source};
 use crate::engine::Engine;
 use crate::error::InferError;
 use crate::greedy::row_by_row;
-use kernels::decode::logits::largest;
 use crate::rules::{Next, Rules};
+use kernels::decode::logits::largest;
 
 /// From what to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,11 @@ impl Sampling {
             return refuse("--top-p", self.top_p, "above 0 and at most 1");
         }
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return refuse("--temperature", self.temperature, "a number above 0; for no chance at all, leave out --sample");
+            return refuse(
+                "--temperature",
+                self.temperature,
+                "a number above 0; for no chance at all, leave out --sample",
+            );
         }
         Ok(())
     }

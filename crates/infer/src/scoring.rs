@@ -51,7 +51,8 @@ impl Translator<'_> {
             encoded.push((at, source, target));
         }
         encoded.sort_by_key(|(_, source, target)| source.len().max(target.len() + 1));
-        let lengths: Vec<usize> = encoded.iter().map(|(_, source, target)| source.len().max(target.len() + 1)).collect();
+        let lengths: Vec<usize> =
+            encoded.iter().map(|(_, source, target)| source.len().max(target.len() + 1)).collect();
         let batches = self.cut(&lengths).into_iter().map(|batch| &encoded[batch]).collect();
         let scored = self.share(batches, |batch: &[(usize, Vec<u32>, Vec<u32>)]| {
             let pairs: Vec<(Source, &[u32])> =

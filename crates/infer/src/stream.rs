@@ -51,12 +51,12 @@ pub fn write(
             Format::Text => writeln!(output, "{text}"),
             Format::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
             Format::Score => writeln!(output, "{:.4}", translation.best.score),
-            Format::NBest => translation.targets().try_for_each(|target| {
-                writeln!(output, "{place} ||| {} ||| {:.4}", plain(&target.text), target.score)
-            }),
-            Format::Jsonl => serde_json::to_string(translation)
-                .map_err(io::Error::from)
-                .and_then(|line| writeln!(output, "{line}")),
+            Format::NBest => translation
+                .targets()
+                .try_for_each(|target| writeln!(output, "{place} ||| {} ||| {:.4}", plain(&target.text), target.score)),
+            Format::Jsonl => {
+                serde_json::to_string(translation).map_err(io::Error::from).and_then(|line| writeln!(output, "{line}"))
+            }
         }
         .map_err(failed)?;
     }

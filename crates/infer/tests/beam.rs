@@ -32,8 +32,7 @@ fn small() -> Small {
     let blank = Transformer::blank(&config(), sizes, &device).unwrap();
     let (tensors, _) = weights::from_safetensors(&weights_of(&config(), sizes)).unwrap();
     let model = weights::load(blank, tensors).unwrap();
-    let engines =
-        [Engine::of(&model, &config(), sizes, &device), Engine::tensors(model.clone(), sizes, &device)];
+    let engines = [Engine::of(&model, &config(), sizes, &device), Engine::tensors(model.clone(), sizes, &device)];
     Small { model, engines, sizes, device }
 }
 
@@ -42,12 +41,10 @@ const SOURCES: [&[u32]; 4] = [&[2, 3, 4, END_ID], &[4, END_ID], &[3, 3, 3, 2, 2,
 impl Small {
     /// What both engines find, which is the same.
     fn search(&self, sources: &[&[u32]], beam: usize, length_penalty: LengthPenalty) -> Vec<Vec<Hypothesis>> {
-        let sources: Vec<Source> =
-            sources.iter().map(|ids| Source { ids, least: 0, limit: LIMIT, place: 1 }).collect();
+        let sources: Vec<Source> = sources.iter().map(|ids| Source { ids, least: 0, limit: LIMIT, place: 1 }).collect();
         let search = BeamSearch { beam, length_penalty };
-        let [plain, tensors] = self.engines.each_ref().map(|engine| {
-            beam_search(engine, &sources, &Rules::default(), search).unwrap()
-        });
+        let [plain, tensors] =
+            self.engines.each_ref().map(|engine| beam_search(engine, &sources, &Rules::default(), search).unwrap());
         let ids = |found: &[Vec<Hypothesis>]| found.iter().flatten().map(|one| one.ids.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&plain), ids(&tensors));
         plain

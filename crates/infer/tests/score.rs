@@ -39,9 +39,11 @@ fn the_decoders_own_translations_get_the_decoders_scores() {
                 assert_eq!(scored["tokens"], target["tokens"]);
                 let close = |a: &Value, b: &Value| (a.as_f64().expect("a") - b.as_f64().expect("b")).abs() < 1e-4;
                 assert!(close(&scored["score"], &target["score"]), "{scored} and {target}");
-                let pairs = scored["token_scores"].as_array().expect("scores").iter().zip(
-                    target["token_scores"].as_array().expect("scores"),
-                );
+                let pairs = scored["token_scores"]
+                    .as_array()
+                    .expect("scores")
+                    .iter()
+                    .zip(target["token_scores"].as_array().expect("scores"));
                 pairs.for_each(|(a, b)| assert!(close(a, b), "{scored} and {target}"));
                 assert_eq!(score, format!("{:.4}", scored["score"].as_f64().expect("a score")));
             }

@@ -57,8 +57,7 @@ impl Positions {
 /// assert!((table[6] - 0.01f32.sin()).abs() < 1e-7); // position 1, i = 1: 10000^(2/4) = 100
 /// ```
 pub fn sinusoids(kind: PositionKind, rows: usize, width: usize) -> Vec<f32> {
-    let wavelengths: Vec<f64> =
-        (0..width / 2).map(|i| 10_000f64.powf(2.0 * i as f64 / width as f64)).collect();
+    let wavelengths: Vec<f64> = (0..width / 2).map(|i| 10_000f64.powf(2.0 * i as f64 / width as f64)).collect();
     let mut table = vec![0.0; rows * width];
     for (position, row) in table.chunks_mut(width).enumerate() {
         for (i, wavelength) in wavelengths.iter().enumerate() {

@@ -65,11 +65,7 @@ impl WeightsFile {
             return Err(WeightsError::Dtype { name: name.to_string(), found: *dtype });
         }
         if found != shape {
-            return Err(WeightsError::Shape {
-                name: name.to_string(),
-                found: found.clone(),
-                expected: shape.to_vec(),
-            });
+            return Err(WeightsError::Shape { name: name.to_string(), found: found.clone(), expected: shape.to_vec() });
         }
         let mut bytes = vec![0; to - from];
         self.file.seek(SeekFrom::Start(self.start + *from as u64))?;

@@ -8,9 +8,9 @@ use text::{END_ID, Tokenizer};
 use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
 use crate::decoded::Hypothesis;
 use crate::error::InferError;
-use kernels::decode::logits::{largest, log_sum_exp};
 use crate::trained::TrainedModel;
 use crate::translator::{Item, Translator};
+use kernels::decode::logits::{largest, log_sum_exp};
 
 /// Names the form of an [`Attention`]; another number means that a reader of this one must look again.
 const FORMAT: &str = "attend.attention/1";

@@ -32,7 +32,7 @@ pub enum State {
 impl Engine {
     /// The fastest engine for this network on this device.
     pub fn of(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes, device: &Device) -> Self {
-            if backend::is_flex(device) {
+        if backend::is_flex(device) {
             return Self::Plain(Box::new(PlainModel::of(network, config, sizes)));
         }
         Self::tensors(network.clone(), sizes, device)
@@ -54,7 +54,7 @@ impl Engine {
     /// Whether batches that are decoded at the same time, each on a thread of its own, are decoded faster.
     pub fn gains_by_workers(&self) -> bool {
         match self {
-                    Self::Plain(_) => true,
+            Self::Plain(_) => true,
             Self::Tensors(_) => false,
         }
     }
@@ -70,7 +70,7 @@ impl Engine {
     /// Reads the sources, each ended by `</s>`: one row each, which has not read a target token yet.
     pub fn start(&self, sources: &[&[u32]]) -> State {
         match self {
-                    Self::Plain(model) => State::Plain(model.start(sources)),
+            Self::Plain(model) => State::Plain(model.start(sources)),
             Self::Tensors(model) => State::Tensors(model.start(sources)),
         }
     }
@@ -82,12 +82,12 @@ impl Engine {
     /// A device that fails.
     pub fn step(&self, tokens: &[u32], state: &mut State, logits: &mut Vec<f32>) -> Result<(), InferError> {
         match (self, state) {
-                    (Self::Plain(model), State::Plain(state)) => {
+            (Self::Plain(model), State::Plain(state)) => {
                 model.step(tokens, state, logits);
                 Ok(())
             }
             (Self::Tensors(model), State::Tensors(state)) => model.step(tokens, state, logits),
-                    _ => unreachable!("a state goes back to the engine that made it"),
+            _ => unreachable!("a state goes back to the engine that made it"),
         }
     }
 }
@@ -96,7 +96,7 @@ impl State {
     /// Keeps the given rows, in the given order: finished rows leave, beams move, repeat or vanish.
     pub fn select(&mut self, rows: &[usize]) {
         match self {
-                    Self::Plain(state) => state.select(rows),
+            Self::Plain(state) => state.select(rows),
             Self::Tensors(state) => state.select(rows),
         }
     }

@@ -161,7 +161,15 @@ fn probabilities_agree_with_scores_and_searches() {
         let rows = logits.chunks(trained.sizes.target);
         let without_pad = |row: &[f32]| 1.0 - softmax(row.iter().map(|&x| x.into()).collect())[row.len() - 1];
         let pads: f64 = rows.map(|row| without_pad(row).ln()).sum();
-        let nll = trained.network().unwrap().score(&batch, &mut Pass::inference()).nll.into_data().iter::<f32>().next().unwrap();
+        let nll = trained
+            .network()
+            .unwrap()
+            .score(&batch, &mut Pass::inference())
+            .nll
+            .into_data()
+            .iter::<f32>()
+            .next()
+            .unwrap();
         let found = log_probability(&attention) + pads;
         assert!((found + f64::from(nll)).abs() < 1e-3, "{found} and {nll}");
     }

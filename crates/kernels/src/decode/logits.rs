@@ -6,7 +6,14 @@ use crate::vector::{WIDE, exp, max, sum, vectorised};
 pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let (peak, total) = vectorised!({
         let peak = max::<WIDE>(logits);
-        (peak, sum::<WIDE>(logits, #[inline(always)] |x| exp(x - peak)))
+        (
+            peak,
+            sum::<WIDE>(
+                logits,
+                #[inline(always)]
+                |x| exp(x - peak),
+            ),
+        )
     });
     f64::from(peak) + f64::from(total).ln()
 }
@@ -47,7 +54,8 @@ mod tests {
         assert_eq!(largest(&values, 3), [1, 3, 4]);
         assert_eq!(largest(&values, 9), [1, 3, 4, 0, 5, 2]);
         let many: Vec<f32> = (0..1000).map(|i| ((i * 37) % 1000) as f32).collect();
-        let expected: Vec<u32> = (0..5).map(|rank| many.iter().position(|&x| x == 999.0 - rank as f32).unwrap() as u32).collect();
+        let expected: Vec<u32> =
+            (0..5).map(|rank| many.iter().position(|&x| x == 999.0 - rank as f32).unwrap() as u32).collect();
         assert_eq!(largest(&many, 5), expected);
     }
 

@@ -147,13 +147,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    fn block_avx2<const ROWS: usize>(
-        x: &[f32],
-        lanes: &[Lane],
-        lane: usize,
-        bias: &Lane,
-        sums: &mut [[Lane; LANES]],
-    ) {
+    fn block_avx2<const ROWS: usize>(x: &[f32], lanes: &[Lane], lane: usize, bias: &Lane, sums: &mut [[Lane; LANES]]) {
         let d_input = lanes.len() / LANES;
         assert!(x.len() == ROWS * d_input && lane < LANES && sums.len() >= ROWS, "a block of {ROWS} rows");
         // SAFETY: as in `block_avx512`; a lane is exactly two registers of 8 values.
@@ -209,7 +203,8 @@ mod tests {
         for (rows, d_input, d_output) in [(1, 1, 1), (2, 3, 16), (7, 16, 64), (13, 33, 70), (5, 128, 130)] {
             let (x, weight) = (values(rows * d_input, 7), values(d_output * d_input, 5));
             let bias = values(d_output, 3);
-            for (bias, then) in [(None, Then::Nothing), (Some(&bias[..]), Then::Nothing), (Some(&bias[..]), Then::Relu)] {
+            for (bias, then) in [(None, Then::Nothing), (Some(&bias[..]), Then::Nothing), (Some(&bias[..]), Then::Relu)]
+            {
                 let matrix = PackedMatrix::new(&weight, bias, d_input);
                 for y in products(&x, &matrix, then) {
                     for row in 0..rows {

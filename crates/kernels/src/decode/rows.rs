@@ -59,7 +59,8 @@ mod tests {
         let mut rows = [1.0, 2.0, 3.0, 4.0, -1.0, -1.0, 1.0, 1.0];
         layer_norm(&mut rows, &[1.0, 1.0, 2.0, 1.0], &[0.0, 0.0, 0.0, 5.0], 0.0);
         let deviation = 1.25f32.sqrt();
-        let expected = [-1.5 / deviation, -0.5 / deviation, 1.0 / deviation, 1.5 / deviation + 5.0, -1.0, -1.0, 2.0, 6.0];
+        let expected =
+            [-1.5 / deviation, -0.5 / deviation, 1.0 / deviation, 1.5 / deviation + 5.0, -1.0, -1.0, 2.0, 6.0];
         rows.iter().zip(expected).for_each(|(x, y)| assert!((x - y).abs() < 1e-6, "{rows:?}"));
         let mut rows = [3.0, 4.0];
         rms_norm(&mut rows, &[1.0, 2.0], 0.0);
@@ -75,7 +76,10 @@ mod tests {
         gelu(&mut gelus);
         for ((x, silu), gelu) in inputs.into_iter().map(f64::from).zip(silus).zip(gelus) {
             assert!((f64::from(silu) - x / (1.0 + (-x).exp())).abs() < 1e-6, "silu({x}) = {silu}");
-            assert!((f64::from(gelu) - 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt()))).abs() < 1e-6, "gelu({x}) = {gelu}");
+            assert!(
+                (f64::from(gelu) - 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt()))).abs() < 1e-6,
+                "gelu({x}) = {gelu}"
+            );
         }
         let mut gated = [2.0; 7];
         swiglu(&inputs, &mut gated);

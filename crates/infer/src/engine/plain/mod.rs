@@ -10,7 +10,7 @@ mod state;
 use kernels::decode::{PackedMatrix, Then, multiply};
 use model::{ModelConfig, Transformer, VocabularySizes};
 
-use self::layers::{DecoderLayer, EncoderLayer, Embedding, Norms, Scratch};
+use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms, Scratch};
 pub use self::state::PlainState;
 use self::state::Row;
 
