@@ -32,15 +32,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..ModelConfig::default()
     };
     let device = backend::choose(None)?.open()?;
-    let trained = TrainedModel {
-        model: Transformer::new(&config, sizes, 1, &device)?,
-        decoding: DecodingConfig { max_length: Some(24), ..DecodingConfig::default() },
-        source_tokenizer: tokenizer.clone(),
-        target_tokenizer: tokenizer,
-        config,
-        sizes,
-        device,
-    };
+    let network = Transformer::new(&config, sizes, 1, &device)?;
+    let decoding = DecodingConfig { max_length: Some(24), ..DecodingConfig::default() };
+    let trained = TrainedModel::of(network, config, decoding, tokenizer.clone(), tokenizer, device);
 
     let mut stream = Stream::new(random::key(&[1]));
     let mut sentence = |_| -> Vec<u32> {
@@ -78,7 +72,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// A pass, to its last number.
 fn read(trained: &TrainedModel, batch: &Batch, pass: &mut Pass) -> Result<(), InferError> {
-    let logits = trained.model.forward(batch, pass).try_into_data();
+    let logits = trained.network()?.forward(batch, pass).try_into_data();
     logits.map(drop).map_err(|error| InferError::Device(error.to_string()))
 }
 

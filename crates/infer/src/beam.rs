@@ -5,17 +5,14 @@
 //! hypotheses and its best living one, at its present length, is no better than the worst of them. This is the procedure
 //! of Hugging Face transformers (with `early_stopping = False`), so that results can be compared.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use model::batch::SourceBatch;
-use model::cache::DecoderCache;
-use model::{Pass, Transformer, VocabularySizes};
-use rayon::prelude::*;
+use kernels::decode::logits::largest;
 use text::END_ID;
 
 use crate::config::LengthPenalty;
-use crate::decoded::{Decoded, Hypothesis, Source};
+use crate::decoded::{Hypothesis, Source};
+use crate::engine::Engine;
 use crate::error::InferError;
-use crate::logits::{largest, log_sum_exp};
+use crate::rules::{Next, Rules};
 
 /// How wide to search, and how lengths compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,10 +22,12 @@ pub struct BeamSearch {
 }
 
 /// A prefix that may still grow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Living {
     ids: Vec<u32>,
-    log_probability: f64,
+    token_scores: Vec<f32>,
+    /// The sum of the values by which its tokens were chosen.
+    value: f64,
 }
 
 /// A sentence that is being decoded. Its living hypotheses are consecutive rows of the batch, best first.
@@ -45,6 +44,8 @@ struct Continuation {
     from: usize,
     token: u32,
     log_probability: f64,
+    /// The sum of values with this token's.
+    value: f64,
 }
 
 /// Decodes a batch of sources: for each its hypotheses, best first, at most `beam` and at least one.
@@ -52,89 +53,72 @@ struct Continuation {
 /// # Errors
 /// A device that fails.
 pub fn beam_search(
-    model: &Transformer,
-    sizes: VocabularySizes,
+    engine: &Engine,
     sources: &[Source],
+    rules: &Rules,
     search: BeamSearch,
-    device: &Device,
 ) -> Result<Vec<Vec<Hypothesis>>, InferError> {
-    let mut pass = Pass::inference();
     let sentences: Vec<&[u32]> = sources.iter().map(|source| source.ids).collect();
-    let memory = model.encode(SourceBatch::new(&sentences, sizes, device), &mut pass);
-    let mut cache = model.cache(&memory);
+    let mut state = engine.start(&sentences);
     let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); sources.len()];
-    let start =
-        |sentence| Search { sentence, living: vec![Living { ids: vec![], log_probability: 0.0 }], finished: vec![] };
+    let start = |sentence| Search { sentence, living: vec![Living::default()], finished: Vec::new() };
     let mut searches: Vec<Search> = (0..sources.len()).map(start).collect();
+    let mut logits = Vec::new();
     while !searches.is_empty() {
-        let logits = next_logits(model, &searches, &mut cache, sizes, device, &mut pass)?;
-        let vocabulary = sizes.target;
-        let first_rows: Vec<usize> = searches
-            .iter()
-            .scan(0, |next, search| Some(std::mem::replace(next, *next + search.living.len())))
-            .collect();
-        // Each sentence by itself, on any core.
-        let moved: Vec<Vec<usize>> = searches
-            .par_iter_mut()
-            .zip(first_rows.par_iter())
-            .map(|(state, &first)| {
-                let rows = &logits[first * vocabulary..][..state.living.len() * vocabulary];
-                let from = state.advance(rows, vocabulary, sources[state.sentence].limit, search);
-                from.into_iter().map(|from| first + from).collect()
-            })
-            .collect();
-        let kept: Vec<usize> = moved.into_iter().flatten().collect();
-        searches.retain_mut(|state| {
-            if state.living.is_empty() {
-                done[state.sentence] = state.ranked();
+        let last = |living: &Living| living.ids.last().copied().unwrap_or(engine.start_token());
+        let tokens: Vec<u32> = searches.iter().flat_map(|search| search.living.iter().map(last)).collect();
+        engine.step(&tokens, &mut state, &mut logits)?;
+        let vocabulary = logits.len() / tokens.len();
+        let mut kept = Vec::with_capacity(tokens.len());
+        let (mut first, mut rest) = (0, &mut logits[..]);
+        for sentence in &mut searches {
+            let rows = sentence.living.len();
+            let (own, others) = rest.split_at_mut(rows * vocabulary);
+            let from = sentence.advance(own, vocabulary, &sources[sentence.sentence], rules, search);
+            kept.extend(from.into_iter().map(|from| first + from));
+            (first, rest) = (first + rows, others);
+        }
+        searches.retain_mut(|search| {
+            if search.living.is_empty() {
+                done[search.sentence] = search.ranked();
             }
-            !state.living.is_empty()
+            !search.living.is_empty()
         });
-        let rows = logits.len() / vocabulary;
-        if !kept.is_empty() && !kept.iter().copied().eq(0..rows) {
-            cache.select(&kept, device);
+        if !kept.is_empty() && !kept.iter().copied().eq(0..tokens.len()) {
+            state.select(&kept);
         }
     }
     Ok(done)
 }
 
-/// The logits of every living hypothesis' next token, row after row.
-fn next_logits(
-    model: &Transformer,
-    searches: &[Search],
-    cache: &mut DecoderCache,
-    sizes: VocabularySizes,
-    device: &Device,
-    pass: &mut Pass,
-) -> Result<Vec<f32>, InferError> {
-    let last = |living: &Living| living.ids.last().map_or(sizes.target_pad() as i32, |&id| id as i32);
-    let tokens: Vec<i32> = searches.iter().flat_map(|search| search.living.iter().map(last)).collect();
-    let count = tokens.len();
-    let tokens = Tensor::<1, Int>::from_data(TensorData::new(tokens, [count]), device);
-    let logits = model.step(tokens, cache, pass);
-    logits.try_into_vec_as::<f32>().map_err(|error| InferError::Device(error.to_string()))
-}
-
 impl Search {
     /// One step: which hypotheses end, and which live on. Returns from which of the old ones the new ones came.
-    fn advance(&mut self, logits: &[f32], vocabulary: usize, limit: usize, search: BeamSearch) -> Vec<usize> {
+    fn advance(
+        &mut self,
+        logits: &mut [f32],
+        vocabulary: usize,
+        source: &Source,
+        rules: &Rules,
+        search: BeamSearch,
+    ) -> Vec<usize> {
         let BeamSearch { beam, length_penalty } = search;
-        let candidates = self.candidates(logits, vocabulary, 2 * beam);
+        let candidates = self.candidates(logits, vocabulary, source, rules, 2 * beam);
         let length = self.living[0].ids.len() + 1;
-        let score = |log_probability: f64| log_probability / length_penalty.of(length);
+        let score = |value: f64| value / length_penalty.of(length);
         let (mut next, mut from) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
         for (rank, continuation) in candidates.iter().enumerate() {
-            let Continuation { from: parent, token, log_probability } = *continuation;
-            let mut ids = self.living[parent].ids.clone();
-            if token == END_ID {
-                if rank < beam {
-                    let score = score(log_probability);
-                    let decoded = Decoded { ids, finished: true };
-                    self.finished.push(Hypothesis { decoded, log_probability, score });
-                }
-            } else if next.len() < beam {
+            let Continuation { from: parent, token, log_probability, value } = *continuation;
+            let ends = token == END_ID;
+            if if ends { rank >= beam } else { next.len() >= beam } {
+                continue;
+            }
+            let Living { mut ids, mut token_scores, .. } = self.living[parent].clone();
+            token_scores.push(log_probability as f32);
+            if ends {
+                self.finished.push(Hypothesis { ids, finished: true, token_scores, score: score(value) });
+            } else {
                 ids.push(token);
-                next.push(Living { ids, log_probability });
+                next.push(Living { ids, token_scores, value });
                 from.push(parent);
             }
         }
@@ -142,41 +126,49 @@ impl Search {
         self.finished.truncate(beam);
 
         let worst = self.finished.get(beam - 1).map(|hypothesis| hypothesis.score);
-        let hopeless = worst.is_some_and(|worst| next.first().is_none_or(|best| score(best.log_probability) <= worst));
+        let hopeless = worst.is_some_and(|worst| next.first().is_none_or(|best: &Living| score(best.value) <= worst));
         if hopeless {
             (next, from) = (Vec::new(), Vec::new());
-        } else if length >= limit {
+        } else if length >= source.limit {
             // Cut off: what has not ended competes as it is.
-            let cut = |living: Living| Hypothesis {
-                decoded: Decoded { ids: living.ids, finished: false },
-                log_probability: living.log_probability,
-                score: score(living.log_probability),
-            };
-            self.finished.extend(std::mem::take(&mut next).into_iter().map(cut));
+            self.finished.extend(std::mem::take(&mut next).into_iter().map(|living| living.cut(score)));
+            self.finished.sort_by(Hypothesis::best_first);
+            self.finished.truncate(beam);
             from.clear();
+        } else if next.is_empty() && self.finished.is_empty() {
+            // The rules forbid every token: what has been said so far is the answer.
+            self.finished.extend(std::mem::take(&mut self.living).into_iter().map(|living| living.cut(score)));
         }
         self.living = next;
         from
     }
 
-    /// The most probable continuations of all living hypotheses, best first.
-    fn candidates(&self, logits: &[f32], vocabulary: usize, count: usize) -> Vec<Continuation> {
+    /// The best continuations of all living hypotheses, best first.
+    fn candidates(
+        &self,
+        logits: &mut [f32],
+        vocabulary: usize,
+        source: &Source,
+        rules: &Rules,
+        count: usize,
+    ) -> Vec<Continuation> {
         let mut all: Vec<Continuation> = Vec::with_capacity(self.living.len() * count);
-        for (from, (living, logits)) in self.living.iter().zip(logits.chunks_exact(vocabulary)).enumerate() {
-            // `<pad>` is the last id and never an answer.
-            let logits = &logits[..vocabulary - 1];
-            let normaliser = log_sum_exp(logits);
-            let continuation = |token: u32| Continuation {
+        for (from, (living, logits)) in self.living.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
+            let next = Next::new(logits, &living.ids, source, rules);
+            let tokens = match rules.prefix.get(living.ids.len()) {
+                Some(&forced) => vec![forced],
+                None => largest(next.values(), count),
+            };
+            let continuation = |token| Continuation {
                 from,
                 token,
-                log_probability: living.log_probability + f64::from(logits[token as usize]) - normaliser,
+                log_probability: next.log_probability(token),
+                value: living.value + next.value(token),
             };
-            all.extend(largest(logits, count).into_iter().map(continuation));
+            all.extend(tokens.into_iter().map(continuation).filter(|way| way.value > f64::NEG_INFINITY));
         }
         // Equal ones in the order of hypotheses and ids, so that nothing depends on chance.
-        all.sort_by(|a, b| {
-            b.log_probability.total_cmp(&a.log_probability).then((a.from, a.token).cmp(&(b.from, b.token)))
-        });
+        all.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.from, a.token).cmp(&(b.from, b.token))));
         all.truncate(count);
         all
     }
@@ -186,5 +178,12 @@ impl Search {
         let mut finished = std::mem::take(&mut self.finished);
         finished.sort_by(Hypothesis::best_first);
         finished
+    }
+}
+
+impl Living {
+    /// As an answer, though it has not ended.
+    fn cut(self, score: impl Fn(f64) -> f64) -> Hypothesis {
+        Hypothesis { ids: self.ids, finished: false, token_scores: self.token_scores, score: score(self.value) }
     }
 }

@@ -13,14 +13,35 @@ pub struct DecodingConfig {
     pub beam: usize,
     /// How hypotheses of different lengths compare; beam search alone asks.
     pub length_penalty: LengthPenalty,
+    /// Fewest target tokens per sentence, before the end token.
+    pub min_length: usize,
+    /// The same, as a multiple of the source's tokens; the larger of the two counts.
+    pub min_length_ratio: f64,
     /// Most target tokens per sentence, end token included. Default: the source's length + 50 (paper, section 6.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
+    /// The same, as a multiple of the source's tokens (end token included); the smaller of the two counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_length_ratio: Option<f64>,
+    /// No sequence of so many tokens is said twice in a sentence; 0 allows everything.
+    pub no_repeat_ngram: usize,
+    /// What the logit of a token that the sentence holds already is divided by (multiplied, if negative); 1 changes
+    /// nothing.
+    pub repetition_penalty: f64,
 }
 
 impl Default for DecodingConfig {
     fn default() -> Self {
-        Self { beam: 1, length_penalty: LengthPenalty::default(), max_length: None }
+        Self {
+            beam: 1,
+            length_penalty: LengthPenalty::default(),
+            min_length: 0,
+            min_length_ratio: 0.0,
+            max_length: None,
+            max_length_ratio: None,
+            no_repeat_ngram: 0,
+            repetition_penalty: 1.0,
+        }
     }
 }
 
@@ -91,7 +112,17 @@ const WIDEST_BEAM: usize = 1000;
 impl DecodingConfig {
     /// Most target tokens for a source of `source_len` tokens, within the model's positions.
     pub fn limit(&self, source_len: usize, model: &ModelConfig) -> usize {
-        self.max_length.unwrap_or(source_len + 50).min(model.max_length)
+        let relative = self.max_length_ratio.map(|ratio| ((ratio * source_len as f64).ceil() as usize).max(1));
+        let most = match (self.max_length, relative) {
+            (None, None) => source_len + 50,
+            (absolute, relative) => absolute.into_iter().chain(relative).min().unwrap_or(usize::MAX),
+        };
+        most.min(model.max_length)
+    }
+
+    /// Fewest target tokens for a source of `source_len` tokens, the end token not counted.
+    pub fn least(&self, source_len: usize) -> usize {
+        self.min_length.max((self.min_length_ratio * source_len as f64).ceil() as usize)
     }
 
     /// # Errors
@@ -106,14 +137,34 @@ impl DecodingConfig {
             let (field, expected) = ("decoding.length_penalty.alpha", "a number of at least 0");
             return Err(ConfigError::new(field, alpha, expected, "1.0 is usual for \"power\", 0.6 for \"wu\""));
         }
-        match self.max_length {
-            Some(length) if length == 0 || length > model.max_length => Err(ConfigError::new(
-                "decoding.max_length",
-                length,
-                format!("1 to model.max_length = {}", model.max_length),
-                "choose a length in that range, or leave it out for the source's length + 50",
-            )),
-            _ => Ok(()),
+        if !(self.repetition_penalty.is_finite() && self.repetition_penalty >= 1.0) {
+            let (field, expected) = ("decoding.repetition_penalty", "a number of at least 1");
+            return Err(ConfigError::new(field, self.repetition_penalty, expected, "1 is none, 1.2 is usual"));
         }
+        for (field, ratio) in [
+            ("decoding.min_length_ratio", Some(self.min_length_ratio)),
+            ("decoding.max_length_ratio", self.max_length_ratio),
+        ] {
+            if ratio.is_some_and(|ratio| !(ratio.is_finite() && ratio >= 0.0)) {
+                let found = ratio.unwrap_or_default();
+                return Err(ConfigError::new(field, found, "a number of at least 0", "1.5 is half as long again"));
+            }
+        }
+        if self.max_length_ratio.is_some_and(|most| most < self.min_length_ratio) {
+            let expected = format!("at most decoding.max_length_ratio = {}", self.max_length_ratio.unwrap_or_default());
+            let remedy = "choose a smaller least or a larger most";
+            return Err(ConfigError::new("decoding.min_length_ratio", self.min_length_ratio, expected, remedy));
+        }
+        if let Some(length) = self.max_length.filter(|&length| length == 0 || length > model.max_length) {
+            let expected = format!("1 to model.max_length = {}", model.max_length);
+            let remedy = "choose a length in that range, or leave it out for the source's length + 50";
+            return Err(ConfigError::new("decoding.max_length", length, expected, remedy));
+        }
+        let most = self.max_length.unwrap_or(model.max_length);
+        if self.min_length >= most {
+            let expected = format!("less than the longest target, {most} (end token included)");
+            return Err(ConfigError::new("decoding.min_length", self.min_length, expected, "choose a smaller number"));
+        }
+        Ok(())
     }
 }

@@ -28,6 +28,8 @@ pub enum InferError {
     Text(#[from] TextError),
     #[error(transparent)]
     Backend(#[from] BackendError),
+    #[error(transparent)]
+    Setting(ConfigError),
     #[error("{option} = {found}: expected {expected}")]
     Option { option: &'static str, found: String, expected: String },
     #[error(
@@ -36,10 +38,10 @@ pub enum InferError {
     )]
     TooLong { number: usize, found: usize, limit: usize },
     #[error(
-        "the target: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
+        "{place}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
          shorten it, or train with a larger model.max_length"
     )]
-    TargetTooLong { found: usize, limit: usize },
+    TargetTooLong { place: String, found: usize, limit: usize },
     #[error("the {side} has no tokens: expected at least one, or there is nothing to attend to; give it a word")]
     NoTokens { side: &'static str },
     #[error("cannot draw the picture: {0}")]

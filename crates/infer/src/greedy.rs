@@ -1,55 +1,82 @@
-//! Greedy decoding: at each step the most probable token, until `</s>` or the limit.
+//! Decoding row by row: at each step every sentence says one token more, until `</s>` or its limit.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
-use model::batch::SourceBatch;
-use model::{Pass, Transformer, VocabularySizes};
 use text::END_ID;
 
-use crate::decoded::{Decoded, Source};
+use crate::config::LengthPenalty;
+use crate::decoded::{Hypothesis, Source};
+use crate::engine::Engine;
 use crate::error::InferError;
+use crate::rules::{Next, Rules};
 
-/// Decodes a batch of sources. Rows that end leave the batch, so that no time goes into padding.
+/// Greedy decoding: always the token of the greatest value.
 ///
 /// # Errors
 /// A device that fails.
 pub fn greedy(
-    model: &Transformer,
-    sizes: VocabularySizes,
+    engine: &Engine,
     sources: &[Source],
-    device: &Device,
-) -> Result<Vec<Decoded>, InferError> {
-    let mut decoded = vec![Decoded { ids: Vec::new(), finished: false }; sources.len()];
-    let mut pass = Pass::inference();
+    rules: &Rules,
+    length_penalty: LengthPenalty,
+) -> Result<Vec<Hypothesis>, InferError> {
+    let rows: Vec<usize> = (0..sources.len()).collect();
+    row_by_row(engine, sources, &rows, rules, length_penalty, |_, _, next| most_probable(next.values()))
+}
+
+/// Decodes one row for each entry of `rows`, which names its source; several may name the same. `choose` is given the row,
+/// how many tokens it has said, and what may be said next. Rows that end leave the batch, so that no time goes into
+/// padding.
+pub(crate) fn row_by_row(
+    engine: &Engine,
+    sources: &[Source],
+    rows: &[usize],
+    rules: &Rules,
+    length_penalty: LengthPenalty,
+    mut choose: impl FnMut(usize, usize, &Next) -> u32,
+) -> Result<Vec<Hypothesis>, InferError> {
     let sentences: Vec<&[u32]> = sources.iter().map(|source| source.ids).collect();
-    let memory = model.encode(SourceBatch::new(&sentences, sizes, device), &mut pass);
-    let mut cache = model.cache(&memory);
-
-    let mut active: Vec<usize> = (0..sources.len()).collect(); // rows of the batch that still run
-    let mut tokens = vec![sizes.target_pad() as i32; sources.len()]; // what each of them reads next
+    let mut state = engine.start(&sentences);
+    if !rows.iter().copied().eq(0..sources.len()) {
+        state.select(rows);
+    }
+    let mut hypotheses = vec![Hypothesis::default(); rows.len()];
+    let mut active: Vec<usize> = (0..rows.len()).collect();
+    let mut tokens = vec![engine.start_token(); rows.len()]; // what each of them reads next
+    let mut logits = Vec::new();
     while !active.is_empty() {
-        let read = Tensor::<1, Int>::from_data(TensorData::new(tokens, [active.len()]), device);
-        let logits = model.step(read, &mut cache, &mut pass);
-        // `<pad>` is the last id and never an answer.
-        let chosen = logits.slice([0..active.len(), 0..sizes.target_pad()]).argmax(1);
-        let chosen = chosen.try_into_vec_as::<i32>().map_err(|error| InferError::Device(error.to_string()))?;
-
-        let mut kept = Vec::new();
-        for (row, (&sentence, &token)) in active.iter().zip(&chosen).enumerate() {
-            let output = &mut decoded[sentence];
-            if token as u32 == END_ID {
-                output.finished = true;
+        engine.step(&tokens, &mut state, &mut logits)?;
+        let vocabulary = logits.len() / active.len();
+        let mut kept = Vec::with_capacity(active.len());
+        tokens.clear();
+        for (at, (&row, logits)) in active.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
+            let (source, hypothesis) = (&sources[rows[row]], &mut hypotheses[row]);
+            let said = hypothesis.ids.len();
+            let next = Next::new(logits, &hypothesis.ids, source, rules);
+            let token = rules.prefix.get(said).copied().unwrap_or_else(|| choose(row, said, &next));
+            if next.value(token) == f64::NEG_INFINITY {
+                continue; // the rules forbid every token: what has been said so far is the answer
+            }
+            hypothesis.token_scores.push(next.log_probability(token) as f32);
+            hypothesis.score += next.value(token);
+            if token == END_ID {
+                hypothesis.finished = true;
                 continue;
             }
-            output.ids.push(token as u32);
-            if output.ids.len() < sources[sentence].limit {
-                kept.push(row);
+            hypothesis.ids.push(token);
+            if said + 1 < source.limit {
+                kept.push(at);
+                tokens.push(token);
             }
         }
         if kept.len() < active.len() && !kept.is_empty() {
-            cache.select(&kept, device);
+            state.select(&kept);
         }
-        tokens = kept.iter().map(|&row| chosen[row]).collect();
-        active = kept.iter().map(|&row| active[row]).collect();
+        active = kept.iter().map(|&at| active[at]).collect();
     }
-    Ok(decoded)
+    hypotheses.iter_mut().for_each(|found| found.score /= length_penalty.of(found.token_scores.len().max(1)));
+    Ok(hypotheses)
+}
+
+/// The token of the greatest value; of equal ones the first.
+fn most_probable(values: &[f32]) -> u32 {
+    kernels::decode::logits::largest(values, 1).first().copied().unwrap_or(END_ID)
 }

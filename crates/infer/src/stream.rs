@@ -1,12 +1,13 @@
 //! Lines in, lines out: batches what comes fast, answers at once what comes slowly.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::InferError;
-use crate::translator::{Translation, Translator};
+use crate::translation::Translation;
+use crate::translator::Translator;
 
 /// Lines that are decoded together at most; sorting by length happens within.
 const WINDOW: usize = 1024;
@@ -16,27 +17,48 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// What some editors put before the first line; it is no text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How a translation becomes a line.
+/// How a translation becomes a line, or several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The text alone; line breaks inside it become spaces, so that one line in stays one line out.
+    /// The best translation's text; line breaks inside it become spaces, so that one line in stays one line out.
     Text,
+    /// Its score, a tab, and the text.
+    ScoredText,
+    /// Its score alone.
+    Score,
+    /// A line for each translation, as Moses and Marian write it: the place in the input, counted from 0, the text and the
+    /// score, with ` ||| ` between them.
+    NBest,
     /// A JSON object.
     Jsonl,
 }
 
-/// Writes each translation as one line.
+/// Writes translations, the first of which came from line `first_line` of the input, counted from 1.
 ///
 /// # Errors
 /// An output that cannot be written.
-pub fn write(translations: &[Translation], format: Format, output: &mut impl Write) -> Result<(), InferError> {
+pub fn write(
+    translations: &[Translation],
+    first_line: usize,
+    format: Format,
+    output: &mut impl Write,
+) -> Result<(), InferError> {
     let failed = |source| InferError::Stream { origin: "standard output", source };
-    for translation in translations {
-        let line = match format {
-            Format::Text => translation.text.replace(['\n', '\r'], " "),
-            Format::Jsonl => serde_json::to_string(translation).map_err(|error| failed(error.into()))?,
-        };
-        writeln!(output, "{line}").map_err(failed)?;
+    let plain = |text: &str| text.replace(['\n', '\r'], " ");
+    for (translation, place) in translations.iter().zip(first_line - 1..) {
+        let text = plain(translation.text());
+        match format {
+            Format::Text => writeln!(output, "{text}"),
+            Format::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
+            Format::Score => writeln!(output, "{:.4}", translation.best.score),
+            Format::NBest => translation
+                .targets()
+                .try_for_each(|target| writeln!(output, "{place} ||| {} ||| {:.4}", plain(&target.text), target.score)),
+            Format::Jsonl => {
+                serde_json::to_string(translation).map_err(io::Error::from).and_then(|line| writeln!(output, "{line}"))
+            }
+        }
+        .map_err(failed)?;
     }
     output.flush().map_err(failed)
 }
@@ -62,11 +84,11 @@ pub fn translate_lines(
             if let Err(InferError::TooLong { number: refused, .. }) = translated {
                 // The lines before it are still answered.
                 let answered = translator.translate(&window[..refused - number], number)?;
-                write(&answered, format, output)?;
+                write(&answered, number, format, output)?;
                 seen(&answered);
             }
             let translated = translated?;
-            write(&translated, format, output)?;
+            write(&translated, number, format, output)?;
             seen(&translated);
             number += window.len();
         }

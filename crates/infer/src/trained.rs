@@ -1,15 +1,18 @@
 //! Opens the folder that `train` wrote. Nothing outside it is needed, and whatever does not fit together is refused.
 
 use std::fs;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use burn::tensor::Device;
-use model::{ConfigError, ModelConfig, Transformer, VocabularySizes, weights};
+use model::weights::{self, WeightsError};
+use model::{ConfigError, ModelConfig, Transformer, VocabularySizes, backend};
 use serde::Deserialize;
 use text::Tokenizer;
 
 use crate::config::DecodingConfig;
+use crate::engine::Engine;
+use crate::engine::plain::PlainModel;
 use crate::error::InferError;
 
 /// File names inside a run folder.
@@ -23,13 +26,18 @@ pub mod files {
 /// A model with all it needs to turn text into text.
 #[derive(Debug)]
 pub struct TrainedModel {
-    pub model: Transformer,
     pub config: ModelConfig,
     pub decoding: DecodingConfig,
     pub source_tokenizer: Arc<Tokenizer>,
     pub target_tokenizer: Arc<Tokenizer>,
     pub sizes: VocabularySizes,
     pub device: Device,
+    /// What decodes.
+    pub engine: Engine,
+    /// The network as tensors, which only looking inside needs; where `engine` does without, it is opened when asked for.
+    network: OnceLock<Transformer>,
+    /// Where its weights are.
+    weights: PathBuf,
 }
 
 /// The tables of `config.toml` that decoding reads; the others are `train`'s.
@@ -61,15 +69,50 @@ impl TrainedModel {
         let source_tokenizer = Arc::new(Tokenizer::load(&folder.join(files::SOURCE_TOKENIZER))?);
         let target_tokenizer = Arc::new(Tokenizer::load(&folder.join(files::TARGET_TOKENIZER))?);
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
-        let model = decoding
-            .validate(&config)
-            .and_then(|()| Transformer::blank(&config, sizes, device))
+        let weights = folder.join(files::WEIGHTS);
+        config
+            .validate()
+            .and_then(|()| config.validate_vocabularies(sizes))
+            .and_then(|()| decoding.validate(&config))
             .map_err(|source| InferError::Config { path, source })?;
+        let engine = match backend::is_flex(device) {
+            true => PlainModel::open(&weights, &config, sizes).map(|model| Engine::Plain(Box::new(model))),
+            false => network(&weights, &config, sizes, device).map(|network| Engine::tensors(network, sizes, device)),
+        };
+        let engine = engine.map_err(|source| InferError::Weights { path: weights.clone(), source })?;
+        let (device, network) = (device.clone(), OnceLock::new());
+        Ok(Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device, engine, network, weights })
+    }
 
-        let path = folder.join(files::WEIGHTS);
-        let bytes = fs::read(&path).map_err(|source| InferError::Read { path: path.clone(), source })?;
-        let model = load_weights(model, &bytes).map_err(|source| InferError::Weights { path, source })?;
-        Ok(Self { model, config, decoding, source_tokenizer, target_tokenizer, sizes, device: device.clone() })
+    /// A model that is not in a folder: this network, with what it needs to turn text into text.
+    pub fn of(
+        network: Transformer,
+        config: ModelConfig,
+        decoding: DecodingConfig,
+        source_tokenizer: Arc<Tokenizer>,
+        target_tokenizer: Arc<Tokenizer>,
+        device: Device,
+    ) -> Self {
+        let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
+        let engine = Engine::of(&network, &config, sizes, &device);
+        let (network, weights) = (OnceLock::from(network), PathBuf::new());
+        Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device, engine, network, weights }
+    }
+
+    /// The network as tensors.
+    ///
+    /// # Errors
+    /// Weights that cannot be read any more.
+    pub fn network(&self) -> Result<&Transformer, InferError> {
+        if let Engine::Tensors(model) = &self.engine {
+            return Ok(&model.network);
+        }
+        if let Some(network) = self.network.get() {
+            return Ok(network);
+        }
+        let network = network(&self.weights, &self.config, self.sizes, &self.device)
+            .map_err(|source| InferError::Weights { path: self.weights.clone(), source })?;
+        Ok(self.network.get_or_init(|| network))
     }
 }
 
@@ -89,10 +132,17 @@ fn complete(written: &toml::Table) -> Result<(), ConfigError> {
     }
 }
 
-fn load_weights(model: Transformer, bytes: &[u8]) -> Result<Transformer, weights::WeightsError> {
-    let (tensors, attend) = weights::from_safetensors(bytes)?;
+/// Reads a network from its weights file. The configuration has been checked.
+fn network(
+    path: &Path,
+    config: &ModelConfig,
+    sizes: VocabularySizes,
+    device: &Device,
+) -> Result<Transformer, WeightsError> {
+    let (tensors, attend) = weights::from_safetensors(&fs::read(path)?)?;
     if attend.is_none() {
-        return Err(weights::WeightsError::Foreign);
+        return Err(WeightsError::Foreign);
     }
-    weights::load(model, tensors)
+    let blank = Transformer::blank(config, sizes, device).expect("a configuration that has been checked");
+    weights::load(blank, tensors)
 }

@@ -1,137 +1,211 @@
 //! Texts in, texts out: encodes, sorts by length into batches, decodes, restores the order.
 
-use serde::Serialize;
+use std::ops::Range;
+
 use text::{END_ID, UNKNOWN_ID};
 
+use crate::alignment::align;
+use crate::batches::{self, Limits};
 use crate::beam::{BeamSearch, beam_search};
-use crate::decoded::{Decoded, Hypothesis, Source};
+use crate::decoded::{Hypothesis, Source};
 use crate::error::InferError;
 use crate::greedy::greedy;
+use crate::rules::Rules;
+use crate::sample::sample;
+use crate::settings::Settings;
 use crate::trained::TrainedModel;
+use crate::translation::{Target, Translation};
 
-/// What became of one text. Serialises as one line of `--format jsonl`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Translation {
-    pub source: String,
-    pub text: String,
-    /// The target tokens that make up `text`.
-    pub tokens: Vec<String>,
-    /// Whether the model ended the sentence itself, rather than the length limit.
-    pub finished: bool,
-    /// Source tokens that the vocabulary lacks.
-    pub unknown: usize,
-}
-
-/// Decodes texts with a trained model.
+/// Decodes texts with a trained model. What becomes of a text does not depend on what it is decoded with.
 pub struct Translator<'a> {
     trained: &'a TrainedModel,
+    settings: Settings,
+    /// The ids of `settings.prefix`.
+    prefix: Vec<u32>,
     batch_tokens: usize,
+    workers: usize,
 }
 
 /// However short the sources, no more hypotheses decode together: each may grow to its limit.
 const MOST_ROWS: usize = 256;
 
-/// A source ready for the model, with its place in the input.
+/// A text to translate.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    pub text: &'a str,
+    /// Its place in its input, counted from 1: names it in errors, and keys what is drawn at random for it.
+    pub place: usize,
+}
+
+/// A source ready for the model, with its place among the items.
 pub(crate) struct Encoded {
     at: usize,
+    place: usize,
     pub(crate) ids: Vec<u32>,
-    pub(crate) limit: usize,
 }
 
 impl<'a> Translator<'a> {
-    /// `batch_tokens` bounds the source tokens of a batch, padding included.
+    /// `batch_tokens` bounds the source tokens of a batch, padding included. Decodes as the run's own settings say, with a
+    /// worker for each core.
     ///
     /// # Errors
     /// A bound of zero.
     pub fn new(trained: &'a TrainedModel, batch_tokens: usize) -> Result<Self, InferError> {
         if batch_tokens == 0 {
-            return Err(InferError::Option {
-                option: "--batch-tokens",
-                found: "0".to_string(),
-                expected: "at least 1".to_string(),
-            });
+            let (option, found, expected) = ("--batch-tokens", "0".to_string(), "at least 1".to_string());
+            return Err(InferError::Option { option, found, expected });
         }
-        Ok(Self { trained, batch_tokens })
+        let workers = rayon::current_num_threads();
+        Ok(Self { trained, settings: Settings::of(trained), prefix: Vec::new(), batch_tokens, workers })
+    }
+
+    /// Decodes as these settings say.
+    ///
+    /// # Errors
+    /// Settings that are not valid, or a prefix that leaves no room for more.
+    pub fn with_settings(mut self, settings: Settings) -> Result<Self, InferError> {
+        settings.validate(self.trained)?;
+        self.prefix = self.trained.target_tokenizer.encode(&settings.prefix)?;
+        let (found, limit) = (self.prefix.len() + 1, self.trained.config.max_length);
+        if found > limit {
+            return Err(InferError::TargetTooLong { place: "--prefix".to_string(), found, limit });
+        }
+        self.settings = settings;
+        Ok(self)
+    }
+
+    /// Decodes up to so many batches at the same time, each on a thread of its own.
+    pub fn with_workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
     }
 
     /// Translates texts, one result per text, in order; an empty text gives an empty one.
     ///
-    /// `first_line` numbers the texts in error messages.
+    /// `first_line` numbers the texts.
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
     pub fn translate(&self, texts: &[String], first_line: usize) -> Result<Vec<Translation>, InferError> {
-        let mut outputs: Vec<Option<Decoded>> = vec![None; texts.len()];
-        let mut unknown = vec![0; texts.len()];
-        let mut encoded = self.encode(texts, first_line)?;
-        for source in &encoded {
-            unknown[source.at] = source.ids.iter().filter(|&&id| id == UNKNOWN_ID).count();
+        let items: Vec<Item> = texts.iter().zip(first_line..).map(|(text, place)| Item { text, place }).collect();
+        self.translate_items(&items)
+    }
+
+    /// The same for texts of several inputs.
+    ///
+    /// # Errors
+    /// As [`translate`](Self::translate).
+    pub fn translate_items(&self, items: &[Item]) -> Result<Vec<Translation>, InferError> {
+        let mut encoded = Vec::with_capacity(items.len());
+        let mut unknown = vec![0; items.len()];
+        for (at, item) in items.iter().enumerate() {
+            let ids = self.encode(item)?;
+            unknown[at] = ids.iter().filter(|&&id| id == UNKNOWN_ID).count();
+            if !ids.is_empty() {
+                encoded.push(Encoded { at, place: item.place, ids });
+            }
         }
         encoded.sort_by_key(|source| source.ids.len());
-        let mut rest = &encoded[..];
-        while !rest.is_empty() {
-            let (batch, others) = rest.split_at(self.batch_size(rest));
-            rest = others;
-            let sources: Vec<Source> =
-                batch.iter().map(|source| Source { ids: &source.ids, limit: source.limit }).collect();
-            for (source, decoded) in batch.iter().zip(self.decode(&sources)?) {
-                outputs[source.at] = Some(decoded);
-            }
+        let lengths: Vec<usize> = encoded.iter().map(|source| source.ids.len()).collect();
+        let batches = self.cut(&lengths).into_iter().map(|batch| &encoded[batch]).collect();
+        let found = self.share(batches, |batch: &[Encoded]| self.batch(batch))?;
+
+        let mut targets: Vec<Option<Vec<Target>>> = items.iter().map(|_| None).collect();
+        for (source, found) in encoded.iter().zip(found.into_iter().flatten()) {
+            targets[source.at] = Some(found);
         }
-        let all = texts.iter().zip(outputs).zip(unknown);
-        all.map(|((source, decoded), unknown)| self.translation(source, decoded, unknown)).collect()
+        let empty = || vec![Target::empty(self.settings.alignment.is_some())];
+        let all = items.iter().zip(targets).zip(unknown).map(|((item, targets), unknown)| {
+            let mut targets = targets.unwrap_or_else(empty).into_iter();
+            let best = targets.next().unwrap_or_else(|| Target::empty(false));
+            Translation { source: item.text.to_string(), unknown, best, alternatives: targets.collect() }
+        });
+        Ok(all.collect())
     }
 
-    /// The best translation of each source, greedily or by beam search.
-    pub(crate) fn decode(&self, sources: &[Source]) -> Result<Vec<Decoded>, InferError> {
-        let TrainedModel { model, sizes, device, decoding, .. } = self.trained;
-        if decoding.beam == 1 {
-            return greedy(model, *sizes, sources, device);
-        }
-        let search = BeamSearch { beam: decoding.beam, length_penalty: decoding.length_penalty };
-        let found = beam_search(model, *sizes, sources, search, device)?;
-        let best = |hypotheses: Vec<Hypothesis>| hypotheses.into_iter().next().map(|best| best.decoded);
-        Ok(found.into_iter().filter_map(best).collect())
-    }
-
-    /// Encodes the texts that are not empty.
-    pub(crate) fn encode(&self, texts: &[String], first_line: usize) -> Result<Vec<Encoded>, InferError> {
-        let mut encoded = Vec::new();
-        for (at, text) in texts.iter().enumerate() {
-            let mut ids = self.trained.source_tokenizer.encode(text)?;
-            if ids.is_empty() {
-                continue;
-            }
+    /// The source ids of a text, `</s>` included; none of an empty one. This is all that can go wrong with a text.
+    ///
+    /// # Errors
+    /// A text longer than the model's positions.
+    pub fn encode(&self, item: &Item) -> Result<Vec<u32>, InferError> {
+        let mut ids = self.trained.source_tokenizer.encode(item.text)?;
+        if !ids.is_empty() {
             ids.push(END_ID);
-            if ids.len() > self.trained.config.max_length {
-                return Err(InferError::TooLong {
-                    number: first_line + at,
-                    found: ids.len(),
-                    limit: self.trained.config.max_length,
-                });
-            }
-            let limit = self.trained.decoding.limit(ids.len(), &self.trained.config);
-            encoded.push(Encoded { at, ids, limit });
         }
-        Ok(encoded)
+        match (ids.len(), self.trained.config.max_length) {
+            (found, limit) if found > limit => Err(InferError::TooLong { number: item.place, found, limit }),
+            _ => Ok(ids),
+        }
     }
 
-    /// How many of the sources, sorted by length, fit into one batch; at least one.
-    fn batch_size(&self, sorted: &[Encoded]) -> usize {
-        let most = (MOST_ROWS / self.trained.decoding.beam).max(1);
-        let fits = |count: &usize| count * sorted[count - 1].ids.len() <= self.batch_tokens && *count <= most;
-        (2..=sorted.len()).take_while(fits).last().unwrap_or(1)
+    /// The hypotheses of each source, best first.
+    pub(crate) fn decode(&self, sources: &[Source]) -> Result<Vec<Vec<Hypothesis>>, InferError> {
+        let Settings { decoding, sampling, n_best, .. } = &self.settings;
+        let (engine, beam, length_penalty) = (&self.trained.engine, decoding.beam, decoding.length_penalty);
+        let rules = Rules {
+            prefix: &self.prefix,
+            no_repeat_ngram: decoding.no_repeat_ngram,
+            repetition_penalty: decoding.repetition_penalty,
+        };
+        let mut found = match (sampling, beam) {
+            (Some(sampling), _) => sample(engine, sources, *n_best, sampling, &rules, length_penalty)?,
+            (None, 1) => greedy(engine, sources, &rules, length_penalty)?.into_iter().map(|best| vec![best]).collect(),
+            (None, _) => beam_search(engine, sources, &rules, BeamSearch { beam, length_penalty })?,
+        };
+        found.iter_mut().for_each(|hypotheses| hypotheses.truncate(*n_best));
+        Ok(found)
     }
 
-    fn translation(&self, source: &str, decoded: Option<Decoded>, unknown: usize) -> Result<Translation, InferError> {
-        let decoded = decoded.unwrap_or(Decoded { ids: Vec::new(), finished: true });
-        let tokenizer = &self.trained.target_tokenizer;
-        Ok(Translation {
-            source: source.to_string(),
-            text: tokenizer.decode(&decoded.ids)?,
-            tokens: decoded.ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_string()).collect(),
-            finished: decoded.finished,
-            unknown,
-        })
+    /// A source as the decoders take it.
+    pub(crate) fn source<'s>(&self, ids: &'s [u32], place: usize) -> Source<'s> {
+        let decoding = &self.settings.decoding;
+        // A prefix has room, and what follows it too.
+        let limit = decoding.limit(ids.len(), &self.trained.config).max(self.prefix.len() + 1);
+        Source { ids, least: decoding.least(ids.len()), limit, place }
+    }
+
+    /// What is made of a hypothesis for its reader.
+    pub(crate) fn target(&self, source: &Source, found: Hypothesis) -> Result<Target, InferError> {
+        let alignment = match self.settings.alignment {
+            Some(heads) => Some(align(self.trained, source.ids, &found.ids, heads)?),
+            None => None,
+        };
+        Target::new(found, alignment, &self.trained.target_tokenizer)
+    }
+
+    /// Batches of sentences that are sorted by these lengths.
+    pub(crate) fn cut(&self, sorted_lengths: &[usize]) -> Vec<Range<usize>> {
+        let sentences = MOST_ROWS / self.settings.rows_per_sentence();
+        batches::cut(sorted_lengths, Limits { tokens: self.batch_tokens, sentences, workers: self.workers() })
+    }
+
+    /// Does the same to all batches, several at a time.
+    pub(crate) fn share<T: Send, R: Send>(
+        &self,
+        batches: Vec<T>,
+        work: impl Fn(T) -> Result<R, InferError> + Sync,
+    ) -> Result<Vec<R>, InferError> {
+        batches::share(batches, self.workers(), work)
+    }
+
+    pub(crate) fn trained(&self) -> &TrainedModel {
+        self.trained
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn batch(&self, batch: &[Encoded]) -> Result<Vec<Vec<Target>>, InferError> {
+        let sources: Vec<Source> = batch.iter().map(|source| self.source(&source.ids, source.place)).collect();
+        let found = self.decode(&sources)?;
+        let targets = |(source, hypotheses): (&Source, Vec<Hypothesis>)| {
+            hypotheses.into_iter().map(|found| self.target(source, found)).collect()
+        };
+        sources.iter().zip(found).map(targets).collect()
+    }
+
+    fn workers(&self) -> usize {
+        if self.trained.engine.gains_by_workers() { self.workers } else { 1 }
     }
 }

@@ -7,6 +7,8 @@ use common::{Run, config, object, texts, weights_of};
 use infer::LengthPenalty;
 use infer::beam::{BeamSearch, beam_search};
 use infer::decoded::{Hypothesis, Source};
+use infer::engine::Engine;
+use infer::rules::Rules;
 use model::{Batch, Pass, Transformer, VocabularySizes, backend, weights};
 use text::END_ID;
 
@@ -19,6 +21,7 @@ const EVERYTHING: usize = 500;
 
 struct Small {
     model: Transformer,
+    engines: [Engine; 2],
     sizes: VocabularySizes,
     device: Device,
 }
@@ -28,16 +31,23 @@ fn small() -> Small {
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).unwrap();
     let blank = Transformer::blank(&config(), sizes, &device).unwrap();
     let (tensors, _) = weights::from_safetensors(&weights_of(&config(), sizes)).unwrap();
-    Small { model: weights::load(blank, tensors).unwrap(), sizes, device }
+    let model = weights::load(blank, tensors).unwrap();
+    let engines = [Engine::of(&model, &config(), sizes, &device), Engine::tensors(model.clone(), sizes, &device)];
+    Small { model, engines, sizes, device }
 }
 
 const SOURCES: [&[u32]; 4] = [&[2, 3, 4, END_ID], &[4, END_ID], &[3, 3, 3, 2, 2, 4, END_ID], &[2, 4, 3, END_ID]];
 
 impl Small {
+    /// What both engines find, which is the same.
     fn search(&self, sources: &[&[u32]], beam: usize, length_penalty: LengthPenalty) -> Vec<Vec<Hypothesis>> {
-        let sources: Vec<Source> = sources.iter().map(|ids| Source { ids, limit: LIMIT }).collect();
+        let sources: Vec<Source> = sources.iter().map(|ids| Source { ids, least: 0, limit: LIMIT, place: 1 }).collect();
         let search = BeamSearch { beam, length_penalty };
-        beam_search(&self.model, self.sizes, &sources, search, &self.device).unwrap()
+        let [plain, tensors] =
+            self.engines.each_ref().map(|engine| beam_search(engine, &sources, &Rules::default(), search).unwrap());
+        let ids = |found: &[Vec<Hypothesis>]| found.iter().flatten().map(|one| one.ids.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&plain), ids(&tensors));
+        plain
     }
 
     /// The log-probability of each target, from the whole target at once and without a cache.
@@ -89,7 +99,7 @@ fn a_beam_of_everything_finds_the_best_of_all_sentences() {
             let found = &small.search(&[source], EVERYTHING, penalty)[0];
             for ((score, target), hypothesis) in best.iter().zip(found).take(10) {
                 let ids = target.strip_suffix(&[END_ID]).unwrap_or(target);
-                assert_eq!((&hypothesis.decoded.ids[..], hypothesis.decoded.finished), (ids, ids.len() < target.len()));
+                assert_eq!((&hypothesis.ids[..], hypothesis.finished), (ids, ids.len() < target.len()));
                 assert!((hypothesis.score - score).abs() < 1e-4, "{} is not {score}", hypothesis.score);
             }
         }
@@ -104,9 +114,9 @@ fn a_narrow_beam_tells_the_true_scores_in_order() {
         for (source, found) in SOURCES.iter().zip(small.search(&SOURCES, beam, penalty)) {
             assert!(!found.is_empty());
             assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
-            let target = |hypothesis: &Hypothesis| match hypothesis.decoded.finished {
-                true => [&hypothesis.decoded.ids[..], &[END_ID]].concat(),
-                false => hypothesis.decoded.ids.clone(),
+            let target = |hypothesis: &Hypothesis| match hypothesis.finished {
+                true => [&hypothesis.ids[..], &[END_ID]].concat(),
+                false => hypothesis.ids.clone(),
             };
             // Sentences of one length at a time, as one batch pads to its longest.
             for hypothesis in &found {
@@ -114,7 +124,7 @@ fn a_narrow_beam_tells_the_true_scores_in_order() {
                 all.retain(|other| *other == target(hypothesis) || other.len() == LIMIT);
                 let at = all.iter().position(|other| *other == target(hypothesis)).unwrap();
                 let expected = small.log_probabilities(source, &all)[at];
-                assert!((hypothesis.log_probability - expected).abs() < 1e-4);
+                assert!((hypothesis.log_probability() - expected).abs() < 1e-4);
             }
         }
     }
@@ -128,7 +138,7 @@ fn a_sentence_alone_gets_what_it_gets_among_others() {
         let alone = &small.search(&[source], 3, LengthPenalty::default())[0];
         assert_eq!(alone.len(), among_others.len());
         for (alone, other) in alone.iter().zip(among_others) {
-            assert_eq!(alone.decoded, other.decoded);
+            assert_eq!((&alone.ids, alone.finished), (&other.ids, other.finished));
             assert!((alone.score - other.score).abs() < 1e-4);
         }
     }

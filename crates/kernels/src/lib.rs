@@ -14,6 +14,7 @@
 //! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without ever holding all logits |
 //! | [`consistency_loss`] | the same for two passes that are asked to agree (R-Drop) |
 //! | [`adam`] | the optimizer's update |
+//! | [`decode`] | what decoding on the CPU is made of, without derivatives |
 //!
 //! A result does not depend on the number of threads: work is cut into blocks of fixed sizes, and sums over blocks are
 //! taken in their order.
@@ -21,6 +22,7 @@
 pub mod adam;
 pub mod attention;
 pub mod consistency_loss;
+pub mod decode;
 pub mod dropout;
 pub mod embedding;
 pub mod linear;
@@ -30,6 +32,7 @@ pub mod residual;
 
 #[cfg(feature = "flex")]
 mod cpu;
+mod vector;
 
 #[cfg(feature = "flex")]
 pub use cpu::portably;

@@ -44,6 +44,17 @@ pub fn compiled() -> Vec<Backend> {
     ALL.into_iter().filter(|backend| backend.is_compiled()).collect()
 }
 
+/// Whether this is the CPU backend `flex`.
+pub fn is_flex(device: &Device) -> bool {
+    #[cfg(feature = "flex")]
+    return *device == Device::flex();
+    #[cfg(not(feature = "flex"))]
+    {
+        let _ = device;
+        false
+    }
+}
+
 /// The named backend, or the best one compiled in.
 ///
 /// # Errors

@@ -41,6 +41,7 @@ pub mod residual;
 pub mod summary;
 pub mod transformer;
 pub mod weights;
+pub mod weights_file;
 
 pub use batch::Batch;
 pub use cache::DecoderCache;

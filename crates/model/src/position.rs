@@ -57,16 +57,16 @@ impl Positions {
 /// assert!((table[6] - 0.01f32.sin()).abs() < 1e-7); // position 1, i = 1: 10000^(2/4) = 100
 /// ```
 pub fn sinusoids(kind: PositionKind, rows: usize, width: usize) -> Vec<f32> {
+    let wavelengths: Vec<f64> = (0..width / 2).map(|i| 10_000f64.powf(2.0 * i as f64 / width as f64)).collect();
     let mut table = vec![0.0; rows * width];
     for (position, row) in table.chunks_mut(width).enumerate() {
-        for i in 0..width / 2 {
-            let angle = position as f64 / 10_000f64.powf(2.0 * i as f64 / width as f64);
+        for (i, wavelength) in wavelengths.iter().enumerate() {
             let (sine, cosine) = match kind {
                 PositionKind::SinusoidalHalves => (i, width / 2 + i),
                 _ => (2 * i, 2 * i + 1),
             };
-            row[sine] = angle.sin() as f32;
-            row[cosine] = angle.cos() as f32;
+            let (sin, cos) = (position as f64 / wavelength).sin_cos();
+            (row[sine], row[cosine]) = (sin as f32, cos as f32);
         }
     }
     table

@@ -21,6 +21,8 @@ pub struct NamedTensor {
 /// Why a weights file does not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
+    #[error("cannot be read: {0}")]
+    Read(#[from] std::io::Error),
     #[error("not a safetensors file ({0}); it is damaged or of another kind: restore it or train again")]
     Format(#[from] safetensors::SafeTensorError),
     #[error("tensor `{name}` is {found:?}: expected float32; convert the file")]

@@ -53,6 +53,6 @@ pub fn model(
         return Err(invalid(ConfigError::new(field, found, expected, "choose a run of the same task")));
     }
     let blank = Transformer::blank(&config.model, task.sizes(), &differentiating).map_err(invalid)?;
-    weights::load(blank, weights::collect(&trained.model))
+    weights::load(blank, weights::collect(trained.network()?))
         .map_err(|source| TrainError::InitFrom { path: origin.clone(), source })
 }

@@ -62,12 +62,12 @@ pub struct Triple {
 pub fn validate(trained: &TrainedModel, samples: &[Sample], config: &ValidationConfig) -> Result<Report, TrainError> {
     let sources: Vec<String> = samples.iter().map(|sample| sample.pair.source.clone()).collect();
     let translations = Translator::new(trained, BATCH_TOKENS)?.translate(&sources, 1)?;
-    let outputs: Vec<&str> = translations.iter().map(|translation| translation.text.as_str()).collect();
+    let outputs: Vec<&str> = translations.iter().map(|translation| translation.text()).collect();
     let references: Vec<&str> = samples.iter().map(|sample| sample.pair.target.as_str()).collect();
     let triples = samples.iter().zip(&translations).take(config.samples).map(|(sample, output)| Triple {
         source: sample.pair.source.clone(),
         reference: sample.pair.target.clone(),
-        output: output.text.clone(),
+        output: output.text().to_string(),
     });
     let forced = teacher_forced(trained, samples)?;
     let nll = forced.nll / forced.tokens as f64;
@@ -96,7 +96,7 @@ fn teacher_forced(trained: &TrainedModel, samples: &[Sample]) -> Result<TeacherF
     let mut sorted: Vec<&Sample> = samples.iter().collect();
     let longest = |sample: &Sample| sample.example.source.len().max(sample.example.target.len());
     sorted.sort_by_key(|sample| longest(sample));
-    let mut total = TeacherForced::default();
+    let (network, mut total) = (trained.network()?, TeacherForced::default());
     let mut rest = &sorted[..];
     while !rest.is_empty() {
         let fits = |count: &usize| count * longest(rest[count - 1]) <= BATCH_TOKENS;
@@ -105,7 +105,7 @@ fn teacher_forced(trained: &TrainedModel, samples: &[Sample]) -> Result<TeacherF
         let pairs: Vec<(&[u32], &[u32])> =
             samples.iter().map(|sample| (&sample.example.source[..], &sample.example.target[..])).collect();
         let batch = Batch::new(&pairs, trained.sizes, &trained.device);
-        let scores = trained.model.score(&batch, &mut Pass::inference());
+        let scores = network.score(&batch, &mut Pass::inference());
         let failed = |error: burn::tensor::TensorReadError| TrainError::Device(error.to_string());
         total.nll += f64::from(scores.nll.try_into_scalar::<f32>().map_err(failed)?);
         total.right += scores.right.try_into_scalar::<i32>().map_err(failed)? as usize;

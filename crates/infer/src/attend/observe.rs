@@ -6,11 +6,11 @@ use model::{AttentionMaps, AttentionVectors, Batch, Pass};
 use text::{END_ID, Tokenizer};
 
 use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
-use crate::decoded::{Decoded, Source};
+use crate::decoded::Hypothesis;
 use crate::error::InferError;
-use crate::logits::{largest, log_sum_exp};
 use crate::trained::TrainedModel;
-use crate::translator::{Encoded, Translator};
+use crate::translator::{Item, Translator};
+use kernels::decode::logits::{largest, log_sum_exp};
 
 /// Names the form of an [`Attention`]; another number means that a reader of this one must look again.
 const FORMAT: &str = "attend.attention/1";
@@ -24,9 +24,10 @@ const CANDIDATES: usize = 5;
 /// A text or target without tokens or with more of them than the model has positions, or a device that fails.
 pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
     let translator = Translator::new(trained, trained.config.max_length)?;
-    let Some(source) = translator.encode(&[text.to_string()], 1)?.pop() else {
+    let source = translator.encode(&Item { text, place: 1 })?;
+    if source.is_empty() {
         return Err(InferError::NoTokens { side: "text" });
-    };
+    }
     let target_ids = match target {
         Some(target) => given(trained, target)?,
         None => own(&translator, &source)?,
@@ -37,14 +38,14 @@ pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Resul
     };
 
     let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
-    let batch = Batch::new(&[(&source.ids[..], &target_ids[..])], trained.sizes, &trained.device);
-    let logits = trained.model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
+    let batch = Batch::new(&[(&source[..], &target_ids[..])], trained.sizes, &trained.device);
+    let logits = trained.network()?.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
 
     let start = [trained.target_tokenizer.pad_id()];
     let read: Vec<u32> = start.iter().chain(&target_ids[..target_ids.len() - 1]).copied().collect();
     Ok(Attention {
         format: FORMAT,
-        source: Sentence { text: text.to_string(), tokens: labels(&trained.source_tokenizer, &source.ids) },
+        source: Sentence { text: text.to_string(), tokens: labels(&trained.source_tokenizer, &source) },
         target: Target {
             text: target_text,
             inputs: labels(&trained.target_tokenizer, &read),
@@ -76,19 +77,19 @@ fn given(trained: &TrainedModel, target: &str) -> Result<Vec<u32>, InferError> {
     ids.push(END_ID);
     let (found, limit) = (ids.len(), trained.config.max_length);
     if found > limit {
-        return Err(InferError::TargetTooLong { found, limit });
+        return Err(InferError::TargetTooLong { place: "the target".to_string(), found, limit });
     }
     Ok(ids)
 }
 
 /// The ids of what the model says by itself, with `</s>` where it says so.
-fn own(translator: &Translator, source: &Encoded) -> Result<Vec<u32>, InferError> {
-    let decoded = translator.decode(&[Source { ids: &source.ids, limit: source.limit }])?;
-    let said = |Decoded { mut ids, finished }: Decoded| {
+fn own(translator: &Translator, source: &[u32]) -> Result<Vec<u32>, InferError> {
+    let found = translator.decode(&[translator.source(source, 1)])?;
+    let said = |Hypothesis { mut ids, finished, .. }: Hypothesis| {
         ids.extend(finished.then_some(END_ID));
         ids
     };
-    Ok(decoded.into_iter().map(said).next().unwrap_or_default())
+    Ok(found.into_iter().flatten().map(said).next().unwrap_or_default())
 }
 
 /// A target without the `</s>` that may end it.

@@ -7,7 +7,7 @@
 
 mod body;
 mod connections;
-mod engine;
+mod decoder;
 pub mod limits;
 mod metrics;
 mod page;
@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 use crate::error::InferError;
 use crate::trained::TrainedModel;
-use engine::Engine;
+use decoder::Decoder;
 use state::Server;
 
 /// The exit code of a program that was interrupted for good.
@@ -103,8 +103,8 @@ pub fn run(
 ) -> Result<(), ServeError> {
     let Serving { workers, batch_tokens, limits, about } = serving;
     limits.validate()?;
-    let server = Arc::new(Server::new(Engine::new(trained, batch_tokens)?, limits, about));
-    work::start(&server.engine, &server.queue, &server.metrics, workers)?;
+    let server = Arc::new(Server::new(Decoder::new(trained, batch_tokens)?, limits, about));
+    work::start(&server.decoder, &server.queue, &server.metrics, workers)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
     runtime.block_on(async {
         let socket = tokio::net::TcpListener::from_std(listener.socket)?;

@@ -35,8 +35,8 @@ pub enum Refusal {
     NotARequest(String),
     #[error("{found} texts: expected at most {limit} (--max-texts); send several requests")]
     TooManyTexts { found: usize, limit: usize },
-    #[error("{option} = {found}: expected {expected}")]
-    BadOption { option: &'static str, found: String, expected: String },
+    #[error("{0}")]
+    BadOption(String),
     #[error("{0}")]
     BadText(InferError),
     #[error("the {side} has {found} tokens: expected at most {limit} where attention is shown (--max-attend-tokens)")]
@@ -60,6 +60,21 @@ fn seconds(duration: &Duration) -> String {
 pub struct Reason(pub &'static str);
 
 impl Refusal {
+    /// Settings that make no sense. Where a message names an option of the command line, it is told as the field of a
+    /// request that it is here.
+    pub fn of_settings(error: InferError) -> Self {
+        let field = |option: &str| option.trim_start_matches('-').replace('-', "_");
+        Self::BadOption(match error {
+            InferError::Option { option, found, expected } => {
+                format!("{} = {found}: expected {expected}", field(option))
+            }
+            InferError::TargetTooLong { place, found, limit } => {
+                told(&InferError::TargetTooLong { place: field(&place), found, limit })
+            }
+            error => told(&error),
+        })
+    }
+
     /// The status, and what a program tells refusals apart by.
     pub fn kind(&self) -> (StatusCode, &'static str) {
         match self {
@@ -73,7 +88,7 @@ impl Refusal {
             Refusal::NotJson(_) => (StatusCode::BAD_REQUEST, "not_json"),
             Refusal::NotARequest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_a_request"),
             Refusal::TooManyTexts { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_many_texts"),
-            Refusal::BadOption { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "bad_option"),
+            Refusal::BadOption(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_option"),
             Refusal::BadText(InferError::TooLong { .. } | InferError::TargetTooLong { .. }) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "too_long")
             }

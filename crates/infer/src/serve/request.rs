@@ -1,11 +1,15 @@
 //! What a client may ask for.
 
+use std::num::NonZeroUsize;
+
 use serde::Deserialize;
 
-use super::engine::{Engine, Settings};
 use super::limits::Limits;
 use super::refusal::Refusal;
+use crate::alignment::AlignmentHeads;
 use crate::config::{LengthPenalty, PenaltyForm};
+use crate::sample::Sampling;
+use crate::settings::Settings;
 
 /// The body of `POST /translate`.
 #[derive(Debug, Deserialize)]
@@ -15,7 +19,16 @@ pub struct TranslateRequest {
     texts: Option<Vec<String>>,
     beam: Option<usize>,
     length_penalty: Option<Penalty>,
+    n_best: Option<usize>,
+    min_length: Option<usize>,
+    min_length_ratio: Option<f64>,
     max_length: Option<usize>,
+    max_length_ratio: Option<f64>,
+    no_repeat_ngram: Option<usize>,
+    repetition_penalty: Option<f64>,
+    prefix: Option<String>,
+    sample: Option<Sampling>,
+    alignment: Option<Alignment>,
 }
 
 /// The body of `POST /attend`.
@@ -29,7 +42,10 @@ pub struct AttendRequest {
 
 /// A number, which is the exponent of the length, or the form in full.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged, expecting = "length_penalty: expected a number or an object such as {\"form\": \"wu\", \"alpha\": 0.6}")]
+#[serde(
+    untagged,
+    expecting = "length_penalty: expected a number or an object such as {\"form\": \"wu\", \"alpha\": 0.6}"
+)]
 enum Penalty {
     Alpha(f64),
     Whole(LengthPenalty),
@@ -40,6 +56,34 @@ impl From<Penalty> for LengthPenalty {
         match penalty {
             Penalty::Alpha(alpha) => Self { form: PenaltyForm::Power, alpha },
             Penalty::Whole(whole) => whole,
+        }
+    }
+}
+
+/// Whether to align, by all heads or by some.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, expecting = "alignment: expected true, false or an object such as {\"layer\": 2, \"head\": 1}")]
+enum Alignment {
+    Asked(bool),
+    Heads(Heads),
+}
+
+/// Counted from 1, as everywhere outside.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Heads {
+    layer: Option<NonZeroUsize>,
+    head: Option<NonZeroUsize>,
+}
+
+impl From<Alignment> for Option<AlignmentHeads> {
+    fn from(alignment: Alignment) -> Self {
+        let index = |number: NonZeroUsize| number.get() - 1;
+        match alignment {
+            Alignment::Asked(asked) => asked.then(AlignmentHeads::default),
+            Alignment::Heads(Heads { layer, head }) => {
+                Some(AlignmentHeads { layer: layer.map(index), head: head.map(index) })
+            }
         }
     }
 }
@@ -67,20 +111,28 @@ impl TranslateRequest {
     /// How to decode: as the server does by itself, but for what the request says.
     ///
     /// # Errors
-    /// A value out of its range.
-    pub fn settings(&self, engine: &Engine, limits: &Limits) -> Result<Settings, Refusal> {
-        let mut settings = engine.settings().clone();
+    /// More hypotheses than the server allows. Other values are checked by those who use them.
+    pub fn settings(&self, usual: &Settings, limits: &Limits) -> Result<Settings, Refusal> {
+        for (option, asked) in [("beam", self.beam), ("n_best", self.n_best)] {
+            if let Some(found) = asked.filter(|asked| *asked > limits.beam) {
+                let expected = format!("1 to {} (--max-beam)", limits.beam);
+                return Err(Refusal::BadOption(format!("{option} = {found}: expected {expected}")));
+            }
+        }
+        let mut settings = usual.clone();
         let decoding = &mut settings.decoding;
         replace(&mut decoding.beam, self.beam);
         replace(&mut decoding.length_penalty, self.length_penalty.map(LengthPenalty::from));
-        decoding.max_length = self.max_length.or(decoding.max_length);
-        for (option, asked) in [("beam", self.beam)] {
-            if let Some(found) = asked.filter(|asked| *asked > limits.beam) {
-                let expected = format!("1 to {} (--max-beam)", limits.beam);
-                return Err(Refusal::BadOption { option, found: found.to_string(), expected });
-            }
-        }
-        engine.validate(&settings)?;
+        replace(&mut decoding.min_length, self.min_length);
+        replace(&mut decoding.min_length_ratio, self.min_length_ratio);
+        replace(&mut decoding.max_length, self.max_length.map(Some));
+        replace(&mut decoding.max_length_ratio, self.max_length_ratio.map(Some));
+        replace(&mut decoding.no_repeat_ngram, self.no_repeat_ngram);
+        replace(&mut decoding.repetition_penalty, self.repetition_penalty);
+        replace(&mut settings.n_best, self.n_best);
+        replace(&mut settings.prefix, self.prefix.clone());
+        replace(&mut settings.sampling, self.sample.map(Some));
+        replace(&mut settings.alignment, self.alignment.map(Option::from));
         Ok(settings)
     }
 }

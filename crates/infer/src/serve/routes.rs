@@ -16,7 +16,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::body;
-use super::engine::Item;
 use super::metrics::{Gauges, Metrics};
 use super::page;
 use super::refusal::{Reason, Refusal};
@@ -24,7 +23,8 @@ use super::request::{AttendRequest, TranslateRequest};
 use super::state::Server;
 use super::work::{Look, Text, Work};
 use crate::error::InferError;
-use crate::translator::Translation;
+use crate::translation::Translation;
+use crate::translator::Item;
 
 /// All paths. `page` is for people, the others for programs.
 pub fn router(server: Arc<Server>) -> Router {
@@ -79,10 +79,12 @@ fn prepare(
     texts: Vec<String>,
     answer: &mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
 ) -> Result<Vec<Work>, Refusal> {
-    let settings = Arc::new(asked.settings(&server.engine, &server.limits)?);
+    let decoder = &server.decoder;
+    let settings = Arc::new(asked.settings(&decoder.settings, &server.limits)?);
+    let translator = decoder.translator(&settings).map_err(Refusal::of_settings)?;
     let ready = |(index, text): (usize, String)| {
         let place = index + 1;
-        let tokens = server.engine.check(&settings, &Item { text: &text, place }).map_err(Refusal::BadText)?;
+        let tokens = translator.encode(&Item { text: &text, place }).map_err(Refusal::BadText)?.len();
         Ok(Work::Translate(Text { text, place, tokens, settings: settings.clone(), answer: answer.clone() }))
     };
     texts.into_iter().enumerate().map(ready).collect()
@@ -113,10 +115,10 @@ fn look(
     target: Option<String>,
     answer: oneshot::Sender<Result<String, InferError>>,
 ) -> Result<Work, Refusal> {
-    let engine = &server.engine;
-    let item = Item { text: &text, place: 1 };
-    let tokens = engine.check(engine.settings(), &item).map_err(Refusal::BadText)?;
-    let said = target.as_deref().map(|target| engine.target_tokens(target)).transpose().map_err(Refusal::BadText)?;
+    let decoder = &server.decoder;
+    let source = decoder.translator(&decoder.settings).and_then(|known| known.encode(&Item { text: &text, place: 1 }));
+    let tokens = source.map_err(Refusal::BadText)?.len();
+    let said = target.as_deref().map(|target| decoder.target_tokens(target)).transpose().map_err(Refusal::BadText)?;
     let limit = server.limits.attend_tokens;
     for (side, found) in [("text", tokens), ("target", said.unwrap_or(0))] {
         if found > limit {
@@ -128,7 +130,7 @@ fn look(
 
 async fn health(State(server): State<Arc<Server>>) -> Response<Body> {
     let stopping = server.is_stopping();
-    let trained = server.engine.trained();
+    let trained = &server.decoder.trained;
     let about = json!({
         "status": if stopping { "stopping" } else { "ok" },
         "version": env!("CARGO_PKG_VERSION"),
@@ -136,12 +138,12 @@ async fn health(State(server): State<Arc<Server>>) -> Response<Body> {
         "model": {
             "name": server.about.name,
             "backend": server.about.backend,
-            "parameters": server.about.parameters,
+            "parameters": trained.engine.parameters(),
             "source_vocabulary": trained.sizes.source,
             "target_vocabulary": trained.sizes.target,
             "max_length": trained.config.max_length,
         },
-        "decoding": server.engine.settings().decoding,
+        "decoding": server.decoder.settings.decoding,
     });
     let mut response = text("application/json", about.to_string());
     if stopping {

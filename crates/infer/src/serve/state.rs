@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Semaphore;
 
-use super::engine::Engine;
+use super::decoder::Decoder;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::queue::Queue;
@@ -18,13 +18,13 @@ use super::work::Work;
 pub struct About {
     /// The run folder's name.
     pub name: String,
+    /// What it computes on.
     pub backend: String,
-    pub parameters: usize,
 }
 
 /// A model, its queue, and what is counted.
 pub struct Server {
-    pub engine: Arc<Engine>,
+    pub decoder: Arc<Decoder>,
     pub queue: Arc<Queue<Work>>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
@@ -36,9 +36,9 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(engine: Engine, limits: Limits, about: About) -> Self {
+    pub fn new(decoder: Decoder, limits: Limits, about: About) -> Self {
         Self {
-            engine: Arc::new(engine),
+            decoder: Arc::new(decoder),
             queue: Arc::new(Queue::new(limits.queue)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::new(limits.connections),

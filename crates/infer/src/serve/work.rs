@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::engine::{Engine, Item, Settings};
+use super::decoder::Decoder;
 use super::metrics::Metrics;
 use super::queue::{Company, Queue};
 use crate::error::{InferError, told};
-use crate::translator::Translation;
+use crate::settings::Settings;
+use crate::translation::Translation;
+use crate::translator::Item;
 
 /// One thing to do for a request.
 pub enum Work {
@@ -58,31 +60,31 @@ impl Company for Work {
 /// # Errors
 /// A thread that cannot be started.
 pub fn start(
-    engine: &Arc<Engine>,
+    decoder: &Arc<Decoder>,
     queue: &Arc<Queue<Work>>,
     metrics: &Arc<Metrics>,
     workers: usize,
 ) -> Result<(), rayon::ThreadPoolBuildError> {
     for number in 1..=workers {
-        let (engine, queue, metrics) = (engine.clone(), queue.clone(), metrics.clone());
+        let (decoder, queue, metrics) = (decoder.clone(), queue.clone(), metrics.clone());
         // Workers fill the cores already, so within each of them operations stay on its thread: the only one of a pool.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(move |_| format!("worker-{number}"));
         pool.build()?.spawn(move || {
             loop {
-                work(&engine, &metrics, queue.take(engine.batch_tokens()));
+                work(&decoder, &metrics, queue.take(decoder.batch_tokens));
             }
         });
     }
     Ok(())
 }
 
-fn work(engine: &Engine, metrics: &Metrics, batch: Vec<Work>) {
+fn work(decoder: &Decoder, metrics: &Metrics, batch: Vec<Work>) {
     let mut texts = Vec::with_capacity(batch.len());
     for work in batch {
         match work {
             Work::Translate(text) => texts.push(text),
             Work::Attend(look) => {
-                let seen = guarded(|| Ok(engine.attend(&look.text, look.target.as_deref())?.to_json()));
+                let seen = guarded(|| Ok(decoder.attend(&look.text, look.target.as_deref())?.to_json()));
                 // Whoever asked may be gone.
                 drop(look.answer.send(seen));
             }
@@ -90,21 +92,21 @@ fn work(engine: &Engine, metrics: &Metrics, batch: Vec<Work>) {
     }
     if !texts.is_empty() {
         metrics.batch(texts.len());
-        translate(engine, metrics, texts);
+        translate(decoder, metrics, texts);
     }
 }
 
-fn translate(engine: &Engine, metrics: &Metrics, texts: Vec<Text>) {
+fn translate(decoder: &Decoder, metrics: &Metrics, texts: Vec<Text>) {
     let items: Vec<Item> = texts.iter().map(|text| Item { text: &text.text, place: text.place }).collect();
-    match guarded(|| engine.translate(&texts[0].settings, &items)) {
+    match guarded(|| decoder.translate(&texts[0].settings, &items)) {
         Ok(translations) => {
             for (text, translation) in texts.into_iter().zip(translations) {
-                metrics.text(text.tokens, translation.tokens.len());
+                metrics.text(text.tokens, translation.best.tokens.len());
                 drop(text.answer.send((text.place, Ok(translation))));
             }
         }
         // One text's failure is not another's.
-        Err(_) if texts.len() > 1 => texts.into_iter().for_each(|text| translate(engine, metrics, vec![text])),
+        Err(_) if texts.len() > 1 => texts.into_iter().for_each(|text| translate(decoder, metrics, vec![text])),
         Err(error) => {
             let reason = told(&error);
             for text in texts {

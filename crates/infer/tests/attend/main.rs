@@ -55,6 +55,7 @@ fn faithful(trained: &TrainedModel) -> Vec<(String, Translation)> {
     let both = texts(60).into_iter().map(|text| (text.clone(), translated(trained, &text)));
     let found: Vec<_> = both
         .filter(|(_, said)| {
+            let said = &said.best;
             said.finished && !said.tokens.is_empty() && said.tokens.iter().all(|token| token != "<unk>")
         })
         .collect();

@@ -3,6 +3,7 @@
 use infer::attend::{Attention, Vectors, attend};
 use infer::beam::{BeamSearch, beam_search};
 use infer::decoded::Source;
+use infer::rules::Rules;
 use model::{Batch, Pass, weights};
 use serde_json::Value;
 
@@ -153,24 +154,33 @@ fn probabilities_agree_with_scores_and_searches() {
             assert!(step.candidates.iter().all(|candidate| candidate.token != "<pad>"));
         }
         // A score's softmax has `<pad>` in it.
-        let (source, target) = (ids(&trained.source_tokenizer, &text), ids(&trained.target_tokenizer, &said.text));
+        let (source, target) = (ids(&trained.source_tokenizer, &text), ids(&trained.target_tokenizer, said.text()));
         let batch = Batch::new(&[(&source, &target)], trained.sizes, &trained.device);
-        let logits = trained.model.forward(&batch, &mut Pass::inference());
+        let logits = trained.network().unwrap().forward(&batch, &mut Pass::inference());
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let rows = logits.chunks(trained.sizes.target);
         let without_pad = |row: &[f32]| 1.0 - softmax(row.iter().map(|&x| x.into()).collect())[row.len() - 1];
         let pads: f64 = rows.map(|row| without_pad(row).ln()).sum();
-        let nll = trained.model.score(&batch, &mut Pass::inference()).nll.into_data().iter::<f32>().next().unwrap();
+        let nll = trained
+            .network()
+            .unwrap()
+            .score(&batch, &mut Pass::inference())
+            .nll
+            .into_data()
+            .iter::<f32>()
+            .next()
+            .unwrap();
         let found = log_probability(&attention) + pads;
         assert!((found + f64::from(nll)).abs() < 1e-3, "{found} and {nll}");
     }
     trained.decoding.beam = 4;
     for text in texts(6) {
         let source = ids(&trained.source_tokenizer, &text);
-        let sources = [Source { ids: &source, limit: trained.decoding.limit(source.len(), &trained.config) }];
+        let limit = trained.decoding.limit(source.len(), &trained.config);
+        let sources = [Source { ids: &source, least: 0, limit, place: 1 }];
         let search = BeamSearch { beam: 4, length_penalty: trained.decoding.length_penalty };
-        let found = beam_search(&trained.model, trained.sizes, &sources, search, &trained.device).unwrap();
-        let expected = found[0][0].log_probability;
+        let found = beam_search(&trained.engine, &sources, &Rules::default(), search).unwrap();
+        let expected = found[0][0].log_probability();
         let found = log_probability(&attend(&trained, &text, None).unwrap());
         assert!((found - expected).abs() < 1e-3, "{found} and {expected}");
     }

@@ -46,11 +46,11 @@ fn the_translation_is_the_one_that_users_get() {
         let mut cut_off = 0;
         for text in texts(12) {
             let (attention, said) = (attend(&trained, &text, None).unwrap(), translated(&trained, &text));
-            assert_eq!((&attention.source.text, &attention.target.text), (&text, &said.text));
+            assert_eq!((&attention.source.text, &attention.target.text), (&text, &said.best.text));
             assert!(!attention.target.given);
-            let end = said.finished.then(|| "</s>".to_string());
-            assert_eq!(attention.target.outputs, said.tokens.iter().cloned().chain(end).collect::<Vec<_>>());
-            cut_off += usize::from(!said.finished);
+            let end = said.best.finished.then(|| "</s>".to_string());
+            assert_eq!(attention.target.outputs, said.best.tokens.iter().cloned().chain(end).collect::<Vec<_>>());
+            cut_off += usize::from(!said.best.finished);
         }
         assert!(max_length.is_none() || cut_off > 0, "the limit is met");
     }
@@ -62,7 +62,7 @@ fn its_own_translation_given_back_is_attended_to_alike() {
     let trained = opened(&run);
     for (text, said) in faithful(&trained) {
         let own = attend(&trained, &text, None).unwrap();
-        let mut given = attend(&trained, &text, Some(&said.text)).unwrap();
+        let mut given = attend(&trained, &text, Some(&said.best.text)).unwrap();
         assert!(given.target.given);
         given.target.given = false;
         assert_eq!(given, own);

@@ -117,6 +117,11 @@ impl Run {
         self.run("evaluate", arguments)
     }
 
+    /// Runs `infer score` on and in this folder.
+    pub fn score(&self, arguments: &[&str]) -> Ran {
+        self.run("score", arguments)
+    }
+
     /// Runs `infer attend` on and in this folder.
     pub fn attend(&self, arguments: &[&str]) -> Ran {
         self.run("attend", arguments)

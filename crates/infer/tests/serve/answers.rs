@@ -38,7 +38,25 @@ fn every_option_is_that_of_the_command_line() {
             json!({ "beam": 4, "length_penalty": { "form": "wu", "alpha": 3.0 } }),
             &["--beam", "4", "--length-penalty", "wu:3"],
         ),
+        (json!({ "beam": 4, "n_best": 3 }), &["--beam", "4", "--n-best", "3"]),
+        (json!({ "min_length": 9 }), &["--min-length", "9"]),
+        (json!({ "min_length_ratio": 1.5 }), &["--min-length-ratio", "1.5"]),
         (json!({ "max_length": 3 }), &["--max-length", "3"]),
+        (json!({ "max_length_ratio": 0.5 }), &["--max-length-ratio", "0.5"]),
+        (json!({ "no_repeat_ngram": 2 }), &["--no-repeat-ngram", "2"]),
+        (json!({ "repetition_penalty": 1.5 }), &["--repetition-penalty", "1.5"]),
+        (json!({ "prefix": "7 7" }), &["--prefix", "7 7"]),
+        (json!({ "sample": {} }), &["--sample"]),
+        (json!({ "sample": { "seed": 5 }, "n_best": 4 }), &["--sample", "--seed", "5", "--n-best", "4"]),
+        (
+            json!({ "sample": { "top_k": 3, "top_p": 0.9, "temperature": 2.0, "seed": 7 } }),
+            &["--sample", "--top-k", "3", "--top-p", "0.9", "--temperature", "2", "--seed", "7"],
+        ),
+        (json!({ "alignment": true }), &["--alignment"]),
+        (
+            json!({ "alignment": { "layer": 1, "head": 2 } }),
+            &["--alignment", "--alignment-layer", "1", "--alignment-head", "2"],
+        ),
     ] {
         let mut request = options.clone();
         request["texts"] = json!(texts);
@@ -48,12 +66,32 @@ fn every_option_is_that_of_the_command_line() {
     }
 }
 
+/// As letters, not merely as numbers: single precision stays as short as it is in a line.
+#[test]
+fn a_translation_is_written_as_a_line_is() {
+    let run = Run::new();
+    let lines = run.answers_on("3 1 4\n1", &["--format", "jsonl"]);
+    let answer = Server::start(&run, &[]).translate(json!({ "texts": ["3 1 4", "1"] }));
+    assert_eq!(answer.text(), format!("{{\"translations\":[{}]}}", lines.join(",")));
+}
+
+#[test]
+fn no_alignment_is_the_same_as_none_asked_for() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    let usual = server.translations(json!({ "text": "3 1 4" }));
+    assert_eq!(server.translations(json!({ "text": "3 1 4", "alignment": false })), usual);
+}
+
 #[test]
 fn options_of_the_command_line_are_the_usual_ones() {
     let run = Run::new();
     let server = Server::start(&run, &["--max-length", "3", "--beam", "2"]);
     let texts = texts(5);
-    assert_eq!(server.translations(json!({ "texts": texts })), alone(&run, &texts, &["--max-length", "3", "--beam", "2"]));
+    assert_eq!(
+        server.translations(json!({ "texts": texts })),
+        alone(&run, &texts, &["--max-length", "3", "--beam", "2"])
+    );
     let expected = alone(&run, &texts, &["--max-length", "3", "--beam", "1"]);
     assert_eq!(server.translations(json!({ "texts": texts, "beam": 1 })), expected);
 }

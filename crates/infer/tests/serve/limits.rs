@@ -44,9 +44,8 @@ fn a_request_may_have_as_many_texts_as_the_limit() {
 fn attention_is_shown_of_texts_up_to_the_limit() {
     let run = Run::new();
     let server = Server::start(&run, &["--max-attend-tokens", "4"]);
-    let attend = |text: &str, target: &str| {
-        server.post("/attend", json!({ "text": text, "target": target }).to_string())
-    };
+    let attend =
+        |text: &str, target: &str| server.post("/attend", json!({ "text": text, "target": target }).to_string());
     assert_eq!(attend("1 2 3", "1 2 3").status, 200);
     attend("1 2 3 4", "1").refused(422, "too_long_to_show", &["the text has 5 tokens", "at most 4"]);
     attend("1", "1 2 3 4").refused(422, "too_long_to_show", &["the target has 5 tokens", "--max-attend-tokens"]);
@@ -55,7 +54,8 @@ fn attention_is_shown_of_texts_up_to_the_limit() {
 #[test]
 fn a_full_queue_asks_to_come_again() {
     let run = slow();
-    let server = Server::start(&run, &["--threads", "1", "--max-texts", "2", "--max-queue", "2", "--batch-tokens", "1"]);
+    let server =
+        Server::start(&run, &["--threads", "1", "--max-texts", "2", "--max-queue", "2", "--batch-tokens", "1"]);
     thread::scope(|scope| {
         let first = scope.spawn(|| server.translate(json!({ "text": "1" })).status);
         // Taken by the only worker.

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::array::Array;
 use super::rows::add_to;
-use super::vector::{WIDE, sum_pairs, vectorised};
 use crate::adam::{Moving, Rates};
+use crate::vector::{WIDE, sum_pairs, vectorised};
 
 #[backend_extension(Flex)]
 trait Update: Backend {

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::array::Array;
 use super::fused::{self, Kept};
 use super::matrix::{Before, Matrix, Target, multiply};
-use super::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 use crate::dropout::Dropout;
+use crate::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 
 /// Queries whose scores exist at a time.
 const BLOCK: usize = 64;

@@ -8,8 +8,8 @@ use super::fused::{self, Kept};
 use super::matrix::{Before, Matrix, Target, multiply_on_all_threads};
 use super::projection_loss::{gradient_arrays, loss_sums, real_rows, scaled_by};
 use super::rows::add_to;
-use super::vector::{WIDE, exp, max, sum, vectorised};
 use crate::projection_loss::{LossSums, Smoothing};
+use crate::vector::{WIDE, exp, max, sum, vectorised};
 
 pub fn consistency_loss(
     hidden: Tensor<2>,

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::array::Array;
 use super::fused;
-use super::vector::vectorised;
 use crate::dropout::Dropout;
+use crate::vector::vectorised;
 
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     fused::one(x, dropout)

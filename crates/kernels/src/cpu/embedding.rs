@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 use super::array::Array;
 use super::fused::{self, Kept};
 use super::rows::add_to;
-use super::vector::vectorised;
+use crate::vector::vectorised;
 
 pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
     let [batch, len] = ids.dims();

@@ -7,8 +7,8 @@ use super::array::Array;
 use super::fused::{self, Kept};
 use super::matrix::{Before, Matrix, Target, multiply, multiply_on_all_threads};
 use super::rows::{BLOCK, column_sums};
-use super::vector::vectorised;
 use crate::linear::Then;
+use crate::vector::vectorised;
 
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Then) -> Tensor<2> {
     match bias {

@@ -1,6 +1,6 @@
 //! What the operations become on the CPU backend `flex` in float32: plain Rust over slices.
 //!
-//! [`fused`] is the way in from tensors, and registers derivatives; [`array`], [`matrix`], [`rows`] and [`vector`] are what
+//! [`fused`] is the way in from tensors, and registers derivatives; [`array`], [`matrix`] and [`rows`] are what
 //! the operations are made of; every other file is one operation.
 
 pub mod adam;
@@ -15,6 +15,5 @@ pub mod matrix;
 pub mod projection_loss;
 pub mod residual;
 pub mod rows;
-pub mod vector;
 
 pub use fused::{applies, portably};

@@ -7,8 +7,8 @@ use super::array::Array;
 use super::fused::{self, Kept};
 use super::matrix::{Before, Matrix, Target, multiply_on_all_threads};
 use super::rows::{add_to, column_sums};
-use super::vector::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
 use crate::projection_loss::{LossSums, Smoothing};
+use crate::vector::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
 
 pub fn projection_loss(
     hidden: Tensor<2>,

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::array::Array;
 use super::fused::{self, Kept};
 use super::rows::{BLOCK, add_to, added_in_order};
-use super::vector::{WIDE, sum, sum_pairs, vectorised};
 use crate::dropout::{Drawn, Dropout};
 use crate::residual::LayerNorm;
+use crate::vector::{WIDE, sum, sum_pairs, vectorised};
 
 /// `[norm]([x +] [dropout](change))`: the parts in brackets are there or not.
 pub fn connection<const D: usize>(

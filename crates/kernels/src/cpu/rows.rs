@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::vector::vectorised;
+use crate::vector::vectorised;
 
 /// Rows that one thread takes at a time.
 pub const BLOCK: usize = 256;

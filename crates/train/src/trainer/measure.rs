@@ -113,14 +113,8 @@ impl Trainer<'_> {
     }
 
     fn trained(&self, model: Transformer) -> TrainedModel {
-        TrainedModel {
-            model,
-            config: self.config.model.clone(),
-            decoding: self.while_training(),
-            source_tokenizer: self.task.source_tokenizer.clone(),
-            target_tokenizer: self.task.target_tokenizer.clone(),
-            sizes: self.task.sizes(),
-            device: self.device.clone(),
-        }
+        let tokenizers = (self.task.source_tokenizer.clone(), self.task.target_tokenizer.clone());
+        let (config, device) = (self.config.model.clone(), self.device.clone());
+        TrainedModel::of(model, config, self.while_training(), tokenizers.0, tokenizers.1, device)
     }
 }

@@ -233,5 +233,10 @@ pub fn decode(run: &Path, texts: &[&str]) -> Vec<String> {
     let trained = infer::TrainedModel::open(run, &device).expect("a run folder");
     let translator = infer::Translator::new(&trained, 1024).expect("a translator");
     let texts: Vec<String> = texts.iter().map(|text| text.to_string()).collect();
-    translator.translate(&texts, 1).expect("texts that fit").into_iter().map(|translation| translation.text).collect()
+    translator
+        .translate(&texts, 1)
+        .expect("texts that fit")
+        .into_iter()
+        .map(|translation| translation.best.text)
+        .collect()
 }

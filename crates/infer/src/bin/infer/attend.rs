@@ -10,13 +10,14 @@ use infer::attend::still::{Kind, View};
 use infer::attend::{attend, page, still};
 use model::ModelConfig;
 
-use crate::arguments::{self, AttendArguments, AttendFormat, AttentionName};
+use crate::arguments::{AttendArguments, AttendFormat, AttentionName};
 
 pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
     let form = arguments.form();
     let AttendArguments { model, text, target, output, attention, layer, head, decoding, machine, .. } = arguments;
     let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
-    let trained = arguments::open(model, &decoding, &machine)?;
+    let mut trained = machine.open(&model)?;
+    decoding.apply(&mut trained)?;
     check(view, &trained.config)?;
     let attention = attend(&trained, &text, target.as_deref())?;
     let bytes = match form {

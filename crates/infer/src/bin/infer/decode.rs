@@ -1,25 +1,28 @@
 //! Texts or lines in, lines out.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use infer::stream::{self, Format};
 use infer::{Translation, Translator};
 
-use crate::arguments::{self, DecodeArguments, OutputFormat};
+use crate::arguments::{DecodeArguments, OutputFormat};
+use crate::progress;
 
 pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
-    let DecodeArguments { model, texts, format, decoding, batch_tokens, machine } = arguments;
-    let trained = arguments::open(model.unwrap_or_default(), &decoding, &machine)?;
-    let translator = Translator::new(&trained, batch_tokens)?;
-    let format = match format {
-        OutputFormat::Text => Format::Text,
-        OutputFormat::Jsonl => Format::Jsonl,
+    let DecodeArguments { model, texts, format, scores, decoding, settings, batch_tokens, machine } = arguments;
+    let format = match (format, settings.n_best, scores) {
+        (OutputFormat::Jsonl, _, _) => Format::Jsonl,
+        (OutputFormat::Text, 1, false) => Format::Text,
+        (OutputFormat::Text, 1, true) => Format::ScoredText,
+        (OutputFormat::Text, _, _) => Format::NBest,
     };
+    let mut trained = machine.open(&model.unwrap_or_default())?;
+    decoding.apply(&mut trained)?;
+    let translator = Translator::new(&trained, batch_tokens)?.with_settings(settings.settings(&trained))?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     let mut unknown = 0;
     if texts.is_empty() {
-        let lines = line_counter(machine.quiet);
+        let lines = progress::endless(machine.quiet);
         stream::translate_lines(&translator, io::stdin(), format, &mut output, |translations| {
             lines.inc(translations.len() as u64);
             unknown += unknown_tokens(translations);
@@ -27,7 +30,7 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
         lines.finish_and_clear();
     } else {
         let translations = translator.translate(&texts, 1)?;
-        stream::write(&translations, format, &mut output)?;
+        stream::write(&translations, 1, format, &mut output)?;
         unknown = unknown_tokens(&translations);
     }
     if unknown > 0 && !machine.quiet {
@@ -39,13 +42,4 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
 
 fn unknown_tokens(translations: &[Translation]) -> usize {
     translations.iter().map(|translation| translation.unknown).sum()
-}
-
-/// Counts lines on a terminal while they go elsewhere; invisible where they would mix.
-fn line_counter(quiet: bool) -> ProgressBar {
-    if quiet || !io::stderr().is_terminal() || io::stdout().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{spinner} {human_pos} lines, {per_sec}");
-    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }

@@ -8,18 +8,19 @@ use infer::{InferError, Translator};
 use text::metrics::{Bleu, BleuTokenization, Chrf};
 use text::{ParallelPath, exact_match, read_parallel};
 
-use crate::arguments::{self, EvaluateArguments, Tokenize};
+use crate::arguments::{EvaluateArguments, Tokenize};
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let EvaluateArguments { model, source, reference, tokenize, lowercase, output, decoding, batch_tokens, machine } =
         arguments;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
-    let trained = arguments::open(model, &decoding, &machine)?;
+    let mut trained = machine.open(&model)?;
+    decoding.apply(&mut trained)?;
     let (sources, references): (Vec<String>, Vec<String>) =
         pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
     let translations = Translator::new(&trained, batch_tokens)?.translate(&sources, 1)?;
     let hypotheses: Vec<String> =
-        translations.into_iter().map(|translation| translation.text.replace(['\n', '\r'], " ")).collect();
+        translations.into_iter().map(|translation| translation.text().replace(['\n', '\r'], " ")).collect();
     if let Some(path) = &output {
         let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
         fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;

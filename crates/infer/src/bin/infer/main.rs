@@ -4,6 +4,8 @@ mod arguments;
 mod attend;
 mod decode;
 mod evaluate;
+mod progress;
+mod score;
 #[cfg(feature = "serve")]
 mod serve;
 
@@ -20,6 +22,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are 
 fn main() -> ExitCode {
     let done = match Arguments::parsed() {
         Command::Decode(arguments) => decode::run(arguments),
+        Command::Score(arguments) => score::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Attend(arguments) => attend::run(arguments),
         #[cfg(feature = "serve")]

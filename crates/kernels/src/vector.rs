@@ -4,7 +4,7 @@
 /// `#[inline(always)]`, closures included, else it stays compiled for the least processor.
 macro_rules! vectorised {
     ($work:expr) => {
-        $crate::cpu::vector::run(
+        $crate::vector::run(
             #[inline(always)]
             || $work,
         )

@@ -1,0 +1,168 @@
+//! The command line.
+
+mod attend;
+mod decoding;
+mod machine;
+#[cfg(feature = "serve")]
+mod serve;
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use infer::LengthPenalty;
+
+pub use attend::{AttendArguments, AttendFormat, AttentionName};
+pub use decoding::{AlignmentArguments, DecodingArguments, SettingsArguments};
+pub use machine::MachineArguments;
+#[cfg(feature = "serve")]
+pub use serve::ServeArguments;
+
+/// Puts a trained model to work: decodes texts, or does what a command says.
+///
+/// Results go to standard output, one line per text; everything else goes to standard error.
+#[derive(Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    override_usage = "infer --model <DIR> [OPTIONS] [TEXT]...\n       infer <COMMAND> ..."
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    decode: DecodeArguments,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Decode texts (what happens without a command)
+    #[command(skip)]
+    Decode(DecodeArguments),
+    /// Tell how probable given translations are
+    Score(ScoreArguments),
+    /// Decode a file and compare it with a reference: BLEU, chrF, exact match
+    Evaluate(EvaluateArguments),
+    /// Show what the model attends to while it decodes a text: numbers, a page or a picture
+    Attend(AttendArguments),
+    /// Answer over HTTP: JSON for programs, a page for people
+    #[cfg(feature = "serve")]
+    Serve(ServeArguments),
+}
+
+#[derive(Args)]
+pub struct DecodeArguments {
+    /// Folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Texts to decode; without any, lines are read from standard input
+    #[arg(value_name = "TEXT")]
+    pub texts: Vec<String>,
+    /// Form of the output: the text alone, or a JSON object per line
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: OutputFormat,
+    /// Print each text's score before it
+    #[arg(long)]
+    pub scores: bool,
+    #[command(flatten)]
+    pub decoding: DecodingArguments,
+    #[command(flatten)]
+    pub settings: SettingsArguments,
+    /// Most source tokens per batch, padding included
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub struct ScoreArguments {
+    /// Folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Source texts, one a line
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// Their translations, line for line
+    #[arg(long, value_name = "FILE")]
+    pub target: PathBuf,
+    /// Form of the output: the score alone, or a JSON object per line
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: OutputFormat,
+    /// What the log-probability is divided by: length^A, or with wu:A ((5 + length) / 6)^A; 0 leaves it as it is [default:
+    /// as the run says]
+    #[arg(long, value_name = "A")]
+    pub length_penalty: Option<LengthPenalty>,
+    #[command(flatten)]
+    pub alignment: AlignmentArguments,
+    /// Most source tokens per batch, padding included
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub machine: MachineArguments,
+}
+
+#[derive(Args)]
+pub struct EvaluateArguments {
+    /// Folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Texts to decode, one a line
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// What they should become, line for line
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
+    /// How text is cut into the words that BLEU counts: 13a for plain text, none for text that is tokenised already
+    #[arg(long, value_enum, default_value = "13a")]
+    pub tokenize: Tokenize,
+    /// Compare lower-cased text
+    #[arg(long)]
+    pub lowercase: bool,
+    /// Write the decoded texts here, one a line
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub decoding: DecodingArguments,
+    /// Most source tokens per batch, padding included
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub machine: MachineArguments,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum OutputFormat {
+    Text,
+    Jsonl,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Tokenize {
+    #[value(name = "13a")]
+    V13a,
+    None,
+}
+
+/// Counted from 1 on the command line, from 0 within.
+fn one_based(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(number) if number > 0 => Ok(number - 1),
+        _ => Err("expected a number, counted from 1".to_string()),
+    }
+}
+
+impl Arguments {
+    /// What the command line asks for; where it makes no sense, says so and ends the program with code 2.
+    pub fn parsed() -> Command {
+        let Self { command, decode } = Self::parse();
+        if let Some(command) = command {
+            return command;
+        }
+        if decode.model.is_none() {
+            let message = "the following required argument was not provided: --model <DIR>";
+            Self::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+        }
+        Command::Decode(decode)
+    }
+}

@@ -1,0 +1,35 @@
+//! How probable given translations are.
+
+use std::io;
+
+use indicatif::ProgressBar;
+use infer::stream::{self, Format};
+use infer::{Settings, Translator};
+use text::{ParallelPath, read_parallel};
+
+use crate::arguments::{OutputFormat, ScoreArguments};
+use crate::progress;
+
+/// Pairs that are scored together; sorting by length happens within.
+const WINDOW: usize = 1024;
+
+pub fn run(arguments: ScoreArguments) -> anyhow::Result<()> {
+    let ScoreArguments { model, source, target, format, length_penalty, alignment, batch_tokens, machine } = arguments;
+    let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
+    let trained = machine.open(&model)?;
+    let mut settings = Settings { alignment: alignment.heads(), ..Settings::of(&trained) };
+    settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
+    let translator = Translator::new(&trained, batch_tokens)?.with_settings(settings)?;
+    let format = match format {
+        OutputFormat::Text => Format::Score,
+        OutputFormat::Jsonl => Format::Jsonl,
+    };
+    let mut output = io::BufWriter::new(io::stdout().lock());
+    let lines: ProgressBar = progress::of(pairs.len(), machine.quiet);
+    for (window, first) in pairs.chunks(WINDOW).zip((1..).step_by(WINDOW)) {
+        stream::write(&translator.score(window, first)?, first, format, &mut output)?;
+        lines.inc(window.len() as u64);
+    }
+    lines.finish_and_clear();
+    Ok(())
+}

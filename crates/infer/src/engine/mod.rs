@@ -1,0 +1,103 @@
+//! What decoders drive: a model that reads sources, then one token of each row at a time.
+//!
+//! There are two of them. On the CPU (`flex`) a [plain](plain::PlainModel) one computes over slices, without tensors and
+//! their bookkeeping; every other device runs the [network itself](tensors::TensorModel). Both say the same, up to
+//! rounding.
+
+pub mod plain;
+pub mod tensors;
+
+use burn::tensor::Device;
+use model::summary::Summary;
+use model::{ModelConfig, Transformer, VocabularySizes, backend};
+
+use self::plain::{PlainModel, PlainState};
+use self::tensors::{TensorModel, TensorState};
+use crate::error::InferError;
+
+/// A model to decode with.
+#[derive(Debug)]
+pub enum Engine {
+    Plain(Box<PlainModel>),
+    Tensors(Box<TensorModel>),
+}
+
+/// What an engine remembers of a batch: its rows, each with what it has read so far.
+#[derive(Debug)]
+pub enum State {
+    Plain(PlainState),
+    Tensors(TensorState),
+}
+
+impl Engine {
+    /// The fastest engine for this network on this device.
+    pub fn of(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes, device: &Device) -> Self {
+        if backend::is_flex(device) {
+            return Self::Plain(Box::new(PlainModel::of(network, config, sizes)));
+        }
+        Self::tensors(network.clone(), sizes, device)
+    }
+
+    /// The network as it is.
+    pub fn tensors(network: Transformer, sizes: VocabularySizes, device: &Device) -> Self {
+        Self::Tensors(Box::new(TensorModel { network, sizes, device: device.clone() }))
+    }
+
+    /// How many weights the model has.
+    pub fn parameters(&self) -> usize {
+        match self {
+            Self::Plain(model) => model.parameters(),
+            Self::Tensors(model) => Summary::of(&model.network).total(),
+        }
+    }
+
+    /// Whether batches that are decoded at the same time, each on a thread of its own, are decoded faster.
+    pub fn gains_by_workers(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tensors(_) => false,
+        }
+    }
+
+    /// What every row reads first: `<pad>`, the last id of the target's vocabulary.
+    pub fn start_token(&self) -> u32 {
+        match self {
+            Self::Plain(model) => model.vocabulary() as u32 - 1,
+            Self::Tensors(model) => model.sizes.target_pad() as u32,
+        }
+    }
+
+    /// Reads the sources, each ended by `</s>`: one row each, which has not read a target token yet.
+    pub fn start(&self, sources: &[&[u32]]) -> State {
+        match self {
+            Self::Plain(model) => State::Plain(model.start(sources)),
+            Self::Tensors(model) => State::Tensors(model.start(sources)),
+        }
+    }
+
+    /// Every row reads one token more (the first is `<pad>`), and `logits` becomes what each says next: one row of
+    /// `[vocabulary]` after the other.
+    ///
+    /// # Errors
+    /// A device that fails.
+    pub fn step(&self, tokens: &[u32], state: &mut State, logits: &mut Vec<f32>) -> Result<(), InferError> {
+        match (self, state) {
+            (Self::Plain(model), State::Plain(state)) => {
+                model.step(tokens, state, logits);
+                Ok(())
+            }
+            (Self::Tensors(model), State::Tensors(state)) => model.step(tokens, state, logits),
+            _ => unreachable!("a state goes back to the engine that made it"),
+        }
+    }
+}
+
+impl State {
+    /// Keeps the given rows, in the given order: finished rows leave, beams move, repeat or vanish.
+    pub fn select(&mut self, rows: &[usize]) {
+        match self {
+            Self::Plain(state) => state.select(rows),
+            Self::Tensors(state) => state.select(rows),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The layers of both stacks (paper, section 3.1).
+
+use kernels::decode::{KeysValues, PackedMatrix, Then, attend, multiply, rows};
+use model::config::{Activation, NormOrder};
+
+use super::state::Row;
+
+/// Of layer normalisation, as in the network.
+const EPSILON: f32 = 1e-5;
+
+/// Where a token's vector comes from.
+#[derive(Debug)]
+pub(super) enum Embedding {
+    /// From the output projection, which is the same matrix.
+    Output,
+    /// From a table of its own, `[vocabulary, d_model]`.
+    Own(Vec<f32>),
+}
+
+/// A norm; without `beta` it is the root-mean-square one.
+#[derive(Debug)]
+pub(super) struct Norm {
+    pub gamma: Vec<f32>,
+    pub beta: Option<Vec<f32>>,
+}
+
+impl Norm {
+    fn apply(&self, x: &mut [f32]) {
+        match &self.beta {
+            Some(beta) => rows::layer_norm(x, &self.gamma, beta, EPSILON),
+            None => rows::rms_norm(x, &self.gamma, EPSILON),
+        }
+    }
+}
+
+/// The norms after the stacks, of pre-norm alone.
+#[derive(Debug)]
+pub(super) struct Norms {
+    pub encoder: Option<Norm>,
+    pub decoder: Option<Norm>,
+}
+
+impl Norms {
+    pub fn finish_encoder(&self, x: &mut [f32]) {
+        self.encoder.iter().for_each(|norm| norm.apply(x));
+    }
+
+    pub fn finish_decoder(&self, x: &mut [f32]) {
+        self.decoder.iter().for_each(|norm| norm.apply(x));
+    }
+}
+
+/// The connection around a sub-layer (paper, section 5.4): what it reads, and what becomes of what it says.
+#[derive(Debug)]
+pub(super) struct Residual {
+    pub order: NormOrder,
+    pub norm: Norm,
+}
+
+impl Residual {
+    /// What the sub-layer reads: `x`, or with pre-norm its norm, for which there is room in `normed`.
+    fn before<'a>(&self, x: &'a [f32], normed: &'a mut Vec<f32>) -> &'a [f32] {
+        if self.order == NormOrder::Post {
+            return x;
+        }
+        normed.clear();
+        normed.extend_from_slice(x);
+        self.norm.apply(normed);
+        normed
+    }
+
+    fn after(&self, x: &mut [f32], change: &[f32]) {
+        rows::add(x, change);
+        if self.order == NormOrder::Post {
+            self.norm.apply(x);
+        }
+    }
+}
+
+/// Room for what is computed on the way, kept from step to step.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub x: Vec<f32>,
+    normed: Vec<f32>,
+    projected: Vec<f32>,
+    context: Vec<f32>,
+    gate: Vec<f32>,
+    change: Vec<f32>,
+    weights: Vec<f32>,
+}
+
+/// `x · matrixᵀ` in `y`, which gets the size for it.
+fn product<'a>(x: &[f32], matrix: &PackedMatrix, then: Then, y: &'a mut Vec<f32>) -> &'a mut [f32] {
+    y.resize(x.len() / matrix.d_input() * matrix.d_output(), 0.0);
+    multiply(x, matrix, then, y);
+    y
+}
+
+/// Self-attention: queries, keys and values are one product.
+#[derive(Debug)]
+pub(super) struct SelfAttention {
+    pub projections: PackedMatrix,
+    pub output: PackedMatrix,
+    pub residual: Residual,
+}
+
+/// Cross-attention.
+#[derive(Debug)]
+pub(super) struct CrossAttention {
+    pub query: PackedMatrix,
+    pub keys_values: PackedMatrix,
+    pub output: PackedMatrix,
+    pub residual: Residual,
+}
+
+/// The position-wise network.
+#[derive(Debug)]
+pub(super) struct FeedForward {
+    pub inner: PackedMatrix,
+    pub gate: Option<PackedMatrix>,
+    pub output: PackedMatrix,
+    pub activation: Activation,
+    pub residual: Residual,
+}
+
+impl FeedForward {
+    fn forward(&self, x: &mut [f32], scratch: &mut Scratch) {
+        let Scratch { normed, projected, gate, change, .. } = scratch;
+        let read = self.residual.before(x, normed);
+        let then = if self.activation == Activation::Relu { Then::Relu } else { Then::Nothing };
+        let inner = product(read, &self.inner, then, projected);
+        match (self.activation, &self.gate) {
+            (Activation::Gelu, _) => rows::gelu(inner),
+            (Activation::Silu, _) => rows::silu(inner),
+            (_, Some(matrix)) => rows::swiglu(product(read, matrix, Then::Nothing, gate), inner),
+            (_, None) => {}
+        }
+        self.residual.after(x, product(inner, &self.output, Then::Nothing, change));
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct EncoderLayer {
+    pub self_attention: SelfAttention,
+    pub feed_forward: FeedForward,
+}
+
+impl EncoderLayer {
+    /// `x` holds sentences of these lengths, one after the other.
+    pub fn forward(&self, x: &mut [f32], lengths: &[usize], n_heads: usize, scratch: &mut Scratch) {
+        let Scratch { normed, projected, context, change, weights, .. } = scratch;
+        let SelfAttention { projections, output, residual } = &self.self_attention;
+        let d_model = output.d_output();
+        let mut rest = &*product(residual.before(x, normed), projections, Then::Nothing, projected);
+        context.resize(x.len(), 0.0);
+        let mut contexts = context.chunks_exact_mut(d_model);
+        for len in lengths {
+            let (rows, others) = rest.split_at(len * 3 * d_model);
+            let attended = KeysValues { rows, stride: 3 * d_model, keys_at: d_model, values_at: 2 * d_model };
+            for (row, context) in rows.chunks_exact(3 * d_model).zip(&mut contexts) {
+                attend(&row[..d_model], attended, n_heads, weights, context);
+            }
+            rest = others;
+        }
+        residual.after(x, product(context, output, Then::Nothing, change));
+        self.feed_forward.forward(x, scratch);
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct DecoderLayer {
+    pub self_attention: SelfAttention,
+    pub cross_attention: CrossAttention,
+    pub feed_forward: FeedForward,
+}
+
+impl DecoderLayer {
+    /// What cross-attention sees of the memory: `[len, 2 * d_model]`, a key and a value a row.
+    pub fn keys_values<'a>(&self, memory: &[f32], scratch: &'a mut Scratch) -> &'a [f32] {
+        product(memory, &self.cross_attention.keys_values, Then::Nothing, &mut scratch.projected)
+    }
+
+    /// One position more of every row.
+    pub fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, n_heads: usize, scratch: &mut Scratch) {
+        let Scratch { normed, projected, context, change, weights, .. } = scratch;
+        let SelfAttention { projections, output, residual } = &self.self_attention;
+        let d_model = output.d_output();
+        context.resize(x.len(), 0.0);
+
+        let projected = product(residual.before(x, normed), projections, Then::Nothing, projected);
+        let own = projected.chunks_exact(3 * d_model).zip(context.chunks_exact_mut(d_model));
+        for (row, (own, context)) in rows.iter_mut().zip(own) {
+            let (query, key_value) = own.split_at(d_model);
+            row.past[layer].extend_from_slice(key_value);
+            attend(query, pairs(&row.past[layer], d_model), n_heads, weights, context);
+        }
+        residual.after(x, product(context, output, Then::Nothing, change));
+
+        let CrossAttention { query, output, residual, .. } = &self.cross_attention;
+        let queries = product(residual.before(x, normed), query, Then::Nothing, &mut scratch.projected);
+        let own = queries.chunks_exact(d_model).zip(context.chunks_exact_mut(d_model));
+        for (row, (query, context)) in rows.iter().zip(own) {
+            attend(query, pairs(&row.memory[layer], d_model), n_heads, weights, context);
+        }
+        residual.after(x, product(context, output, Then::Nothing, change));
+
+        self.feed_forward.forward(x, scratch);
+    }
+}
+
+/// Rows of a key and a value.
+fn pairs(rows: &[f32], d_model: usize) -> KeysValues<'_> {
+    KeysValues { rows, stride: 2 * d_model, keys_at: 0, values_at: d_model }
+}

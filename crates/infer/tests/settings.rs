@@ -1,0 +1,222 @@
+//! Every setting of decoding does what it says, and what makes no sense is refused.
+
+mod common;
+
+use std::collections::HashSet;
+
+use common::{Run, object, texts};
+use serde_json::Value;
+
+fn objects(run: &Run, input: &str, options: &[&str]) -> Vec<Value> {
+    let lines = run.answers_on(input, &[&["--format", "jsonl"], options].concat());
+    lines.iter().map(|line| object(line)).collect()
+}
+
+fn tokens(target: &Value) -> Vec<String> {
+    let tokens = target["tokens"].as_array().expect("tokens");
+    tokens.iter().map(|token| token.as_str().expect("a token").to_string()).collect()
+}
+
+fn numbers(values: &Value) -> Vec<f64> {
+    values.as_array().expect("numbers").iter().map(|value| value.as_f64().expect("a number")).collect()
+}
+
+#[test]
+fn scores_are_those_of_the_tokens() {
+    let run = Run::new();
+    let input = texts(40).join("\n");
+    for options in [&["--beam", "1"][..], &["--beam", "3"], &["--length-penalty", "wu:0.6"]] {
+        let scored = run.answers_on(&input, &[options, &["--scores"]].concat());
+        for (target, line) in objects(&run, &input, options).iter().zip(scored) {
+            let scores = numbers(&target["token_scores"]);
+            let finished = target["finished"] == true;
+            assert_eq!(scores.len(), tokens(target).len() + usize::from(finished), "{target}");
+            assert!(scores.iter().all(|&score| score <= 0.0));
+            let (sum, length) = (scores.iter().sum::<f64>(), scores.len() as f64);
+            let penalty = if options[0] == "--beam" { length } else { ((5.0 + length) / 6.0).powf(0.6) };
+            let score = target["score"].as_f64().expect("a score");
+            assert!((score - sum / penalty).abs() < 1e-5, "{target}");
+            assert_eq!(line, format!("{score:.4}\t{}", target["text"].as_str().expect("text")));
+        }
+    }
+}
+
+#[test]
+fn the_best_hypotheses_come_in_order() {
+    let run = Run::new();
+    let input = texts(20).join("\n");
+    let best = run.answers_on(&input, &["--beam", "4"]);
+    let found = objects(&run, &input, &["--beam", "4", "--n-best", "3"]);
+    let lines = run.answers_on(&input, &["--beam", "4", "--n-best", "3"]);
+    let mut lines = lines.iter();
+    for (at, (object, best)) in found.iter().zip(&best).enumerate() {
+        assert_eq!(object["text"], best.as_str());
+        let alternatives = object["alternatives"].as_array().expect("alternatives");
+        assert_eq!(alternatives.len(), 2);
+        let all: Vec<&Value> = std::iter::once(object).chain(alternatives).collect();
+        let scores: Vec<f64> = all.iter().map(|target| target["score"].as_f64().expect("a score")).collect();
+        assert!(scores.windows(2).all(|pair| pair[0] >= pair[1]), "{scores:?}");
+        let different: HashSet<Vec<String>> = all.iter().map(|target| tokens(target)).collect();
+        assert_eq!(different.len(), 3);
+        for target in all {
+            let (text, score) = (target["text"].as_str().expect("text"), target["score"].as_f64().expect("a score"));
+            assert_eq!(lines.next().map(String::as_str), Some(&*format!("{at} ||| {text} ||| {score:.4}")));
+        }
+    }
+    assert_eq!(lines.next(), None);
+    run.refuses(&["--n-best", "2", "1 2"], &["--n-best = 2", "1 to 1", "the beam"]);
+    run.refuses(&["--n-best", "0", "1 2"], &["--n-best = 0"]);
+}
+
+#[test]
+fn what_is_drawn_depends_on_seed_and_place_alone() {
+    let run = Run::new();
+    let input = texts(40).join("\n");
+    let drawn = |options: &[&str]| run.answers_on(&input, &[&["--sample"], options].concat());
+    let first = drawn(&[]);
+    assert_eq!(drawn(&["--seed", "1"]), first);
+    assert_ne!(drawn(&["--seed", "2"]), first);
+    assert_ne!(run.answers_on(&input, &[]), first);
+    for options in [["--batch-tokens", "1"], ["--batch-tokens", "100000"], ["--threads", "1"], ["--threads", "3"]] {
+        assert_eq!(drawn(&options), first, "{options:?}");
+    }
+    let same = vec!["1 2 3"; 30].join("\n");
+    let different: HashSet<String> = run.answers_on(&same, &["--sample"]).into_iter().collect();
+    assert!(different.len() > 5, "one text in many places: {different:?}");
+    let samples = objects(&run, "1 2 3", &["--sample", "--n-best", "30"]);
+    assert_eq!(samples[0]["alternatives"].as_array().expect("alternatives").len(), 29);
+}
+
+#[test]
+fn without_choice_a_sample_is_greedy() {
+    let run = Run::new();
+    let input = texts(40).join("\n");
+    let greedy = run.answers_on(&input, &[]);
+    for options in [["--top-k", "1"], ["--top-p", "1e-9"], ["--temperature", "1e-4"]] {
+        assert_eq!(run.answers_on(&input, &[&["--sample"], &options[..]].concat()), greedy, "{options:?}");
+    }
+    assert_ne!(run.answers_on(&input, &["--sample", "--top-k", "3"]), greedy);
+    assert_ne!(run.answers_on(&input, &["--sample", "--top-p", "0.9"]), greedy);
+    run.configure("[decoding]", "[decoding]\nbeam = 4");
+    assert_eq!(run.answers_on(&input, &["--sample", "--top-k", "1"]), greedy, "a beam of the run's is left alone");
+}
+
+#[test]
+fn what_cannot_be_drawn_from_is_refused() {
+    let run = Run::new();
+    for (option, value) in [("--top-p", "0"), ("--top-p", "1.5"), ("--top-p", "nan"), ("--temperature", "0")] {
+        run.refuses(&["--sample", &format!("{option}={value}"), "1"], &[&format!("{option} = "), "expected"]);
+    }
+    for arguments in [&["--top-k", "3", "1"][..], &["--seed", "3", "1"], &["--sample", "--beam", "2", "1"]] {
+        assert_eq!(run.infer(arguments).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn lengths_keep_their_limits_absolute_and_relative() {
+    let run = Run::new();
+    let input = texts(40).join("\n");
+    let sources: Vec<usize> = texts(40).iter().map(|text| text.split(' ').count() + 1).collect();
+    for beam in ["1", "3"] {
+        let lengths = |options: &[&str]| -> Vec<(usize, bool)> {
+            let found = objects(&run, &input, &[&["--beam", beam], options].concat());
+            found.iter().map(|object| (tokens(object).len(), object["finished"] == true)).collect()
+        };
+        let free = lengths(&[]);
+        assert!(free.iter().any(|(length, _)| *length < 5));
+        assert!(lengths(&["--min-length", "5"]).iter().all(|(length, _)| *length >= 5));
+        let most = lengths(&["--max-length", "6"]);
+        assert!(most.iter().all(|&(length, finished)| length + usize::from(finished) <= 6));
+        for ((length, finished), source) in lengths(&["--max-length-ratio", "0.5"]).into_iter().zip(&sources) {
+            assert!(length + usize::from(finished) <= source.div_ceil(2), "{length} of {source}");
+        }
+        for ((length, _), source) in lengths(&["--min-length-ratio", "0.7"]).into_iter().zip(&sources) {
+            assert!(10 * length >= 7 * source, "{length} of {source}");
+        }
+    }
+    run.refuses(&["--min-length", "24", "1"], &["decoding.min_length = 24", "--min-length", "24 (end token included)"]);
+    run.refuses(&["--max-length-ratio=-1", "1"], &["decoding.max_length_ratio = -1", "--max-length-ratio"]);
+    run.refuses(&["--min-length-ratio", "nan", "1"], &["decoding.min_length_ratio = NaN", "--min-length-ratio"]);
+    run.refuses(
+        &["--max-length-ratio", "1", "--min-length-ratio", "2", "1"],
+        &["decoding.min_length_ratio = 2", "at most decoding.max_length_ratio = 1"],
+    );
+}
+
+/// Whether a sentence says the same `n` tokens in a row twice.
+fn repeats(tokens: &[String], n: usize) -> bool {
+    let mut seen = HashSet::new();
+    !tokens.windows(n).all(|window| seen.insert(window))
+}
+
+#[test]
+fn nothing_is_repeated_that_shall_not_be() {
+    let run = Run::new();
+    let input = texts(40).join("\n");
+    for beam in ["1", "3"] {
+        let said = |options: &[&str]| -> Vec<Vec<String>> {
+            objects(&run, &input, &[&["--beam", beam], options].concat()).iter().map(tokens).collect()
+        };
+        let free = said(&[]);
+        assert!(free.iter().any(|tokens| repeats(tokens, 2)), "nothing to forbid");
+        assert!(!said(&["--no-repeat-ngram", "2"]).iter().any(|tokens| repeats(tokens, 2)));
+        assert!(!said(&["--no-repeat-ngram", "1"]).iter().any(|tokens| repeats(tokens, 1)), "until nothing is left");
+        let repeated = |all: &[Vec<String>]| all.iter().filter(|tokens| repeats(tokens, 1)).count();
+        assert!(repeated(&said(&["--repetition-penalty", "5"])) < repeated(&free));
+        assert_eq!(said(&["--repetition-penalty", "1", "--no-repeat-ngram", "0"]), free);
+    }
+    run.refuses(&["--repetition-penalty", "0.5", "1"], &["decoding.repetition_penalty = 0.5", "--repetition-penalty"]);
+    let penalised = objects(&run, &input, &["--repetition-penalty", "5"]);
+    assert!(penalised.iter().all(|target| numbers(&target["token_scores"]).iter().all(|score| score.is_finite())));
+}
+
+#[test]
+fn every_answer_begins_with_the_prefix() {
+    let run = Run::new();
+    let input = texts(20).join("\n");
+    for options in [&["--beam", "1"][..], &["--beam", "3"], &["--sample"]] {
+        for answer in run.answers_on(&input, &[options, &["--prefix", "7 7 3"]].concat()) {
+            assert!(answer.starts_with("7 7 3"), "{answer}");
+        }
+    }
+    let long = vec!["1"; 24].join(" ");
+    run.refuses(&["--prefix", &long, "1"], &["--prefix: 25 tokens", "24"]);
+    // It begins even where it is longer than the answer may be.
+    assert!(run.answers(&["1 2"], &["--prefix", "7 7 3", "--max-length", "2"])[0].starts_with("7 7 3"));
+}
+
+#[test]
+fn alignments_name_the_strongest_source_token() {
+    let run = Run::new();
+    let input = texts(20).join("\n");
+    let aligned = |options: &[&str]| objects(&run, &input, &[&["--alignment"], options].concat());
+    let mean = aligned(&[]);
+    for object in &mean {
+        let (source, target) = (object["source"].as_str().expect("a text"), tokens(object));
+        let pairs: Vec<Vec<f64>> = object["alignment"].as_array().expect("pairs").iter().map(numbers).collect();
+        assert_eq!(pairs.len(), target.len(), "one for each target token");
+        for (at, pair) in pairs.iter().enumerate() {
+            assert_eq!(pair[1], at as f64);
+            assert!(pair[0] < source.split(' ').count() as f64, "{object}");
+        }
+    }
+    let heads = [aligned(&["--alignment-head", "1"]), aligned(&["--alignment-head", "2", "--alignment-layer", "1"])];
+    assert_ne!(heads[0], heads[1], "heads look elsewhere");
+    assert_eq!(objects(&run, "\n", &["--alignment"])[0]["alignment"], Value::Array(vec![]));
+    assert!(objects(&run, "1", &[])[0].get("alignment").is_none());
+    run.refuses(&["--alignment", "--alignment-head", "3", "1"], &["--alignment-head = 3", "1 to 2"]);
+    run.refuses(&["--alignment", "--alignment-layer", "2", "1"], &["--alignment-layer = 2", "1 to 1"]);
+}
+
+#[test]
+fn a_runs_own_settings_hold_until_the_command_line_says_otherwise() {
+    let run = Run::new();
+    let input = texts(20).join("\n");
+    let free = run.answers_on(&input, &[]);
+    let ruled = run.answers_on(&input, &["--min-length", "4", "--no-repeat-ngram", "2", "--repetition-penalty", "2"]);
+    assert_ne!(ruled, free);
+    run.configure("[decoding]", "[decoding]\nmin_length = 4\nno_repeat_ngram = 2\nrepetition_penalty = 2.0");
+    assert_eq!(run.answers_on(&input, &[]), ruled);
+    let back = ["--min-length", "0", "--no-repeat-ngram", "0", "--repetition-penalty", "1"];
+    assert_eq!(run.answers_on(&input, &back), free);
+}

@@ -1,0 +1,24 @@
+//! What decoding on a CPU is made of: a few large operations over slices, for weights that never change.
+//!
+//! Decoding takes one token of each sentence at a time, so every matrix is read once for a handful of rows. What counts is
+//! that it is read in order, once for all rows, and that nothing happens in between:
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`packed`] | a matrix laid out in the order in which [`product`] reads it |
+//! | [`product`] | rows times such a matrix, with bias and ReLU |
+//! | [`attend`] | one query over the keys and values of all heads |
+//! | [`rows`] | norms and activations of single rows |
+//! | [`logits`] | the most probable tokens of a row of logits, and how probable they are |
+//!
+//! A row's result does not depend on which rows it is computed with, bit for bit: so neither does a translation.
+
+pub mod attend;
+pub mod logits;
+pub mod packed;
+pub mod product;
+pub mod rows;
+
+pub use attend::{KeysValues, attend};
+pub use packed::PackedMatrix;
+pub use product::{Then, multiply};

@@ -1,0 +1,108 @@
+//! A matrix of weights, packed.
+
+/// Columns that are read together.
+pub const PANEL: usize = 64;
+/// Values of one register at its widest.
+pub const LANE: usize = 16;
+/// Lanes of a panel's row.
+pub const LANES: usize = PANEL / LANE;
+
+/// As many values as one register holds, where a register can be filled in one go.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C, align(64))]
+pub struct Lane(pub [f32; LANE]);
+
+/// The weight of a linear layer with its bias: panels of 64 outputs, and in each of them one input after the other, so that
+/// a product reads it from front to back.
+#[derive(Clone, Debug)]
+pub struct PackedMatrix {
+    d_input: usize,
+    d_output: usize,
+    /// `[panel, d_input, LANES]`; outputs beyond the last are zeros.
+    lanes: Vec<Lane>,
+    /// `[panel, LANES]`; zeros where the layer has no bias.
+    bias: Vec<Lane>,
+}
+
+impl PackedMatrix {
+    /// From weights in PyTorch's layout, `[d_output, d_input]`, and a bias `[d_output]`.
+    ///
+    /// # Panics
+    /// Slices that are not of these shapes.
+    pub fn new(weight: &[f32], bias: Option<&[f32]>, d_input: usize) -> Self {
+        Self::stacked(&[(weight, bias)], d_input)
+    }
+
+    /// Several layers over the same input as one: their outputs follow each other.
+    ///
+    /// # Panics
+    /// Slices that are not of the shapes that [`new`](Self::new) takes.
+    pub fn stacked(layers: &[(&[f32], Option<&[f32]>)], d_input: usize) -> Self {
+        let d_output = layers.iter().map(|(weight, _)| outputs(weight, d_input)).sum();
+        let panels = usize::div_ceil(d_output, PANEL);
+        let mut packed = Self {
+            d_input,
+            d_output,
+            lanes: vec![Lane::default(); panels * d_input * LANES],
+            bias: vec![Lane::default(); panels * LANES],
+        };
+        let mut first = 0;
+        for (weight, bias) in layers {
+            packed.fill(first, weight, *bias);
+            first += outputs(weight, d_input);
+        }
+        packed
+    }
+
+    fn fill(&mut self, first: usize, weight: &[f32], bias: Option<&[f32]>) {
+        for (output, row) in (first..).zip(weight.chunks_exact(self.d_input)) {
+            let (panel, lane, at) = place(output);
+            let rows = self.lanes[panel * self.d_input * LANES..].chunks_exact_mut(LANES);
+            rows.zip(row).for_each(|(lanes, &value)| lanes[lane].0[at] = value);
+        }
+        if let Some(bias) = bias {
+            assert_eq!(bias.len(), outputs(weight, self.d_input), "a bias has one value an output");
+            for (output, &value) in (first..).zip(bias) {
+                let (panel, lane, at) = place(output);
+                self.bias[panel * LANES + lane].0[at] = value;
+            }
+        }
+    }
+
+    pub fn d_input(&self) -> usize {
+        self.d_input
+    }
+
+    pub fn d_output(&self) -> usize {
+        self.d_output
+    }
+
+    pub(super) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    pub(super) fn bias(&self) -> &[Lane] {
+        &self.bias
+    }
+
+    /// One output's weights times `scale`: the embedding of a token, where the matrix is also an output projection.
+    ///
+    /// # Panics
+    /// An output that the matrix does not have, or a row of another length than `d_input`.
+    pub fn row(&self, output: usize, scale: f32, row: &mut [f32]) {
+        assert!(output < self.d_output && row.len() == self.d_input, "no row {output} of {} values", row.len());
+        let (panel, lane, at) = place(output);
+        let lanes = self.lanes[panel * self.d_input * LANES..].chunks_exact(LANES);
+        row.iter_mut().zip(lanes).for_each(|(x, lanes)| *x = scale * lanes[lane].0[at]);
+    }
+}
+
+/// Panel, lane and place in the lane of an output.
+fn place(output: usize) -> (usize, usize, usize) {
+    (output / PANEL, output % PANEL / LANE, output % LANE)
+}
+
+fn outputs(weight: &[f32], d_input: usize) -> usize {
+    assert!(d_input > 0 && weight.len().is_multiple_of(d_input), "weights come in rows of {d_input}");
+    weight.len() / d_input
+}

@@ -1,0 +1,85 @@
+//! A safetensors file read one tensor at a time, so that weights which are going to be laid out anew stand in memory once.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensorError};
+
+use crate::weights::{NamedTensor, WeightsError};
+
+/// A weights file whose header has been read.
+#[derive(Debug)]
+pub struct WeightsFile {
+    file: fs::File,
+    /// Where the values begin.
+    start: u64,
+    header: Metadata,
+    /// Tensors that nobody has read yet.
+    unread: BTreeSet<String>,
+}
+
+/// Bytes of the number that tells how long the header is.
+const LENGTH_BYTES: usize = 8;
+
+impl WeightsFile {
+    /// Reads the header of a file that this program wrote.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is damaged or cut off, or was written by another program.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        let mut file = fs::File::open(path)?;
+        let total = file.metadata()?.len();
+        let mut length = Vec::new();
+        file.by_ref().take(LENGTH_BYTES as u64).read_to_end(&mut length)?;
+        let length = <[u8; LENGTH_BYTES]>::try_from(length).map_err(|_| SafeTensorError::HeaderTooSmall)?;
+        let start = u64::from_le_bytes(length).saturating_add(LENGTH_BYTES as u64);
+        if start > total {
+            return Err(SafeTensorError::InvalidHeaderLength.into());
+        }
+        let mut header = Vec::new();
+        file.by_ref().take(start - LENGTH_BYTES as u64).read_to_end(&mut header)?;
+        let header: Metadata =
+            serde_json::from_slice(&header).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+        if start + header.data_len() as u64 != total {
+            return Err(SafeTensorError::MetadataIncompleteBuffer.into());
+        }
+        if header.metadata().as_ref().is_none_or(|metadata| !metadata.contains_key("attend")) {
+            return Err(WeightsError::Foreign);
+        }
+        let unread = header.offset_keys().into_iter().collect();
+        Ok(Self { file, start, header, unread })
+    }
+
+    /// The tensor of this name, which must have this shape.
+    ///
+    /// # Errors
+    /// A tensor that is missing, of another shape, or not of float32; a file that cannot be read any more.
+    pub fn read(&mut self, name: &str, shape: &[usize]) -> Result<NamedTensor, WeightsError> {
+        let Some(TensorInfo { dtype, shape: found, data_offsets: (from, to) }) = self.header.info(name) else {
+            return Err(WeightsError::Missing(name.to_string()));
+        };
+        if *dtype != Dtype::F32 {
+            return Err(WeightsError::Dtype { name: name.to_string(), found: *dtype });
+        }
+        if found != shape {
+            return Err(WeightsError::Shape { name: name.to_string(), found: found.clone(), expected: shape.to_vec() });
+        }
+        let mut bytes = vec![0; to - from];
+        self.file.seek(SeekFrom::Start(self.start + *from as u64))?;
+        self.file.read_exact(&mut bytes)?;
+        let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        self.unread.remove(name);
+        Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
+    }
+
+    /// Checks that every tensor has been read.
+    ///
+    /// # Errors
+    /// The first that has not.
+    pub fn finish(self) -> Result<(), WeightsError> {
+        self.unread.into_iter().next().map_or(Ok(()), |extra| Err(WeightsError::Unexpected(extra)))
+    }
+}
