@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Server {
     child: Child,
     pub address: String,
-    said: Receiver<String>,
+    said: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -36,7 +37,7 @@ impl Server {
                 drop(sender.send(line.expect("text")));
             }
         });
-        let mut server = Self { child, address: String::new(), said };
+        let mut server = Self { child, address: String::new(), said: Mutex::new(said) };
         let url = server.hears("listening on ");
         server.address = url.strip_prefix("listening on http://").expect("a URL").to_string();
         server
@@ -44,9 +45,10 @@ impl Server {
 
     /// Waits for a line on standard error that begins like this.
     pub fn hears(&self, beginning: &str) -> String {
+        let said = self.said.lock().expect("one test that listens");
         let mut before = Vec::new();
         loop {
-            let line = self.said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {beginning:?} after {before:?}"));
+            let line = said.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {beginning:?} after {before:?}"));
             if line.starts_with(beginning) {
                 return line;
             }
