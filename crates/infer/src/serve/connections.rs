@@ -27,6 +27,8 @@ use super::state::Server;
 const HEAD_BYTES: usize = 16 << 10;
 /// After a failure to accept, such as too many open files, the next try waits for some connections to end.
 const PAUSE: Duration = Duration::from_millis(50);
+/// When the server stops, what a client has sent but nobody has read yet is still answered.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
 /// A client that does not read must not keep a connection open.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -37,9 +39,8 @@ pub async fn serve(listener: TcpListener, router: Router, server: Arc<Server>, s
     // Held by each connection that is to be finished; when the last lets go, the receiver hears it.
     let (present, mut gone) = mpsc::channel::<()>(1);
     let accept = async |present: Option<&mpsc::Sender<()>>| {
-        loop {
-            // The semaphore is never closed.
-            let Ok(permit) = server.connections.free.clone().acquire_owned().await else { return };
+        // The semaphore is never closed.
+        while let Some(permit) = server.connections.permit().await {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(_) => {
@@ -47,11 +48,14 @@ pub async fn serve(listener: TcpListener, router: Router, server: Arc<Server>, s
                     continue;
                 }
             };
-            let connection = connection(stream, router.clone(), server.clone(), stop.clone());
+            let open = server.connections.opened(permit);
+            // Who comes later knows already: its first answer is its last.
+            let stop = present.is_some().then(|| stop.clone());
+            let connection = connection(stream, router.clone(), server.clone(), stop);
             let present = present.cloned();
             tokio::spawn(async move {
                 connection.await;
-                drop((permit, present));
+                drop((open, present));
             });
         }
     };
@@ -78,7 +82,7 @@ async fn heard(mut stop: watch::Receiver<bool>) {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send>>;
 
-async fn connection(stream: TcpStream, router: Router, server: Arc<Server>, stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, router: Router, server: Arc<Server>, stop: Option<watch::Receiver<bool>>) {
     // Answers are small, and nobody should wait for more to come.
     drop(stream.set_nodelay(true));
     let router = TowerToHyperService::new(router);
@@ -89,8 +93,13 @@ async fn connection(stream: TcpStream, router: Router, server: Arc<Server>, stop
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), answer);
 
-    let mut stopping = Box::pin(heard(stop));
-    let mut told = false;
+    let mut told = stop.is_none();
+    let mut stopping = Box::pin(async {
+        if let Some(stop) = stop {
+            heard(stop).await;
+            sleep(ON_ITS_WAY).await;
+        }
+    });
     let ended = poll_fn(|context| {
         if !told && stopping.as_mut().poll(context).is_ready() {
             told = true;

@@ -112,8 +112,8 @@ pub fn run(
         let (of_signals, saying) = (server.clone(), say.clone());
         let signals = connections::signals(
             move || {
-                let open = of_signals.connections.open();
-                saying(&format!("stopping when {open} open connections have their answers; once more stops at once"));
+                let waiting = of_signals.queue.waiting();
+                saying(&format!("stopping: finishing what was accepted ({waiting} texts wait); again ends at once"));
                 of_signals.stop();
                 stop.send_replace(true);
             },

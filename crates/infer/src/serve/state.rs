@@ -1,10 +1,10 @@
 //! What all requests share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decoder::Decoder;
 use super::limits::Limits;
@@ -87,20 +87,42 @@ impl Drop for Place<'_> {
     }
 }
 
-/// How many connections there may be.
+/// How many connections there may be, and are.
 pub struct Connections {
-    pub free: Arc<Semaphore>,
-    limit: usize,
+    free: Arc<Semaphore>,
+    open: Arc<AtomicUsize>,
+}
+
+/// A connection, for as long as it is open.
+pub struct Open {
+    open: Arc<AtomicUsize>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connections {
     fn new(limit: usize) -> Self {
-        let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self { free: Arc::new(Semaphore::new(limit)), limit }
+        Self { free: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))), open: Arc::default() }
+    }
+
+    /// Waits until one more may be open.
+    pub async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().acquire_owned().await.ok()
+    }
+
+    /// Counts a connection that has come.
+    pub fn opened(&self, permit: OwnedSemaphorePermit) -> Open {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open { open: self.open.clone(), _permit: permit }
     }
 
     /// Those that are open now.
     pub fn open(&self) -> usize {
-        self.limit - self.free.available_permits()
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
