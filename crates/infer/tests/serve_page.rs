@@ -11,9 +11,10 @@ use common::Run;
 use driver::{Page, with_url};
 use serde_json::json;
 
+/// Translations end early enough for there to be room for `</s>`, so that they may be given as targets.
 fn on_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &Server)) {
     let run = Run::new();
-    let server = Server::start(&run, arguments);
+    let server = Server::start(&run, &[&["--max-length", "10"], arguments].concat());
     with_url(format!("http://{}/", server.address), async |page| {
         page.until("document.getElementById('ask-model').textContent !== ''").await;
         test(page, &server).await;
@@ -47,6 +48,7 @@ fn what_is_typed_is_translated_and_its_attention_shown() {
         let score = format!("score {:.3}", expected["score"].as_f64().unwrap()).replace('-', "−");
         assert!(page.text("#answers .score").await.starts_with(&score));
         assert_eq!(page.texts("#map-keys .label").await, ["3", "1", "4", "</s>"]);
+        assert!(page.text("#facts").await.ends_with("translation by the model"));
         // Drawn in a place that has a size by now.
         assert!(
             page.value("document.getElementById('map-canvas').getBoundingClientRect().width").await.as_f64()

@@ -19,7 +19,7 @@ fn translations_are_those_of_infer() {
     let expected = alone(&run, &texts, &[]);
     assert_eq!(server.translations(json!({ "texts": texts })), expected);
     for (text, expected) in texts.iter().zip(&expected).take(5) {
-        assert_eq!(server.translations(json!({ "text": text })), [expected.clone()]);
+        assert_eq!(server.translations(json!({ "text": text })), std::slice::from_ref(expected));
     }
     assert_eq!(server.translations(json!({ "texts": [] })), [] as [Value; 0]);
     let with_empty = ["".to_string(), "1".to_string()];

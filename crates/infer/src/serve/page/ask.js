@@ -53,13 +53,14 @@ function translate() {
     say("…");
     const { translations } = await ask("/translate", { texts, ...options }, signal);
     say("");
-    list(translations);
+    list(translations, options.beam === usual?.beam);
     const first = document.querySelector("#answers .answer");
     await look(first, signal);
   });
 }
 
-function list(translations) {
+/** Lists what came; `unasked` is whether the model says the same where no options are given. */
+function list(translations, unasked) {
   const several = translations.length > 1;
   byId("answers").replaceChildren(
     ...translations.map((translation) => {
@@ -67,7 +68,10 @@ function list(translations) {
       const item = made("li");
       if (several) item.append(textPiece("p", source, "of"));
       const answers = made("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
-      answers.append(...[translation, ...alternatives].map((answer) => listed(answer, translation)));
+      answers.append(
+        listed(translation, translation, unasked),
+        ...alternatives.map((answer) => listed(answer, translation, false)),
+      );
       item.append(answers);
       return item;
     }),
@@ -75,14 +79,14 @@ function list(translations) {
 }
 
 /** One translation, to be chosen for a look at its attention. */
-function listed(answer, { source, unknown }) {
+function listed(answer, { source, unknown }, unasked) {
   const button = made("button", { kind: "answer", type: "button" });
   const notes = [];
   if (answer.score !== undefined) notes.push(`score ${fixed(answer.score, 3)}`);
   if (!answer.finished) notes.push("cut off by the length limit");
   if (unknown > 0) notes.push(`${unknown} unknown source token${unknown === 1 ? "" : "s"}`);
   button.append(textPiece("bdi", answer.text || "(nothing)"), made("span", { text: notes.join(" · "), kind: "score" }));
-  button.lookAt = { text: source, target: answer.text };
+  button.lookAt = unasked ? { text: source } : { text: source, target: answer.text };
   button.title = "Show what the model attends to";
   button.addEventListener("click", () => asked((signal) => look(button, signal)));
   const item = made("li");
