@@ -161,8 +161,8 @@ impl DecodingConfig {
             return Err(ConfigError::new("decoding.max_length", length, expected, remedy));
         }
         let most = self.max_length.unwrap_or(model.max_length);
-        if self.min_length >= most {
-            let expected = format!("less than the longest target, {most} (end token included)");
+        if self.min_length > most {
+            let expected = format!("at most as many as the longest target has, {most}");
             return Err(ConfigError::new("decoding.min_length", self.min_length, expected, "choose a smaller number"));
         }
         Ok(())

@@ -66,8 +66,13 @@ impl TrainedModel {
         let ConfigFile { model: config, decoding } = toml::from_str(&config_text).map_err(toml_error)?;
         let written: toml::Table = toml::from_str(&config_text).map_err(toml_error)?;
         complete(&written).map_err(|source| InferError::Config { path: path.clone(), source })?;
-        let source_tokenizer = Arc::new(Tokenizer::load(&folder.join(files::SOURCE_TOKENIZER))?);
-        let target_tokenizer = Arc::new(Tokenizer::load(&folder.join(files::TARGET_TOKENIZER))?);
+        let (source, target) = (folder.join(files::SOURCE_TOKENIZER), folder.join(files::TARGET_TOKENIZER));
+        let source_tokenizer = Arc::new(Tokenizer::load(&source)?);
+        // A joint vocabulary is opened once.
+        let target_tokenizer = match fs::read(&source).is_ok_and(|text| fs::read(&target).is_ok_and(|other| text == other)) {
+            true => source_tokenizer.clone(),
+            false => Arc::new(Tokenizer::load(&target)?),
+        };
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
         let weights = folder.join(files::WEIGHTS);
         config

@@ -26,9 +26,6 @@ pub struct Translator<'a> {
     workers: usize,
 }
 
-/// However short the sources, no more hypotheses decode together: each may grow to its limit.
-const MOST_ROWS: usize = 256;
-
 /// A text to translate.
 #[derive(Clone, Copy, Debug)]
 pub struct Item<'a> {
@@ -175,7 +172,7 @@ impl<'a> Translator<'a> {
 
     /// Batches of sentences that are sorted by these lengths.
     pub(crate) fn cut(&self, sorted_lengths: &[usize]) -> Vec<Range<usize>> {
-        let sentences = MOST_ROWS / self.settings.rows_per_sentence();
+        let sentences = self.trained.engine.most_rows() / self.settings.rows_per_sentence();
         batches::cut(sorted_lengths, Limits { tokens: self.batch_tokens, sentences, workers: self.workers() })
     }
 

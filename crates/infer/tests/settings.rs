@@ -134,7 +134,7 @@ fn lengths_keep_their_limits_absolute_and_relative() {
             assert!(10 * length >= 7 * source, "{length} of {source}");
         }
     }
-    run.refuses(&["--min-length", "24", "1"], &["decoding.min_length = 24", "--min-length", "24 (end token included)"]);
+    run.refuses(&["--min-length", "25", "1"], &["decoding.min_length = 25", "--min-length", "longest target has, 24"]);
     run.refuses(&["--max-length-ratio=-1", "1"], &["decoding.max_length_ratio = -1", "--max-length-ratio"]);
     run.refuses(&["--min-length-ratio", "nan", "1"], &["decoding.min_length_ratio = NaN", "--min-length-ratio"]);
     run.refuses(

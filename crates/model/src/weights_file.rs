@@ -21,6 +21,8 @@ pub struct WeightsFile {
     unread: BTreeSet<String>,
 }
 
+/// Bytes that are read at a time.
+const PART: usize = 1 << 16;
 /// Bytes of the number that tells how long the header is.
 const LENGTH_BYTES: usize = 8;
 
@@ -67,10 +69,14 @@ impl WeightsFile {
         if found != shape {
             return Err(WeightsError::Shape { name: name.to_string(), found: found.clone(), expected: shape.to_vec() });
         }
-        let mut bytes = vec![0; to - from];
         self.file.seek(SeekFrom::Start(self.start + *from as u64))?;
-        self.file.read_exact(&mut bytes)?;
-        let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let mut values = Vec::with_capacity((to - from) / 4);
+        let mut part = vec![0; PART.min(to - from)];
+        while values.len() < (to - from) / 4 {
+            part.truncate(to - from - 4 * values.len());
+            self.file.read_exact(&mut part)?;
+            values.extend(part.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        }
         self.unread.remove(name);
         Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
     }

@@ -59,6 +59,15 @@ impl Engine {
         }
     }
 
+    /// However short the sources, no more hypotheses decode together: each may grow to its limit. With more rows than this
+    /// a step takes no less time for each, and what is remembered of them no longer fits into the processor's caches.
+    pub fn most_rows(&self) -> usize {
+        match self {
+            Self::Plain(_) => 32,
+            Self::Tensors(_) => 256,
+        }
+    }
+
     /// What every row reads first: `<pad>`, the last id of the target's vocabulary.
     pub fn start_token(&self) -> u32 {
         match self {

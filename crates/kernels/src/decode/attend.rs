@@ -1,61 +1,144 @@
-//! One position's multi-head attention over keys and values that lie row after row.
+//! One position's multi-head attention over what stands in a cache.
 
-use crate::vector::{NARROW, exp_and_sum, max, sum_pairs, vectorised};
+use super::packed::{LANE, Lane};
+use crate::vector::{NARROW, exp_and_sum, max, vectorised};
 
-/// Keys and values of a sequence, one row of `stride` values a position, in which a key of `d_model` values stands at
-/// `keys_at` and a value at `values_at`.
-#[derive(Clone, Copy, Debug)]
-pub struct KeysValues<'a> {
-    pub rows: &'a [f32],
-    pub stride: usize,
-    pub keys_at: usize,
-    pub values_at: usize,
+/// Keys and values of a sequence that may grow.
+///
+/// Keys stand in blocks of 16 positions, one dimension after the other, so that the scores of 16 positions are computed
+/// at once; values stand row after row.
+#[derive(Clone, Debug)]
+pub struct AttentionCache {
+    d_model: usize,
+    len: usize,
+    /// `[block, d_model]`, each the values of 16 positions.
+    keys: Vec<Lane>,
+    /// `[len, d_model]`.
+    values: Vec<f32>,
 }
 
-/// softmax(q·kᵀ / √d_k) · v of every head (paper, equation 1): `query` and `context` are `[d_model]`, one head after the
-/// other. `weights` is room for one weight a position.
-///
-/// # Panics
-/// Rows too short for their keys and values.
-pub fn attend(query: &[f32], attended: KeysValues, n_heads: usize, weights: &mut Vec<f32>, context: &mut [f32]) {
-    let head_size = query.len() / n_heads;
-    let scale = 1.0 / (head_size as f32).sqrt();
-    let KeysValues { rows, stride, keys_at, values_at } = attended;
-    weights.resize(rows.len() / stride, 0.0);
-    vectorised!({
-        let heads = query.chunks_exact(head_size).zip(context.chunks_exact_mut(head_size));
-        for (head, (query, context)) in heads.enumerate() {
-            let from = head * head_size;
-            for (weight, row) in weights.iter_mut().zip(rows.chunks_exact(stride)) {
-                let key = &row[keys_at + from..][..head_size];
-                *weight = scale * sum_pairs::<NARROW>(query, key, |q, k| q * k);
-            }
-            let peak = max::<NARROW>(weights);
-            let total = exp_and_sum::<NARROW>(weights, peak);
-            context.fill(0.0);
-            for (weight, row) in weights.iter().zip(rows.chunks_exact(stride)) {
-                let value = &row[values_at + from..][..head_size];
-                context.iter_mut().zip(value).for_each(|(c, &v)| *c += weight * v);
-            }
-            context.iter_mut().for_each(|c| *c /= total);
+impl AttentionCache {
+    /// Nothing yet, for keys and values of this width (all heads together).
+    pub fn new(d_model: usize) -> Self {
+        Self { d_model, len: 0, keys: Vec::new(), values: Vec::new() }
+    }
+
+    /// Positions that it holds.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets everything, but not the room for it.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.keys.clear();
+        self.values.clear();
+    }
+
+    /// One position more.
+    ///
+    /// # Panics
+    /// A key or value that is not `[d_model]`.
+    pub fn push(&mut self, key: &[f32], value: &[f32]) {
+        let d_model = self.d_model;
+        assert!(key.len() == d_model && value.len() == d_model, "keys and values are {d_model} wide");
+        let at = self.len % LANE;
+        if at == 0 {
+            self.keys.resize(self.keys.len() + d_model, Lane::default());
         }
-    });
+        let block = self.keys.len() - d_model;
+        self.keys[block..].iter_mut().zip(key).for_each(|(lane, &key)| lane.0[at] = key);
+        self.values.extend_from_slice(value);
+        self.len += 1;
+    }
+
+    /// softmax(q·kᵀ / √d_k) · v of every head (paper, equation 1): `query` and `context` are `[d_model]`, one head after
+    /// the other. `weights` is room for one weight a position.
+    ///
+    /// # Panics
+    /// A query or context that is not `[d_model]`.
+    pub fn attend(&self, query: &[f32], n_heads: usize, weights: &mut Vec<f32>, context: &mut [f32]) {
+        let Self { d_model, len, ref keys, ref values } = *self;
+        assert!(query.len() == d_model && context.len() == d_model, "queries and contexts are {d_model} wide");
+        let head_size = d_model / n_heads;
+        let scale = 1.0 / (head_size as f32).sqrt();
+        weights.resize(keys.len() / d_model * LANE, 0.0);
+        vectorised!({
+            let heads = query.chunks_exact(head_size).zip(context.chunks_exact_mut(head_size));
+            for (head, (query, context)) in heads.enumerate() {
+                let from = head * head_size;
+                for (scores, block) in weights.chunks_exact_mut(LANE).zip(keys.chunks_exact(d_model)) {
+                    let mut sums = [0f32; LANE];
+                    for (&q, key) in query.iter().zip(&block[from..from + head_size]) {
+                        sums.iter_mut().zip(&key.0).for_each(|(sum, k)| *sum += q * k);
+                    }
+                    scores.iter_mut().zip(sums).for_each(|(score, sum)| *score = scale * sum);
+                }
+                let weights = &mut weights[..len];
+                let peak = max::<NARROW>(weights);
+                let total = exp_and_sum::<NARROW>(weights, peak);
+                let mut parts = context.chunks_exact_mut(LANE);
+                let mut at = from;
+                for part in &mut parts {
+                    let mut sums = [0f32; LANE];
+                    for (&weight, row) in weights.iter().zip(values.chunks_exact(d_model)) {
+                        sums.iter_mut().zip(&row[at..at + LANE]).for_each(|(sum, v)| *sum += weight * v);
+                    }
+                    part.iter_mut().zip(sums).for_each(|(c, sum)| *c = sum / total);
+                    at += LANE;
+                }
+                for c in parts.into_remainder() {
+                    let terms = weights.iter().zip(values.chunks_exact(d_model));
+                    *c = terms.fold(0.0, |sum, (&weight, row)| sum + weight * row[at]) / total;
+                    at += 1;
+                }
+            }
+        });
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Attention as equation 1 has it, in float64.
+    fn plainly(query: &[f32], keys: &[Vec<f32>], values: &[Vec<f32>], n_heads: usize) -> Vec<f64> {
+        let head_size = query.len() / n_heads;
+        let head = |at: usize| {
+            let from = at / head_size * head_size;
+            let dot = |key: &Vec<f32>| -> f64 {
+                (from..from + head_size).map(|i| f64::from(query[i]) * f64::from(key[i])).sum()
+            };
+            let exps: Vec<f64> = keys.iter().map(|key| (dot(key) / (head_size as f64).sqrt()).exp()).collect();
+            let sum: f64 = exps.iter().zip(values).map(|(exp, value)| exp * f64::from(value[at])).sum();
+            sum / exps.iter().sum::<f64>()
+        };
+        (0..query.len()).map(head).collect()
+    }
+
     #[test]
-    fn weights_sum_to_one_and_follow_the_scores() {
-        // Two heads of one value each over three positions, keys and values behind one value of no meaning.
-        let rows = [9.0, 0.0, 1.0, 10.0, 20.0, 9.0, 0.0, 2.0, 30.0, 40.0, 9.0, 0.0, 3.0, 50.0, 60.0];
-        let attended = KeysValues { rows: &rows, stride: 5, keys_at: 1, values_at: 3 };
-        let mut context = [0.0; 2];
-        attend(&[5.0, 1.0], attended, 2, &mut Vec::new(), &mut context);
-        let exps = [1f64, 2.0, 3.0].map(f64::exp);
-        let expected = (20.0 * exps[0] + 40.0 * exps[1] + 60.0 * exps[2]) / exps.iter().sum::<f64>();
-        assert!((context[0] - 30.0).abs() < 1e-5, "equal scores, equal weights: {context:?}");
-        assert!((f64::from(context[1]) - expected).abs() < 1e-4, "{context:?}, not {expected}");
+    fn every_head_weighs_by_its_own_scores() {
+        let number = |i: usize| ((i * 37) % 41) as f32 / 20.0 - 1.0;
+        for (d_model, n_heads, len) in [(64, 2, 1), (64, 2, 16), (64, 4, 40), (36, 3, 21), (8, 4, 33), (20, 1, 17)] {
+            let row = |seed: usize| (0..d_model).map(|i| number(seed * 101 + i)).collect::<Vec<f32>>();
+            let keys: Vec<Vec<f32>> = (0..len).map(row).collect();
+            let values: Vec<Vec<f32>> = (len..2 * len).map(row).collect();
+            let mut cache = AttentionCache::new(d_model);
+            // What was there before leaves no trace.
+            (0..3).for_each(|seed| cache.push(&row(seed), &row(seed)));
+            cache.clear();
+            keys.iter().zip(&values).for_each(|(key, value)| cache.push(key, value));
+            assert_eq!((cache.len(), cache.is_empty()), (len, false));
+            let (query, mut context) = (row(999), vec![f32::NAN; d_model]);
+            cache.attend(&query, n_heads, &mut Vec::new(), &mut context);
+            for (found, expected) in context.iter().zip(plainly(&query, &keys, &values, n_heads)) {
+                assert!((f64::from(*found) - expected).abs() < 1e-5, "{found}, not {expected}");
+            }
+        }
     }
 }

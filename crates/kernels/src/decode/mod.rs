@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`packed`] | a matrix laid out in the order in which [`product`] reads it |
 //! | [`product`] | rows times such a matrix, with bias and ReLU |
-//! | [`attend`] | one query over the keys and values of all heads |
+//! | [`attend`] | keys and values as they come in, and one query over all heads of them |
 //! | [`rows`] | norms and activations of single rows |
 //! | [`logits`] | the most probable tokens of a row of logits, and how probable they are |
 //!
@@ -19,6 +19,6 @@ pub mod packed;
 pub mod product;
 pub mod rows;
 
-pub use attend::{KeysValues, attend};
+pub use attend::AttentionCache;
 pub use packed::PackedMatrix;
 pub use product::{Then, multiply};

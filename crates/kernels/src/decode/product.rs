@@ -64,8 +64,9 @@ fn store(sums: &[Lane; LANES], then: Then, panel: usize, y: &mut [f32]) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
+    use std::ops::Range;
 
-    use super::super::packed::{LANES, Lane, PackedMatrix};
+    use super::super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
     use super::{Then, store};
 
     /// Rows whose sums fit into registers beside a row of the panel: 6 · 4 + 4 of 32.
@@ -78,26 +79,39 @@ mod x86 {
         for (panel, (lanes, bias)) in panels.enumerate() {
             let blocks = x.chunks(ROWS_512 * d_input).zip(y.chunks_mut(ROWS_512 * d_output));
             for (x, y) in blocks {
-                let mut sums = [[Lane::default(); LANES]; ROWS_512];
+                let block = Block { x, lanes, bias, then, outputs: panel * PANEL..d_output.min((panel + 1) * PANEL) };
                 match x.len() / d_input {
-                    6 => block_avx512::<6>(x, lanes, bias, &mut sums),
-                    5 => block_avx512::<5>(x, lanes, bias, &mut sums),
-                    4 => block_avx512::<4>(x, lanes, bias, &mut sums),
-                    3 => block_avx512::<3>(x, lanes, bias, &mut sums),
-                    2 => block_avx512::<2>(x, lanes, bias, &mut sums),
-                    _ => block_avx512::<1>(x, lanes, bias, &mut sums),
+                    6 => block_avx512::<6>(block, y),
+                    5 => block_avx512::<5>(block, y),
+                    4 => block_avx512::<4>(block, y),
+                    3 => block_avx512::<3>(block, y),
+                    2 => block_avx512::<2>(block, y),
+                    _ => block_avx512::<1>(block, y),
                 }
-                y.chunks_exact_mut(d_output).zip(&sums).for_each(|(y, sums)| store(sums, then, panel, y));
             }
         }
     }
 
+    /// A few rows, and the panel that they go through.
+    struct Block<'a> {
+        x: &'a [f32],
+        lanes: &'a [Lane],
+        bias: &'a [Lane],
+        then: Then,
+        /// The panel's outputs in a row of `y`.
+        outputs: Range<usize>,
+    }
+
     #[target_feature(enable = "avx512f")]
-    fn block_avx512<const ROWS: usize>(x: &[f32], lanes: &[Lane], bias: &[Lane], sums: &mut [[Lane; LANES]]) {
+    fn block_avx512<const ROWS: usize>(block: Block, y: &mut [f32]) {
+        let Block { x, lanes, bias, then, outputs } = block;
         let d_input = lanes.len() / LANES;
-        assert!(x.len() == ROWS * d_input && bias.len() == LANES && sums.len() >= ROWS, "a block of {ROWS} rows");
-        // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, as
-        // asserted, and a lane is exactly one aligned register of 16 values.
+        let d_output = y.len() / ROWS;
+        assert!(x.len() == ROWS * d_input && bias.len() == LANES, "a block of {ROWS} rows");
+        assert!(y.len() == ROWS * d_output && outputs.len() <= PANEL && outputs.end <= d_output, "outputs in a row");
+        // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, a row
+        // of `y` has all of `outputs`, and the mask of a lane covers those alone; a lane is exactly one aligned register of
+        // 16 values.
         unsafe {
             let start: [__m512; LANES] = std::array::from_fn(|lane| _mm512_load_ps(bias[lane].0.as_ptr()));
             let mut totals = [start; ROWS];
@@ -112,9 +126,13 @@ mod x86 {
                     }
                 }
             }
-            for (sums, totals) in sums.iter_mut().zip(&totals) {
-                for (sum, &total) in sums.iter_mut().zip(totals) {
-                    _mm512_store_ps(sum.0.as_mut_ptr(), total);
+            let least = _mm512_set1_ps(if then == Then::Relu { 0.0 } else { f32::NEG_INFINITY });
+            for (row, totals) in totals.iter().enumerate() {
+                let y = y.as_mut_ptr().add(row * d_output + outputs.start);
+                for (lane, &total) in totals.iter().enumerate() {
+                    let left = outputs.len().saturating_sub(lane * LANE).min(LANE);
+                    let mask = ((1u32 << left) - 1) as __mmask16;
+                    _mm512_mask_storeu_ps(y.wrapping_add(lane * LANE), mask, _mm512_max_ps(least, total));
                 }
             }
         }

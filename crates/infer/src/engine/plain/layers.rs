@@ -1,6 +1,6 @@
 //! The layers of both stacks (paper, section 3.1).
 
-use kernels::decode::{KeysValues, PackedMatrix, Then, attend, multiply, rows};
+use kernels::decode::{AttentionCache, PackedMatrix, Then, multiply, rows};
 use model::config::{Activation, NormOrder};
 
 use super::state::Row;
@@ -154,11 +154,15 @@ impl EncoderLayer {
         let mut rest = &*product(residual.before(x, normed), projections, Then::Nothing, projected);
         context.resize(x.len(), 0.0);
         let mut contexts = context.chunks_exact_mut(d_model);
+        let mut sentence = AttentionCache::new(d_model);
         for len in lengths {
             let (rows, others) = rest.split_at(len * 3 * d_model);
-            let attended = KeysValues { rows, stride: 3 * d_model, keys_at: d_model, values_at: 2 * d_model };
+            sentence.clear();
+            for row in rows.chunks_exact(3 * d_model) {
+                sentence.push(&row[d_model..2 * d_model], &row[2 * d_model..]);
+            }
             for (row, context) in rows.chunks_exact(3 * d_model).zip(&mut contexts) {
-                attend(&row[..d_model], attended, n_heads, weights, context);
+                sentence.attend(&row[..d_model], n_heads, weights, context);
             }
             rest = others;
         }
@@ -175,9 +179,17 @@ pub(super) struct DecoderLayer {
 }
 
 impl DecoderLayer {
-    /// What cross-attention sees of the memory: `[len, 2 * d_model]`, a key and a value a row.
-    pub fn keys_values<'a>(&self, memory: &[f32], scratch: &'a mut Scratch) -> &'a [f32] {
-        product(memory, &self.cross_attention.keys_values, Then::Nothing, &mut scratch.projected)
+    /// What cross-attention sees of the memory, which holds sentences of these lengths.
+    pub fn memories(&self, memory: &[f32], lengths: &[usize], scratch: &mut Scratch) -> Vec<AttentionCache> {
+        let d_model = self.cross_attention.output.d_output();
+        let both = product(memory, &self.cross_attention.keys_values, Then::Nothing, &mut scratch.projected);
+        let mut rows = both.chunks_exact(2 * d_model);
+        let sentence = |len: &usize| {
+            let mut cache = AttentionCache::new(d_model);
+            rows.by_ref().take(*len).for_each(|row| cache.push(&row[..d_model], &row[d_model..]));
+            cache
+        };
+        lengths.iter().map(sentence).collect()
     }
 
     /// One position more of every row.
@@ -190,9 +202,8 @@ impl DecoderLayer {
         let projected = product(residual.before(x, normed), projections, Then::Nothing, projected);
         let own = projected.chunks_exact(3 * d_model).zip(context.chunks_exact_mut(d_model));
         for (row, (own, context)) in rows.iter_mut().zip(own) {
-            let (query, key_value) = own.split_at(d_model);
-            row.past[layer].extend_from_slice(key_value);
-            attend(query, pairs(&row.past[layer], d_model), n_heads, weights, context);
+            row.past[layer].push(&own[d_model..2 * d_model], &own[2 * d_model..]);
+            row.past[layer].attend(&own[..d_model], n_heads, weights, context);
         }
         residual.after(x, product(context, output, Then::Nothing, change));
 
@@ -200,15 +211,10 @@ impl DecoderLayer {
         let queries = product(residual.before(x, normed), query, Then::Nothing, &mut scratch.projected);
         let own = queries.chunks_exact(d_model).zip(context.chunks_exact_mut(d_model));
         for (row, (query, context)) in rows.iter().zip(own) {
-            attend(query, pairs(&row.memory[layer], d_model), n_heads, weights, context);
+            row.memory[layer].attend(query, n_heads, weights, context);
         }
         residual.after(x, product(context, output, Then::Nothing, change));
 
         self.feed_forward.forward(x, scratch);
     }
-}
-
-/// Rows of a key and a value.
-fn pairs(rows: &[f32], d_model: usize) -> KeysValues<'_> {
-    KeysValues { rows, stride: 2 * d_model, keys_at: 0, values_at: d_model }
 }

@@ -7,7 +7,7 @@ mod layers;
 mod load;
 mod state;
 
-use kernels::decode::{PackedMatrix, Then, multiply};
+use kernels::decode::{AttentionCache, PackedMatrix, Then, multiply};
 use model::{ModelConfig, Transformer, VocabularySizes};
 
 use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms, Scratch};
@@ -65,16 +65,13 @@ impl PlainModel {
             layer.forward(&mut x, &lengths, self.n_heads, &mut scratch);
         }
         self.norms.finish_encoder(&mut x);
-        let mut memories: Vec<Vec<Vec<f32>>> = vec![Vec::with_capacity(self.decoder.len()); sources.len()];
+        let mut memories: Vec<Vec<AttentionCache>> = vec![Vec::with_capacity(self.decoder.len()); sources.len()];
         for layer in &self.decoder {
-            let mut rest = layer.keys_values(&x, &mut scratch);
-            for (memory, len) in memories.iter_mut().zip(&lengths) {
-                let (own, others) = rest.split_at(len * 2 * d_model);
-                memory.push(own.to_vec());
-                rest = others;
-            }
+            let layers = layer.memories(&x, &lengths, &mut scratch);
+            memories.iter_mut().zip(layers).for_each(|(memory, layer)| memory.push(layer));
         }
-        PlainState { rows: memories.into_iter().map(|memory| Row::new(memory, self.decoder.len())).collect(), scratch }
+        // What the encoder needed room for is far more than a step needs.
+        PlainState { rows: memories.into_iter().map(|memory| Row::new(memory, d_model)).collect(), ..Default::default() }
     }
 
     pub(super) fn step(&self, tokens: &[u32], state: &mut PlainState, logits: &mut Vec<f32>) {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use kernels::decode::AttentionCache;
+
 use super::layers::Scratch;
 
 /// The rows of a batch.
@@ -16,15 +18,16 @@ pub struct PlainState {
 pub(super) struct Row {
     /// Target tokens read.
     pub len: usize,
-    /// Per layer the keys and values of what has been read, `[len, 2 * d_model]`.
-    pub past: Vec<Vec<f32>>,
-    /// Per layer those of the source, `[source_len, 2 * d_model]`; shared by all rows of a sentence.
-    pub memory: Arc<Vec<Vec<f32>>>,
+    /// The keys and values of what has been read, by layer.
+    pub past: Vec<AttentionCache>,
+    /// Those of the source; shared by all rows of a sentence.
+    pub memory: Arc<Vec<AttentionCache>>,
 }
 
 impl Row {
-    pub fn new(memory: Vec<Vec<f32>>, layers: usize) -> Self {
-        Self { len: 0, past: vec![Vec::new(); layers], memory: Arc::new(memory) }
+    /// A row that has read nothing of a sentence whose source is remembered so.
+    pub fn new(memory: Vec<AttentionCache>, d_model: usize) -> Self {
+        Self { len: 0, past: vec![AttentionCache::new(d_model); memory.len()], memory: Arc::new(memory) }
     }
 }
 

@@ -1,0 +1,108 @@
+//! One side of `scripts/bench-decode`: makes models of random weights, and decodes on request.
+//!
+//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES` opens it, reads requests from
+//! standard input, a JSON object a line, and answers each with one: how long it took, and the tokens that came out.
+
+use std::error::Error;
+use std::fs;
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use infer::{Settings, TrainedModel, Translator};
+use model::random::{self, Stream};
+use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
+use serde::{Deserialize, Serialize};
+use text::Tokenizer;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // as in the binary
+
+/// A way to decode all sentences.
+#[derive(Deserialize)]
+struct Request {
+    beam: usize,
+    /// Most source tokens of a batch; 1 decodes each sentence alone.
+    batch_tokens: usize,
+    workers: usize,
+    /// Every translation gets so many tokens.
+    length: usize,
+    /// How many of the sentences to decode.
+    sentences: usize,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    seconds: f64,
+    targets: Vec<Vec<String>>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["make", size, folder] => make(size, Path::new(folder)),
+        ["work", folder, sentences] => work(Path::new(folder), Path::new(sentences)),
+        _ => Err("usage: bench_decode make tiny|base DIR, or bench_decode work DIR SENTENCES".into()),
+    }
+}
+
+/// A run folder with random weights and a vocabulary of made-up words.
+fn make(size: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
+    let (config, words) = match size {
+        "tiny" => {
+            let (encoder_layers, decoder_layers) = (4, 4);
+            let tiny = ModelConfig {
+                d_model: 128,
+                n_heads: 4,
+                d_ff: 256,
+                encoder_layers,
+                decoder_layers,
+                ..ModelConfig::default()
+            };
+            (tiny, 10_000)
+        }
+        "base" => (ModelConfig::default(), 32_000),
+        _ => return Err("sizes are tiny and base".into()),
+    };
+    let words: Vec<String> = (3..words).map(|word| format!("w{word}")).collect(); // with `</s>`, `<unk>` and `<pad>`
+    let tokenizer = Tokenizer::from_words(&words);
+    let sizes = VocabularySizes::joint(tokenizer.vocab_size());
+    let device = backend::choose(Some("flex"))?.open()?;
+    let mut tensors = weights::collect(&Transformer::new(&config, sizes, 1, &device)?);
+    // Sharper attention and embeddings than a new network's, so that one sentence differs from another.
+    for tensor in &mut tensors {
+        let mut stream = Stream::new(random::name_key(&tensor.name));
+        let factor = if tensor.name.contains("query") || tensor.name.contains("key") { 3.0 } else { 1.0 };
+        tensor.values.iter_mut().for_each(|value| *value = *value * factor + 0.01 * stream.normal() as f32);
+        if tensor.name.starts_with("embeddings") {
+            let width = config.d_model;
+            tensor.values.rchunks_mut(width).take(1).for_each(|pad| pad.fill(0.0));
+        }
+    }
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("config.toml"), format!("[model]\n{}", toml::to_string(&config)?))?;
+    fs::write(folder.join("source.tokenizer.json"), tokenizer.to_json())?;
+    fs::write(folder.join("target.tokenizer.json"), tokenizer.to_json())?;
+    fs::write(folder.join("model.safetensors"), weights::to_safetensors(&tensors, "{}")?)?;
+    Ok(())
+}
+
+fn work(folder: &Path, sentences: &Path) -> Result<(), Box<dyn Error>> {
+    let trained = TrainedModel::open(folder, &backend::choose(Some("flex"))?.open()?)?;
+    let texts: Vec<String> = fs::read_to_string(sentences)?.lines().map(str::to_string).collect();
+    for line in io::stdin().lock().lines() {
+        let Request { beam, batch_tokens, workers, length, sentences } = serde_json::from_str(&line?)?;
+        let mut settings = Settings::of(&trained);
+        settings.decoding.beam = beam;
+        settings.decoding.min_length = length;
+        settings.decoding.max_length = Some(length);
+        let translator = Translator::new(&trained, batch_tokens)?.with_settings(settings)?.with_workers(workers);
+        let started = Instant::now();
+        let translations = translator.translate(&texts[..sentences.min(texts.len())], 1)?;
+        let seconds = started.elapsed().as_secs_f64();
+        let targets = translations.into_iter().map(|translation| translation.best.tokens).collect();
+        serde_json::to_writer(io::stdout().lock(), &Answer { seconds, targets })?;
+        writeln!(io::stdout())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+"""Decodes side by side: this project, CTranslate2 and Hugging Face transformers. Started by scripts/bench-decode.
+
+Each engine works in a process of its own and answers requests; the engines take turns, and medians are compared.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BINARIES = Path("target/debug")
+LENGTH = 24  # target tokens of every sentence, the end token not counted
+SENTENCES = 192
+
+# A case: beam, batched or one sentence at a time, whole machine or one stream.
+CASES = [
+    {"name": "greedy, one sentence after the other", "beam": 1, "batched": False, "stream": True},
+    {"name": "greedy, sentences one by one, whole machine", "beam": 1, "batched": False, "stream": False},
+    {"name": "greedy, in batches", "beam": 1, "batched": True, "stream": False},
+    {"name": "beam 5, one sentence after the other", "beam": 5, "batched": False, "stream": True},
+    {"name": "beam 5, sentences one by one, whole machine", "beam": 5, "batched": False, "stream": False},
+    {"name": "beam 5, in batches", "beam": 5, "batched": True, "stream": False},
+]
+
+
+class Worker:
+    """A process that answers a JSON line with a JSON line."""
+
+    def __init__(self, *command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, request):
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{self.process.args}: ended before it answered")
+        return json.loads(line)
+
+    def peak_mib(self):
+        """The most memory that it held so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def ours(folder, sentences):
+    return Worker(str(BINARIES / "examples/bench_decode"), "work", str(folder), str(sentences))
+
+
+def peer(kind, folder, sentences):
+    return Worker(sys.executable, __file__, "--worker", kind, str(folder), str(sentences))
+
+
+def ways(kind, case, cores):
+    """The ways in which an engine may do a case; the fastest is taken."""
+    if kind == "attend":
+        workers = 1 if case["stream"] else cores
+        sizes = [1024, 4096] if case["batched"] else [1]
+        return [{"batch_tokens": size, "workers": workers} for size in sizes]
+    if kind == "ctranslate2":
+        mixes = [(1, 1), (1, cores)] if case["stream"] else [(cores, 1), (1, cores), (1, 1)]
+        sizes = [16, 32, 64] if case["batched"] else [1]
+        return [{"inter": inter, "intra": intra, "batch": size} for inter, intra in mixes for size in sizes]
+    return [{"threads": threads, "batch": 32 if case["batched"] else 1} for threads in (1, cores)]
+
+
+def request(case, way, sentences):
+    return {"beam": case["beam"], "length": LENGTH, "sentences": sentences, "stream": case["stream"], **way}
+
+
+def work_ctranslate2(folder, sentences):
+    import ctranslate2
+
+    texts = [line.split() + ["</s>"] for line in Path(sentences).read_text().splitlines()]
+    key, translator = None, None
+    for line in sys.stdin:
+        ask = json.loads(line)
+        if key != (ask["inter"], ask["intra"]):
+            key, translator = (ask["inter"], ask["intra"]), None
+            translator = ctranslate2.Translator(
+                folder, device="cpu", compute_type="float32", inter_threads=ask["inter"], intra_threads=ask["intra"]
+            )
+        options = {
+            "beam_size": ask["beam"],
+            "min_decoding_length": ask["length"],
+            "max_decoding_length": ask["length"],
+            "return_scores": False,
+        }
+        chosen = texts[: ask["sentences"]]
+        started = time.perf_counter()
+        if ask["stream"]:
+            results = [translator.translate_batch([text], **options)[0] for text in chosen]
+        else:
+            results = translator.translate_batch(chosen, max_batch_size=ask["batch"], **options)
+        seconds = time.perf_counter() - started
+        print(json.dumps({"seconds": seconds, "targets": [result.hypotheses[0] for result in results]}), flush=True)
+
+
+def work_transformers(folder, sentences):
+    import torch
+    from transformers import AutoTokenizer, MarianMTModel, logging
+
+    logging.set_verbosity_error()
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = MarianMTModel.from_pretrained(folder).eval()
+    vocabulary = tokenizer.get_vocab()
+    tokens = {index: token for token, index in vocabulary.items()}
+    pad, end = model.config.pad_token_id, vocabulary["</s>"]
+    texts = [[vocabulary[word] for word in line.split()] + [end] for line in Path(sentences).read_text().splitlines()]
+    for line in sys.stdin:
+        ask = json.loads(line)
+        torch.set_num_threads(ask["threads"])
+        order = sorted(range(min(ask["sentences"], len(texts))), key=lambda at: len(texts[at]))
+        targets = [None] * len(order)
+        started = time.perf_counter()
+        for first in range(0, len(order), ask["batch"]):
+            batch = order[first : first + ask["batch"]]
+            longest = max(len(texts[at]) for at in batch)
+            ids = torch.tensor([texts[at] + [pad] * (longest - len(texts[at])) for at in batch])
+            with torch.inference_mode():
+                found = model.generate(
+                    input_ids=ids,
+                    attention_mask=(ids != pad).long(),
+                    num_beams=ask["beam"],
+                    do_sample=False,
+                    min_new_tokens=ask["length"],
+                    max_new_tokens=ask["length"],
+                    forced_eos_token_id=None,
+                )
+            for at, row in zip(batch, found.tolist()):
+                targets[at] = row[1:]
+        seconds = time.perf_counter() - started
+        named = [[tokens[index] for index in row if index not in (pad, end)] for row in targets]
+        print(json.dumps({"seconds": seconds, "targets": named}), flush=True)
+
+
+def measure(case, workers, rounds, cores):
+    """Seconds a sentence of each engine, and whether they said the same."""
+    chosen, counts, said = {}, {}, {}
+    for kind, worker in workers.items():
+        count = SENTENCES if kind != "transformers" else (32 if case["batched"] else 8)
+        timed = []
+        for way in ways(kind, case, cores):
+            worker.ask(request(case, way, min(count, 8)))  # warms up
+            timed.append((worker.ask(request(case, way, count))["seconds"], json.dumps(way)))
+        chosen[kind], counts[kind] = json.loads(min(timed)[1]), count
+    seconds = {kind: [] for kind in workers}
+    for _ in range(rounds):
+        for kind, worker in workers.items():
+            answer = worker.ask(request(case, chosen[kind], counts[kind]))
+            seconds[kind].append(answer["seconds"] / counts[kind])
+            said[kind] = answer["targets"]
+    for kind, targets in said.items():
+        assert all(len(target) == LENGTH for target in targets), f"{kind}: not all of {LENGTH} tokens"
+    equal = {
+        kind: sum(a == b for a, b in zip(said["attend"], targets)) / len(targets) for kind, targets in said.items()
+    }
+    return {kind: statistics.median(times) for kind, times in seconds.items()}, equal, chosen
+
+
+def starting(run, converted, sentence):
+    """Seconds from nothing to the first translation. CTranslate2 is spared its interpreter and imports."""
+    ours_times, peer_times = [], []
+    code = (
+        "import sys, time, ctranslate2\nstarted = time.perf_counter()\n"
+        "translator = ctranslate2.Translator(sys.argv[1], device='cpu', compute_type='float32', intra_threads=2)\n"
+        "translator.translate_batch([sys.argv[2].split() + ['</s>']], beam_size=1)\n"
+        "print(time.perf_counter() - started)"
+    )
+    for _ in range(5):
+        started = time.perf_counter()
+        subprocess.run(
+            [str(BINARIES / "infer"), "--quiet", "--beam", "1", "--model", str(run), sentence],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        ours_times.append(time.perf_counter() - started)
+        found = subprocess.run(
+            [sys.executable, "-c", code, str(converted), sentence], check=True, stdout=subprocess.PIPE, text=True
+        )
+        peer_times.append(float(found.stdout))
+    return statistics.median(ours_times), statistics.median(peer_times)
+
+
+def memory(run, converted, sentences, cores):
+    """Peak MiB of each engine for greedy decoding in batches, and CTranslate2's without its interpreter and imports."""
+    case = CASES[2]
+    worker = ours(run, sentences)
+    worker.ask(request(case, {"batch_tokens": 1024, "workers": cores}, SENTENCES))
+    mine = worker.peak_mib()
+    worker.end()
+    worker = peer("ctranslate2", converted, sentences)
+    worker.process.stdin.flush()
+    time.sleep(2)
+    bare = worker.peak_mib()
+    worker.ask(request(case, {"inter": cores, "intra": 1, "batch": 32}, SENTENCES))
+    whole = worker.peak_mib()
+    worker.end()
+    return mine, whole, whole - bare
+
+
+def bench(size, rounds, with_transformers, cores, place):
+    run, exported, converted = place / f"{size}-run", place / f"{size}-marian", place / f"{size}-ctranslate2"
+    subprocess.run([str(BINARIES / "examples/bench_decode"), "make", size, str(run)], check=True)
+    subprocess.run(
+        [str(BINARIES / "infer"), "export", "--quiet", "--model", str(run), "--format", "marian", str(exported)],
+        check=True,
+    )
+    convert = "import sys, ctranslate2; ctranslate2.converters.TransformersConverter(sys.argv[1]).convert(sys.argv[2])"
+    subprocess.run(
+        [sys.executable, "-c", convert, str(exported), str(converted)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    random.seed(1)
+    sentences = place / "sentences"
+    words = {"tiny": 10_000, "base": 32_000}[size]
+    lines = [" ".join(f"w{random.randrange(3, words)}" for _ in range(random.randint(8, 30))) for _ in range(SENTENCES)]
+    sentences.write_text("\n".join(lines) + "\n")
+
+    workers = {"attend": ours(run, sentences), "ctranslate2": peer("ctranslate2", converted, sentences)}
+    if with_transformers:
+        workers["transformers"] = peer("transformers", exported, sentences)
+    print(f"\n{size}: {SENTENCES} sentences, {LENGTH} target tokens each, {cores} cores, float32")
+    for case in CASES:
+        seconds, equal, chosen = measure(case, workers, rounds, cores)
+        print(f"  {case['name']}")
+        for kind, time_each in seconds.items():
+            ratio = f"{time_each / seconds['attend']:5.2f}x" if kind != "attend" else "      "
+            print(
+                f"    {kind:13} {LENGTH / time_each:8.0f} tokens/s  {1e3 * time_each:8.2f} ms a sentence  {ratio}"
+                f"  {100 * equal[kind]:5.1f} % the same  {json.dumps(chosen[kind])}",
+                flush=True,
+            )
+    for worker in workers.values():
+        worker.end()
+    mine, theirs = starting(run, converted, lines[0])
+    print(f"  start to first translation: {1e3 * mine:.0f} ms, CTranslate2 {1e3 * theirs:.0f} ms (without Python)")
+    mine, whole, theirs = memory(run, converted, sentences, cores)
+    print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({whole:.0f} with Python)")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--sizes", default="tiny,base")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--without-hf", action="store_true")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--worker", nargs=3, metavar=("KIND", "FOLDER", "SENTENCES"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        kind, folder, sentences = arguments.worker
+        return {"ctranslate2": work_ctranslate2, "transformers": work_transformers}[kind](folder, sentences)
+    with tempfile.TemporaryDirectory() as place:
+        for size in arguments.sizes.split(","):
+            bench(size, arguments.rounds, not arguments.without_hf, arguments.cores, Path(place))
+
+
+main()
