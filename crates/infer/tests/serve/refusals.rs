@@ -45,7 +45,7 @@ fn an_option_out_of_range_is_told_its_range() {
         (json!({ "text": "1", "n_best": 6 }), &["n_best = 6", "1 to 5", "--max-beam"]),
         (json!({ "text": "1", "n_best": 2 }), &["n_best = 2", "1 to 1", "the beam"]),
         (json!({ "text": "1", "n_best": 0 }), &["n_best = 0"]),
-        (json!({ "text": "1", "min_length": 24 }), &["min_length = 24", "less than"]),
+        (json!({ "text": "1", "min_length": 25 }), &["min_length = 25", "at most"]),
         (json!({ "text": "1", "min_length_ratio": -1 }), &["min_length_ratio = -1"]),
         (json!({ "text": "1", "max_length_ratio": -1 }), &["max_length_ratio = -1"]),
         (json!({ "text": "1", "repetition_penalty": 0.5 }), &["repetition_penalty = 0.5", "at least 1"]),
