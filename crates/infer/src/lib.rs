@@ -23,6 +23,8 @@ pub mod greedy;
 pub mod rules;
 pub mod sample;
 pub mod scoring;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod settings;
 pub mod stream;
 pub mod trained;

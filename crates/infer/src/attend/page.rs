@@ -28,12 +28,26 @@ const SCRIPTS: [&str; 11] = [
 
 /// The whole page with this data.
 pub fn html(attention: &Attention) -> String {
-    filled(&data(attention))
+    filled(&data(attention), &Above::default())
 }
 
 /// The page without data, for something that calls `show` later.
 pub fn empty() -> String {
-    filled("")
+    filled("", &Above::default())
+}
+
+/// The page without data beneath a part of its caller's: markup, its style, and a script within the scope of the page's
+/// own, `show` included.
+pub fn under(markup: &str, style: &str, script: &str) -> String {
+    filled("", &Above { markup, style, script })
+}
+
+/// What stands above the attention.
+#[derive(Default)]
+struct Above<'a> {
+    markup: &'a str,
+    style: &'a str,
+    script: &'a str,
 }
 
 /// The data in the page's own form, as JSON that may stand within a script element.
@@ -44,10 +58,12 @@ pub fn data(attention: &Attention) -> String {
     safe_in_script(&json)
 }
 
-fn filled(data: &str) -> String {
-    let script = format!("\"use strict\";\n(() => {{\n{}}})();", SCRIPTS.join("\n"));
+fn filled(data: &str, above: &Above) -> String {
+    let script = format!("\"use strict\";\n(() => {{\n{}{}}})();", SCRIPTS.join("\n"), above.script);
+    let style = format!("{STYLE}{}", above.style);
+    let page = PAGE.replace("{{above}}", above.markup).replace("{{style}}", &style).replace("{{script}}", &script);
     // The data last: what a text says must not be taken for a place to fill.
-    PAGE.replace("{{style}}", STYLE).replace("{{script}}", &script).replace("{{data}}", data)
+    page.replace("{{data}}", data)
 }
 
 /// JSON which no reader of HTML takes for the end of the script or a comment, nor an old one for the end of a line. All
@@ -75,7 +91,7 @@ mod tests {
             assert!(!json.contains(bad), "{bad:?}");
         }
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
-        let page = filled(&json);
+        let page = filled(&json, &Above::default());
         assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the scripts");
         assert_eq!(page.matches("{{script}}").count(), 1, "that of the text");
     }

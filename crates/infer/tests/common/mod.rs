@@ -127,6 +127,11 @@ impl Run {
         self.run("attend", arguments)
     }
 
+    /// Runs `infer serve` on this folder, where it is expected to end by itself.
+    pub fn serve(&self, arguments: &[&str]) -> Ran {
+        self.run("serve", arguments)
+    }
+
     fn run(&self, what: &str, arguments: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
         command.args([what, "--device", "flex", "--model"]).arg(self.path()).args(arguments);

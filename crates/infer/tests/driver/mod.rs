@@ -1,4 +1,5 @@
 //! A page in headless Chromium: clicks, pointer and keys as a person gives them, and what is then seen.
+#![allow(dead_code)] // each test file uses its part
 
 use std::env;
 use std::fs;
@@ -27,14 +28,20 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// Opens a page in a browser of its own, tests it and ends the browser, whatever comes of the test.
 pub fn with_page(html: &str, test: impl AsyncFnOnce(&Page)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     let file = folder.child("page.html");
     fs::write(&file, html).unwrap();
+    with_url(format!("file://{}", file.display()), test);
+}
+
+/// The same with a page that is found at a URL.
+pub fn with_url(url: String, test: impl AsyncFnOnce(&Page)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = TempDir::new().unwrap();
     let driver = Driver::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = runtime.block_on(connect(&driver, &folder));
-    let page = Page { client: client.clone(), url: format!("file://{}", file.display()) };
+    let page = Page { client: client.clone(), url };
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             page.open().await;
@@ -145,6 +152,28 @@ impl Page {
         let value = char::from(key);
         let keys = KeyActions::new("keys".to_string()).then(KeyAction::Down { value }).then(KeyAction::Up { value });
         self.client.perform_actions(Actions::from(keys)).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Types into an element, after what is there.
+    pub async fn write(&self, selector: &str, text: &str) {
+        self.find(selector).await.send_keys(text).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
+        self.settle().await;
+    }
+
+    /// Makes the window as narrow as a browser lets it be, which is about a phone's width.
+    pub async fn narrow(&self) {
+        self.client.set_window_size(400, 800).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Waits until an expression of JavaScript is true.
+    pub async fn until(&self, expression: &str) {
+        let start = Instant::now();
+        while self.value(expression).await != json!(true) {
+            assert!(start.elapsed() < PATIENCE, "{expression} does not come true");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         self.settle().await;
     }
 

@@ -3,6 +3,8 @@
 mod attend;
 mod decoding;
 mod machine;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ use infer::LengthPenalty;
 pub use attend::{AttendArguments, AttendFormat, AttentionName};
 pub use decoding::{AlignmentArguments, DecodingArguments, SettingsArguments};
 pub use machine::MachineArguments;
+#[cfg(feature = "serve")]
+pub use serve::ServeArguments;
 
 /// Puts a trained model to work: decodes texts, or does what a command says.
 ///
@@ -41,6 +45,9 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Show what the model attends to while it decodes a text: numbers, a page or a picture
     Attend(AttendArguments),
+    /// Answer over HTTP: JSON for programs, a page for people
+    #[cfg(feature = "serve")]
+    Serve(ServeArguments),
 }
 
 #[derive(Args)]

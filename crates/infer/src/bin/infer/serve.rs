@@ -1,0 +1,29 @@
+//! The model as a server.
+
+use std::io::{self, Write};
+
+use infer::serve::{self, About, Limits, Listener, Serving};
+use model::backend;
+
+use crate::arguments::ServeArguments;
+
+pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
+    let ServeArguments { model, listen, decoding, batch_tokens, limits, machine } = arguments;
+    let limits = Limits::from(limits);
+    limits.validate()?;
+    // Before the model, which takes longer, is read for nothing.
+    let listener = Listener::bind(&listen)?;
+    let mut trained = machine.open(&model)?;
+    decoding.apply(&mut trained)?;
+    let backend = backend::choose(machine.device.as_deref())?.to_string();
+    let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned();
+    let workers = if trained.engine.gains_by_workers() { rayon::current_num_threads() } else { 1 };
+    let say = move |line: &str| {
+        if !machine.quiet {
+            // Nobody listening to this is no reason to fail.
+            drop(writeln!(io::stderr(), "{line}"));
+        }
+    };
+    serve::run(trained, listener, Serving { workers, batch_tokens, limits, about: About { name, backend } }, say)?;
+    Ok(())
+}

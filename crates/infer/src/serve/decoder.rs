@@ -1,0 +1,55 @@
+//! The model, and how it decodes where a request does not say otherwise.
+
+use crate::attend::{self, Attention};
+use crate::error::InferError;
+use crate::settings::Settings;
+use crate::trained::TrainedModel;
+use crate::translation::Translation;
+use crate::translator::{Item, Translator};
+
+/// A trained model that several threads decode with.
+pub struct Decoder {
+    pub trained: TrainedModel,
+    pub settings: Settings,
+    pub batch_tokens: usize,
+}
+
+impl Decoder {
+    /// Decodes as the model's settings say.
+    ///
+    /// # Errors
+    /// A bound of zero.
+    pub fn new(trained: TrainedModel, batch_tokens: usize) -> Result<Self, InferError> {
+        Translator::new(&trained, batch_tokens)?;
+        let settings = Settings::of(&trained);
+        Ok(Self { trained, settings, batch_tokens })
+    }
+
+    /// A translator that stays on its caller's thread.
+    ///
+    /// # Errors
+    /// Settings that are not valid.
+    pub fn translator(&self, settings: &Settings) -> Result<Translator<'_>, InferError> {
+        Ok(Translator::new(&self.trained, self.batch_tokens)?.with_settings(settings.clone())?.with_workers(1))
+    }
+
+    /// # Errors
+    /// A device that fails; the texts have been encoded before.
+    pub fn translate(&self, settings: &Settings, items: &[Item]) -> Result<Vec<Translation>, InferError> {
+        self.translator(settings)?.translate_items(items)
+    }
+
+    /// How many tokens a given target has, `</s>` included.
+    ///
+    /// # Errors
+    /// A text that cannot be encoded.
+    pub fn target_tokens(&self, target: &str) -> Result<usize, InferError> {
+        Ok(self.trained.target_tokenizer.encode(target)?.len() + 1)
+    }
+
+    /// # Errors
+    /// A text or target without tokens or with too many, or a device that fails.
+    pub fn attend(&self, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
+        attend::attend(&self.trained, text, target)
+    }
+}

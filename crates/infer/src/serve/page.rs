@@ -1,0 +1,14 @@
+//! The page to type into: a form, its answers, and beneath them the page of `infer attend`, live.
+
+use std::sync::LazyLock;
+
+use crate::attend::page;
+
+static HTML: LazyLock<String> = LazyLock::new(|| {
+    page::under(include_str!("page/ask.html"), include_str!("page/ask.css"), include_str!("page/ask.js"))
+});
+
+/// The whole page; it is the same for every model, and asks the server for the rest.
+pub fn html() -> &'static str {
+    &HTML
+}

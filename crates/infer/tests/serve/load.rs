@@ -1,0 +1,58 @@
+//! Many clients at once.
+
+use std::sync::Barrier;
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::client::Server;
+use crate::common::{Run, texts};
+use crate::slow;
+
+#[test]
+fn sixty_four_at_once_get_what_each_gets_alone() {
+    const CLIENTS: usize = 64;
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    let texts = texts(CLIENTS * 3);
+    // Different settings among them, which must not end up in one batch.
+    let request = |client: usize| {
+        let texts = &texts[client * 3..client * 3 + 1 + client % 3];
+        json!({ "texts": texts, "beam": 1 + client % 2, "max_length": if client.is_multiple_of(5) { 4 } else { 20 } })
+    };
+    let expected: Vec<Vec<Value>> = (0..CLIENTS).map(|client| server.translations(request(client))).collect();
+    let start = Barrier::new(CLIENTS);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| {
+                let (server, request, start) = (&server, &request, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    server.translations(request(client))
+                })
+            })
+            .collect();
+        for (client, expected) in clients.into_iter().zip(&expected) {
+            assert_eq!(&client.join().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn requests_that_wait_are_decoded_together() {
+    let run = slow();
+    let server = Server::start(&run, &["--threads", "1"]);
+    thread::scope(|scope| {
+        scope.spawn(|| server.translate(json!({ "text": "1" })));
+        server.metric_becomes("attend_batch_texts_count", 1.0);
+        for client in 0..4 {
+            let server = &server;
+            scope.spawn(move || server.translate(json!({ "text": "2", "max_length": 10 + client / 2 })));
+        }
+        server.metric_becomes("attend_queue_texts", 4.0);
+    });
+    // The first alone; then two of one setting and two of another.
+    assert_eq!(server.metric("attend_batch_texts_count"), 3.0);
+    assert_eq!(server.metric("attend_batch_texts_sum"), 5.0);
+    assert_eq!(server.metric("attend_batch_texts_bucket{le=\"1\"}"), 1.0);
+}

@@ -1,0 +1,40 @@
+//! `infer serve` over real connections: every path, option, limit and status, many clients at once, and an orderly end.
+
+mod answers;
+mod client;
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(unix)]
+mod ending;
+mod limits;
+mod load;
+mod metrics;
+mod refusals;
+
+use burn::tensor::Device;
+use common::{Run, config, tokenizer};
+use model::{ModelConfig, VocabularySizes, backend, weights};
+
+fn device() -> Device {
+    backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")
+}
+
+/// A run whose every answer is as long as it may be, and takes its time.
+fn slow() -> Run {
+    let run = Run::new();
+    let config = ModelConfig { d_model: 64, d_ff: 256, decoder_layers: 4, max_length: SLOW_LENGTH, ..config() };
+    let sizes = VocabularySizes::joint(tokenizer().vocab_size());
+    let blank = model::Transformer::new(&config, sizes, 1, &device()).expect("a valid configuration");
+    let mut tensors = weights::collect(&blank);
+    for tensor in tensors.iter_mut().filter(|tensor| tensor.name == "embeddings.shared") {
+        // What embeds as zero has a logit of zero: of ten others, one is always above.
+        tensor.values[..64].fill(0.0);
+    }
+    let toml = toml::to_string(&config).expect("TOML");
+    run.write("config.toml", format!("[model]\n{toml}\n[decoding]\nmax_length = {SLOW_LENGTH}\n"));
+    run.write("model.safetensors", weights::to_safetensors(&tensors, "{}").expect("weights"));
+    run
+}
+
+/// Positions of the slow model.
+const SLOW_LENGTH: usize = 2000;

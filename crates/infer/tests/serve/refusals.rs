@@ -1,0 +1,189 @@
+//! What makes no sense is refused with a status and a code of its own, whatever bytes it is made of.
+
+use serde_json::json;
+
+use crate::client::Server;
+use crate::common::Run;
+
+#[test]
+fn what_is_no_request_is_told_why() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    for (body, told) in [
+        (json!({}), "expected `text` or `texts`"),
+        (json!({ "text": "1", "texts": ["1"] }), "not both"),
+        (json!({ "text": "1", "beams": 4 }), "unknown field `beams`"),
+        (json!({ "text": 1 }), "invalid type: integer `1`, expected a string"),
+        (json!({ "texts": "1" }), "expected a sequence"),
+        (json!(["1"]), "invalid length"),
+        (json!({ "text": "1", "beam": -1 }), "-1"),
+        (json!({ "text": "1", "beam": 1.5 }), "1.5"),
+        (json!({ "text": "1", "length_penalty": "wu" }), "length_penalty: expected a number or an object such as"),
+        (json!({ "text": "1", "length_penalty": { "form": "wu" } }), "length_penalty: expected"),
+        (json!({ "text": "1", "sample": true }), "expected struct Sampling"),
+        (json!({ "text": "1", "sample": { "k": 1 } }), "unknown field `k`"),
+        (json!({ "text": "1", "alignment": 1 }), "alignment: expected true, false or an object such as"),
+        (json!({ "text": "1", "alignment": { "layer": 0 } }), "alignment: expected"),
+    ] {
+        server.translate(body.clone()).refused(422, "not_a_request", &[told]);
+    }
+    server.post("/translate", r#"{"text": "1", "text": "2"}"#).refused(422, "not_a_request", &["duplicate field"]);
+    for body in [json!({}), json!({ "text": "1", "targets": "1" }), json!({ "text": "1", "target": 1 })] {
+        server.post("/attend", body.to_string()).refused(422, "not_a_request", &[]);
+    }
+}
+
+#[test]
+fn an_option_out_of_range_is_told_its_range() {
+    let run = Run::new();
+    let server = Server::start(&run, &["--max-beam", "5"]);
+    for (body, told) in [
+        (json!({ "text": "1", "beam": 6 }), &["beam = 6", "1 to 5", "--max-beam"][..]),
+        (json!({ "text": "1", "beam": 0 }), &["beam = 0"]),
+        (json!({ "text": "1", "max_length": 25 }), &["max_length = 25", "model.max_length = 24"]),
+        (json!({ "text": "1", "length_penalty": -1 }), &["alpha = -1", "at least 0"]),
+        (json!({ "text": "1", "n_best": 6 }), &["n_best = 6", "1 to 5", "--max-beam"]),
+        (json!({ "text": "1", "n_best": 2 }), &["n_best = 2", "1 to 1", "the beam"]),
+        (json!({ "text": "1", "n_best": 0 }), &["n_best = 0"]),
+        (json!({ "text": "1", "min_length": 24 }), &["min_length = 24", "less than"]),
+        (json!({ "text": "1", "min_length_ratio": -1 }), &["min_length_ratio = -1"]),
+        (json!({ "text": "1", "max_length_ratio": -1 }), &["max_length_ratio = -1"]),
+        (json!({ "text": "1", "repetition_penalty": 0.5 }), &["repetition_penalty = 0.5", "at least 1"]),
+        (json!({ "text": "1", "prefix": "1 ".repeat(24) }), &["prefix", "25 tokens"]),
+        (json!({ "text": "1", "sample": { "top_p": 0 } }), &["top_p = 0", "at most 1"]),
+        (json!({ "text": "1", "sample": { "temperature": 0 } }), &["temperature = 0", "above 0"]),
+        (json!({ "text": "1", "alignment": { "layer": 2 } }), &["alignment_layer = 2", "1 to 1"]),
+    ] {
+        server.translate(body).refused(422, "bad_option", told);
+    }
+    assert_eq!(server.translations(json!({ "text": "1", "beam": 5 })).len(), 1, "the limit itself is fine");
+}
+
+/// Numbers at the edge of what a number can be are refused or make an odd translation, and harm nothing.
+#[test]
+fn extreme_numbers_do_no_harm() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    for option in [
+        r#""min_length_ratio": 1e308"#,
+        r#""max_length_ratio": 1e308"#,
+        r#""max_length_ratio": 0"#,
+        r#""repetition_penalty": 1e308"#,
+        r#""beam": 4, "length_penalty": 1e308"#,
+        r#""beam": 4, "length_penalty": 1e-308"#,
+        r#""no_repeat_ngram": 18446744073709551615"#,
+        r#""min_length": 18446744073709551615"#,
+        r#""max_length": 18446744073709551615"#,
+        r#""beam": 18446744073709551615"#,
+        r#""sample": {"temperature": 1e-308}"#,
+        r#""sample": {"temperature": 1e308}"#,
+        r#""sample": {"top_p": 1e-308}"#,
+        r#""sample": {"top_k": 18446744073709551615, "seed": 18446744073709551615}"#,
+        r#""alignment": {"head": 18446744073709551615}"#,
+    ] {
+        let answer = server.post("/translate", format!(r#"{{"text": "3 1 4", {option}}}"#));
+        assert!([200, 422].contains(&answer.status), "{option}: {}", answer.text());
+    }
+}
+
+#[test]
+fn bytes_that_are_not_json_are_refused() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    for body in
+        ["", "{", "{\"text\": \"1\"} {", "text=1", "\u{feff}{\"text\": \"1\"}", "{\"text\": \"\\ud800\"}", "nan"]
+    {
+        server.post("/translate", body).refused(400, "not_json", &["the body is not JSON"]);
+    }
+    let deep = "[".repeat(100_000);
+    server.post("/translate", format!("{{\"texts\": {deep}")).refused(422, "not_a_request", &[]);
+    server.post("/translate", &deep).refused(422, "not_a_request", &[]);
+    server.post("/translate", b"{\"text\": \"caf\xE9\"}").refused(400, "not_utf8", &["from byte 13"]);
+}
+
+#[test]
+fn paths_methods_and_types_have_statuses_of_their_own() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    server.get("/nowhere").refused(404, "not_found", &["/nowhere", "/translate"]);
+    server.post("/nowhere", "{}").refused(404, "not_found", &["/nowhere"]);
+    let answer = server.get("/translate");
+    answer.refused(405, "wrong_method", &["/translate", "GET"]);
+    assert_eq!(answer.header("allow"), Some("POST"));
+    let answer = server.post("/health", "{}");
+    answer.refused(405, "wrong_method", &["POST"]);
+    assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+    for found in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
+        let request = String::from_utf8(Server::posting("/translate", "{\"text\": \"1\"}")).unwrap();
+        let answer = server.raw(request.replace("application/json", found));
+        answer.refused(415, "wrong_content_type", &[found, "application/json"]);
+    }
+    let request = String::from_utf8(Server::posting("/translate", "{\"text\": \"1\"}")).unwrap();
+    server.raw(request.replace("content-type: application/json\r\n", "")).refused(
+        415,
+        "wrong_content_type",
+        &["missing"],
+    );
+    assert_eq!(server.raw(request.replace("application/json", "Application/JSON; charset=utf-8")).status, 200);
+}
+
+#[test]
+fn a_text_that_is_too_long_is_told_by_its_place() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    let long = "1 ".repeat(24);
+    let answer = server.translate(json!({ "texts": ["1 2", "3", long] }));
+    answer.refused(422, "too_long", &["text 3", "25 tokens", "24 (model.max_length)"]);
+    let answer = server.post("/attend", json!({ "text": long }).to_string());
+    answer.refused(422, "too_long", &["25 tokens"]);
+    let answer = server.post("/attend", json!({ "text": "1", "target": long }).to_string());
+    answer.refused(422, "too_long", &["the target", "25 tokens"]);
+    for (text, target) in [("", "1"), ("1", " ")] {
+        let answer = server.post("/attend", json!({ "text": text, "target": target }).to_string());
+        answer.refused(422, "bad_text", &["has no tokens"]);
+    }
+}
+
+/// Whatever is thrown at the socket, the server lives.
+#[test]
+fn bytes_that_are_not_http_are_refused() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"HELLO\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+    ] {
+        assert_eq!(server.raw(bytes).status, 400, "{bytes:?}");
+    }
+    let huge = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", "x".repeat(100_000));
+    assert_eq!(server.raw(huge).status, 431);
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_at_the_start() {
+    let run = Run::new();
+    let server = Server::start(&run, &[]);
+    run.serve(&["--listen", &server.address]).refused_telling(&[
+        "cannot listen on",
+        &server.address,
+        "in use",
+        "--listen another ADDRESS:PORT",
+    ]);
+    run.serve(&["--listen", "nowhere"]).refused_telling(&["cannot listen on nowhere", "ADDRESS:PORT"]);
+    for option in
+        ["--max-body", "--max-texts", "--max-beam", "--max-attend-tokens", "--max-connections", "--batch-tokens"]
+    {
+        let told = format!("{option} = 0");
+        run.serve(&["--listen", "127.0.0.1:0", option, "0"]).refused_telling(&[&told, "at least 1"]);
+    }
+    let ran = run.serve(&["--max-texts", "10", "--max-queue", "9"]);
+    ran.refused_telling(&["--max-queue = 9", "at least the 10 texts"]);
+    for (option, value) in [("--timeout", "0"), ("--timeout", "soon"), ("--read-timeout", "-1"), ("--timeout", "1e9")] {
+        let ran = run.serve(&[&format!("{option}={value}")]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        ran.tells(&[option, value, "a number of seconds above 0"]);
+    }
+}
