@@ -15,6 +15,8 @@ pub mod decoded;
 pub mod error;
 pub mod greedy;
 mod logits;
+#[cfg(feature = "marian")]
+pub mod marian;
 pub mod stream;
 pub mod trained;
 pub mod translator;

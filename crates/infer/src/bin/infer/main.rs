@@ -4,6 +4,10 @@ mod arguments;
 mod attend;
 mod decode;
 mod evaluate;
+#[cfg(feature = "marian")]
+mod export;
+#[cfg(feature = "marian")]
+mod import;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -20,6 +24,10 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
         Command::Attend(arguments) => attend::run(arguments),
+        #[cfg(feature = "marian")]
+        Command::Export(arguments) => export::run(arguments),
+        #[cfg(feature = "marian")]
+        Command::Import(arguments) => import::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
