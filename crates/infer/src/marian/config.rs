@@ -18,11 +18,8 @@ pub struct Network {
 }
 
 /// Activations: ours, Marian's names; the first is written.
-const ACTIVATIONS: [(Activation, &[&str]); 3] = [
-    (Activation::Relu, &["relu"]),
-    (Activation::Gelu, &["gelu"]),
-    (Activation::Silu, &["swish", "silu"]),
-];
+const ACTIVATIONS: [(Activation, &[&str]); 3] =
+    [(Activation::Relu, &["relu"]), (Activation::Gelu, &["gelu"]), (Activation::Silu, &["swish", "silu"])];
 
 /// Keys that have to have one value, or be missing, with that value.
 const FIXED: [(&str, Value); 8] = [
@@ -58,7 +55,9 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
         (true, true) => Tie::Three,
         (false, true) => Tie::Two,
         (false, false) => Tie::None,
-        (true, false) => return Err(unexpected("tie_word_embeddings", "false", "true, as embeddings are shared", ELSEWHERE)),
+        (true, false) => {
+            return Err(unexpected("tie_word_embeddings", "false", "true, as embeddings are shared", ELSEWHERE));
+        }
     };
     require(config, "eos_token_id", &json!(0))?;
     for key in ["pad_token_id", "decoder_start_token_id"] {
@@ -200,9 +199,8 @@ fn require(config: &Value, key: &str, expected: &Value) -> Result<(), ConfigErro
 fn size(config: &Value, key: &str, default: Option<usize>) -> Result<usize, ConfigError> {
     let found = &config[key];
     let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
-    size.or(default.filter(|_| found.is_null())).ok_or_else(|| {
-        unexpected(key, &shown(found), "a number", "fetch the file that belongs to these weights")
-    })
+    size.or(default.filter(|_| found.is_null()))
+        .ok_or_else(|| unexpected(key, &shown(found), "a number", "fetch the file that belongs to these weights"))
 }
 
 fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
@@ -216,8 +214,8 @@ fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
 fn rate(config: &Value, key: &str, default: f64) -> Result<f64, ConfigError> {
     match &config[key] {
         Value::Null => Ok(default),
-        other => other.as_f64().ok_or_else(|| {
-            unexpected(key, &shown(other), "a number", "fetch the file that belongs to these weights")
-        }),
+        other => other
+            .as_f64()
+            .ok_or_else(|| unexpected(key, &shown(other), "a number", "fetch the file that belongs to these weights")),
     }
 }

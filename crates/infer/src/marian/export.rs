@@ -22,21 +22,16 @@ use crate::trained::{self, TrainedModel};
 /// What Marian lacks, named; a place that is taken or cannot be written.
 pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), MarianError> {
     folder::vacant(output)?;
-    let configured = |source: ConfigError| {
-        MarianError::Config { path: run.join(trained::files::CONFIG), source }
-    };
+    let configured = |source: ConfigError| MarianError::Config { path: run.join(trained::files::CONFIG), source };
     let TrainedModel { config: model, sizes, decoding, source_tokenizer, target_tokenizer, .. } = trained;
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
-    let weights = weights(trained)
-        .map_err(|source| MarianError::Weights { path: run.join(trained::files::WEIGHTS), source })?;
+    let weights =
+        weights(trained).map_err(|source| MarianError::Weights { path: run.join(trained::files::WEIGHTS), source })?;
 
-    let mut written = vec![
-        (files::CONFIG, pretty(&config)),
-        (files::GENERATION, pretty(&generation)),
-        (files::WEIGHTS, weights),
-    ];
+    let mut written =
+        vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
     written.extend(vocabulary::write(source_tokenizer, target_tokenizer, model.max_length));
     folder::create(output, written)
 }

@@ -13,7 +13,6 @@ use crate::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 /// What a folder says of decoding.
 #[derive(Debug)]
 pub struct Generation {
-    pub decoding: DecodingConfig,
     /// The `[decoding]` table.
     pub table: Table,
     /// Settings that do not come along, each told with its value.
@@ -21,8 +20,11 @@ pub struct Generation {
 }
 
 /// Settings of transformers that have a key of ours in `[decoding]`: theirs, ours, the value at which they do nothing.
-const ALIKE: [(&str, &str, f64); 3] =
-    [("no_repeat_ngram_size", "no_repeat_ngram", 0.0), ("repetition_penalty", "repetition_penalty", 1.0), ("min_length", "min_length", 0.0)];
+const ALIKE: [(&str, &str, f64); 3] = [
+    ("no_repeat_ngram_size", "no_repeat_ngram", 0.0),
+    ("repetition_penalty", "repetition_penalty", 1.0),
+    ("min_length", "min_length", 0.0),
+];
 
 /// Settings without counterpart, and the value at which they do nothing.
 const NOT_HERE: [(&str, Value); 9] = [
@@ -44,9 +46,10 @@ const NOT_HERE: [(&str, Value); 9] = [
 pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Generation, ConfigError> {
     let number = |key: &str, default: f64| match &generation[key] {
         Value::Null => Ok(default),
-        value => value.as_f64().filter(|number| number.is_finite()).ok_or_else(|| {
-            ConfigError::new(key, value, "a number", "correct it in generation_config.json")
-        }),
+        value => value
+            .as_f64()
+            .filter(|number| number.is_finite())
+            .ok_or_else(|| ConfigError::new(key, value, "a number", "correct it in generation_config.json")),
     };
     let whole = |key: &str, default: f64| match number(key, default)? {
         found if found >= 0.0 && found.fract() == 0.0 && found < 1e9 => Ok(found as usize),
@@ -87,7 +90,7 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
     if !bad_words.is_null() && *bad_words != json!([[pad]]) {
         left_out.push(format!("bad_words_ids = {bad_words}"));
     }
-    Ok(Generation { decoding, table, left_out })
+    Ok(Generation { table, left_out })
 }
 
 /// The contents of `generation_config.json`.
@@ -145,9 +148,11 @@ mod tests {
     #[test]
     fn settings_come_along() {
         let read = |value: Value| read(&value, &model(), 99).unwrap();
-        let published = read(json!({"num_beams": 6, "max_length": 512, "bad_words_ids": [[99]], "length_penalty": 0.6}));
-        assert_eq!((published.decoding.beam, published.decoding.max_length), (6, Some(511)));
-        assert_eq!(published.decoding.length_penalty.alpha, 0.6);
+        let published =
+            read(json!({"num_beams": 6, "max_length": 512, "bad_words_ids": [[99]], "length_penalty": 0.6}));
+        let decoding: DecodingConfig = published.table.clone().try_into().unwrap();
+        assert_eq!((decoding.beam, decoding.max_length), (6, Some(511)));
+        assert_eq!(decoding.length_penalty.alpha, 0.6);
         assert_eq!((published.table.len(), published.left_out.len()), (3, 0));
 
         let more = read(json!({"no_repeat_ngram_size": 3, "repetition_penalty": 1.2, "min_length": 5}));
@@ -164,7 +169,9 @@ mod tests {
     #[test]
     fn values_that_cannot_be_used_are_told() {
         let error = |value: Value| read(&value, &model(), 99).unwrap_err().to_string();
-        assert!(error(json!({"length_penalty": -1.0})).starts_with("length_penalty = -1: expected a number of at least 0"));
+        assert!(
+            error(json!({"length_penalty": -1.0})).starts_with("length_penalty = -1: expected a number of at least 0")
+        );
         assert!(error(json!({"num_beams": "four"})).starts_with("num_beams = \"four\": expected a number"));
         assert!(error(json!({"num_beams": 2.5})).starts_with("num_beams = 2.5: expected a whole number"));
         assert!(error(json!({"num_beams": 5000})).starts_with("decoding.beam = 5000: expected 1 to"));
@@ -175,7 +182,7 @@ mod tests {
         let decoding = DecodingConfig { beam: 4, max_length: Some(40), ..DecodingConfig::default() };
         let written = write(&decoding, &model(), 99).unwrap();
         assert_eq!(written["max_length"], 41);
-        assert_eq!(read(&written, &model(), 99).unwrap().decoding, decoding);
+        assert_eq!(read(&written, &model(), 99).unwrap().table, Table::try_from(&decoding).unwrap());
 
         let wu = DecodingConfig { length_penalty: "wu:0.6".parse().unwrap(), ..decoding };
         let error = write(&wu, &model(), 99).unwrap_err().to_string();

@@ -65,8 +65,7 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let generation_path = input.join(files::GENERATION);
     let (generation, generation_path) =
         if generation_path.is_file() { (read(&generation_path)?, generation_path) } else { (settings, path.clone()) };
-    let generation =
-        generation::read(&generation, &model, sizes.target_pad()).map_err(configured(&generation_path))?;
+    let generation = generation::read(&generation, &model, sizes.target_pad()).map_err(configured(&generation_path))?;
     let (source, target) = vocabulary::read(input, sizes)?;
 
     let (stored, weights_path) = tensors::read(input)?;
@@ -95,11 +94,11 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     Ok(Imported { config: model, left_out: generation.left_out })
 }
 
+/// The tables of a run's configuration that have a meaning without training.
 fn config_file(model: &ModelConfig, decoding: Table) -> String {
-    let mut tables = Table::new();
-    tables.insert("model".to_owned(), Table::try_from(model).unwrap_or_default().into());
-    tables.insert("decoding".to_owned(), decoding.into());
-    tables.to_string()
+    let table = |name: &str, table: Table| Table::from_iter([(name.to_owned(), table.into())]).to_string();
+    let model = Table::try_from(model).unwrap_or_default();
+    format!("{}\n{}", table("model", model), table("decoding", decoding))
 }
 
 /// The tensors of the weights file that have not found their place yet.

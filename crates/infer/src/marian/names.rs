@@ -66,8 +66,7 @@ mod tests {
     /// The shared columns are all that have the width of the model, which no other size here has.
     #[test]
     fn every_weight_has_a_place_and_its_shared_axis() {
-        let config =
-            ModelConfig { d_model: 6, n_heads: 2, d_ff: 10, output_bias: true, ..ModelConfig::default() };
+        let config = ModelConfig { d_model: 6, n_heads: 2, d_ff: 10, output_bias: true, ..ModelConfig::default() };
         let device = backend::choose(Some("flex")).unwrap().open().unwrap();
         let model = Transformer::blank(&config, VocabularySizes::joint(9), &device).unwrap();
         for (name, shape) in weights::shapes(&model) {

@@ -74,7 +74,8 @@ pub fn read(folder: &Path) -> Result<(BTreeMap<String, StoredTensor>, PathBuf), 
 }
 
 fn from_safetensors(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, StoredTensor>, MarianError> {
-    let weights = |source: safetensors::SafeTensorError| MarianError::Weights { path: path.to_owned(), source: source.into() };
+    let weights =
+        |source: safetensors::SafeTensorError| MarianError::Weights { path: path.to_owned(), source: source.into() };
     let mut tensors = BTreeMap::new();
     for (name, view) in SafeTensors::deserialize(bytes).map_err(weights)?.iter() {
         let dtype = match view.dtype() {

@@ -29,7 +29,8 @@ pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokeniz
         Ok::<_, MarianError>(Tokenizer::from_json(&file.to_string(), &path)?)
     };
     let source = load(files::TOKENIZER)?;
-    let target = if folder.join(files::TARGET_TOKENIZER).is_file() { load(files::TARGET_TOKENIZER)? } else { source.clone() };
+    let target =
+        if folder.join(files::TARGET_TOKENIZER).is_file() { load(files::TARGET_TOKENIZER)? } else { source.clone() };
     for (tokenizer, name, key, size) in [
         (&source, files::TOKENIZER, "vocab_size", sizes.source),
         (&target, files::TARGET_TOKENIZER, "decoder_vocab_size", sizes.target),

@@ -81,16 +81,12 @@ impl Tokenizer {
     }
 
     /// A unigram model of SentencePiece, with the `vocabulary` of a translation model in the order of its ids: `</s>`,
-    /// `<unk>`, …, `<pad>`. Pieces that the vocabulary lacks are `<unk>`; what is no piece decodes, but is never found in
-    /// text; a text's leading `>>code<<` is one token. `origin` is named in errors.
+    /// `<unk>`, …, `<pad>`. Pieces that the vocabulary lacks are `<unk>`; what is no piece decodes, but is found in text
+    /// only where the model knows none of the characters; a text's leading `>>code<<` is one token. `origin` is named in errors.
     ///
     /// # Errors
     /// A vocabulary of another layout, or a model with parts that cannot be.
-    pub fn from_sentencepiece(
-        model: &SentencePieces,
-        vocabulary: &[String],
-        origin: &Path,
-    ) -> Result<Self, TextError> {
+    pub fn from_sentencepiece(model: &SentencePieces, vocabulary: &[String], origin: &Path) -> Result<Self, TextError> {
         file::from_value(sentencepiece::file::assemble(model, vocabulary), origin)
     }
 

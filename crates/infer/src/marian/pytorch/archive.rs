@@ -66,7 +66,8 @@ impl<'a> Archive<'a> {
 
     /// The same for an entry that has to be there.
     pub fn only_named(&self, name: &str) -> Result<&'a [u8], Wrong> {
-        self.get(name).ok_or_else(|| (format!("a zip archive without {name}"), "one that `torch.save` wrote".to_owned()))
+        self.get(name)
+            .ok_or_else(|| (format!("a zip archive without {name}"), "one that `torch.save` wrote".to_owned()))
     }
 }
 

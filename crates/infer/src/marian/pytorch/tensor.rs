@@ -33,11 +33,12 @@ pub fn tensors_of<'b>(
 ) -> Result<Vec<(String, StoredTensor)>, Wrong> {
     let mut tensors = Vec::new();
     for (name, value) in entries(state)? {
-        let description = Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
+        let description =
+            Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
         let bytes = storage(description.storage.key, description.storage.dtype.width())?;
-        let values = description.values(bytes).map_err(|found| {
-            (format!("{name}: {found}"), "a tensor within its storage".to_owned())
-        })?;
+        let values = description
+            .values(bytes)
+            .map_err(|found| (format!("{name}: {found}"), "a tensor within its storage".to_owned()))?;
         tensors.push((name.to_owned(), StoredTensor { shape: description.shape, values }));
     }
     Ok(tensors)
@@ -46,7 +47,8 @@ pub fn tensors_of<'b>(
 /// Tells of each tensor its storage's key and the width of an element there.
 pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Result<(), Wrong> {
     for (name, value) in entries(state)? {
-        let description = Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
+        let description =
+            Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
         visit(description.storage.key, description.storage.dtype.width());
     }
     Ok(())

@@ -21,8 +21,7 @@ pub(in crate::tokenizer) const WITHOUT_ID: &str = "pieces_without_id";
 
 /// The file of a model and a vocabulary whose `labels` stand in the order of their ids.
 pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) -> Value {
-    let scores: HashMap<&str, f32> =
-        model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score)).collect();
+    let scores: HashMap<&str, f32> = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score)).collect();
     let last = labels.len().saturating_sub(1);
     let entry = |(id, label): (usize, &String)| match scores.get(label.as_str()) {
         _ if is_special(id, last) || is_byte(model.byte_fallback, label) => json!([label, 0.0]),

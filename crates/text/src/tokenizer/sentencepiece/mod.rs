@@ -3,7 +3,7 @@
 //! Such a tokenizer differs from the ones trained here in three ways. Text is normalised by a table that the model
 //! brings along ([`charsmap`]). The model's pieces and the vocabulary are two lists: a piece that the vocabulary lacks
 //! can be the best one and is then `<unk>`, and a word of the vocabulary that is no piece (it belongs to the other
-//! language) is never found in text, yet decodes. And a code such as `>>fra<<` in front of a text, which tells a
+//! language) is found only where characters that no piece covers happen to read so, yet decodes. And a code such as `>>fra<<` in front of a text, which tells a
 //! multilingual model what to write, is one token.
 //!
 //! Files are in the Hugging Face `tokenizers` format all the same ([`file`]), and other programs that read them agree on
@@ -15,12 +15,12 @@ pub(super) mod file;
 mod normalizer;
 mod search;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use normalizer::Normalizer;
 use search::Search;
 
-use super::{UNKNOWN_ID, byte_label};
+use super::{SPECIAL_TOKENS, UNKNOWN_ID, byte_label};
 
 /// A unigram model of SentencePiece: what it holds, whatever file it comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,10 +61,16 @@ impl SentencePiece {
         let id_of = |label: &str| ids.get(label).copied().unwrap_or(UNKNOWN_ID);
         let bytes = model.byte_fallback.then(|| (0..=u8::MAX).map(|byte| id_of(&byte_label(byte))).collect());
         let pieces = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score, id_of(piece)));
-        let codes = labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));
+        let known: HashSet<&str> = model.pieces.iter().map(|(piece, _)| piece.as_str()).collect();
+        // Without the special tokens: written out in text they are text.
+        let ordinary =
+            labels.iter().map(String::as_str).zip(0..).skip(2).take(labels.len().saturating_sub(SPECIAL_TOKENS));
+        let others = ordinary.filter(|(label, _)| !known.contains(label));
+        let codes =
+            labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));
         Ok(Self {
             normalizer: Normalizer::new(&model.normalization)?,
-            search: Search::new(pieces, bytes)?,
+            search: Search::new(pieces, others, bytes)?,
             codes: codes.map(|(label, id)| (label.clone(), id)).collect(),
             model,
         })

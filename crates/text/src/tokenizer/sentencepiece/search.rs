@@ -2,6 +2,7 @@
 //! two ways are nearly as good, rounding decides.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use crate::tokenizer::UNKNOWN_ID;
 
@@ -15,6 +16,8 @@ pub(super) struct Search {
     /// Characters of the longest piece.
     longest: usize,
     unknown_score: f32,
+    /// Ids of labels that are no pieces.
+    others: HashMap<Box<str>, u32>,
     /// Id of each byte, where characters that no piece covers become bytes.
     bytes: Option<Vec<u32>>,
 }
@@ -28,9 +31,10 @@ struct Best {
 }
 
 impl Search {
-    /// `pieces` are (piece, score, id); else what is wrong with them.
+    /// `pieces` are (piece, score, id), `others` labels that are no pieces; else what is wrong with the pieces.
     pub fn new<'a>(
         pieces: impl Iterator<Item = (&'a str, f32, u32)>,
+        others: impl Iterator<Item = (&'a str, u32)>,
         bytes: Option<Vec<u32>>,
     ) -> Result<Self, String> {
         let (mut table, mut longest, mut lowest) = (HashMap::new(), 0, f32::INFINITY);
@@ -47,10 +51,12 @@ impl Search {
         if table.is_empty() {
             return Err("no pieces".to_owned());
         }
-        Ok(Self { pieces: table, longest, unknown_score: lowest - UNKNOWN_PENALTY, bytes })
+        let others = others.map(|(label, id)| (Box::from(label), id)).collect();
+        Ok(Self { pieces: table, longest, unknown_score: lowest - UNKNOWN_PENALTY, others, bytes })
     }
 
-    /// Appends the ids of `text`. Neighbouring characters that no piece covers are one `<unk>`.
+    /// Appends the ids of `text`. Neighbouring characters that no piece covers are one token: the label that reads so, if
+    /// there is one (of the other language, then), else `<unk>`.
     pub fn segment(&self, text: &str, ids: &mut Vec<u32>) {
         let mut best: Vec<Option<Best>> = vec![None; text.len() + 1];
         let improve = |best: &mut Vec<Option<Best>>, end: usize, candidate: Best| {
@@ -75,21 +81,22 @@ impl Search {
         }
 
         // From the end back to the start.
-        let mut cut = Vec::new();
+        let mut cut: Vec<(Option<u32>, Range<usize>)> = Vec::new();
         let mut end = text.len();
         while let Some(last) = best[end].filter(|_| end > 0) {
-            cut.push((last.id, &text[last.start..end]));
+            match cut.last_mut() {
+                Some((None, after)) if last.id.is_none() => after.start = last.start,
+                _ => cut.push((last.id, last.start..end)),
+            }
             end = last.start;
         }
-        let mut after_unknown = false;
-        for (id, piece) in cut.into_iter().rev() {
+        for (id, place) in cut.into_iter().rev() {
+            let uncovered = &text[place];
             match (id, &self.bytes) {
                 (Some(id), _) => ids.push(id),
-                (None, Some(bytes)) => ids.extend(piece.bytes().map(|byte| bytes[usize::from(byte)])),
-                (None, None) if after_unknown => {}
-                (None, None) => ids.push(UNKNOWN_ID),
+                (None, Some(bytes)) => ids.extend(uncovered.bytes().map(|byte| bytes[usize::from(byte)])),
+                (None, None) => ids.push(self.others.get(uncovered).copied().unwrap_or(UNKNOWN_ID)),
             }
-            after_unknown = id.is_none();
         }
     }
 }
@@ -107,25 +114,30 @@ mod tests {
     #[test]
     fn the_most_probable_cut_is_taken() {
         let pieces = [("a", -2.0, 10), ("b", -2.0, 11), ("ab", -3.0, 12), ("ba", -5.0, 13), ("x", -1.0, UNKNOWN_ID)];
-        let search = Search::new(pieces.into_iter(), None).unwrap();
+        let search = Search::new(pieces.into_iter(), [("ß", 20), ("猫犬", 21)].into_iter(), None).unwrap();
         assert_eq!(ids(&search, "abab"), [12, 12]);
         assert_eq!(ids(&search, "ba"), [11, 10]);
         assert_eq!(ids(&search, ""), []);
         // Neighbours that no piece covers are one token; a piece without an id stays one of its own.
         assert_eq!(ids(&search, "aé猫b"), [10, UNKNOWN_ID, 11]);
         assert_eq!(ids(&search, "éxxé"), [UNKNOWN_ID; 4]);
+        // Unless they read like a label.
+        assert_eq!(ids(&search, "aßb猫犬"), [10, 20, 11, 21]);
+        assert_eq!(ids(&search, "ßß猫"), [UNKNOWN_ID]);
     }
 
     #[test]
     fn bytes_stand_in_for_characters_that_no_piece_covers() {
         let bytes = (0..=255).map(|byte| 1000 + byte).collect();
-        let search = Search::new([("a", -1.0, 2)].into_iter(), Some(bytes)).unwrap();
+        let search = Search::new([("a", -1.0, 2)].into_iter(), [("é", 3)].into_iter(), Some(bytes)).unwrap();
         assert_eq!(ids(&search, "aéa"), [2, 1000 + 0xC3, 1000 + 0xA9, 2]);
     }
 
     #[test]
     fn pieces_that_cannot_be_are_told() {
-        let error = |pieces: &[(&'static str, f32, u32)]| Search::new(pieces.iter().copied(), None).unwrap_err();
+        let error = |pieces: &[(&'static str, f32, u32)]| {
+            Search::new(pieces.iter().copied(), [].into_iter(), None).unwrap_err()
+        };
         assert_eq!(error(&[]), "no pieces");
         assert!(error(&[("", 0.0, 2)]).contains("\"\""));
         assert!(error(&[("a", f32::NAN, 2)]).contains("NaN"));
