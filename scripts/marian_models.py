@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
 
@@ -25,7 +26,7 @@ from transformers import MarianConfig, MarianMTModel
 
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # more only wait for each other, these models being small
 
 ROOT = Path(__file__).resolve().parent.parent
 CORPUS = ROOT / "data/toy-en-de"
@@ -82,30 +83,27 @@ def config_of(vocabulary, **options):
     return MarianConfig(**settings)
 
 
-@torch.no_grad()
-def model_of(config, seed):
-    """A model with random weights, larger than an untrained network's, so that
-    what it says depends on what it reads; and with an end that is likely enough."""
+def model_of(config, seed=1):
+    """A model with random weights, none of them at a value that does nothing."""
     model = MarianMTModel(config).eval()
     generator = torch.Generator().manual_seed(seed)
     normal = lambda like, scale: torch.randn(like.shape, generator=generator) * scale
-    for name, parameter in sorted(model.named_parameters()):
-        if "embed_positions" in name:
-            continue
-        if "layer_norm.weight" in name:
-            parameter.copy_(1 + normal(parameter, 0.2))
-        elif name.endswith("bias"):
-            parameter.copy_(normal(parameter, 0.3))
-        elif "embed" in name or "shared" in name or "lm_head" in name:
-            parameter.copy_(normal(parameter, 1.5 * config.d_model**-0.5))
-            parameter[-1] = 0
-        else:
-            parameter.copy_(normal(parameter, 2.0 * parameter.shape[1] ** -0.5))
-    model.tie_weights()
-    bias = normal(model.final_logits_bias, 0.5)
-    bias[0, 0] = 2.5
-    bias[0, -1] = 0
-    model.final_logits_bias.copy_(bias)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            if "embed_positions" in name:
+                continue
+            if "layer_norm.weight" in name:
+                parameter.copy_(1 + normal(parameter, 0.1))
+            elif name.endswith("bias"):
+                parameter.copy_(normal(parameter, 0.1))
+            elif "embed" in name or "shared" in name or "lm_head" in name:
+                parameter.copy_(normal(parameter, config.d_model**-0.5))
+                parameter[-1] = 0
+            else:
+                parameter.copy_(normal(parameter, parameter.shape[1] ** -0.5))
+        model.tie_weights()
+        model.final_logits_bias.copy_(normal(model.final_logits_bias, 0.2))
+        model.final_logits_bias[0, -1] = 0
     generation = model.generation_config
     generation.num_beams, generation.max_length = 4, 60
     generation.bad_words_ids, generation.renormalize_logits = [[config.pad_token_id]], True
@@ -113,9 +111,33 @@ def model_of(config, seed):
     return model
 
 
-def all_tensors(model):
-    """The state dictionary with tied copies and positions, as OPUS-MT's were saved."""
-    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+def trained_model_of(config, sides, vocabularies, steps, batch=24, rate=4e-3):
+    """Such a model, trained a little on the toy corpus: one that was not says the same
+    word again and again. `vocabularies` are the source's and the target's."""
+    model = model_of(config).train()
+    pad = config.pad_token_id
+    cut = [sentencepiece.SentencePieceProcessor(model_proto=side) for side in sides]
+    ids = lambda side, text: [vocabularies[side].get(piece, 1) for piece in cut[side].encode(text, out_type=str)] + [0]
+    draw, lines = random.Random(1), corpus("train")
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate, betas=(0.9, 0.98))
+    for step in range(steps):
+        pairs = [[ids(side, text)[:40] for side, text in enumerate(pair)] for pair in draw.sample(lines, batch)]
+        padded = lambda side, fill: torch.tensor(
+            [pair[side] + [fill] * (max(len(p[side]) for p in pairs) - len(pair[side])) for pair in pairs]
+        )
+        source = padded(0, pad)
+        loss = model(input_ids=source, attention_mask=(source != pad).long(), labels=padded(1, -100)).loss
+        optimizer.zero_grad()
+        loss.backward()
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1, (step + 1) / 30) * min(1, 1.5 * (1 - step / steps))
+        optimizer.step()
+    return model.eval()
+
+
+def tied_tensors(model):
+    """The state dictionary with tied matrices and positions, as OPUS-MT's were saved."""
+    return {name: tensor.detach() for name, tensor in model.state_dict().items()}
 
 
 def save(folder, model, sides, vocabulary, target_vocabulary=None, weights="safetensors"):
@@ -125,7 +147,7 @@ def save(folder, model, sides, vocabulary, target_vocabulary=None, weights="safe
     if weights != "safetensors":
         (folder / "model.safetensors").unlink()
         new = weights == "bin"
-        torch.save(all_tensors(model), folder / "pytorch_model.bin", _use_new_zipfile_serialization=new)
+        torch.save(tied_tensors(model), folder / "pytorch_model.bin", _use_new_zipfile_serialization=new)
     (folder / "source.spm").write_bytes(sides[0])
     (folder / "target.spm").write_bytes(sides[1])
     write_json(folder / "vocab.json", vocabulary)
