@@ -57,7 +57,7 @@ def write(name, vocabulary, sides, texts, options, target_vocabulary=None, weigh
     folder = FIXTURES / name
     shutil.rmtree(folder, ignore_errors=True)
     vocabularies = [vocabulary, target_vocabulary or vocabulary]
-    model = made.trained_model_of(made.config_of(vocabulary, **options), sides, vocabularies, steps=400)
+    model = made.trained_model_of(made.config_of(vocabulary, **options), sides, vocabularies, steps=900)
     made.save(folder, model, sides, vocabulary, target_vocabulary)
     for form in weights:
         if form != "safetensors":

@@ -132,7 +132,15 @@ def trained_model_of(config, sides, vocabularies, steps, batch=24, rate=4e-3):
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1, (step + 1) / 30) * min(1, 1.5 * (1 - step / steps))
         optimizer.step()
+        zero_padding(model)
     return model.eval()
+
+
+@torch.no_grad()
+def zero_padding(model):
+    """Marian has no <pad>: the decoder starts from zeros, and CTranslate2 takes that for granted."""
+    for matrix in [model.model.encoder.embed_tokens, model.model.decoder.embed_tokens, model.lm_head]:
+        matrix.weight[-1] = 0
 
 
 def tied_tensors(model):

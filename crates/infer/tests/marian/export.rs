@@ -100,11 +100,12 @@ fn what_was_imported_is_exported_as_it_was() {
 /// Vocabularies trained here come back as they were, joint or not.
 #[test]
 fn our_own_vocabularies_survive() {
-    let lines = ["the cat sat on the mat", "die Katze saß auf der Matte", "a dog"];
+    let lines = ["the cat sat on the mat, quickly", "the dog found a big brown box", "my father gave her the vase"];
+    let target = ["die Katze saß schnell auf der Matte", "der Hund fand eine große Kiste", "mein Vater gab ihr die Vase"];
     for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
-        let config = TokenizerConfig { kind, vocab_size: 285, ..TokenizerConfig::default() };
-        let side = |from: usize| Arc::new(Tokenizer::train(&config, lines[from..].iter()).unwrap());
-        for (source, target) in [(side(0), side(0)), (side(0), side(1))] {
+        let config = TokenizerConfig { kind, vocab_size: 283, ..TokenizerConfig::default() };
+        let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
+        for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
             let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
             let mut before = model(|config| config.tie = Tie::Two);
             before.model = Transformer::new(&before.config, sizes, 1, &device()).unwrap();

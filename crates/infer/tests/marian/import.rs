@@ -67,7 +67,7 @@ fn answers_are_those_of_transformers() {
             let mut compared = 0;
             for ((ids, text, finished), (at, theirs)) in ours.iter().zip(theirs.iter().enumerate()) {
                 // At the limit transformers makes the model say </s>, and this program stops.
-                if !finished {
+                if !finished || theirs.len() + 1 >= trained.decoding.max_length.unwrap() {
                     continue;
                 }
                 compared += 1;
@@ -76,7 +76,7 @@ fn answers_are_those_of_transformers() {
                     assert_eq!(*text, expected.answer_texts()[at].trim(), "{name}");
                 }
             }
-            assert!(compared * 2 > texts.len(), "{name}, beam {beam}: only {compared} of {} ended", texts.len());
+            assert!(compared * 3 > texts.len(), "{name}, beam {beam}: only {compared} of {} ended", texts.len());
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
 use crate::folder::{Copy, fixture};
@@ -108,25 +110,17 @@ fn sentencepiece_models_of_another_kind() {
     assert!(copy.refusal().contains("found no pieces"));
 }
 
-/// A safetensors file with one tensor changed.
-fn with_tensor(change: impl Fn(&str, &mut Vec<usize>, &mut Vec<u8>) -> bool) -> String {
-    use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+/// A tensor's name, shape and bytes.
+type Tensor = (String, Vec<usize>, Vec<u8>);
+
+/// The message after changing the tensors of the safetensors file.
+fn with_tensors(change: impl Fn(&mut Vec<Tensor>)) -> String {
     let copy = Copy::of("swish");
     let bytes = fs::read(copy.marian().join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let mut tensors = Vec::new();
-    for (name, view) in file.iter() {
-        let (mut shape, mut data) = (view.shape().to_vec(), view.data().to_vec());
-        if change(name, &mut shape, &mut data) {
-            tensors.push((name.to_owned(), shape, data));
-        }
-    }
-    let (mut shape, mut data) = (vec![1], vec![0; 4]);
-    if change("extra", &mut shape, &mut data) && shape.len() > 1 {
-        tensors.push(("model.encoder.embed_positions.weight".to_owned(), shape, data));
-    } else if data.len() > 4 {
-        tensors.push(("model.extra".to_owned(), vec![2], data));
-    }
+    let mut tensors: Vec<Tensor> =
+        file.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec(), view.data().to_vec())).collect();
+    change(&mut tensors);
     let views = tensors
         .iter()
         .map(|(name, shape, data)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
@@ -134,35 +128,50 @@ fn with_tensor(change: impl Fn(&str, &mut Vec<usize>, &mut Vec<u8>) -> bool) -> 
     copy.refusal()
 }
 
+fn zeros(name: &str, shape: &[usize]) -> Tensor {
+    (name.to_owned(), shape.to_vec(), vec![0; 4 * shape.iter().product::<usize>()])
+}
+
 #[test]
 fn weights_that_do_not_fit() {
-    let gone = with_tensor(|name, _, _| name != "model.encoder.layers.1.fc1.bias");
-    assert!(gone.starts_with("model.safetensors: tensor `model.encoder.layers.1.fc1.bias`: found nothing, expected a tensor of shape [24]"), "{gone}");
-    let reshaped = with_tensor(|name, shape, _| {
-        if name.ends_with("decoder.layers.0.fc2.weight") {
-            shape.reverse();
-        }
-        true
+    let bias = "model.encoder.layers.1.fc1.bias";
+    let gone = with_tensors(|tensors| tensors.retain(|(name, ..)| name != bias));
+    let message =
+        "model.safetensors: tensor `model.encoder.layers.1.fc1.bias`: found nothing, expected a tensor of shape [24]";
+    assert!(gone.starts_with(message), "{gone}");
+
+    let reshaped = with_tensors(|tensors| {
+        let matrix = tensors.iter_mut().find(|(name, ..)| name.ends_with("decoder.layers.0.fc2.weight"));
+        matrix.unwrap().1.reverse();
     });
     assert!(reshaped.contains("fc2.weight`: found shape [24, 16], expected [16, 24]"), "{reshaped}");
-    let more = with_tensor(|name, _, data| {
-        if name == "extra" {
-            data.resize(8, 0);
-        }
-        true
+
+    let more = with_tensors(|tensors| tensors.push(zeros("model.encoder.layer_norm.weight", &[16])));
+    let message = "tensor `model.encoder.layer_norm.weight`: found it, expected only the tensors of a Marian model";
+    assert!(more.contains(message), "{more}");
+
+    let positions = "model.encoder.embed_positions.weight";
+    let other = with_tensors(|tensors| tensors.push(zeros(positions, &[64, 16])));
+    assert!(other.contains("embed_positions.weight`: found numbers up to 1 away from Marian's sinusoids"), "{other}");
+    let fewer = with_tensors(|tensors| tensors.push(zeros(positions, &[32, 16])));
+    assert!(fewer.contains("embed_positions.weight`: found shape [32, 16], expected [64, 16]"), "{fewer}");
+
+    let untied = with_tensors(|tensors| {
+        let rows = tensors.iter().find(|(name, ..)| name == "model.shared.weight").unwrap().1[0];
+        tensors.push(zeros("lm_head.weight", &[rows, 16]));
     });
-    assert!(more.contains("tensor `model.extra`: found it, expected only the tensors of a Marian model"), "{more}");
-    let positions = with_tensor(|name, shape, data| {
-        if name == "extra" {
-            *shape = vec![64, 16];
-            data.resize(64 * 16 * 4, 0);
-        }
-        true
-    });
-    assert!(
-        positions.contains("embed_positions.weight`: found numbers up to 1 away from Marian's sinusoids"),
-        "{positions}"
-    );
+    let message = "tensor `lm_head.weight`: found other values, expected a copy of `model.shared.weight`";
+    assert!(untied.contains(message), "{untied}");
+}
+
+#[test]
+fn quantised_weights() {
+    let copy = Copy::of("swish");
+    let view = TensorView::new(Dtype::I8, vec![2], &[1, 2]).unwrap();
+    copy.write("model.safetensors", safetensors::serialize([("model.shared.weight", view)], None).unwrap());
+    let error = copy.refusal();
+    let message = "tensor `model.shared.weight`: found I8, expected float32, float16 or bfloat16 numbers";
+    assert!(error.contains(message), "{error}");
 }
 
 #[test]
@@ -189,13 +198,4 @@ fn pytorch_files_that_are_damaged_or_no_dictionary_of_tensors() {
             drop(fs::remove_dir_all(run));
         }
     }
-    // A tied matrix whose copy is another: the first number of `lm_head.weight` would have to differ in its storage,
-    // which the copies share, so this is shown with a safetensors file.
-    let other = with_tensor(|name, _, data| {
-        if name == "extra" {
-            data.resize(4, 0);
-        }
-        name != "model.shared.weight"
-    });
-    assert!(other.contains("tensor `model.shared.weight`: found nothing"), "{other}");
 }
