@@ -101,9 +101,10 @@ fn what_was_imported_is_exported_as_it_was() {
 #[test]
 fn our_own_vocabularies_survive() {
     let lines = ["the cat sat on the mat, quickly", "the dog found a big brown box", "my father gave her the vase"];
-    let target = ["die Katze saß schnell auf der Matte", "der Hund fand eine große Kiste", "mein Vater gab ihr die Vase"];
+    let target =
+        ["die Katze saß schnell auf der Matte", "der Hund fand eine große Kiste", "mein Vater gab ihr die Vase"];
     for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
-        let config = TokenizerConfig { kind, vocab_size: 283, ..TokenizerConfig::default() };
+        let config = TokenizerConfig { kind, vocab_size: 286, ..TokenizerConfig::default() };
         let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
         for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
             let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
