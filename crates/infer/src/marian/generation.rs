@@ -60,19 +60,19 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
         let remedy = "set it to 0 in generation_config.json for the shortest that this program can favour";
         return Err(ConfigError::new("length_penalty", alpha, "a number of at least 0", remedy));
     }
-    let max_length = match &generation["max_length"] {
-        Value::Null => None,
-        _ => Some(whole("max_length", 0.0)?.saturating_sub(1).clamp(1, model.max_length)),
-    };
-    let decoding = DecodingConfig {
-        beam: whole("num_beams", 1.0)?.max(1),
-        length_penalty: LengthPenalty { form: PenaltyForm::Power, alpha },
-        max_length,
-        ..DecodingConfig::default()
-    };
+    let penalty = LengthPenalty { form: PenaltyForm::Power, alpha };
+    let mut table = Table::try_from(DecodingConfig::default()).unwrap_or_default();
+    table.insert("beam".to_owned(), toml::Value::Integer(whole("num_beams", 1.0)?.max(1) as i64));
+    table.insert("length_penalty".to_owned(), Table::try_from(penalty).unwrap_or_default().into());
+    if !generation["max_length"].is_null() {
+        let most = whole("max_length", 0.0)?.saturating_sub(1).clamp(1, model.max_length);
+        table.insert("max_length".to_owned(), toml::Value::Integer(most as i64));
+    }
+    let decoding: DecodingConfig = table.clone().try_into().map_err(|error: toml::de::Error| {
+        ConfigError::new("[decoding]", error.message(), "settings of this program", "correct generation_config.json")
+    })?;
     decoding.validate(model)?;
 
-    let mut table = Table::try_from(&decoding).unwrap_or_default();
     for (theirs, ours, neutral) in ALIKE {
         let value = number(theirs, neutral)?;
         if value != neutral {

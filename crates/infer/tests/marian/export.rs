@@ -149,7 +149,8 @@ fn what_marian_lacks_is_refused_by_name() {
         assert!(!output.exists());
         error
     };
-    let cases: [(fn(&mut ModelConfig), &str); 4] = [
+    type Case = (fn(&mut ModelConfig), &'static str);
+    let cases: [Case; 4] = [
         (
             |config| config.norm = NormOrder::Pre,
             "model.norm = \"pre\": expected model.norm = \"post\": Marian has nothing else; train with model.norm = \"post\" to export",

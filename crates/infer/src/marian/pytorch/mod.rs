@@ -35,7 +35,7 @@ fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
         return Err((format!("byte order {:?}", String::from_utf8_lossy(order)), "little".to_owned()));
     }
     let (value, _) = read_pickle(pickle)?;
-    let storage = |key: &str, _: usize| {
+    let storage = |key: &str| {
         archive.get(&format!("data/{key}")).ok_or_else(|| (format!("no entry data/{key}"), "a storage".to_owned()))
     };
     tensors_of(&value, &storage)
@@ -84,7 +84,7 @@ fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
         storages.insert(key.to_string(), storage);
         rest = after;
     }
-    let storage = |key: &str, _: usize| {
+    let storage = |key: &str| {
         storages.get(key).copied().ok_or_else(|| (format!("no storage {key}"), "one of those listed".to_owned()))
     };
     tensors_of(&state, &storage)

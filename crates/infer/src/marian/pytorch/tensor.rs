@@ -17,6 +17,9 @@ type Wrong = (String, String);
 /// The bytes of each storage.
 pub type Storages<'a> = HashMap<String, &'a [u8]>;
 
+/// Gives the bytes of a storage's key.
+pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Wrong> + 's;
+
 /// Elements of a tensor of which a file could not hold the bytes.
 const MOST_ELEMENTS: usize = 1 << 32;
 
@@ -27,15 +30,12 @@ struct StorageReference<'a> {
 }
 
 /// All tensors of a state dictionary; `storage` gives the bytes of a key.
-pub fn tensors_of<'b>(
-    state: &Value,
-    storage: &dyn Fn(&str, usize) -> Result<&'b [u8], Wrong>,
-) -> Result<Vec<(String, StoredTensor)>, Wrong> {
+pub fn tensors_of(state: &Value, storage: &StorageOf) -> Result<Vec<(String, StoredTensor)>, Wrong> {
     let mut tensors = Vec::new();
     for (name, value) in entries(state)? {
         let description =
             Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
-        let bytes = storage(description.storage.key, description.storage.dtype.width())?;
+        let bytes = storage(description.storage.key)?;
         let values = description
             .values(bytes)
             .map_err(|found| (format!("{name}: {found}"), "a tensor within its storage".to_owned()))?;
