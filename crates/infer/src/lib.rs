@@ -20,6 +20,8 @@ pub mod decoded;
 pub mod engine;
 pub mod error;
 pub mod greedy;
+#[cfg(feature = "marian")]
+pub mod marian;
 pub mod rules;
 pub mod sample;
 pub mod scoring;

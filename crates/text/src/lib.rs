@@ -22,4 +22,5 @@ pub mod tokenizer;
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel};
 pub use error::TextError;
 pub use metrics::exact_match;
+pub use tokenizer::sentencepiece::{Normalization, SentencePieces};
 pub use tokenizer::{END_ID, Tokenizer, TokenizerConfig, TokenizerKind, UNKNOWN_ID};

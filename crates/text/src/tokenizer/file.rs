@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::bpe_dropout::Segmenter;
 use super::pipeline::Pipeline;
-use super::{BYTE_TOKENS, END, PAD, SPECIAL_TOKENS, Tokenizer, TokenizerKind, UNKNOWN, byte_label};
+use super::{BYTE_TOKENS, END, PAD, SPECIAL_TOKENS, Tokenizer, TokenizerKind, UNKNOWN, byte_label, sentencepiece};
 use crate::TextError;
 
 /// A tokenizer file made of `pipeline` and `model` (the model's part of the file), whose last id is `pad_id`.
@@ -63,10 +63,18 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
         }
     };
 
-    let labels = labels(model).ok_or_else(|| {
+    let mut labels = labels(model).ok_or_else(|| {
         wrong("a vocabulary with gaps, repeated or malformed entries".into(), "each id from 0 up exactly once")
     })?;
-    check_layout(&labels, kind).map_err(|(found, expected)| wrong(found, &expected))?;
+    let sentencepiece =
+        sentencepiece::file::recognise(&value, &labels).map_err(|(found, expected)| wrong(found, expected))?;
+    if sentencepiece.is_some() {
+        for label in &mut labels {
+            *label = sentencepiece::file::plain(label).to_owned();
+        }
+    }
+    let has_bytes = sentencepiece.is_none() && kind != TokenizerKind::Word;
+    check_layout(&labels, has_bytes).map_err(|(found, expected)| wrong(found, &expected))?;
     check_added_tokens(&value["added_tokens"], labels.len())
         .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
     let segmenter = match kind {
@@ -79,7 +87,7 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
     })?;
     // A special token written out in text is text.
     inner.set_encode_special_tokens(true);
-    Ok(Tokenizer { inner, kind, labels, segmenter })
+    Ok(Tokenizer { inner, kind, labels, segmenter, sentencepiece })
 }
 
 /// The label of each id, or nothing if the vocabulary is not one label per id from 0 up.
@@ -106,8 +114,9 @@ fn labels(model: &Value) -> Option<Vec<String>> {
     distinct.then_some(labels)
 }
 
-/// Checks that special and byte tokens lie where the rest of the program expects them; else (found, expected).
-fn check_layout(labels: &[String], kind: TokenizerKind) -> Result<(), (String, String)> {
+/// Checks that special tokens, and byte tokens where there are any, lie where the rest of the program expects them; else
+/// (found, expected).
+fn check_layout(labels: &[String], has_bytes: bool) -> Result<(), (String, String)> {
     let at = |id: usize, expected: &str| match labels.get(id) {
         Some(found) if found == expected => Ok(()),
         found => Err((format!("{found:?} at id {id} of {}", labels.len()), format!("{expected:?}"))),
@@ -116,7 +125,7 @@ fn check_layout(labels: &[String], kind: TokenizerKind) -> Result<(), (String, S
     at(1, UNKNOWN)?;
     let last = labels.len() - 1;
     at(last.max(SPECIAL_TOKENS - 1), PAD)?;
-    if matches!(kind, TokenizerKind::Bpe | TokenizerKind::Unigram) {
+    if has_bytes {
         for byte in 0..=u8::MAX {
             at(SPECIAL_TOKENS - 1 + usize::from(byte), &byte_label(byte))?;
         }

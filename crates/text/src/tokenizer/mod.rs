@@ -19,6 +19,7 @@ mod bpe_dropout;
 mod config;
 mod file;
 mod pipeline;
+pub mod sentencepiece;
 mod train;
 
 use std::fmt;
@@ -28,6 +29,7 @@ use std::path::Path;
 use bpe_dropout::Segmenter;
 pub use config::{TokenizerConfig, TokenizerKind};
 use pipeline::SPACE_MARK;
+use sentencepiece::{SentencePiece, SentencePieces};
 
 use crate::TextError;
 
@@ -61,6 +63,8 @@ pub struct Tokenizer {
     labels: Vec<String>,
     /// The merges of a BPE vocabulary, for segmenting with dropout.
     segmenter: Option<Segmenter>,
+    /// What goes from text to ids instead of `inner`, for a model of SentencePiece.
+    sentencepiece: Option<SentencePiece>,
 }
 
 impl Tokenizer {
@@ -74,6 +78,16 @@ impl Tokenizer {
     /// spaces. A word given twice counts once.
     pub fn from_words(words: &[impl AsRef<str>]) -> Self {
         train::fixed(words)
+    }
+
+    /// A unigram model of SentencePiece, with the `vocabulary` of a translation model in the order of its ids: `</s>`,
+    /// `<unk>`, …, `<pad>`. Pieces that the vocabulary lacks are `<unk>`; what is no piece decodes, but is found in text
+    /// only where the model knows none of the characters; a text's leading `>>code<<` is one token. `origin` is named in errors.
+    ///
+    /// # Errors
+    /// A vocabulary of another layout, or a model with parts that cannot be.
+    pub fn from_sentencepiece(model: &SentencePieces, vocabulary: &[String], origin: &Path) -> Result<Self, TextError> {
+        file::from_value(sentencepiece::file::assemble(model, vocabulary), origin)
     }
 
     /// Reads a tokenizer file.
@@ -92,7 +106,10 @@ impl Tokenizer {
     /// The text of a tokenizer file. Equal tokenizers give equal bytes.
     pub fn to_json(&self) -> String {
         // Everything in a tokenizer came from JSON, so it goes back to it.
-        let mut json = self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON");
+        let mut json = match &self.sentencepiece {
+            None => self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON"),
+            Some(from) => format!("{:#}", sentencepiece::file::assemble(from.model(), &self.labels)),
+        };
         json.push('\n');
         json
     }
@@ -104,6 +121,9 @@ impl Tokenizer {
 
     /// The ids of `text`, without `</s>`.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        if let Some(sentencepiece) = &self.sentencepiece {
+            return Ok(sentencepiece.encode(text));
+        }
         let encoding = self.inner.encode_fast(text, false).map_err(|error| refused(text, &error))?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -137,11 +157,16 @@ impl Tokenizer {
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
             return Err(TextError::UnknownId { id, vocab_size });
         }
-        self.inner.decode(ids, true).map_err(|error| refused(&format!("{ids:?}"), &error))
+        let text = self.inner.decode(ids, true).map_err(|error| refused(&format!("{ids:?}"), &error))?;
+        // As SentencePiece decodes: a piece may begin with a space wherever it stands.
+        Ok(if self.sentencepiece.is_some() { text.trim_matches(' ').to_owned() } else { text })
     }
 
     /// What is left of `text` after lower-casing and NFC, where those are on: what decoding its ids can give back.
     pub fn normalize(&self, text: &str) -> Result<String, TextError> {
+        if let Some(sentencepiece) = &self.sentencepiece {
+            return Ok(sentencepiece.normalize(text));
+        }
         let normalized =
             pipeline::normalize(self.inner.get_normalizer(), text).map_err(|error| refused(text, &error))?;
         let normalized = normalized.get();
@@ -156,7 +181,8 @@ impl Tokenizer {
         })
     }
 
-    /// The part of all tokens of `lines` that is `<unk>`, from 0 to 1. Only word vocabularies have any.
+    /// The part of all tokens of `lines` that is `<unk>`, from 0 to 1. Only word vocabularies
+    /// and models of SentencePiece have any.
     pub fn unknown_rate<S: AsRef<str>>(&self, lines: impl Iterator<Item = S>) -> Result<f64, TextError> {
         let (mut unknown, mut total) = (0usize, 0usize);
         for line in lines {
@@ -170,6 +196,16 @@ impl Tokenizer {
     /// The label of one id, as it stands in the vocabulary: `▁cat`, `</s>`, `<0xE2>`.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.labels.get(id as usize).map(String::as_str)
+    }
+
+    /// The label of every id, in order.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// The model of SentencePiece that this was made of, if it was.
+    pub fn sentencepiece(&self) -> Option<&SentencePieces> {
+        self.sentencepiece.as_ref().map(SentencePiece::model)
     }
 
     /// How text is cut.

@@ -34,6 +34,7 @@ use tokenizers::{
     PreTokenizerWrapper,
 };
 
+use super::sentencepiece::{Normalization, file::NEVER_FOUND, file::to_base64};
 use super::{TokenizerConfig, TokenizerKind};
 
 /// Stands for a space, and in front of the line.
@@ -45,6 +46,9 @@ const SUBWORD_WORDS: &str = r"▁?[\p{L}\p{M}]+|▁?\p{N}+|<|▁?[^\p{L}\p{M}\p{
 
 /// The `<` of a word that reads like a special token.
 const SPECIAL_LITERAL: &str = r"<(?=(?:/s|unk|pad)>)";
+
+/// The end of a word that reads like a special or a byte token.
+const END_OF_LITERAL: &str = r"(?:(?<=</s)|(?<=<(?:unk|pad))|(?<=<0x[0-9A-F]{2}))>";
 
 /// The parts of a tokenizer file around its model, as they stand in the file.
 pub(super) struct Pipeline {
@@ -107,6 +111,35 @@ impl Pipeline {
                 replace_regex(&format!("(?<= [{opening}]) |(?<= <) (?=(?:/s|unk|pad)>)"), ""),
                 {"type": "Strip", "content": " ", "start": 1, "stop": 0},
             ]}),
+        }
+    }
+
+    /// The pipeline of a unigram model of SentencePiece, for other programs; here [`super::sentencepiece`] does it exactly.
+    pub fn sentencepiece(normalization: &Normalization, byte_fallback: bool) -> Self {
+        let mut normalizers = Vec::new();
+        if !normalization.charsmap.is_empty() {
+            let charsmap = to_base64(&normalization.charsmap);
+            normalizers.push(json!({"type": "Precompiled", "precompiled_charsmap": charsmap}));
+        }
+        if normalization.remove_extra_whitespaces {
+            normalizers.push(json!({"type": "Strip", "strip_left": true, "strip_right": true}));
+            normalizers.push(replace_regex(" {2,}", " "));
+        }
+        if normalization.add_dummy_prefix {
+            normalizers.push(json!({"type": "Prepend", "prepend": "▁"}));
+        }
+        normalizers.push(replace(" ", "▁"));
+        let mut decoders = vec![replace(&NEVER_FOUND.to_string(), ""), replace("▁", " ")];
+        if byte_fallback {
+            decoders.push(json!({"type": "ByteFallback"}));
+        }
+        decoders.extend([json!({"type": "Fuse"}), json!({"type": "Strip", "content": " ", "start": 1, "stop": 0})]);
+        Self {
+            normalizer: json!({"type": "Sequence", "normalizers": normalizers}),
+            // The model alone would find its special tokens in text.
+            pre_tokenizer: json!({"type": "Split", "pattern": {"Regex": END_OF_LITERAL}, "behavior": "MergedWithNext",
+                                  "invert": false}),
+            decoder: json!({"type": "Sequence", "decoders": decoders}),
         }
     }
 

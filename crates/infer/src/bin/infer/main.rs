@@ -4,6 +4,10 @@ mod arguments;
 mod attend;
 mod decode;
 mod evaluate;
+#[cfg(feature = "marian")]
+mod export;
+#[cfg(feature = "marian")]
+mod import;
 mod progress;
 mod score;
 #[cfg(feature = "serve")]
@@ -27,6 +31,10 @@ fn main() -> ExitCode {
         Command::Attend(arguments) => attend::run(arguments),
         #[cfg(feature = "serve")]
         Command::Serve(arguments) => serve::run(arguments),
+        #[cfg(feature = "marian")]
+        Command::Export(arguments) => export::run(arguments),
+        #[cfg(feature = "marian")]
+        Command::Import(arguments) => import::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -45,6 +45,12 @@ pub enum Command {
     Evaluate(EvaluateArguments),
     /// Show what the model attends to while it decodes a text: numbers, a page or a picture
     Attend(AttendArguments),
+    /// Write a model in the form that other programs read
+    #[cfg(feature = "marian")]
+    Export(crate::export::ExportArguments),
+    /// Make a run folder of a Hugging Face Marian folder, such as those of OPUS-MT
+    #[cfg(feature = "marian")]
+    Import(crate::import::ImportArguments),
     /// Answer over HTTP: JSON for programs, a page for people
     #[cfg(feature = "serve")]
     Serve(ServeArguments),

@@ -1,0 +1,59 @@
+//! What a run folder makes of texts, in numbers: for comparing with other programs (`scripts/compare-with-transformers`).
+//!
+//! ```sh
+//! cargo run -p infer --example ids_and_logits -- RUN INPUT.json OUTPUT.json
+//! ```
+//!
+//! The input is `{"texts": […], "pairs": [[source ids, target ids], …], "beams": [1, 4]}`, where ids end with `</s>`. The
+//! output holds for each text its source `ids`, for each beam width (a key of `beams`) the best answers as `{ids, text,
+//! finished}`, and for each pair its `logits`, row after row.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::{env, fs};
+
+use infer::{TrainedModel, Translator};
+use model::{Batch, Pass, backend};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+struct Input {
+    texts: Vec<String>,
+    #[serde(default)]
+    pairs: Vec<(Vec<u32>, Vec<u32>)>,
+    #[serde(default)]
+    beams: Vec<usize>,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [run, input, output] = &arguments[..] else {
+        return Err("expected three arguments: RUN INPUT.json OUTPUT.json".into());
+    };
+    let Input { texts, pairs, beams } = serde_json::from_slice(&fs::read(input)?)?;
+    let mut trained = TrainedModel::open(Path::new(run), &backend::choose(None)?.open()?)?;
+    let ids = texts.iter().map(|text| trained.source_tokenizer.encode(text)).collect::<Result<Vec<_>, _>>()?;
+
+    let mut logits = Vec::new();
+    for (source, target) in &pairs {
+        let batch = Batch::new(&[(source, target)], trained.sizes, &trained.device);
+        let found = trained.model.forward(&batch, &mut Pass::inference());
+        logits.push(found.into_data().iter::<f32>().collect::<Vec<f32>>());
+    }
+
+    let labels = trained.target_tokenizer.labels().iter().cloned().zip(0..);
+    let target_ids: HashMap<String, u32> = labels.collect();
+    let mut answers = Map::new();
+    for beam in beams {
+        trained.decoding.beam = beam;
+        let found = Translator::new(&trained, 2048)?.translate(&texts, 1)?;
+        let answer = found.iter().map(|translation| {
+            let ids: Vec<u32> = translation.tokens.iter().map(|token| target_ids[token]).collect();
+            json!({"ids": ids, "text": translation.text, "finished": translation.finished})
+        });
+        answers.insert(beam.to_string(), Value::Array(answer.collect()));
+    }
+    fs::write(output, json!({"ids": ids, "beams": answers, "logits": logits}).to_string())?;
+    Ok(())
+}

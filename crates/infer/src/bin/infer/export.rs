@@ -1,0 +1,43 @@
+//! `infer export`: a run folder in the form that other programs read.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use infer::marian;
+
+use crate::arguments::{DecodingArguments, MachineArguments};
+
+#[derive(Args)]
+pub struct ExportArguments {
+    /// Folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Form of the output: a Hugging Face Marian folder, which transformers and CTranslate2 read
+    #[arg(long, value_enum)]
+    format: Format,
+    /// Folder to write; must not exist, or be empty
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    decoding: DecodingArguments,
+    #[command(flatten)]
+    machine: MachineArguments,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Marian,
+}
+
+pub fn run(arguments: ExportArguments) -> anyhow::Result<()> {
+    let ExportArguments { model, format, output, decoding, machine } = arguments;
+    let mut trained = machine.open(&model)?;
+    decoding.apply(&mut trained)?;
+    match format {
+        Format::Marian => marian::export(&trained, &model, &output)?,
+    }
+    if !machine.quiet {
+        eprintln!("written: {}", output.display());
+    }
+    Ok(())
+}

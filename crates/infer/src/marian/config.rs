@@ -1,0 +1,221 @@
+//! The network of `config.json`, and what of it this program and Marian have in common.
+
+use std::path::Path;
+
+use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::{ConfigError, ModelConfig, VocabularySizes};
+use serde_json::{Value, json};
+
+use super::positions;
+
+const ELSEWHERE: &str = "translate with transformers, which knows such models";
+
+/// What `config.json` says of the network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    pub model: ModelConfig,
+    pub sizes: VocabularySizes,
+}
+
+/// Activations: ours, Marian's names; the first is written.
+const ACTIVATIONS: [(Activation, &[&str]); 3] =
+    [(Activation::Relu, &["relu"]), (Activation::Gelu, &["gelu"]), (Activation::Silu, &["swish", "silu"])];
+
+/// Keys that have to have one value, or be missing, with that value.
+const FIXED: [(&str, Value); 8] = [
+    ("normalize_before", Value::Bool(false)),
+    ("normalize_embedding", Value::Bool(false)),
+    ("add_final_layer_norm", Value::Bool(false)),
+    ("add_bias_logits", Value::Bool(false)),
+    ("static_position_embeddings", Value::Bool(true)),
+    ("is_encoder_decoder", Value::Bool(true)),
+    ("is_decoder", Value::Bool(false)),
+    ("quantization_config", Value::Null),
+];
+
+/// Reads the contents of `config.json`.
+///
+/// # Errors
+/// The first key that is missing, malformed, or asks for what this program does not do.
+pub fn read(config: &Value) -> Result<Network, ConfigError> {
+    require(config, "model_type", &json!("marian"))?;
+    for (key, expected) in &FIXED {
+        if !config[*key].is_null() {
+            require(config, key, expected)?;
+        }
+    }
+    // transformers leaves vectors as they are unless asked, and Marian always asks.
+    require(config, "scale_embedding", &json!(true))?;
+
+    let source = size(config, "vocab_size", None)?;
+    let shared = flag(config, "share_encoder_decoder_embeddings", true)?;
+    let tied = flag(config, "tie_word_embeddings", true)?;
+    let target = if shared { source } else { size(config, "decoder_vocab_size", Some(source))? };
+    let tie = match (shared, tied) {
+        (true, true) => Tie::Three,
+        (false, true) => Tie::Two,
+        (false, false) => Tie::None,
+        (true, false) => {
+            return Err(unexpected("tie_word_embeddings", "false", "true, as embeddings are shared", ELSEWHERE));
+        }
+    };
+    require(config, "eos_token_id", &json!(0))?;
+    for key in ["pad_token_id", "decoder_start_token_id"] {
+        let found = size(config, key, None)?;
+        if found + 1 != target {
+            let expected = format!("{}, the last id, as the models of OPUS-MT have it", target.saturating_sub(1));
+            return Err(unexpected(key, &found.to_string(), &expected, ELSEWHERE));
+        }
+    }
+    let same = |encoder: &str, decoder: &str| {
+        let found = size(config, decoder, None)?;
+        match size(config, encoder, None)? {
+            size if size == found => Ok(size),
+            size => Err(unexpected(decoder, &found.to_string(), &format!("{encoder} = {size}"), ELSEWHERE)),
+        }
+    };
+    let name = config["activation_function"].as_str().unwrap_or("nothing");
+    let activation = ACTIVATIONS.iter().find(|(_, names)| names.contains(&name)).map(|(activation, _)| *activation);
+    let activation = activation.ok_or_else(|| {
+        let names: Vec<&str> = ACTIVATIONS.iter().flat_map(|(_, names)| *names).copied().collect();
+        unexpected("activation_function", name, &format!("one of {}", names.join(", ")), ELSEWHERE)
+    })?;
+    let model = ModelConfig {
+        d_model: size(config, "d_model", None)?,
+        n_heads: same("encoder_attention_heads", "decoder_attention_heads")?,
+        d_ff: same("encoder_ffn_dim", "decoder_ffn_dim")?,
+        encoder_layers: size(config, "encoder_layers", None)?,
+        decoder_layers: size(config, "decoder_layers", None)?,
+        dropout: rate(config, "dropout", 0.1)?,
+        attention_dropout: rate(config, "attention_dropout", 0.0)?,
+        ff_dropout: rate(config, "activation_dropout", 0.0)?,
+        norm: NormOrder::Post,
+        norm_kind: NormKind::Layer,
+        activation,
+        positions: PositionKind::SinusoidalHalves,
+        max_length: size(config, "max_position_embeddings", None)?,
+        tie,
+        bias: true,
+        output_bias: true,
+    };
+    model.validate()?;
+    Ok(Network { model, sizes: VocabularySizes { source, target } })
+}
+
+/// The contents of `config.json`.
+///
+/// # Errors
+/// The first option that Marian does not have.
+pub fn write(network: &Network) -> Result<Value, ConfigError> {
+    let Network { model, sizes } = network;
+    let lacks = |field: &str, found: &str, expected: &str| {
+        let remedy = format!("train with {expected} to export, or use the run folder as it is");
+        Err(unexpected(field, found, &format!("{expected}: Marian has nothing else"), &remedy))
+    };
+    match model.norm {
+        NormOrder::Post => {}
+        NormOrder::Pre => return lacks("model.norm", "\"pre\"", "model.norm = \"post\""),
+    }
+    match model.norm_kind {
+        NormKind::Layer => {}
+        NormKind::Rms => return lacks("model.norm_kind", "\"rms\"", "model.norm_kind = \"layer\""),
+    }
+    match model.positions {
+        PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => {}
+        PositionKind::Learned => return lacks("model.positions", "\"learned\"", "model.positions = \"sinusoidal\""),
+    }
+    let Some((_, names)) = ACTIVATIONS.iter().find(|(activation, _)| *activation == model.activation) else {
+        return lacks("model.activation", "\"swiglu\"", "model.activation = \"relu\", \"gelu\" or \"silu\"");
+    };
+    if sizes.source_pad() != sizes.target_pad() {
+        // Both sides share one id of `<pad>` in transformers.
+        return Err(unexpected(
+            "the vocabulary sizes",
+            &format!("{} and {}", sizes.source, sizes.target),
+            "equal ones: in Marian <pad> has one id, the last of both",
+            "train with tokenizer.joint = true, or with vocabularies of one size",
+        ));
+    }
+    Ok(json!({
+        "architectures": ["MarianMTModel"],
+        "model_type": "marian",
+        "is_encoder_decoder": true,
+        "d_model": model.d_model,
+        "encoder_layers": model.encoder_layers,
+        "decoder_layers": model.decoder_layers,
+        "encoder_attention_heads": model.n_heads,
+        "decoder_attention_heads": model.n_heads,
+        "encoder_ffn_dim": model.d_ff,
+        "decoder_ffn_dim": model.d_ff,
+        "activation_function": names[0],
+        "dropout": model.dropout,
+        "attention_dropout": model.attention_dropout,
+        "activation_dropout": model.ff_dropout,
+        "max_position_embeddings": model.max_length,
+        "scale_embedding": true,
+        "static_position_embeddings": true,
+        "normalize_before": false,
+        "normalize_embedding": false,
+        "vocab_size": sizes.source,
+        "decoder_vocab_size": sizes.target,
+        "share_encoder_decoder_embeddings": model.tie == Tie::Three,
+        "tie_word_embeddings": model.tie != Tie::None,
+        "eos_token_id": 0,
+        "forced_eos_token_id": 0,
+        "pad_token_id": sizes.target_pad(),
+        "decoder_start_token_id": sizes.target_pad(),
+        "bos_token_id": Value::Null,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+        "use_cache": true,
+    }))
+}
+
+/// The order in which our columns become Marian's, if that is not the order they have.
+pub fn column_order(model: &ModelConfig) -> Option<Vec<usize>> {
+    (model.positions == PositionKind::Sinusoidal).then(|| positions::halves_of_interleaved(model.d_model))
+}
+
+/// The file's contents as JSON, or what is wrong.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Value, super::MarianError> {
+    serde_json::from_slice(bytes).map_err(|source| super::MarianError::Json { path: path.to_owned(), source })
+}
+
+fn unexpected(field: &str, found: &str, expected: &str, remedy: &str) -> ConfigError {
+    ConfigError::new(field, found, expected, remedy)
+}
+
+fn shown(value: &Value) -> String {
+    if value.is_null() { "nothing".to_owned() } else { value.to_string() }
+}
+
+fn require(config: &Value, key: &str, expected: &Value) -> Result<(), ConfigError> {
+    match &config[key] {
+        found if found == expected => Ok(()),
+        found => Err(unexpected(key, &shown(found), &shown(expected), ELSEWHERE)),
+    }
+}
+
+fn size(config: &Value, key: &str, default: Option<usize>) -> Result<usize, ConfigError> {
+    let found = &config[key];
+    let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
+    size.or(default.filter(|_| found.is_null()))
+        .ok_or_else(|| unexpected(key, &shown(found), "a number", "fetch the file that belongs to these weights"))
+}
+
+fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
+    match &config[key] {
+        Value::Null => Ok(default),
+        Value::Bool(flag) => Ok(*flag),
+        other => Err(unexpected(key, &shown(other), "true or false", "fetch the file that belongs to these weights")),
+    }
+}
+
+fn rate(config: &Value, key: &str, default: f64) -> Result<f64, ConfigError> {
+    match &config[key] {
+        Value::Null => Ok(default),
+        other => other
+            .as_f64()
+            .ok_or_else(|| unexpected(key, &shown(other), "a number", "fetch the file that belongs to these weights")),
+    }
+}

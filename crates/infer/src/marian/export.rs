@@ -1,0 +1,86 @@
+//! From a run folder to a Marian folder.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use model::weights::{self, NamedTensor, WeightsError};
+use model::{ConfigError, VocabularySizes};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+use super::config::{Network, column_order};
+use super::vocabulary::pretty;
+use super::{MarianError, config, files, folder, generation, names, positions, vocabulary};
+use crate::trained::{self, TrainedModel};
+
+/// Writes the model opened from the run folder `run` as a Marian folder `output`, which must not exist or be empty.
+///
+/// The new model computes exactly what the old one does. `[decoding]` becomes `generation_config.json`.
+///
+/// # Errors
+/// What Marian lacks, named; a place that is taken or cannot be written.
+pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), MarianError> {
+    folder::vacant(output)?;
+    let configured = |source: ConfigError| MarianError::Config { path: run.join(trained::files::CONFIG), source };
+    let TrainedModel { config: model, sizes, decoding, source_tokenizer, target_tokenizer, .. } = trained;
+    let network = Network { model: model.clone(), sizes: *sizes };
+    let config = config::write(&network).map_err(configured)?;
+    let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
+    let weights =
+        weights(trained).map_err(|source| MarianError::Weights { path: run.join(trained::files::WEIGHTS), source })?;
+
+    let mut written =
+        vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
+    written.extend(vocabulary::write(source_tokenizer, target_tokenizer, model.max_length));
+    folder::create(output, written)
+}
+
+/// The file of all weights, with Marian's names and order of columns.
+fn weights(trained: &TrainedModel) -> Result<Vec<u8>, WeightsError> {
+    let order = column_order(&trained.config);
+    let mut tensors: Vec<NamedTensor> = Vec::new();
+    for NamedTensor { name, shape, values } in weights::collect(trained.network()?) {
+        let place = names::place(&name).ok_or(WeightsError::Unexpected(name))?;
+        let values = match (place.shared_axis, &order) {
+            (Some(axis), Some(order)) => positions::reorder(&values, &shape, axis, order),
+            _ => values,
+        };
+        let shape = if place.name == names::LOGITS_BIAS { vec![1, shape[0]] } else { shape };
+        tensors.push(NamedTensor { name: place.name, shape, values });
+    }
+    tensors.extend(zero_biases(&tensors, trained.sizes));
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
+            Ok((Cow::from(&tensor.name), view))
+        })
+        .collect::<Result<Vec<_>, WeightsError>>()?;
+    // The one entry of metadata that transformers asks for.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    Ok(safetensors::serialize(views, Some(metadata))?)
+}
+
+/// Biases that Marian has and this model does not: zero, which adds nothing.
+fn zero_biases(tensors: &[NamedTensor], sizes: VocabularySizes) -> Vec<NamedTensor> {
+    let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
+    let zero = |name: String, shape: Vec<usize>| {
+        let values = vec![0.0; shape.iter().product()];
+        NamedTensor { name, shape, values }
+    };
+    let mut missing = Vec::new();
+    for NamedTensor { name, shape, .. } in tensors {
+        let layer = name.contains(".layers.").then(|| name.strip_suffix(".weight")).flatten();
+        let bias = layer.map(|layer| format!("{layer}.bias"));
+        missing.extend(bias.filter(|bias| !has(bias)).map(|bias| zero(bias, vec![shape[0]])));
+    }
+    if !has(names::LOGITS_BIAS) {
+        missing.push(zero(names::LOGITS_BIAS.to_owned(), vec![1, sizes.target]));
+    }
+    missing
+}

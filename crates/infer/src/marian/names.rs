@@ -1,0 +1,86 @@
+//! What this program's weights are called in Hugging Face Marian.
+
+/// A weight's name there, and which of its axes are the columns that all layers share (see
+/// [`positions`](super::positions)).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub name: String,
+    pub shared_axis: Option<usize>,
+}
+
+/// Name of Marian's bias per target word, `[1, vocabulary]`; ours is `[vocabulary]`.
+pub const LOGITS_BIAS: &str = "final_logits_bias";
+
+/// Matrices between ids and vectors: ours, Marian's.
+const EMBEDDINGS: [(&str, &str); 4] = [
+    ("embeddings.shared", "model.shared.weight"),
+    ("embeddings.source", "model.encoder.embed_tokens.weight"),
+    ("embeddings.target", "model.decoder.embed_tokens.weight"),
+    ("embeddings.output", "lm_head.weight"),
+];
+
+/// Parts of a layer: ours, Marian's, the shared axis of its matrix, that of its bias. Matrices are `[out, in]`.
+const PARTS: [(&str, &str, usize, Option<usize>); 13] = [
+    ("self_attention.query", "self_attn.q_proj", 1, None),
+    ("self_attention.key", "self_attn.k_proj", 1, None),
+    ("self_attention.value", "self_attn.v_proj", 1, None),
+    ("self_attention.output", "self_attn.out_proj", 0, Some(0)),
+    ("self_attention_residual.norm", "self_attn_layer_norm", 0, Some(0)),
+    ("cross_attention.query", "encoder_attn.q_proj", 1, None),
+    ("cross_attention.key", "encoder_attn.k_proj", 1, None),
+    ("cross_attention.value", "encoder_attn.v_proj", 1, None),
+    ("cross_attention.output", "encoder_attn.out_proj", 0, Some(0)),
+    ("cross_attention_residual.norm", "encoder_attn_layer_norm", 0, Some(0)),
+    ("feed_forward.inner", "fc1", 1, None),
+    ("feed_forward.output", "fc2", 0, Some(0)),
+    ("feed_forward_residual.norm", "final_layer_norm", 0, Some(0)),
+];
+
+/// Where one of our weights belongs; nothing for a weight that Marian does not have.
+pub fn place(ours: &str) -> Option<Place> {
+    if ours == "embeddings.output_bias" {
+        return Some(Place { name: LOGITS_BIAS.to_owned(), shared_axis: None });
+    }
+    if let Some((_, name)) = EMBEDDINGS.iter().find(|(name, _)| *name == ours) {
+        return Some(Place { name: (*name).to_owned(), shared_axis: Some(1) });
+    }
+    // `encoder.layers.0.self_attention.query.weight`
+    let (stack, rest) = ours.split_once(".layers.")?;
+    let (layer, rest) = rest.split_once('.')?;
+    let (part, kind) = rest.rsplit_once('.')?;
+    let (_, theirs, weight_axis, bias_axis) = PARTS.iter().find(|(name, ..)| *name == part)?;
+    let (kind, shared_axis) = match kind {
+        "weight" | "gamma" => ("weight", Some(*weight_axis)),
+        "bias" | "beta" => ("bias", *bias_axis),
+        _ => return None,
+    };
+    Some(Place { name: format!("model.{stack}.layers.{layer}.{theirs}.{kind}"), shared_axis })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
+
+    use super::*;
+
+    /// The shared columns are all that have the width of the model, which no other size here has.
+    #[test]
+    fn every_weight_has_a_place_and_its_shared_axis() {
+        let config = ModelConfig { d_model: 6, n_heads: 2, d_ff: 10, output_bias: true, ..ModelConfig::default() };
+        let device = backend::choose(Some("flex")).unwrap().open().unwrap();
+        let model = Transformer::blank(&config, VocabularySizes::joint(9), &device).unwrap();
+        for (name, shape) in weights::shapes(&model) {
+            let place = place(&name).unwrap_or_else(|| panic!("{name} has no place"));
+            let square = shape == [6, 6];
+            match place.shared_axis {
+                Some(axis) => assert_eq!(shape[axis], 6, "{name}"),
+                None => assert!(name.ends_with("bias"), "{name}"),
+            }
+            if !square && shape.contains(&6) && !name.ends_with("bias") {
+                assert!(place.shared_axis.is_some(), "{name}");
+            }
+        }
+        assert_eq!(place("encoder.norm.gamma"), None);
+        assert_eq!(place("encoder.layers.0.feed_forward.gate.weight"), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Weights as `torch.save` writes them (`pytorch_model.bin`): a pickle that describes tensors, and their bytes.
+//!
+//! A pickle is a program. This reader runs none: it knows the few instructions that a dictionary of tensors is made of,
+//! takes the handful of functions that they name as descriptions, and refuses everything else.
+//!
+//! Both containers are read: the zip archive (PyTorch 1.6 and later) and the series of pickles before it, in which many
+//! OPUS-MT models were published.
+
+mod archive;
+mod pickle;
+mod tensor;
+
+use std::collections::HashMap;
+
+use archive::Archive;
+use pickle::{Value, read_pickle};
+pub use tensor::StoredTensor;
+use tensor::{Storages, tensors_of};
+
+/// The number that a file of pickles begins with.
+const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;
+
+/// The format's version, by which the number is followed.
+const VERSION: i128 = 1001;
+
+/// The tensors of a state dictionary by name, or what is wrong with the bytes: (found, expected).
+pub fn read(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
+    if Archive::recognises(bytes) { from_archive(bytes) } else { from_pickles(bytes) }
+}
+
+fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
+    let archive = Archive::new(bytes)?;
+    let pickle = archive.only_named("data.pkl")?;
+    if let Some(order) = archive.get("byteorder").filter(|order| *order != b"little") {
+        return Err((format!("byte order {:?}", String::from_utf8_lossy(order)), "little".to_owned()));
+    }
+    let (value, _) = read_pickle(pickle)?;
+    let storage = |key: &str| {
+        archive.get(&format!("data/{key}")).ok_or_else(|| (format!("no entry data/{key}"), "a storage".to_owned()))
+    };
+    tensors_of(&value, &storage)
+}
+
+fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
+    let foreign = || ("neither a zip archive nor PyTorch's series of pickles".to_owned(), "a PyTorch file".to_owned());
+    let mut rest = bytes;
+    let mut next = || -> Result<Value, (String, String)> {
+        let (value, read) = read_pickle(rest)?;
+        rest = &rest[read..];
+        Ok(value)
+    };
+    if !matches!(next(), Ok(Value::Int(MAGIC))) {
+        return Err(foreign());
+    }
+    match next()? {
+        Value::Int(VERSION) => {}
+        other => return Err((format!("version {other}"), format!("version {VERSION}"))),
+    }
+    let system = next()?;
+    if !matches!(system.entry("little_endian"), Some(Value::Bool(true))) {
+        return Err(("big-endian numbers".to_owned(), "little-endian numbers".to_owned()));
+    }
+    let state = next()?;
+    let keys = match next()? {
+        Value::List(keys) => keys,
+        other => return Err((format!("{other} for the list of storages"), "a list".to_owned())),
+    };
+
+    // Then the storages in that order, each after its number of elements; how wide an element is, the tensors know.
+    let mut widths: HashMap<String, usize> = HashMap::new();
+    tensor::visit_storages(&state, &mut |key, width| {
+        widths.insert(key.to_owned(), width);
+    })?;
+    let mut storages: Storages = HashMap::new();
+    for key in keys {
+        let cut = || ("a file that breaks off".to_owned(), "all storages that its pickle lists".to_owned());
+        let Value::Text(key) = key else {
+            return Err((format!("the storage {key}"), "a name".to_owned()));
+        };
+        let width = *widths.get(&*key).ok_or_else(|| (format!("the storage {key}"), "one of a tensor".to_owned()))?;
+        let (count, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+        let length = usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(width));
+        let (storage, after) = length.and_then(|length| after.split_at_checked(length)).ok_or_else(cut)?;
+        storages.insert(key.to_string(), storage);
+        rest = after;
+    }
+    let storage = |key: &str| {
+        storages.get(key).copied().ok_or_else(|| (format!("no storage {key}"), "one of those listed".to_owned()))
+    };
+    tensors_of(&state, &storage)
+}

@@ -1,0 +1,315 @@
+//! The instructions of a pickle that a dictionary of tensors is made of.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::rc::Rc;
+
+/// What the instructions make. Nothing is ever called: a call stays the description of one.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    None,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(Rc<str>),
+    Tuple(Rc<[Value]>),
+    List(Vec<Value>),
+    Dict(Vec<(Value, Value)>),
+    /// `module.name`.
+    Global(Rc<str>),
+    /// A function that was to be called, with its arguments.
+    Call(Rc<str>, Rc<[Value]>),
+    /// Something that is kept outside the pickle.
+    Persistent(Rc<Value>),
+}
+
+impl Value {
+    /// What a dictionary holds under a text.
+    pub fn entry(&self, key: &str) -> Option<&Value> {
+        let Value::Dict(entries) = self else { return None };
+        entries.iter().find(|(name, _)| matches!(name, Value::Text(name) if **name == *key)).map(|(_, value)| value)
+    }
+}
+
+impl fmt::Display for Value {
+    /// What it is, for messages; not all that is in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::None => write!(f, "None"),
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{value}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+            Value::Tuple(values) => write!(f, "a tuple of {}", values.len()),
+            Value::List(values) => write!(f, "a list of {}", values.len()),
+            Value::Dict(entries) => write!(f, "a dictionary of {}", entries.len()),
+            Value::Global(name) | Value::Call(name, _) => write!(f, "{name}"),
+            Value::Persistent(_) => write!(f, "a reference"),
+        }
+    }
+}
+
+type Wrong = (String, String);
+
+fn wrong(found: impl Into<String>) -> Wrong {
+    (found.into(), "a dictionary of tensors, as `torch.save(model.state_dict(), …)` writes it".to_owned())
+}
+
+fn cut() -> Wrong {
+    wrong("a pickle that breaks off")
+}
+
+/// Reads one pickle from the front of `bytes`: its value, and how many bytes it has; else (found, expected).
+pub fn read_pickle(bytes: &[u8]) -> Result<(Value, usize), Wrong> {
+    let mut machine = Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let value = machine.run()?;
+    Ok((value, machine.at))
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    stack: Vec<Value>,
+    /// Heights of the stack.
+    marks: Vec<usize>,
+    memo: HashMap<usize, Value>,
+}
+
+impl<'a> Machine<'a> {
+    fn run(&mut self) -> Result<Value, Wrong> {
+        loop {
+            let instruction = self.take(1)?[0];
+            match instruction {
+                b'\x80' => drop(self.take(1)?), // protocol
+                b'.' => return self.pop(),
+                b'(' => self.marks.push(self.stack.len()),
+                b'N' => self.stack.push(Value::None),
+                b'\x88' => self.stack.push(Value::Bool(true)),
+                b'\x89' => self.stack.push(Value::Bool(false)),
+                b'K' => self.integer(1)?,
+                b'M' => self.integer(2)?,
+                b'J' => {
+                    let value = self.number(4)? as u32 as i32;
+                    self.stack.push(Value::Int(value.into()));
+                }
+                b'\x8a' => {
+                    let length = self.number(1)?;
+                    let value = signed(self.take(length)?)?;
+                    self.stack.push(Value::Int(value));
+                }
+                b'G' => {
+                    let bytes = self.take(8)?;
+                    let bytes = bytes.try_into().map_err(|_| cut())?;
+                    self.stack.push(Value::Float(f64::from_be_bytes(bytes)));
+                }
+                b'X' => {
+                    let length = self.number(4)?;
+                    self.text(length)?;
+                }
+                b'\x8c' => {
+                    let length = self.number(1)?;
+                    self.text(length)?;
+                }
+                b'c' => {
+                    let name = format!("{}.{}", self.line()?, self.line()?);
+                    self.stack.push(Value::Global(name.into()));
+                }
+                b'q' => self.remember(1)?,
+                b'r' => self.remember(4)?,
+                b'h' => self.recall(1)?,
+                b'j' => self.recall(4)?,
+                b')' => self.stack.push(Value::Tuple(Rc::from([]))),
+                b'\x85' => self.tuple(1)?,
+                b'\x86' => self.tuple(2)?,
+                b'\x87' => self.tuple(3)?,
+                b't' => {
+                    let values = self.since_mark()?;
+                    self.stack.push(Value::Tuple(values.into()));
+                }
+                b']' => self.stack.push(Value::List(Vec::new())),
+                b'a' => {
+                    let value = self.pop()?;
+                    self.append(vec![value])?;
+                }
+                b'e' => {
+                    let values = self.since_mark()?;
+                    self.append(values)?;
+                }
+                b'}' => self.stack.push(Value::Dict(Vec::new())),
+                b's' => {
+                    let value = self.pop()?;
+                    let key = self.pop()?;
+                    self.set(vec![key, value])?;
+                }
+                b'u' => {
+                    let values = self.since_mark()?;
+                    self.set(values)?;
+                }
+                b'R' => self.call()?,
+                // The attributes of a dictionary, such as its version: of no meaning here.
+                b'b' => {
+                    self.pop()?;
+                    if !matches!(self.stack.last(), Some(Value::Dict(_))) {
+                        return Err(wrong("an object with attributes"));
+                    }
+                }
+                b'Q' => {
+                    let value = self.pop()?;
+                    self.stack.push(Value::Persistent(value.into()));
+                }
+                other => return Err(wrong(format!("the pickle instruction 0x{other:02x}"))),
+            }
+        }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Wrong> {
+        let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end)).ok_or_else(cut)?;
+        self.at += count;
+        Ok(taken)
+    }
+
+    /// An unsigned number of a few bytes.
+    fn number(&mut self, bytes: usize) -> Result<usize, Wrong> {
+        Ok(self.take(bytes)?.iter().rev().fold(0, |value, &byte| value << 8 | usize::from(byte)))
+    }
+
+    fn line(&mut self) -> Result<&'a str, Wrong> {
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().position(|&byte| byte == b'\n').ok_or_else(cut)?;
+        self.at += length + 1;
+        std::str::from_utf8(&rest[..length]).map_err(|_| wrong("a name that is not UTF-8"))
+    }
+
+    fn integer(&mut self, bytes: usize) -> Result<(), Wrong> {
+        let value = self.number(bytes)? as i128;
+        self.stack.push(Value::Int(value));
+        Ok(())
+    }
+
+    fn text(&mut self, length: usize) -> Result<(), Wrong> {
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| wrong("a text that is not UTF-8"))?;
+        self.stack.push(Value::Text(text.into()));
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Value, Wrong> {
+        let bottom = self.marks.last().copied().unwrap_or(0);
+        if self.stack.len() <= bottom {
+            return Err(cut());
+        }
+        self.stack.pop().ok_or_else(cut)
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Value>, Wrong> {
+        let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len()).ok_or_else(cut)?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn tuple(&mut self, count: usize) -> Result<(), Wrong> {
+        let from = self.stack.len().checked_sub(count).ok_or_else(cut)?;
+        let values = self.stack.split_off(from);
+        self.stack.push(Value::Tuple(values.into()));
+        Ok(())
+    }
+
+    fn remember(&mut self, bytes: usize) -> Result<(), Wrong> {
+        let place = self.number(bytes)?;
+        let value = self.stack.last().ok_or_else(cut)?.clone();
+        self.memo.insert(place, value);
+        Ok(())
+    }
+
+    fn recall(&mut self, bytes: usize) -> Result<(), Wrong> {
+        let place = self.number(bytes)?;
+        match self.memo.get(&place) {
+            // What was remembered of these was remembered before they were filled.
+            Some(Value::Dict(_) | Value::List(_)) => Err(wrong("a container that is used twice")),
+            Some(value) => {
+                self.stack.push(value.clone());
+                Ok(())
+            }
+            None => Err(cut()),
+        }
+    }
+
+    fn append(&mut self, values: Vec<Value>) -> Result<(), Wrong> {
+        match self.stack.last_mut() {
+            Some(Value::List(list)) => {
+                list.extend(values);
+                Ok(())
+            }
+            _ => Err(wrong("something appended to what is no list")),
+        }
+    }
+
+    fn set(&mut self, values: Vec<Value>) -> Result<(), Wrong> {
+        let Some(Value::Dict(entries)) = self.stack.last_mut() else {
+            return Err(wrong("entries of what is no dictionary"));
+        };
+        let mut values = values.into_iter();
+        while let (Some(key), Some(value)) = (values.next(), values.next()) {
+            entries.push((key, value));
+        }
+        Ok(())
+    }
+
+    fn call(&mut self) -> Result<(), Wrong> {
+        let (arguments, function) = (self.pop()?, self.pop()?);
+        let (Value::Tuple(arguments), Value::Global(function)) = (arguments, function) else {
+            return Err(wrong("a call of what is no function"));
+        };
+        self.stack.push(match &*function {
+            "collections.OrderedDict" if arguments.is_empty() => Value::Dict(Vec::new()),
+            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_parameter" => Value::Call(function, arguments),
+            other => return Err(wrong(format!("a call of {other}"))),
+        });
+        Ok(())
+    }
+}
+
+/// A little-endian number in two's complement, of at most 16 bytes.
+fn signed(bytes: &[u8]) -> Result<i128, Wrong> {
+    if bytes.len() > 16 {
+        return Err(wrong("a number of more than 16 bytes"));
+    }
+    let fill = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) { 0xFF } else { 0 };
+    let mut all = [fill; 16];
+    all[..bytes.len()].copy_from_slice(bytes);
+    Ok(i128::from_le_bytes(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(bytes: &[u8]) -> String {
+        read_pickle(bytes).unwrap_err().0
+    }
+
+    #[test]
+    fn numbers_texts_and_containers_are_read() {
+        // pickle.dumps({"a": (1, -2, 300), "b": [True, None, 0.5]}, 2)
+        let bytes = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01K\x01J\xfe\xff\xff\xffM,\x01\x87q\x02X\x01\x00\x00\x00b]\
+                      (\x88NG?\xe0\x00\x00\x00\x00\x00\x00eu.rest";
+        let (value, read) = read_pickle(bytes).unwrap();
+        assert_eq!(&bytes[read..], b"rest");
+        let numbers = [1, -2, 300].map(Value::Int);
+        assert_eq!(value.entry("a"), Some(&Value::Tuple(Rc::from(numbers))));
+        assert_eq!(value.entry("b"), Some(&Value::List(vec![Value::Bool(true), Value::None, Value::Float(0.5)])));
+    }
+
+    #[test]
+    fn nothing_is_called() {
+        assert_eq!(error(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R."), "a call of os.system");
+        assert_eq!(error(b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R."), "a call of __builtin__.eval");
+        assert_eq!(error(b"\x80\x02cfoo\nBar\n)\x81."), "the pickle instruction 0x81");
+    }
+
+    #[test]
+    fn damage_is_told() {
+        for bytes in [&b""[..], b"\x80", b"X\xff\xff\xff\xffab", b"h\x05.", b"u.", b"(.", b"\x85.", b"q\x00.", b"cos"] {
+            assert_eq!(error(bytes), "a pickle that breaks off", "{bytes:?}");
+        }
+        assert_eq!(error(b"}q\x00h\x00."), "a container that is used twice");
+    }
+}

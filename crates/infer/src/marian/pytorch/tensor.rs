@@ -1,0 +1,153 @@
+//! From the descriptions in a pickle to tensors.
+
+use std::collections::HashMap;
+
+use super::pickle::Value;
+use crate::marian::tensors::Dtype;
+
+/// A tensor in the order of its axes, whatever its strides were.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTensor {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+type Wrong = (String, String);
+
+/// The bytes of each storage.
+pub type Storages<'a> = HashMap<String, &'a [u8]>;
+
+/// Gives the bytes of a storage's key.
+pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Wrong> + 's;
+
+/// Elements of a tensor of which a file could not hold the bytes.
+const MOST_ELEMENTS: usize = 1 << 32;
+
+/// A storage as a tensor refers to it.
+struct StorageReference<'a> {
+    key: &'a str,
+    dtype: Dtype,
+}
+
+/// All tensors of a state dictionary; `storage` gives the bytes of a key.
+pub fn tensors_of(state: &Value, storage: &StorageOf) -> Result<Vec<(String, StoredTensor)>, Wrong> {
+    let mut tensors = Vec::new();
+    for (name, value) in entries(state)? {
+        let description =
+            Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
+        let bytes = storage(description.storage.key)?;
+        let values = description
+            .values(bytes)
+            .map_err(|found| (format!("{name}: {found}"), "a tensor within its storage".to_owned()))?;
+        tensors.push((name.to_owned(), StoredTensor { shape: description.shape, values }));
+    }
+    Ok(tensors)
+}
+
+/// Tells of each tensor its storage's key and the width of an element there.
+pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Result<(), Wrong> {
+    for (name, value) in entries(state)? {
+        let description =
+            Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
+        visit(description.storage.key, description.storage.dtype.width());
+    }
+    Ok(())
+}
+
+fn entries(state: &Value) -> Result<impl Iterator<Item = (&str, &Value)>, Wrong> {
+    let Value::Dict(entries) = state else {
+        return Err((format!("{state} at the top"), "a dictionary of tensors".to_owned()));
+    };
+    let named = |(name, value): &'_ (Value, Value)| !matches!((name, value), (Value::Text(_), Value::Call(..)));
+    if let Some((name, value)) = entries.iter().find(|entry| named(entry)) {
+        return Err((format!("{value} under {name}"), "tensors by name".to_owned()));
+    }
+    Ok(entries.iter().filter_map(|(name, value)| match name {
+        Value::Text(name) => Some((&**name, value)),
+        _ => None,
+    }))
+}
+
+struct Description<'a> {
+    storage: StorageReference<'a>,
+    offset: usize,
+    shape: Vec<usize>,
+    strides: Vec<usize>,
+}
+
+impl<'a> Description<'a> {
+    /// Reads `_rebuild_tensor_v2(storage, offset, shape, strides, …)`, or a parameter around one.
+    fn new(value: &'a Value) -> Result<Self, Wrong> {
+        let wrong = || (format!("{value}"), "a tensor".to_owned());
+        let Value::Call(function, arguments) = value else { return Err(wrong()) };
+        if &**function == "torch._utils._rebuild_parameter" {
+            return Self::new(arguments.first().filter(|inner| *inner != value).ok_or_else(wrong)?);
+        }
+        let [storage, Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..] = &arguments[..] else {
+            return Err(wrong());
+        };
+        let sizes = |values: &[Value]| -> Option<Vec<usize>> {
+            let size = |value: &Value| match value {
+                Value::Int(size) => usize::try_from(*size).ok(),
+                _ => None,
+            };
+            values.iter().map(size).collect()
+        };
+        let (shape, strides) = (sizes(shape).ok_or_else(wrong)?, sizes(strides).ok_or_else(wrong)?);
+        if shape.len() != strides.len() {
+            return Err(wrong());
+        }
+        let offset = usize::try_from(*offset).map_err(|_| wrong())?;
+        Ok(Self { storage: reference(storage)?, offset, shape, strides })
+    }
+
+    /// The elements in the order of the axes; else what is wrong.
+    fn values(&self, storage: &[u8]) -> Result<Vec<f32>, String> {
+        let Self { storage: StorageReference { dtype, .. }, offset, shape, strides } = self;
+        let outside = || format!("shape {shape:?} with strides {strides:?} in {} bytes", storage.len());
+        let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).ok_or_else(outside)?;
+        if count > MOST_ELEMENTS || (count > 0 && storage.is_empty()) {
+            return Err(outside());
+        }
+        let last = shape.iter().zip(strides).try_fold(*offset, |last, (&size, &stride)| {
+            size.saturating_sub(1).checked_mul(stride).and_then(|step| last.checked_add(step))
+        });
+        let elements = storage.len() / dtype.width();
+        // More elements than the storage has would be views of the same ones, which no weight is.
+        if count > 0 && (last.is_none_or(|last| last >= elements) || count > elements) {
+            return Err(outside());
+        }
+        let mut values = Vec::with_capacity(count);
+        let mut index = vec![0; shape.len()];
+        for _ in 0..count {
+            let at = offset + index.iter().zip(strides).map(|(index, stride)| index * stride).sum::<usize>();
+            values.push(dtype.read(&storage[at * dtype.width()..]));
+            for (index, &size) in index.iter_mut().zip(shape).rev() {
+                *index += 1;
+                if *index < size {
+                    break;
+                }
+                *index = 0;
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Reads the reference `("storage", class, key, location, elements, …)`.
+fn reference(value: &Value) -> Result<StorageReference<'_>, Wrong> {
+    let wrong = || (format!("the storage {value}"), "a reference to one".to_owned());
+    let Value::Persistent(inner) = value else { return Err(wrong()) };
+    let Value::Tuple(parts) = &**inner else { return Err(wrong()) };
+    let [Value::Text(kind), Value::Global(class), Value::Text(key), ..] = &parts[..] else { return Err(wrong()) };
+    if &**kind != "storage" {
+        return Err(wrong());
+    }
+    let dtype = match &**class {
+        "torch.FloatStorage" => Dtype::F32,
+        "torch.HalfStorage" => Dtype::F16,
+        "torch.BFloat16Storage" => Dtype::Bf16,
+        other => return Err((other.to_owned(), "float32, float16 or bfloat16 numbers".to_owned())),
+    };
+    Ok(StorageReference { key, dtype })
+}

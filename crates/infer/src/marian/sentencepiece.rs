@@ -1,0 +1,167 @@
+//! SentencePiece model files (`.spm`), which are protocol buffers.
+//!
+//! The messages are those of SentencePiece's `sentencepiece_model.proto`, with the fields that have a meaning here; the
+//! others are passed over.
+
+use std::path::Path;
+
+use prost::Message;
+use text::{Normalization, SentencePieces};
+
+use super::MarianError;
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(message, repeated, tag = "1")]
+    pieces: Vec<Piece>,
+    #[prost(message, optional, tag = "2")]
+    trainer: Option<Trainer>,
+    #[prost(message, optional, tag = "3")]
+    normalizer: Option<Normalizer>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Piece {
+    #[prost(string, optional, tag = "1")]
+    piece: Option<String>,
+    #[prost(float, optional, tag = "2")]
+    score: Option<f32>,
+    #[prost(int32, optional, tag = "3")]
+    kind: Option<i32>,
+}
+
+/// Kinds of pieces, by number.
+mod kind {
+    pub const NORMAL: i32 = 1;
+    pub const UNKNOWN: i32 = 2;
+    pub const CONTROL: i32 = 3;
+    pub const USER_DEFINED: i32 = 4;
+    pub const UNUSED: i32 = 5;
+    pub const BYTE: i32 = 6;
+}
+
+/// What the model was trained to be. The defaults are those of the message's definition.
+#[derive(Clone, PartialEq, Message)]
+struct Trainer {
+    #[prost(int32, optional, tag = "3")]
+    model_type: Option<i32>,
+    #[prost(int32, optional, tag = "4")]
+    vocab_size: Option<i32>,
+    #[prost(bool, optional, tag = "24")]
+    whitespace_as_suffix: Option<bool>,
+    #[prost(bool, optional, tag = "35")]
+    byte_fallback: Option<bool>,
+    #[prost(int32, optional, tag = "40")]
+    unk_id: Option<i32>,
+    #[prost(int32, optional, tag = "41")]
+    bos_id: Option<i32>,
+    #[prost(int32, optional, tag = "42")]
+    eos_id: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Normalizer {
+    #[prost(bytes = "vec", optional, tag = "2")]
+    charsmap: Option<Vec<u8>>,
+    #[prost(bool, optional, tag = "3")]
+    add_dummy_prefix: Option<bool>,
+    #[prost(bool, optional, tag = "4")]
+    remove_extra_whitespaces: Option<bool>,
+    #[prost(bool, optional, tag = "5")]
+    escape_whitespaces: Option<bool>,
+}
+
+/// Model types, by number, as far as they have names.
+const MODEL_TYPES: [&str; 5] = ["of type 0", "unigram", "BPE", "word", "character"];
+const UNIGRAM: i32 = 1;
+
+const CONVERT: &str = "train a unigram model, or translate with the software that made this one";
+
+/// Reads a model file.
+///
+/// # Errors
+/// Bytes that are no such file, or a model of a kind that is not known here, by name.
+pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, MarianError> {
+    let wrong = |found: String, expected: &str, remedy| MarianError::File {
+        path: path.to_owned(),
+        found,
+        expected: expected.to_owned(),
+        remedy,
+    };
+    let model = ModelProto::decode(bytes).map_err(|error| {
+        wrong(format!("bytes that do not decode ({error})"), "a SentencePiece model", "fetch the file anew")
+    })?;
+    let trainer = model.trainer.unwrap_or_default();
+    let model_type = trainer.model_type.unwrap_or(UNIGRAM);
+    if model_type != UNIGRAM {
+        let name = usize::try_from(model_type).ok().and_then(|at| MODEL_TYPES.get(at)).copied();
+        let found = format!("a {} model", name.unwrap_or("future"));
+        return Err(wrong(found, "a unigram model", CONVERT));
+    }
+    if trainer.whitespace_as_suffix.unwrap_or(false) {
+        return Err(wrong("treat_whitespace_as_suffix".to_owned(), "spaces in front of words", CONVERT));
+    }
+    let normalizer = model.normalizer.unwrap_or_default();
+    if !normalizer.escape_whitespaces.unwrap_or(true) {
+        return Err(wrong("escape_whitespaces = false".to_owned(), "spaces escaped as ▁", CONVERT));
+    }
+
+    let mut pieces = Vec::with_capacity(model.pieces.len());
+    let mut bytes = 0;
+    for Piece { piece, score, kind } in model.pieces {
+        let (piece, score) = (piece.unwrap_or_default(), score.unwrap_or_default());
+        match kind.unwrap_or(kind::NORMAL) {
+            kind::NORMAL => pieces.push((piece, score)),
+            kind::UNKNOWN | kind::CONTROL | kind::UNUSED => {}
+            kind::BYTE => bytes += 1,
+            kind::USER_DEFINED => {
+                let found = format!("the user-defined symbol {piece:?}");
+                return Err(wrong(found, "pieces that were learned", CONVERT));
+            }
+            other => {
+                let found = format!("the piece {piece:?} of kind {other}");
+                return Err(wrong(found, "a kind from 1 to 6", CONVERT));
+            }
+        }
+    }
+    let byte_fallback = trainer.byte_fallback.unwrap_or(false);
+    if byte_fallback && bytes != 256 {
+        return Err(wrong(format!("byte fallback with {bytes} byte pieces"), "256 of them", "fetch the file anew"));
+    }
+    let normalization = Normalization {
+        charsmap: normalizer.charsmap.unwrap_or_default(),
+        add_dummy_prefix: normalizer.add_dummy_prefix.unwrap_or(true),
+        remove_extra_whitespaces: normalizer.remove_extra_whitespaces.unwrap_or(true),
+    };
+    Ok(SentencePieces { pieces, byte_fallback, normalization })
+}
+
+/// Writes a model file that SentencePiece reads as the same model.
+pub fn write(model: &SentencePieces) -> Vec<u8> {
+    let special = [("<unk>", kind::UNKNOWN), ("<s>", kind::CONTROL), ("</s>", kind::CONTROL)];
+    let piece = |piece: String, score, kind| Piece { piece: Some(piece), score: Some(score), kind: Some(kind) };
+    let bytes = (0..=u8::MAX).filter(|_| model.byte_fallback).map(|byte| format!("<0x{byte:02X}>"));
+    let pieces: Vec<Piece> = special
+        .into_iter()
+        .map(|(label, kind)| piece(label.to_owned(), 0.0, kind))
+        .chain(bytes.map(|label| piece(label, 0.0, kind::BYTE)))
+        .chain(model.pieces.iter().map(|(label, score)| piece(label.clone(), *score, kind::NORMAL)))
+        .collect();
+    let trainer = Trainer {
+        model_type: Some(UNIGRAM),
+        vocab_size: i32::try_from(pieces.len()).ok(),
+        whitespace_as_suffix: None,
+        byte_fallback: Some(model.byte_fallback),
+        unk_id: Some(0),
+        bos_id: Some(1),
+        eos_id: Some(2),
+    };
+    let Normalization { charsmap, add_dummy_prefix, remove_extra_whitespaces } = model.normalization.clone();
+    let normalizer = Normalizer {
+        charsmap: Some(charsmap),
+        add_dummy_prefix: Some(add_dummy_prefix),
+        remove_extra_whitespaces: Some(remove_extra_whitespaces),
+        escape_whitespaces: Some(true),
+    };
+    ModelProto { pieces, trainer: Some(trainer), normalizer: Some(normalizer) }.encode_to_vec()
+}

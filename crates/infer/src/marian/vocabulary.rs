@@ -1,0 +1,167 @@
+//! The files between text and ids, in both directions.
+
+use std::fs;
+use std::path::Path;
+
+use model::{ConfigError, VocabularySizes};
+use serde_json::{Map, Value, json};
+use text::Tokenizer;
+
+use super::folder::NewFile;
+use super::{MarianError, config, files, sentencepiece};
+
+/// The tokenizers of a Marian folder: source, target.
+///
+/// # Errors
+/// A file that is missing, malformed, or does not fit the sizes that `config.json` tells.
+pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), MarianError> {
+    if folder.join(files::SOURCE_PIECES).is_file() {
+        return read_pieces(folder, sizes);
+    }
+    if !folder.join(files::TOKENIZER).is_file() {
+        return Err(MarianError::NotMarian { path: folder.to_owned(), missing: files::SOURCE_PIECES });
+    }
+    // As `export` writes them for vocabularies that SentencePiece cannot express.
+    let load = |name: &str| {
+        let path = folder.join(name);
+        let mut file = config::parse(&path, &bytes(&path)?)?;
+        file["post_processor"] = Value::Null;
+        Ok::<_, MarianError>(Tokenizer::from_json(&file.to_string(), &path)?)
+    };
+    let source = load(files::TOKENIZER)?;
+    let target =
+        if folder.join(files::TARGET_TOKENIZER).is_file() { load(files::TARGET_TOKENIZER)? } else { source.clone() };
+    for (tokenizer, name, key, size) in [
+        (&source, files::TOKENIZER, "vocab_size", sizes.source),
+        (&target, files::TARGET_TOKENIZER, "decoder_vocab_size", sizes.target),
+    ] {
+        fits(tokenizer.vocab_size(), size, key, &folder.join(name))?;
+    }
+    Ok((source, target))
+}
+
+fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), MarianError> {
+    let path = folder.join(files::TOKENIZER_CONFIG);
+    let settings = if path.is_file() { config::parse(&path, &bytes(&path)?)? } else { Value::Null };
+    let arguments = &settings["sp_model_kwargs"];
+    if arguments.as_object().is_some_and(|arguments| !arguments.is_empty()) {
+        let source = ConfigError::new(
+            "sp_model_kwargs",
+            arguments,
+            "nothing: text is cut in the most probable way",
+            "remove the key",
+        );
+        return Err(MarianError::Config { path, source });
+    }
+    let separate = settings["separate_vocabs"].as_bool().unwrap_or(false);
+    let source_labels = labels(&folder.join(files::VOCABULARY), "vocab_size", sizes.source)?;
+    let target_labels = if separate {
+        labels(&folder.join(files::TARGET_VOCABULARY), "decoder_vocab_size", sizes.target)?
+    } else {
+        fits(source_labels.len(), sizes.target, "decoder_vocab_size", &folder.join(files::VOCABULARY))?;
+        source_labels.clone()
+    };
+    let side = |name: &str, labels: &[String]| {
+        let path = folder.join(name);
+        let pieces = sentencepiece::read(&bytes(&path)?, &path)?;
+        Ok::<_, MarianError>(Tokenizer::from_sentencepiece(&pieces, labels, &path)?)
+    };
+    Ok((side(files::SOURCE_PIECES, &source_labels)?, side(files::TARGET_PIECES, &target_labels)?))
+}
+
+/// The labels of `vocab.json` in the order of their ids.
+fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, MarianError> {
+    let wrong = |found: String| MarianError::File {
+        path: path.to_owned(),
+        found,
+        expected: "an object that gives each label an id, from 0 up without gaps".to_owned(),
+        remedy: "fetch the file anew",
+    };
+    let value = config::parse(path, &bytes(path)?)?;
+    let object = value.as_object().ok_or_else(|| wrong("no object".to_owned()))?;
+    fits(object.len(), size, key, path)?;
+    let mut labels = vec![None; object.len()];
+    for (label, id) in object {
+        let place = id.as_u64().and_then(|id| labels.get_mut(usize::try_from(id).ok()?));
+        match place {
+            Some(place @ None) => *place = Some(label.clone()),
+            Some(Some(other)) => return Err(wrong(format!("the id {id} for {other:?} and {label:?}"))),
+            None => return Err(wrong(format!("the id {id} for {label:?}, of {} entries", object.len()))),
+        }
+    }
+    // As many entries as places, and no place twice: none is empty.
+    Ok(labels.into_iter().flatten().collect())
+}
+
+fn fits(found: usize, expected: usize, key: &str, path: &Path) -> Result<(), MarianError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(MarianError::File {
+        path: path.to_owned(),
+        found: format!("{found} entries"),
+        expected: format!("{key} = {expected} of config.json"),
+        remedy: "fetch the files of one model",
+    })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, MarianError> {
+    fs::read(path).map_err(|source| MarianError::Read { path: path.to_owned(), source })
+}
+
+/// The files of a Marian folder for two tokenizers.
+///
+/// Two models of SentencePiece become `.spm` files with a `MarianTokenizer`. Other vocabularies, which that cannot
+/// express, become a `tokenizer.json`; two different ones, of which no tokenizer of transformers knows, two of them.
+pub fn write(source: &Tokenizer, target: &Tokenizer, max_length: usize) -> Vec<NewFile> {
+    let mut written = vec![(files::VOCABULARY, pretty(&ids(source)))];
+    let separate = source.labels() != target.labels();
+    if separate {
+        written.push((files::TARGET_VOCABULARY, pretty(&ids(target))));
+    }
+    let mut settings = json!({
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "model_max_length": max_length,
+        "clean_up_tokenization_spaces": false,
+    });
+    if let (Some(source), Some(target)) = (source.sentencepiece(), target.sentencepiece()) {
+        settings["tokenizer_class"] = json!("MarianTokenizer");
+        settings["separate_vocabs"] = json!(separate);
+        written.push((files::SOURCE_PIECES, sentencepiece::write(source)));
+        written.push((files::TARGET_PIECES, sentencepiece::write(target)));
+    } else {
+        settings["tokenizer_class"] = json!("PreTrainedTokenizerFast");
+        written.push((files::TOKENIZER, fast(source)));
+        if source.to_json() != target.to_json() {
+            written.push((files::TARGET_TOKENIZER, fast(target)));
+        }
+    }
+    written.push((files::TOKENIZER_CONFIG, pretty(&settings)));
+    written
+}
+
+fn ids(tokenizer: &Tokenizer) -> Value {
+    let entries = tokenizer.labels().iter().enumerate().map(|(id, label)| (label.clone(), json!(id)));
+    Value::Object(entries.collect::<Map<_, _>>())
+}
+
+/// The tokenizer's file, with `</s>` put after each text.
+fn fast(tokenizer: &Tokenizer) -> Vec<u8> {
+    let mut file: Value = serde_json::from_str(&tokenizer.to_json()).unwrap_or_default();
+    let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
+    let end = json!({"SpecialToken": {"id": "</s>", "type_id": 0}});
+    file["post_processor"] = json!({
+        "type": "TemplateProcessing",
+        "single": [sequence("A"), end],
+        "pair": [sequence("A"), sequence("B"), end],
+        "special_tokens": {"</s>": {"id": "</s>", "ids": [0], "tokens": ["</s>"]}},
+    });
+    pretty(&file)
+}
+
+/// JSON as text that ends with a line feed.
+pub fn pretty(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}

@@ -1,0 +1,210 @@
+//! A run folder as a Marian folder, and back: the same answers.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use infer::{DecodingConfig, TrainedModel};
+use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::random::{self, Stream};
+use model::{Batch, ModelConfig, Pass, Transformer, VocabularySizes, weights};
+use temp_dir::TempDir;
+use text::{Tokenizer, TokenizerConfig, TokenizerKind};
+
+use crate::folder::{Copy, Expected, NAMES, answers, device, infer, json};
+
+/// A model with random weights, biases and norms included.
+fn model(change: impl FnOnce(&mut ModelConfig)) -> TrainedModel {
+    let words: Vec<String> = (0..20).map(|word| format!("w{word}")).collect();
+    let tokenizer = Arc::new(Tokenizer::from_words(&words));
+    let mut config = ModelConfig {
+        d_model: 16,
+        n_heads: 2,
+        d_ff: 24,
+        encoder_layers: 1,
+        decoder_layers: 2,
+        max_length: 24,
+        ..ModelConfig::default()
+    };
+    change(&mut config);
+    let sizes = VocabularySizes::joint(tokenizer.vocab_size());
+    let model = Transformer::new(&config, sizes, 3, &device()).unwrap();
+    let mut drawn = 0;
+    let model = weights::replace(model, |_, shape| {
+        drawn += 1;
+        let mut stream = Stream::new(random::key(&[drawn]));
+        (0..shape.iter().product()).map(|_| (stream.below(2001) as f32 - 1000.0) / 1500.0).collect()
+    });
+    TrainedModel {
+        model,
+        config,
+        decoding: DecodingConfig::default(),
+        source_tokenizer: tokenizer.clone(),
+        target_tokenizer: tokenizer,
+        sizes,
+        device: device(),
+    }
+}
+
+fn logits(trained: &TrainedModel) -> Vec<f32> {
+    let batch = Batch::new(&[(&[2, 7, 9, 3, 0], &[4, 4, 8, 0])], trained.sizes, &trained.device);
+    trained.model.forward(&batch, &mut Pass::inference()).into_data().iter::<f32>().collect()
+}
+
+fn round_trip(trained: &TrainedModel) -> TrainedModel {
+    let folder = TempDir::new().unwrap();
+    let (marian, run) = (folder.child("deep/marian"), folder.child("run"));
+    infer::marian::export(trained, Path::new("runs/x"), &marian).unwrap();
+    infer::marian::import(&marian, &run, &device()).unwrap();
+    TrainedModel::open(&run, &device()).unwrap()
+}
+
+/// Whatever Marian can express comes back as the same function, though its columns stand in another order.
+#[test]
+fn logits_survive_the_way_there_and_back() {
+    let changes: [fn(&mut ModelConfig); 8] = [
+        |_| {},
+        |config| config.positions = PositionKind::SinusoidalHalves,
+        |config| config.tie = Tie::Two,
+        |config| config.tie = Tie::None,
+        |config| config.output_bias = true,
+        |config| config.bias = false,
+        |config| config.activation = Activation::Gelu,
+        |config| config.activation = Activation::Silu,
+    ];
+    for (case, change) in changes.into_iter().enumerate() {
+        let before = model(change);
+        let after = round_trip(&before);
+        assert_eq!(after.config.positions, PositionKind::SinusoidalHalves);
+        let furthest = logits(&before).iter().zip(logits(&after)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(furthest < 1e-5, "case {case}: {furthest}");
+    }
+}
+
+/// A folder that was imported goes back to SentencePiece models that give the same run.
+#[test]
+fn what_was_imported_is_exported_as_it_was() {
+    for name in NAMES {
+        let copy = Copy::of(name);
+        let mut before = copy.imported("run");
+        let mut after = round_trip(&before);
+        assert_eq!(before.source_tokenizer.to_json(), after.source_tokenizer.to_json(), "{name}");
+        assert_eq!(before.target_tokenizer.to_json(), after.target_tokenizer.to_json(), "{name}");
+        assert_eq!(weights::collect(&before.model), weights::collect(&after.model), "{name}");
+        assert_eq!((&before.config, &before.decoding), (&after.config, &after.decoding), "{name}");
+        let texts = Expected::of(name).answers(1).0;
+        assert_eq!(answers(&mut before, &texts, 1), answers(&mut after, &texts, 1), "{name}");
+    }
+}
+
+/// Vocabularies trained here come back as they were, joint or not.
+#[test]
+fn our_own_vocabularies_survive() {
+    let lines = ["the cat sat on the mat, quickly", "the dog found a big brown box", "my father gave her the vase"];
+    let target =
+        ["die Katze saß schnell auf der Matte", "der Hund fand eine große Kiste", "mein Vater gab ihr die Vase"];
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let config = TokenizerConfig { kind, vocab_size: 286, ..TokenizerConfig::default() };
+        let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
+        for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
+            let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
+            let mut before = model(|config| config.tie = Tie::Two);
+            before.model = Transformer::new(&before.config, sizes, 1, &device()).unwrap();
+            (before.sizes, before.source_tokenizer, before.target_tokenizer) = (sizes, source, target);
+            let after = round_trip(&before);
+            assert_eq!(after.source_tokenizer.to_json(), before.source_tokenizer.to_json());
+            assert_eq!(after.target_tokenizer.to_json(), before.target_tokenizer.to_json());
+        }
+    }
+}
+
+/// The files say what transformers needs to know.
+#[test]
+fn the_files_are_those_of_a_marian_folder() {
+    let folder = TempDir::new().unwrap();
+    let mut trained = model(|_| {});
+    trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
+    infer::marian::export(&trained, Path::new("runs/x"), &folder.child("out")).unwrap();
+    let read = |name: &str| json(&folder.child("out").join(name));
+    let config = read("config.json");
+    assert_eq!((&config["model_type"], &config["d_model"]), (&"marian".into(), &16.into()));
+    assert_eq!((&config["pad_token_id"], &config["decoder_start_token_id"]), (&22.into(), &22.into()));
+    let generation = read("generation_config.json");
+    assert_eq!((&generation["num_beams"], &generation["max_length"]), (&4.into(), &21.into()));
+    assert_eq!(generation["bad_words_ids"], serde_json::json!([[22]]));
+    assert_eq!((&read("vocab.json")["</s>"], &read("vocab.json")["<pad>"]), (&0.into(), &22.into()));
+    assert_eq!(read("tokenizer.json")["post_processor"]["special_tokens"]["</s>"]["ids"][0], 0);
+    assert_eq!(read("tokenizer_config.json")["eos_token"], "</s>");
+    let names: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names, ["out"]);
+}
+
+#[test]
+fn what_marian_lacks_is_refused_by_name() {
+    let folder = TempDir::new().unwrap();
+    let refused = |trained: &TrainedModel| {
+        let output = folder.child("out");
+        let error = infer::marian::export(trained, Path::new("runs/x"), &output).unwrap_err().to_string();
+        assert!(!output.exists());
+        error
+    };
+    type Case = (fn(&mut ModelConfig), &'static str);
+    let cases: [Case; 4] = [
+        (
+            |config| config.norm = NormOrder::Pre,
+            "model.norm = \"pre\": expected model.norm = \"post\": Marian has nothing else; train with model.norm = \"post\" to export",
+        ),
+        (|config| config.norm_kind = NormKind::Rms, "model.norm_kind = \"rms\": expected model.norm_kind = \"layer\""),
+        (
+            |config| config.positions = PositionKind::Learned,
+            "model.positions = \"learned\": expected model.positions = \"sinusoidal\"",
+        ),
+        (
+            |config| config.activation = Activation::Swiglu,
+            "model.activation = \"swiglu\": expected model.activation = \"relu\"",
+        ),
+    ];
+    for (change, message) in cases {
+        let error = refused(&model(change));
+        assert!(error.starts_with("runs/x/config.toml: ") && error.contains(message), "{error}");
+    }
+    let mut trained = model(|config| config.tie = Tie::Two);
+    trained.sizes.source = 30;
+    assert!(refused(&trained).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
+    let mut trained = model(|_| {});
+    trained.decoding = DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..trained.decoding };
+    assert!(refused(&trained).contains("decoding.length_penalty.form = \"wu\": expected \"power\""));
+}
+
+#[test]
+fn a_place_that_is_taken_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let trained = model(|_| {});
+    let export = |name: &str| infer::marian::export(&trained, Path::new("runs/x"), &folder.child(name));
+    fs::create_dir(folder.child("empty")).unwrap();
+    export("empty").unwrap();
+    fs::create_dir(folder.child("full")).unwrap();
+    fs::write(folder.child("full/mine"), "").unwrap();
+    let error = export("full").unwrap_err().to_string();
+    assert!(error.contains("full: found something there, expected nothing or an empty folder"), "{error}");
+    fs::write(folder.child("file"), "").unwrap();
+    assert!(export("file").is_err());
+    assert_eq!(fs::read_dir(folder.child("full")).unwrap().count(), 1);
+}
+
+/// The command, on a folder that was imported by the command.
+#[test]
+fn the_commands_do_it() {
+    let copy = Copy::of("gelu-bytes");
+    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
+    let ran = infer(&["import", &marian, "--output", &run, "--quiet"]);
+    assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
+    let ran = infer(&["export", "--model", &run, "--format", "marian", &out, "--beam", "2"]);
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(String::from_utf8(ran.stderr).unwrap().ends_with(&format!("written: {out}\n")));
+    assert_eq!(json(&copy.path("out").join("generation_config.json"))["num_beams"], 2);
+    let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
+}

@@ -1,0 +1,7 @@
+//! Marian folders, held against what transformers and SentencePiece make of the same files
+//! (`scripts/marian-fixtures.py`).
+
+mod export;
+mod folder;
+mod import;
+mod refusals;

@@ -1,0 +1,201 @@
+//! What an import does not do, it refuses by name.
+
+use std::fs;
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde_json::{Value, json};
+
+use crate::folder::{Copy, fixture};
+
+/// The message after changing a key of a JSON file.
+fn after(file: &str, key: &str, value: Value) -> String {
+    let copy = Copy::of("swish");
+    copy.edit(file, |contents| contents[key] = value);
+    copy.refusal()
+}
+
+#[test]
+fn networks_of_another_kind() {
+    for (key, value, message) in [
+        ("model_type", json!("bart"), "model_type = \"bart\": expected \"marian\""),
+        ("normalize_before", json!(true), "normalize_before = true: expected false"),
+        ("normalize_embedding", json!(true), "normalize_embedding = true: expected false"),
+        ("static_position_embeddings", json!(false), "static_position_embeddings = false: expected true"),
+        ("scale_embedding", json!(false), "scale_embedding = false: expected true"),
+        ("scale_embedding", Value::Null, "scale_embedding = nothing: expected true"),
+        (
+            "activation_function",
+            json!("gelu_new"),
+            "activation_function = gelu_new: expected one of relu, gelu, swish, silu",
+        ),
+        ("decoder_attention_heads", json!(2), "decoder_attention_heads = 2: expected encoder_attention_heads = 4"),
+        ("decoder_ffn_dim", json!(7), "decoder_ffn_dim = 7: expected encoder_ffn_dim = 24"),
+        ("quantization_config", json!({"bits": 8}), "quantization_config = {\"bits\":8}: expected nothing"),
+        ("eos_token_id", json!(2), "eos_token_id = 2: expected 0"),
+        ("pad_token_id", json!(5), "pad_token_id = 5: expected "),
+        ("tie_word_embeddings", json!(false), "tie_word_embeddings = false: expected true, as embeddings are shared"),
+        ("d_model", json!("wide"), "d_model = \"wide\": expected a number"),
+        ("encoder_attention_heads", json!(3), "decoder_attention_heads = 4: expected encoder_attention_heads = 3"),
+        ("dropout", json!(2.0), "model.dropout = 2: expected a rate"),
+    ] {
+        let error = after("config.json", key, value);
+        assert!(error.starts_with("config.json: ") && error.contains(message), "{key}: {error}");
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_used() {
+    let error = after("generation_config.json", "length_penalty", json!(-1.0));
+    assert!(
+        error.starts_with("generation_config.json: length_penalty = -1: expected a number of at least 0"),
+        "{error}"
+    );
+    let error = after("tokenizer_config.json", "sp_model_kwargs", json!({"enable_sampling": true}));
+    assert!(error.starts_with("tokenizer_config.json: sp_model_kwargs = "), "{error}");
+}
+
+#[test]
+fn files_that_are_missing() {
+    for (file, message) in [
+        ("config.json", "is not a Hugging Face Marian folder: config.json is missing"),
+        ("model.safetensors", "is not a Hugging Face Marian folder: model.safetensors is missing"),
+        ("source.spm", "is not a Hugging Face Marian folder: source.spm is missing"),
+        ("target.spm", "cannot read target.spm"),
+        ("vocab.json", "cannot read vocab.json"),
+    ] {
+        let copy = Copy::of("swish");
+        copy.remove(file);
+        let error = copy.refusal();
+        assert!(error.contains(message), "{file}: {error}");
+    }
+}
+
+#[test]
+fn vocabularies_that_do_not_fit() {
+    let with = |change: fn(&mut Value)| {
+        let copy = Copy::of("swish");
+        copy.edit("vocab.json", change);
+        copy.refusal()
+    };
+    let error = with(|labels| labels["more"] = json!(9999));
+    assert!(error.starts_with("vocab.json: found ") && error.contains("entries, expected vocab_size = "), "{error}");
+    let error = with(|labels| labels["<unk>"] = json!(0));
+    assert!(error.contains("found the id 0 for "), "{error}");
+    let error = with(|labels| labels["<unk>"] = json!(99999));
+    assert!(error.contains("found the id 99999 for \"<unk>\""), "{error}");
+    let error = with(|labels| (labels["<unk>"], labels["</s>"]) = (json!(0), json!(1)));
+    assert!(error.contains("expected \"</s>\""), "{error}");
+    let copy = Copy::of("swish");
+    copy.write("vocab.json", "[");
+    assert!(copy.refusal().starts_with("vocab.json: malformed JSON"));
+}
+
+#[test]
+fn sentencepiece_models_of_another_kind() {
+    for (file, message) in [
+        ("bpe", "source.spm: found a BPE model, expected a unigram model"),
+        ("suffix", "source.spm: found treat_whitespace_as_suffix, expected spaces in front of words"),
+        ("symbols", "source.spm: found the user-defined symbol \"@@\", expected pieces that were learned"),
+    ] {
+        let copy = Copy::of("swish");
+        copy.write("source.spm", fs::read(fixture("refused").join(format!("{file}.spm"))).unwrap());
+        let error = copy.refusal();
+        assert!(error.starts_with(message), "{error}");
+    }
+    let copy = Copy::of("swish");
+    copy.write("source.spm", b"no model");
+    assert!(copy.refusal().starts_with("source.spm: found bytes that do not decode"));
+    copy.write("source.spm", b"");
+    assert!(copy.refusal().contains("found no pieces"));
+}
+
+/// A tensor's name, shape and bytes.
+type Tensor = (String, Vec<usize>, Vec<u8>);
+
+/// The message after changing the tensors of the safetensors file.
+fn with_tensors(change: impl Fn(&mut Vec<Tensor>)) -> String {
+    let copy = Copy::of("swish");
+    let bytes = fs::read(copy.marian().join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors: Vec<Tensor> =
+        file.iter().map(|(name, view)| (name.to_owned(), view.shape().to_vec(), view.data().to_vec())).collect();
+    change(&mut tensors);
+    let views = tensors
+        .iter()
+        .map(|(name, shape, data)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+    copy.write("model.safetensors", safetensors::serialize(views, None).unwrap());
+    copy.refusal()
+}
+
+fn zeros(name: &str, shape: &[usize]) -> Tensor {
+    (name.to_owned(), shape.to_vec(), vec![0; 4 * shape.iter().product::<usize>()])
+}
+
+#[test]
+fn weights_that_do_not_fit() {
+    let bias = "model.encoder.layers.1.fc1.bias";
+    let gone = with_tensors(|tensors| tensors.retain(|(name, ..)| name != bias));
+    let message =
+        "model.safetensors: tensor `model.encoder.layers.1.fc1.bias`: found nothing, expected a tensor of shape [24]";
+    assert!(gone.starts_with(message), "{gone}");
+
+    let reshaped = with_tensors(|tensors| {
+        let matrix = tensors.iter_mut().find(|(name, ..)| name.ends_with("decoder.layers.0.fc2.weight"));
+        matrix.unwrap().1.reverse();
+    });
+    assert!(reshaped.contains("fc2.weight`: found shape [24, 16], expected [16, 24]"), "{reshaped}");
+
+    let more = with_tensors(|tensors| tensors.push(zeros("model.encoder.layer_norm.weight", &[16])));
+    let message = "tensor `model.encoder.layer_norm.weight`: found it, expected only the tensors of a Marian model";
+    assert!(more.contains(message), "{more}");
+
+    let positions = "model.encoder.embed_positions.weight";
+    let other = with_tensors(|tensors| tensors.push(zeros(positions, &[64, 16])));
+    assert!(other.contains("embed_positions.weight`: found numbers up to 1 away from Marian's sinusoids"), "{other}");
+    let fewer = with_tensors(|tensors| tensors.push(zeros(positions, &[32, 16])));
+    assert!(fewer.contains("embed_positions.weight`: found shape [32, 16], expected [64, 16]"), "{fewer}");
+
+    let untied = with_tensors(|tensors| {
+        let rows = tensors.iter().find(|(name, ..)| name == "model.shared.weight").unwrap().1[0];
+        tensors.push(zeros("lm_head.weight", &[rows, 16]));
+    });
+    let message = "tensor `lm_head.weight`: found other values, expected a copy of `model.shared.weight`";
+    assert!(untied.contains(message), "{untied}");
+}
+
+#[test]
+fn quantised_weights() {
+    let copy = Copy::of("swish");
+    let view = TensorView::new(Dtype::I8, vec![2], &[1, 2]).unwrap();
+    copy.write("model.safetensors", safetensors::serialize([("model.shared.weight", view)], None).unwrap());
+    let error = copy.refusal();
+    let message = "tensor `model.shared.weight`: found I8, expected float32, float16 or bfloat16 numbers";
+    assert!(error.contains(message), "{error}");
+}
+
+#[test]
+fn pytorch_files_that_are_damaged_or_no_dictionary_of_tensors() {
+    let copy = Copy::of("swish");
+    copy.remove("model.safetensors");
+    let with = |bytes: &[u8]| {
+        copy.write("pytorch_model.bin", bytes);
+        copy.refusal()
+    };
+    let bytes = |form: &str| fs::read(fixture("swish").join(format!("{form}.bin"))).unwrap();
+    let (zip, pickles) = (bytes("bin"), bytes("legacy"));
+    assert!(with(&zip[..zip.len() - 100]).contains("found a zip archive that is cut short or damaged"));
+    assert!(with(&pickles[..pickles.len() - 5]).contains("found a file that breaks off, expected all storages"));
+    assert!(with(b"<html>").contains("found neither a zip archive nor PyTorch's series of pickles"));
+    // Damage anywhere is an error or other numbers, never a panic.
+    for at in (0..zip.len()).step_by(997) {
+        for mut damaged in [zip.clone(), pickles.clone()] {
+            let at = at.min(damaged.len() - 1);
+            damaged[at] ^= 0x55;
+            copy.write("pytorch_model.bin", &damaged);
+            let run = copy.path("damaged.run");
+            drop(infer::marian::import(&copy.marian(), &run, &crate::folder::device()));
+            drop(fs::remove_dir_all(run));
+        }
+    }
+}

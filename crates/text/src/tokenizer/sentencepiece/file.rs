@@ -1,0 +1,122 @@
+//! SentencePiece tokenizers as files in the `tokenizers` format.
+//!
+//! The vocabulary holds every label of an id. One that is not a piece of this side's model gets a space in front, which
+//! normalised text never holds, so that it is never found; decoding takes the space away again. Pieces without an id
+//! stand under a key of their own, which other programs pass over.
+
+use std::collections::{HashMap, HashSet};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{Normalization, SentencePiece, SentencePieces};
+use crate::tokenizer::{SPECIAL_TOKENS, UNKNOWN_ID, byte_label, file, pipeline};
+
+/// In front of a label that is never found in text.
+pub(in crate::tokenizer) const NEVER_FOUND: char = ' ';
+
+/// Key, inside the file's model, of the pieces without an id.
+pub(in crate::tokenizer) const WITHOUT_ID: &str = "pieces_without_id";
+
+/// The file of a model and a vocabulary whose `labels` stand in the order of their ids.
+pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) -> Value {
+    let scores: HashMap<&str, f32> = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score)).collect();
+    let last = labels.len().saturating_sub(1);
+    let entry = |(id, label): (usize, &String)| match scores.get(label.as_str()) {
+        _ if is_special(id, last) || is_byte(model.byte_fallback, label) => json!([label, 0.0]),
+        Some(score) => json!([label, score]),
+        None => json!([format!("{NEVER_FOUND}{label}"), 0.0]),
+    };
+    let vocabulary: Vec<Value> = labels.iter().enumerate().map(entry).collect();
+    let known: HashSet<&str> = labels.iter().map(String::as_str).collect();
+    let without_id: Vec<Value> = model
+        .pieces
+        .iter()
+        .filter(|(piece, _)| !known.contains(piece.as_str()))
+        .map(|(piece, score)| json!([piece, score]))
+        .collect();
+    let mut part = json!({
+        "type": "Unigram",
+        "unk_id": UNKNOWN_ID,
+        "vocab": vocabulary,
+        "byte_fallback": model.byte_fallback,
+    });
+    if !without_id.is_empty() {
+        part[WITHOUT_ID] = Value::Array(without_id);
+    }
+    file::assemble(pipeline::Pipeline::sentencepiece(&model.normalization, model.byte_fallback), part, last)
+}
+
+/// The model inside a file, if its pipeline is that of a SentencePiece model; `labels` are those of the file. Else
+/// (found, expected), should its parts not fit together.
+pub(in crate::tokenizer) fn recognise(
+    file: &Value,
+    labels: &[String],
+) -> Result<Option<SentencePiece>, (String, &'static str)> {
+    let model = &file["model"];
+    let byte_fallback = model["byte_fallback"].as_bool().unwrap_or(false);
+    let Some(normalization) = normalization(&file["normalizer"]) else { return Ok(None) };
+    let pipeline = pipeline::Pipeline::sentencepiece(&normalization, byte_fallback);
+    let same = pipeline.normalizer == file["normalizer"]
+        && pipeline.pre_tokenizer == file["pre_tokenizer"]
+        && pipeline.decoder == file["decoder"];
+    if model["type"] != "Unigram" || !same {
+        return Ok(None);
+    }
+
+    let malformed = |what: &Value| (format!("the piece {what}"), "a piece and its score");
+    let read = |entry: &Value| match (entry[0].as_str(), entry[1].as_f64()) {
+        (Some(piece), Some(score)) => Ok((piece.to_owned(), score as f32)),
+        _ => Err(malformed(entry)),
+    };
+    let listed = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let last = labels.len().saturating_sub(1);
+    let mut pieces = Vec::new();
+    for (id, entry) in listed(&model["vocab"]).iter().enumerate() {
+        let (piece, score) = read(entry)?;
+        let found = !is_special(id, last) && !is_byte(byte_fallback, &piece) && !piece.starts_with(NEVER_FOUND);
+        pieces.extend(found.then_some((piece, score)));
+    }
+    for entry in listed(&model[WITHOUT_ID]) {
+        pieces.push(read(&entry)?);
+    }
+    let plain: Vec<String> = labels.iter().map(|label| plain(label).to_owned()).collect();
+    SentencePiece::new(SentencePieces { pieces, byte_fallback, normalization }, &plain)
+        .map(Some)
+        .map_err(|found| (found, "a unigram model of SentencePiece"))
+}
+
+/// A label without the sign that it is never found in text.
+pub(in crate::tokenizer) fn plain(label: &str) -> &str {
+    label.strip_prefix(NEVER_FOUND).unwrap_or(label)
+}
+
+/// A table of replacements as it stands in a file.
+pub(in crate::tokenizer) fn to_base64(charsmap: &[u8]) -> String {
+    STANDARD.encode(charsmap)
+}
+
+/// What the steps of a normalizer amount to, if they can be those of a SentencePiece model.
+fn normalization(normalizer: &Value) -> Option<Normalization> {
+    let mut normalization = Normalization::default();
+    for step in normalizer["normalizers"].as_array()? {
+        match step["type"].as_str()? {
+            "Precompiled" => normalization.charsmap = STANDARD.decode(step["precompiled_charsmap"].as_str()?).ok()?,
+            "Strip" => normalization.remove_extra_whitespaces = true,
+            "Prepend" => normalization.add_dummy_prefix = true,
+            "Replace" => {}
+            _ => return None,
+        }
+    }
+    Some(normalization)
+}
+
+/// Whether an id is one of the special tokens', the last being `<pad>`.
+fn is_special(id: usize, last: usize) -> bool {
+    id < SPECIAL_TOKENS - 1 || id == last
+}
+
+fn is_byte(byte_fallback: bool, label: &str) -> bool {
+    byte_fallback && label.len() == 6 && label.starts_with("<0x") && (0..=u8::MAX).any(|byte| byte_label(byte) == label)
+}

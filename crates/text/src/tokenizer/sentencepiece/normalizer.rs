@@ -1,0 +1,83 @@
+//! How SentencePiece prepares a text, step by step as it does.
+
+use super::Normalization;
+use super::charsmap::Charsmap;
+use crate::tokenizer::SPACE_MARK;
+
+#[derive(Clone, Debug)]
+pub(super) struct Normalizer {
+    charsmap: Option<Charsmap>,
+    add_dummy_prefix: bool,
+    remove_extra_whitespaces: bool,
+}
+
+impl Normalizer {
+    /// Reads the table of replacements; else what is wrong with it.
+    pub fn new(from: &Normalization) -> Result<Self, String> {
+        let charsmap = (!from.charsmap.is_empty()).then(|| Charsmap::new(&from.charsmap)).transpose()?;
+        let Normalization { add_dummy_prefix, remove_extra_whitespaces, .. } = *from;
+        Ok(Self { charsmap, add_dummy_prefix, remove_extra_whitespaces })
+    }
+
+    /// The text that is cut into pieces, `▁` for spaces.
+    pub fn normalize(&self, text: &str) -> String {
+        let mut rest = text;
+        if self.remove_extra_whitespaces {
+            while let Some((" ", length)) = self.next(rest) {
+                rest = &rest[length..];
+            }
+        }
+        let mut normalized = String::with_capacity(text.len() + SPACE_MARK.len_utf8());
+        if self.add_dummy_prefix && !rest.is_empty() {
+            normalized.push(SPACE_MARK);
+        }
+        let mut after_space = self.remove_extra_whitespaces;
+        while let Some((mut next, length)) = self.next(rest) {
+            rest = &rest[length..];
+            if after_space {
+                next = next.trim_start_matches(' ');
+            }
+            normalized.extend(next.chars().map(|character| if character == ' ' { SPACE_MARK } else { character }));
+            if self.remove_extra_whitespaces && !next.is_empty() {
+                after_space = next.ends_with(' ');
+            }
+        }
+        if self.remove_extra_whitespaces {
+            normalized.truncate(normalized.trim_end_matches(SPACE_MARK).len());
+        }
+        normalized
+    }
+
+    /// What the beginning of `text` becomes, and how many bytes that beginning has; nothing at the end.
+    fn next<'a>(&'a self, text: &'a str) -> Option<(&'a str, usize)> {
+        let length = text.chars().next()?.len_utf8();
+        let replaced = self.charsmap.as_ref().and_then(|charsmap| charsmap.longest(text));
+        Some(replaced.unwrap_or((&text[..length], length)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn normalizer(add_dummy_prefix: bool, remove_extra_whitespaces: bool) -> Normalizer {
+        let charsmap = super::super::charsmap::tests::table();
+        Normalizer::new(&Normalization { charsmap, add_dummy_prefix, remove_extra_whitespaces }).unwrap()
+    }
+
+    #[test]
+    fn spaces_go_and_marks_come_as_asked() {
+        let text = " \t x  \ty ▁ ";
+        assert_eq!(normalizer(true, true).normalize(text), "▁x▁y");
+        assert_eq!(normalizer(false, true).normalize(text), "x▁y");
+        assert_eq!(normalizer(true, false).normalize(text), "▁▁▁▁x▁▁▁y▁▁▁");
+        assert_eq!(normalizer(true, true).normalize(" \t "), "");
+        assert_eq!(normalizer(true, true).normalize(""), "");
+    }
+
+    #[test]
+    fn a_replacement_of_nothing_does_not_end_a_run_of_spaces() {
+        assert_eq!(normalizer(false, true).normalize("x ab  x"), "x▁x");
+        assert_eq!(normalizer(false, true).normalize("aab"), "b");
+    }
+}

@@ -1,0 +1,146 @@
+//! The most probable way to cut a text into pieces (Viterbi), in single precision as SentencePiece computes it: where
+//! two ways are nearly as good, rounding decides.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::tokenizer::UNKNOWN_ID;
+
+/// How much less probable than the rarest piece a character is that no piece covers.
+const UNKNOWN_PENALTY: f32 = 10.0;
+
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    /// Score and id of each piece.
+    pieces: HashMap<Box<str>, (f32, u32)>,
+    /// Characters of the longest piece.
+    longest: usize,
+    unknown_score: f32,
+    /// Ids of labels that are no pieces.
+    others: HashMap<Box<str>, u32>,
+    /// Id of each byte, where characters that no piece covers become bytes.
+    bytes: Option<Vec<u32>>,
+}
+
+/// The best way to cut the text up to some place: its last piece starts at `start` and has the id, if a piece has.
+#[derive(Clone, Copy)]
+struct Best {
+    start: usize,
+    score: f32,
+    id: Option<u32>,
+}
+
+impl Search {
+    /// `pieces` are (piece, score, id), `others` labels that are no pieces; else what is wrong with the pieces.
+    pub fn new<'a>(
+        pieces: impl Iterator<Item = (&'a str, f32, u32)>,
+        others: impl Iterator<Item = (&'a str, u32)>,
+        bytes: Option<Vec<u32>>,
+    ) -> Result<Self, String> {
+        let (mut table, mut longest, mut lowest) = (HashMap::new(), 0, f32::INFINITY);
+        for (piece, score, id) in pieces {
+            if piece.is_empty() || !score.is_finite() {
+                return Err(format!("the piece {piece:?} of score {score}"));
+            }
+            if table.insert(Box::from(piece), (score, id)).is_some() {
+                return Err(format!("the piece {piece:?} twice"));
+            }
+            longest = longest.max(piece.chars().count());
+            lowest = lowest.min(score);
+        }
+        if table.is_empty() {
+            return Err("no pieces".to_owned());
+        }
+        let others = others.map(|(label, id)| (Box::from(label), id)).collect();
+        Ok(Self { pieces: table, longest, unknown_score: lowest - UNKNOWN_PENALTY, others, bytes })
+    }
+
+    /// Appends the ids of `text`. Neighbouring characters that no piece covers are one token: the label that reads so, if
+    /// there is one (of the other language, then), else `<unk>`.
+    pub fn segment(&self, text: &str, ids: &mut Vec<u32>) {
+        let mut best: Vec<Option<Best>> = vec![None; text.len() + 1];
+        let improve = |best: &mut Vec<Option<Best>>, end: usize, candidate: Best| {
+            if best[end].is_none_or(|known| candidate.score > known.score) {
+                best[end] = Some(candidate);
+            }
+        };
+        for (start, first) in text.char_indices() {
+            let so_far = if start == 0 { 0.0 } else { best[start].map_or(f32::NEG_INFINITY, |best| best.score) };
+            let after_first = start + first.len_utf8();
+            let mut covered = false;
+            for (at, last) in text[start..].char_indices().take(self.longest) {
+                let end = start + at + last.len_utf8();
+                if let Some(&(score, id)) = self.pieces.get(&text[start..end]) {
+                    improve(&mut best, end, Best { start, score: score + so_far, id: Some(id) });
+                    covered |= end == after_first;
+                }
+            }
+            if !covered {
+                improve(&mut best, after_first, Best { start, score: self.unknown_score + so_far, id: None });
+            }
+        }
+
+        // From the end back to the start.
+        let mut cut: Vec<(Option<u32>, Range<usize>)> = Vec::new();
+        let mut end = text.len();
+        while let Some(last) = best[end].filter(|_| end > 0) {
+            match cut.last_mut() {
+                Some((None, after)) if last.id.is_none() => after.start = last.start,
+                _ => cut.push((last.id, last.start..end)),
+            }
+            end = last.start;
+        }
+        for (id, place) in cut.into_iter().rev() {
+            let uncovered = &text[place];
+            match (id, &self.bytes) {
+                (Some(id), _) => ids.push(id),
+                (None, Some(bytes)) => ids.extend(uncovered.bytes().map(|byte| bytes[usize::from(byte)])),
+                (None, None) => ids.push(self.others.get(uncovered).copied().unwrap_or(UNKNOWN_ID)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(search: &Search, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        search.segment(text, &mut ids);
+        ids
+    }
+
+    #[test]
+    fn the_most_probable_cut_is_taken() {
+        let pieces = [("a", -2.0, 10), ("b", -2.0, 11), ("ab", -3.0, 12), ("ba", -5.0, 13), ("x", -1.0, UNKNOWN_ID)];
+        let search = Search::new(pieces.into_iter(), [("ß", 20), ("猫犬", 21)].into_iter(), None).unwrap();
+        assert_eq!(ids(&search, "abab"), [12, 12]);
+        assert_eq!(ids(&search, "ba"), [11, 10]);
+        assert!(ids(&search, "").is_empty());
+        // Neighbours that no piece covers are one token; a piece without an id stays one of its own.
+        assert_eq!(ids(&search, "aé猫b"), [10, UNKNOWN_ID, 11]);
+        assert_eq!(ids(&search, "éxxé"), [UNKNOWN_ID; 4]);
+        // Unless they read like a label.
+        assert_eq!(ids(&search, "aßb猫犬"), [10, 20, 11, 21]);
+        assert_eq!(ids(&search, "ßß猫"), [UNKNOWN_ID]);
+    }
+
+    #[test]
+    fn bytes_stand_in_for_characters_that_no_piece_covers() {
+        let bytes = (0..=255).map(|byte| 1000 + byte).collect();
+        let search = Search::new([("a", -1.0, 2)].into_iter(), [("é", 3)].into_iter(), Some(bytes)).unwrap();
+        assert_eq!(ids(&search, "aéa"), [2, 1000 + 0xC3, 1000 + 0xA9, 2]);
+    }
+
+    #[test]
+    fn pieces_that_cannot_be_are_told() {
+        let error = |pieces: &[(&'static str, f32, u32)]| {
+            Search::new(pieces.iter().copied(), [].into_iter(), None).unwrap_err()
+        };
+        assert_eq!(error(&[]), "no pieces");
+        assert!(error(&[("", 0.0, 2)]).contains("\"\""));
+        assert!(error(&[("a", f32::NAN, 2)]).contains("NaN"));
+        assert!(error(&[("a", 0.0, 2), ("a", 0.0, 3)]).contains("twice"));
+    }
+}
