@@ -1,17 +1,17 @@
 //! A trained model as a server: texts come as JSON over HTTP, and a page lets a person type them.
 //!
-//! Connections live on one thread that never computes. What they ask for waits in one bounded [`queue`], from which
-//! workers, one per core, take what can be decoded together ([`work`]); so batches form where requests arrive faster than
-//! they are answered, and nobody waits for company. [`routes`] says what is answered, [`request`] what may be asked,
-//! [`limits`] how much of it, [`refusal`] how a no is told, and [`connections`] how all of it ends.
+//! Connections live on one thread that never computes. What they ask for waits in one bounded `queue`, from which
+//! workers, one per core, take what can be decoded together (`work`); so batches form where requests arrive faster than
+//! they are answered, and nobody waits for company. `routes` says what is answered, `request` what may be asked, [`Limits`]
+//! how much of it, `refusal` how a no is told, and `connections` how all of it ends.
 
 mod body;
 mod connections;
 mod decoder;
-pub mod limits;
+mod limits;
 mod metrics;
 mod page;
-pub mod queue;
+mod queue;
 mod refusal;
 mod request;
 mod routes;
