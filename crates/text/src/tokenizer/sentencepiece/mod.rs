@@ -1,12 +1,12 @@
 //! Unigram models of SentencePiece (Kudo and Richardson 2018), exactly as SentencePiece itself applies them.
 //!
 //! Such a tokenizer differs from the ones trained here in three ways. Text is normalised by a table that the model
-//! brings along ([`charsmap`]). The model's pieces and the vocabulary are two lists: a piece that the vocabulary lacks
+//! brings along (`charsmap`). The model's pieces and the vocabulary are two lists: a piece that the vocabulary lacks
 //! can be the best one and is then `<unk>`, and a word of the vocabulary that is no piece (it belongs to the other
 //! language) is found only where characters that no piece covers happen to read so, yet decodes. And a code such as `>>fra<<` in front of a text, which tells a
 //! multilingual model what to write, is one token.
 //!
-//! Files are in the Hugging Face `tokenizers` format all the same ([`file`]), and other programs that read them agree on
+//! Files are in the Hugging Face `tokenizers` format all the same (`file`), and other programs that read them agree on
 //! ordinary text. They differ where the `tokenizers` library differs from SentencePiece: it normalises whole graphemes
 //! rather than the longest entry of the table, and knows only pieces that have an id.
 
