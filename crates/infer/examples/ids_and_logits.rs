@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut logits = Vec::new();
     for (source, target) in &pairs {
         let batch = Batch::new(&[(source, target)], trained.sizes, &trained.device);
-        let found = trained.model.forward(&batch, &mut Pass::inference());
+        let found = trained.network()?.forward(&batch, &mut Pass::inference());
         logits.push(found.into_data().iter::<f32>().collect::<Vec<f32>>());
     }
 
@@ -49,8 +49,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         trained.decoding.beam = beam;
         let found = Translator::new(&trained, 2048)?.translate(&texts, 1)?;
         let answer = found.iter().map(|translation| {
-            let ids: Vec<u32> = translation.tokens.iter().map(|token| target_ids[token]).collect();
-            json!({"ids": ids, "text": translation.text, "finished": translation.finished})
+            let ids: Vec<u32> = translation.best.tokens.iter().map(|token| target_ids[token]).collect();
+            json!({"ids": ids, "text": translation.text(), "finished": translation.best.finished})
         });
         answers.insert(beam.to_string(), Value::Array(answer.collect()));
     }

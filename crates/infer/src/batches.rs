@@ -36,6 +36,12 @@ pub fn cut(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
     batches
 }
 
+/// A piece of work, and what came of it.
+struct Place<T, R> {
+    piece: Option<T>,
+    done: Option<Result<R, InferError>>,
+}
+
 /// Does every piece of work once and returns what came of each, in order; at most `workers` at a time, the last pieces
 /// first, since they are the longest.
 pub fn share<T: Send, R: Send>(
@@ -48,22 +54,23 @@ pub fn share<T: Send, R: Send>(
     }
     let left = AtomicUsize::new(pieces.len());
     let threads = workers.min(pieces.len());
-    let places: Vec<Mutex<(Option<T>, Option<Result<R, InferError>>)>> =
-        pieces.into_iter().map(|piece| Mutex::new((Some(piece), None))).collect();
+    let places: Vec<Mutex<Place<T, R>>> =
+        pieces.into_iter().map(|piece| Mutex::new(Place { piece: Some(piece), done: None })).collect();
     let worker = || {
         while let Ok(at) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
             // Nobody panics while holding a place: each is locked for a move only.
             let lock = || places[at - 1].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let piece = lock().0.take();
+            let piece = lock().piece.take();
             let done = piece.map(&work);
-            lock().1 = done;
+            lock().done = done;
         }
     };
     thread::scope(|scope| {
         (1..threads).for_each(|_| drop(scope.spawn(worker)));
         worker();
     });
-    let done = places.into_iter().filter_map(|place| place.into_inner().unwrap_or_else(|p| p.into_inner()).1);
+    let done =
+        places.into_iter().filter_map(|place| place.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).done);
     done.collect()
 }
 

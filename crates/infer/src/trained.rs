@@ -69,10 +69,11 @@ impl TrainedModel {
         let (source, target) = (folder.join(files::SOURCE_TOKENIZER), folder.join(files::TARGET_TOKENIZER));
         let source_tokenizer = Arc::new(Tokenizer::load(&source)?);
         // A joint vocabulary is opened once.
-        let target_tokenizer = match fs::read(&source).is_ok_and(|text| fs::read(&target).is_ok_and(|other| text == other)) {
-            true => source_tokenizer.clone(),
-            false => Arc::new(Tokenizer::load(&target)?),
-        };
+        let target_tokenizer =
+            match fs::read(&source).is_ok_and(|text| fs::read(&target).is_ok_and(|other| text == other)) {
+                true => source_tokenizer.clone(),
+                false => Arc::new(Tokenizer::load(&target)?),
+            };
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
         let weights = folder.join(files::WEIGHTS);
         config

@@ -25,8 +25,8 @@ pub enum Engine {
 /// What an engine remembers of a batch: its rows, each with what it has read so far.
 #[derive(Debug)]
 pub enum State {
-    Plain(PlainState),
-    Tensors(TensorState),
+    Plain(Box<PlainState>),
+    Tensors(Box<TensorState>),
 }
 
 impl Engine {
@@ -79,8 +79,8 @@ impl Engine {
     /// Reads the sources, each ended by `</s>`: one row each, which has not read a target token yet.
     pub fn start(&self, sources: &[&[u32]]) -> State {
         match self {
-            Self::Plain(model) => State::Plain(model.start(sources)),
-            Self::Tensors(model) => State::Tensors(model.start(sources)),
+            Self::Plain(model) => State::Plain(Box::new(model.start(sources))),
+            Self::Tensors(model) => State::Tensors(Box::new(model.start(sources))),
         }
     }
 

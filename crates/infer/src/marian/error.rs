@@ -28,6 +28,9 @@ pub enum MarianError {
     Tensor { path: PathBuf, name: String, found: String, expected: String, remedy: &'static str },
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
+    /// The run folder's model cannot be opened any more.
+    #[error("{0}")]
+    Model(String),
     #[error(transparent)]
     Text(#[from] TextError),
 }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use model::weights::{self, NamedTensor, WeightsError};
-use model::{ConfigError, VocabularySizes};
+use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{MarianError, config, files, folder, generation, names, positions, vocabulary};
+use crate::error::told;
 use crate::trained::{self, TrainedModel};
 
 /// Writes the model opened from the run folder `run` as a Marian folder `output`, which must not exist or be empty.
@@ -27,8 +28,9 @@ pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), M
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
-    let weights =
-        weights(trained).map_err(|source| MarianError::Weights { path: run.join(trained::files::WEIGHTS), source })?;
+    let network = trained.network().map_err(|error| MarianError::Model(told(&error)))?;
+    let path = run.join(trained::files::WEIGHTS);
+    let weights = weights(network, model, *sizes).map_err(|source| MarianError::Weights { path, source })?;
 
     let mut written =
         vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
@@ -37,10 +39,10 @@ pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), M
 }
 
 /// The file of all weights, with Marian's names and order of columns.
-fn weights(trained: &TrainedModel) -> Result<Vec<u8>, WeightsError> {
-    let order = column_order(&trained.config);
+fn weights(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes) -> Result<Vec<u8>, WeightsError> {
+    let order = column_order(config);
     let mut tensors: Vec<NamedTensor> = Vec::new();
-    for NamedTensor { name, shape, values } in weights::collect(trained.network()?) {
+    for NamedTensor { name, shape, values } in weights::collect(network) {
         let place = names::place(&name).ok_or(WeightsError::Unexpected(name))?;
         let values = match (place.shared_axis, &order) {
             (Some(axis), Some(order)) => positions::reorder(&values, &shape, axis, order),
@@ -49,7 +51,7 @@ fn weights(trained: &TrainedModel) -> Result<Vec<u8>, WeightsError> {
         let shape = if place.name == names::LOGITS_BIAS { vec![1, shape[0]] } else { shape };
         tensors.push(NamedTensor { name: place.name, shape, values });
     }
-    tensors.extend(zero_biases(&tensors, trained.sizes));
+    tensors.extend(zero_biases(&tensors, sizes));
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     let bytes: Vec<Vec<u8>> =
         tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();

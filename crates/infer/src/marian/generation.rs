@@ -1,30 +1,21 @@
 //! How to decode: `generation_config.json`, and the `[decoding]` table of a run folder.
 //!
-//! Marian's `max_length` counts the `<pad>` that the decoder starts from, ours does not. transformers lets `<pad>` take
+//! Marian's `max_length` and `min_length` count the `<pad>` that the decoder starts from, ours do not. transformers lets `<pad>` take
 //! its share of the probability before it is forbidden, unless `renormalize_logits` says otherwise; Marian itself,
 //! CTranslate2 and this program do not know `<pad>` as an answer at all, so that is what is written.
 
 use model::{ConfigError, ModelConfig};
 use serde_json::{Map, Value, json};
-use toml::Table;
 
 use crate::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 
 /// What a folder says of decoding.
 #[derive(Debug)]
 pub struct Generation {
-    /// The `[decoding]` table.
-    pub table: Table,
+    pub decoding: DecodingConfig,
     /// Settings that do not come along, each told with its value.
     pub left_out: Vec<String>,
 }
-
-/// Settings of transformers that have a key of ours in `[decoding]`: theirs, ours, the value at which they do nothing.
-const ALIKE: [(&str, &str, f64); 3] = [
-    ("no_repeat_ngram_size", "no_repeat_ngram", 0.0),
-    ("repetition_penalty", "repetition_penalty", 1.0),
-    ("min_length", "min_length", 0.0),
-];
 
 /// Settings without counterpart, and the value at which they do nothing.
 const NOT_HERE: [(&str, Value); 9] = [
@@ -60,27 +51,21 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
         let remedy = "set it to 0 in generation_config.json for the shortest that this program can favour";
         return Err(ConfigError::new("length_penalty", alpha, "a number of at least 0", remedy));
     }
-    let penalty = LengthPenalty { form: PenaltyForm::Power, alpha };
-    let mut table = Table::try_from(DecodingConfig::default()).unwrap_or_default();
-    table.insert("beam".to_owned(), toml::Value::Integer(whole("num_beams", 1.0)?.max(1) as i64));
-    table.insert("length_penalty".to_owned(), Table::try_from(penalty).unwrap_or_default().into());
-    if !generation["max_length"].is_null() {
-        let most = whole("max_length", 0.0)?.saturating_sub(1).clamp(1, model.max_length);
-        table.insert("max_length".to_owned(), toml::Value::Integer(most as i64));
-    }
-    let decoding: DecodingConfig = table.clone().try_into().map_err(|error: toml::de::Error| {
-        ConfigError::new("[decoding]", error.message(), "settings of this program", "correct generation_config.json")
-    })?;
+    let max_length = match &generation["max_length"] {
+        Value::Null => None,
+        _ => Some(whole("max_length", 0.0)?.saturating_sub(1).clamp(1, model.max_length)),
+    };
+    let decoding = DecodingConfig {
+        beam: whole("num_beams", 1.0)?.max(1),
+        length_penalty: LengthPenalty { form: PenaltyForm::Power, alpha },
+        min_length: whole("min_length", 0.0)?.saturating_sub(1),
+        max_length,
+        no_repeat_ngram: whole("no_repeat_ngram_size", 0.0)?,
+        repetition_penalty: number("repetition_penalty", 1.0)?,
+        ..DecodingConfig::default()
+    };
     decoding.validate(model)?;
 
-    for (theirs, ours, neutral) in ALIKE {
-        let value = number(theirs, neutral)?;
-        if value != neutral {
-            let whole_number = theirs != "repetition_penalty";
-            let value = if whole_number { toml::Value::Integer(whole(theirs, neutral)? as i64) } else { value.into() };
-            table.insert(ours.to_owned(), value);
-        }
-    }
     let mut left_out: Vec<String> = NOT_HERE
         .iter()
         .filter(|(key, neutral)| !generation[*key].is_null() && generation[*key] != *neutral)
@@ -90,13 +75,13 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
     if !bad_words.is_null() && *bad_words != json!([[pad]]) {
         left_out.push(format!("bad_words_ids = {bad_words}"));
     }
-    Ok(Generation { table, left_out })
+    Ok(Generation { decoding, left_out })
 }
 
 /// The contents of `generation_config.json`.
 ///
 /// # Errors
-/// A length penalty of a form that transformers lacks.
+/// A setting that transformers lacks.
 pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Result<Value, ConfigError> {
     let LengthPenalty { form, alpha } = decoding.length_penalty;
     // Greedy decoding never asks.
@@ -107,6 +92,15 @@ pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Resu
             "\"power\", the one that Marian's readers have",
             "give --length-penalty 1.0, or --beam 1",
         ));
+    }
+    for (field, ratio) in [
+        ("decoding.min_length_ratio", Some(decoding.min_length_ratio).filter(|ratio| *ratio > 0.0)),
+        ("decoding.max_length_ratio", decoding.max_length_ratio),
+    ] {
+        if let Some(ratio) = ratio {
+            let expected = "none, since Marian's readers have lengths that do not depend on the source alone";
+            return Err(ConfigError::new(field, ratio, expected, "take it out of the run's config.toml"));
+        }
     }
     let alpha = if form == PenaltyForm::Power { alpha } else { 1.0 };
     let mut generation = Map::new();
@@ -123,15 +117,13 @@ pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Resu
     ] {
         generation.insert(key.to_owned(), value);
     }
-    let table = Table::try_from(decoding).unwrap_or_default();
-    for (theirs, ours, neutral) in ALIKE {
-        let value = match table.get(ours) {
-            Some(toml::Value::Integer(value)) => json!(value),
-            Some(toml::Value::Float(value)) => json!(value),
-            _ => continue,
-        };
-        if value.as_f64() != Some(neutral) {
-            generation.insert(theirs.to_owned(), value);
+    for (key, value, neutral) in [
+        ("min_length", json!(1 + decoding.min_length), json!(1)),
+        ("no_repeat_ngram_size", json!(decoding.no_repeat_ngram), json!(0)),
+        ("repetition_penalty", json!(decoding.repetition_penalty), json!(1.0)),
+    ] {
+        if value != neutral {
+            generation.insert(key.to_owned(), value);
         }
     }
     Ok(Value::Object(generation))
@@ -150,17 +142,16 @@ mod tests {
         let read = |value: Value| read(&value, &model(), 99).unwrap();
         let published =
             read(json!({"num_beams": 6, "max_length": 512, "bad_words_ids": [[99]], "length_penalty": 0.6}));
-        let decoding: DecodingConfig = published.table.clone().try_into().unwrap();
-        assert_eq!((decoding.beam, decoding.max_length), (6, Some(511)));
-        assert_eq!(decoding.length_penalty.alpha, 0.6);
-        assert_eq!((published.table.len(), published.left_out.len()), (3, 0));
+        let length_penalty = "0.6".parse().unwrap();
+        let expected = DecodingConfig { beam: 6, max_length: Some(511), length_penalty, ..DecodingConfig::default() };
+        assert_eq!((published.decoding, published.left_out.len()), (expected, 0));
 
         let more = read(json!({"no_repeat_ngram_size": 3, "repetition_penalty": 1.2, "min_length": 5}));
-        assert_eq!(more.table["no_repeat_ngram"], 3.into());
-        assert_eq!(more.table["repetition_penalty"], 1.2.into());
-        assert_eq!(more.table["min_length"], 5.into());
+        let (min_length, no_repeat_ngram, repetition_penalty) = (4, 3, 1.2);
+        let expected = DecodingConfig { min_length, no_repeat_ngram, repetition_penalty, ..DecodingConfig::default() };
+        assert_eq!(more.decoding, expected, "their shortest length counts the token that begins the decoder");
         let neutral = read(json!({"no_repeat_ngram_size": 0, "repetition_penalty": 1.0, "min_length": 0}));
-        assert_eq!(neutral.table, Table::try_from(DecodingConfig::default()).unwrap());
+        assert_eq!(neutral.decoding, DecodingConfig::default());
 
         let other = read(json!({"early_stopping": true, "bad_words_ids": [[7]], "do_sample": false}));
         assert_eq!(other.left_out, ["early_stopping = true", "bad_words_ids = [[7]]"]);
@@ -179,10 +170,21 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_as_the_same() {
-        let decoding = DecodingConfig { beam: 4, max_length: Some(40), ..DecodingConfig::default() };
+        let decoding = DecodingConfig {
+            beam: 4,
+            min_length: 3,
+            max_length: Some(40),
+            no_repeat_ngram: 2,
+            repetition_penalty: 1.5,
+            ..DecodingConfig::default()
+        };
         let written = write(&decoding, &model(), 99).unwrap();
-        assert_eq!(written["max_length"], 41);
-        assert_eq!(read(&written, &model(), 99).unwrap().table, Table::try_from(&decoding).unwrap());
+        assert_eq!((&written["max_length"], &written["min_length"]), (&41.into(), &4.into()));
+        assert_eq!(read(&written, &model(), 99).unwrap().decoding, decoding);
+
+        let relative = DecodingConfig { max_length_ratio: Some(2.0), ..decoding.clone() };
+        let error = write(&relative, &model(), 99).unwrap_err().to_string();
+        assert!(error.starts_with("decoding.max_length_ratio = 2: expected none"), "{error}");
 
         let wu = DecodingConfig { length_penalty: "wu:0.6".parse().unwrap(), ..decoding };
         let error = write(&wu, &model(), 99).unwrap_err().to_string();

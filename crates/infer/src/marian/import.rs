@@ -15,6 +15,7 @@ use toml::Table;
 use super::config::Network;
 use super::pytorch::StoredTensor;
 use super::{MarianError, config, files, folder, generation, names, tensors, vocabulary};
+use crate::config::DecodingConfig;
 use crate::trained;
 
 /// What came out of a Marian folder.
@@ -85,7 +86,7 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let weights = weights::to_safetensors(&weights, &note)
         .map_err(|source| MarianError::Weights { path: stored.path, source })?;
     let files = vec![
-        (trained::files::CONFIG, config_file(&model, generation.table).into_bytes()),
+        (trained::files::CONFIG, config_file(&model, &generation.decoding).into_bytes()),
         (trained::files::SOURCE_TOKENIZER, source.to_json().into_bytes()),
         (trained::files::TARGET_TOKENIZER, target.to_json().into_bytes()),
         (trained::files::WEIGHTS, weights),
@@ -95,9 +96,9 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
 }
 
 /// The tables of a run's configuration that have a meaning without training.
-fn config_file(model: &ModelConfig, decoding: Table) -> String {
+fn config_file(model: &ModelConfig, decoding: &DecodingConfig) -> String {
     let table = |name: &str, table: Table| Table::from_iter([(name.to_owned(), table.into())]).to_string();
-    let model = Table::try_from(model).unwrap_or_default();
+    let (model, decoding) = (Table::try_from(model).unwrap_or_default(), Table::try_from(decoding).unwrap_or_default());
     format!("{}\n{}", table("model", model), table("decoding", decoding))
 }
 

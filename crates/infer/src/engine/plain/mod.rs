@@ -71,7 +71,10 @@ impl PlainModel {
             memories.iter_mut().zip(layers).for_each(|(memory, layer)| memory.push(layer));
         }
         // What the encoder needed room for is far more than a step needs.
-        PlainState { rows: memories.into_iter().map(|memory| Row::new(memory, d_model)).collect(), ..Default::default() }
+        PlainState {
+            rows: memories.into_iter().map(|memory| Row::new(memory, d_model)).collect(),
+            ..Default::default()
+        }
     }
 
     pub(super) fn step(&self, tokens: &[u32], state: &mut PlainState, logits: &mut Vec<f32>) {
