@@ -139,7 +139,8 @@ pub fn answers(trained: &mut TrainedModel, texts: &[String], beam: usize) -> Vec
     let found = Translator::new(trained, 512).unwrap().translate(texts, 1).unwrap();
     let labels = trained.target_tokenizer.labels();
     let id = |token: &String| labels.iter().position(|label| label == token).unwrap() as u32;
-    found.into_iter().map(|one| (one.tokens.iter().map(id).collect(), one.text, one.finished)).collect()
+    let best = found.into_iter().map(|one| one.best);
+    best.map(|best| (best.tokens.iter().map(id).collect(), best.text, best.finished)).collect()
 }
 
 /// Runs the `infer` binary.

@@ -12,7 +12,7 @@ fn furthest(trained: &TrainedModel, expected: &Expected) -> f32 {
     let mut furthest = 0f32;
     for (at, (source, target)) in expected.pairs().iter().enumerate() {
         let batch = Batch::new(&[(source, target)], trained.sizes, &trained.device);
-        let logits = trained.model.forward(&batch, &mut Pass::inference());
+        let logits = trained.network().unwrap().forward(&batch, &mut Pass::inference());
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let theirs = expected.logits(at);
         assert_eq!(logits.len(), theirs.len());
