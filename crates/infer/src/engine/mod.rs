@@ -15,6 +15,9 @@ use self::plain::{PlainModel, PlainState};
 use self::tensors::{TensorModel, TensorState};
 use crate::error::InferError;
 
+/// Weights of four bytes each that the last cache of a usual processor holds beside other things.
+const CACHED_PARAMETERS: usize = 4 << 20;
+
 /// A model to decode with.
 #[derive(Debug)]
 pub enum Engine {
@@ -59,11 +62,14 @@ impl Engine {
         }
     }
 
-    /// However short the sources, no more hypotheses decode together: each may grow to its limit. With more rows than this
-    /// a step takes no less time for each, and what is remembered of them no longer fits into the processor's caches.
+    /// However short the sources, no more hypotheses decode together: each may grow to its limit.
+    ///
+    /// On a CPU rows share the reading of the weights. Weights that the cache holds are read fast enough for a few rows;
+    /// more would only drive each other's memory out of it.
     pub fn most_rows(&self) -> usize {
         match self {
-            Self::Plain(_) => 32,
+            Self::Plain(model) if model.parameters() <= CACHED_PARAMETERS => 12,
+            Self::Plain(_) => 48,
             Self::Tensors(_) => 256,
         }
     }

@@ -1,26 +1,30 @@
 //! One position's multi-head attention over what stands in a cache.
 
-use super::packed::{LANE, Lane};
+use std::sync::Arc;
+
+use super::packed::LANE;
 use crate::vector::{NARROW, exp_and_sum, max, vectorised};
+
+/// Positions that stand together: one in each lane of a register.
+const BLOCK: usize = LANE;
 
 /// Keys and values of a sequence that may grow.
 ///
-/// Keys stand in blocks of 16 positions, one dimension after the other, so that the scores of 16 positions are computed
-/// at once; values stand row after row.
+/// They stand in blocks of 16 positions: the keys one dimension after the other, so that the scores of 16 positions are
+/// computed at once, then the values row after row. A copy shares the blocks; of those, only the last is copied indeed,
+/// when one of both grows. So the hypotheses of a beam, which mostly have their past in common, hold it once.
 #[derive(Clone, Debug)]
 pub struct AttentionCache {
     d_model: usize,
     len: usize,
-    /// `[block, d_model]`, each the values of 16 positions.
-    keys: Vec<Lane>,
-    /// `[len, d_model]`.
-    values: Vec<f32>,
+    /// Each `[d_model, 16]` keys and `[16, d_model]` values.
+    blocks: Vec<Arc<[f32]>>,
 }
 
 impl AttentionCache {
     /// Nothing yet, for keys and values of this width (all heads together).
     pub fn new(d_model: usize) -> Self {
-        Self { d_model, len: 0, keys: Vec::new(), values: Vec::new() }
+        Self { d_model, len: 0, blocks: Vec::new() }
     }
 
     /// Positions that it holds.
@@ -36,8 +40,6 @@ impl AttentionCache {
     /// Forgets everything, but not the room for it.
     pub fn clear(&mut self) {
         self.len = 0;
-        self.keys.clear();
-        self.values.clear();
     }
 
     /// One position more.
@@ -47,13 +49,13 @@ impl AttentionCache {
     pub fn push(&mut self, key: &[f32], value: &[f32]) {
         let d_model = self.d_model;
         assert!(key.len() == d_model && value.len() == d_model, "keys and values are {d_model} wide");
-        let at = self.len % LANE;
-        if at == 0 {
-            self.keys.resize(self.keys.len() + d_model, Lane::default());
+        let (block, at) = (self.len / BLOCK, self.len % BLOCK);
+        if block == self.blocks.len() {
+            self.blocks.push(Arc::from(vec![0.0; 2 * BLOCK * d_model]));
         }
-        let block = self.keys.len() - d_model;
-        self.keys[block..].iter_mut().zip(key).for_each(|(lane, &key)| lane.0[at] = key);
-        self.values.extend_from_slice(value);
+        let (keys, values) = Arc::make_mut(&mut self.blocks[block]).split_at_mut(BLOCK * d_model);
+        keys.chunks_exact_mut(BLOCK).zip(key).for_each(|(lane, &key)| lane[at] = key);
+        values[at * d_model..][..d_model].copy_from_slice(value);
         self.len += 1;
     }
 
@@ -63,19 +65,21 @@ impl AttentionCache {
     /// # Panics
     /// A query or context that is not `[d_model]`.
     pub fn attend(&self, query: &[f32], n_heads: usize, weights: &mut Vec<f32>, context: &mut [f32]) {
-        let Self { d_model, len, ref keys, ref values } = *self;
+        let Self { d_model, len, ref blocks } = *self;
         assert!(query.len() == d_model && context.len() == d_model, "queries and contexts are {d_model} wide");
+        let blocks = &blocks[..len.div_ceil(BLOCK)];
         let head_size = d_model / n_heads;
         let scale = 1.0 / (head_size as f32).sqrt();
-        weights.resize(keys.len() / d_model * LANE, 0.0);
+        weights.resize(blocks.len() * BLOCK, 0.0);
         vectorised!({
             let heads = query.chunks_exact(head_size).zip(context.chunks_exact_mut(head_size));
             for (head, (query, context)) in heads.enumerate() {
                 let from = head * head_size;
-                for (scores, block) in weights.chunks_exact_mut(LANE).zip(keys.chunks_exact(d_model)) {
-                    let mut sums = [0f32; LANE];
-                    for (&q, key) in query.iter().zip(&block[from..from + head_size]) {
-                        sums.iter_mut().zip(&key.0).for_each(|(sum, k)| *sum += q * k);
+                for (scores, block) in weights.chunks_exact_mut(BLOCK).zip(blocks) {
+                    let mut sums = [0f32; BLOCK];
+                    let keys = block[from * BLOCK..(from + head_size) * BLOCK].chunks_exact(BLOCK);
+                    for (&q, key) in query.iter().zip(keys) {
+                        sums.iter_mut().zip(key).for_each(|(sum, k)| *sum += q * k);
                     }
                     scores.iter_mut().zip(sums).for_each(|(score, sum)| *score = scale * sum);
                 }
@@ -86,15 +90,22 @@ impl AttentionCache {
                 let mut at = from;
                 for part in &mut parts {
                     let mut sums = [0f32; LANE];
-                    for (&weight, row) in weights.iter().zip(values.chunks_exact(d_model)) {
-                        sums.iter_mut().zip(&row[at..at + LANE]).for_each(|(sum, v)| *sum += weight * v);
+                    for (weights, block) in weights.chunks(BLOCK).zip(blocks) {
+                        let values = block[BLOCK * d_model..].chunks_exact(d_model);
+                        for (&weight, row) in weights.iter().zip(values) {
+                            sums.iter_mut().zip(&row[at..at + LANE]).for_each(|(sum, v)| *sum += weight * v);
+                        }
                     }
                     part.iter_mut().zip(sums).for_each(|(c, sum)| *c = sum / total);
                     at += LANE;
                 }
                 for c in parts.into_remainder() {
-                    let terms = weights.iter().zip(values.chunks_exact(d_model));
-                    *c = terms.fold(0.0, |sum, (&weight, row)| sum + weight * row[at]) / total;
+                    let mut sum = 0.0;
+                    for (weights, block) in weights.chunks(BLOCK).zip(blocks) {
+                        let values = block[BLOCK * d_model..].chunks_exact(d_model);
+                        weights.iter().zip(values).for_each(|(&weight, row)| sum += weight * row[at]);
+                    }
+                    *c = sum / total;
                     at += 1;
                 }
             }
@@ -129,10 +140,15 @@ mod tests {
             let keys: Vec<Vec<f32>> = (0..len).map(row).collect();
             let values: Vec<Vec<f32>> = (len..2 * len).map(row).collect();
             let mut cache = AttentionCache::new(d_model);
-            // What was there before leaves no trace.
+            // What was there before leaves no trace, nor does what becomes of a copy.
             (0..3).for_each(|seed| cache.push(&row(seed), &row(seed)));
             cache.clear();
-            keys.iter().zip(&values).for_each(|(key, value)| cache.push(key, value));
+            for (key, value) in keys.iter().zip(&values) {
+                let mut copy = cache.clone();
+                copy.push(value, key);
+                cache.push(key, value);
+                copy.push(key, key);
+            }
             assert_eq!((cache.len(), cache.is_empty()), (len, false));
             let (query, mut context) = (row(999), vec![f32::NAN; d_model]);
             cache.attend(&query, n_heads, &mut Vec::new(), &mut context);

@@ -24,6 +24,7 @@ use infer::error::told;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are reused instead of returned at every operation
 
 fn main() -> ExitCode {
+    kernels::memory::release_freed();
     let done = match Arguments::parsed() {
         Command::Decode(arguments) => decode::run(arguments),
         Command::Score(arguments) => score::run(arguments),
