@@ -11,8 +11,11 @@ mod twenty_steps;
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use common::{Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values};
+use infer::LengthPenalty;
 use infer::decoded::Source;
+use infer::engine::Engine;
 use infer::greedy::greedy;
+use infer::rules::Rules;
 use model::attention::attention_weights;
 use model::backend;
 use model::loss::Objective;
@@ -76,8 +79,12 @@ fn a_row_with_nothing_visible_gives_zeros_and_finite_gradients() {
 #[test]
 fn padding_changes_nothing_and_greedy_decoding_equals_the_cpu() {
     let sources: [&[u32]; 3] = [&[2, 3, 4, 5, 0], &[6, 0], &[9, 9, 2, 0]];
-    let sources = sources.map(|ids| Source { ids, limit: 6 });
-    let decode = |device: &Device| greedy(&small_model(device), small_sizes(), &sources, device).unwrap();
+    let sources = sources.map(|ids| Source { ids, least: 0, limit: 6, place: 1 });
+    let decode = |device: &Device| -> Vec<Vec<u32>> {
+        let engine = Engine::tensors(small_model(device), small_sizes(), device);
+        let found = greedy(&engine, &sources, &Rules::default(), LengthPenalty::default()).unwrap();
+        found.into_iter().map(|hypothesis| hypothesis.ids).collect()
+    };
     let expected = decode(&common::devices()[0]);
     for device in gpus() {
         assert_eq!(decode(&device), expected);

@@ -199,16 +199,18 @@ mod tests {
         (0..count).map(|i| ((i * step) % 23) as f32 / 8.0 - 1.25).collect()
     }
 
+    type Way = fn(&[f32], &PackedMatrix, Then, &mut [f32]);
+
     /// The products of all ways that this processor has, the portable one first.
     fn products(x: &[f32], matrix: &PackedMatrix, then: Then) -> Vec<Vec<f32>> {
-        let mut ways: Vec<fn(&[f32], &PackedMatrix, Then, &mut [f32])> = vec![plainly, multiply];
+        let mut ways: Vec<Way> = vec![plainly, multiply];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: the processor has these instructions, as just asked.
             ways.push(|x, matrix, then, y| unsafe { x86::multiply_avx2(x, matrix, then, y) });
         }
         let rows = x.len() / matrix.d_input();
-        let product = |way: fn(&[f32], &PackedMatrix, Then, &mut [f32])| {
+        let product = |way: Way| {
             let mut y = vec![f32::NAN; rows * matrix.d_output()];
             way(x, matrix, then, &mut y);
             y
