@@ -73,6 +73,7 @@ pub fn sum<const LANES: usize>(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// Σ f(x, y) over two slices of one length.
+#[cfg(any(feature = "flex", test))] // only training asks
 #[inline(always)]
 pub fn sum_pairs<const LANES: usize>(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
