@@ -69,7 +69,7 @@ impl Engine {
     pub fn most_rows(&self) -> usize {
         match self {
             Self::Plain(model) if model.parameters() <= CACHED_PARAMETERS => 12,
-            Self::Plain(_) => 32,
+            Self::Plain(_) => 24,
             Self::Tensors(_) => 256,
         }
     }
