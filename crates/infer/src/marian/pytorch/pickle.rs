@@ -279,37 +279,4 @@ fn signed(bytes: &[u8]) -> Result<i128, Wrong> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(bytes: &[u8]) -> String {
-        read_pickle(bytes).unwrap_err().0
-    }
-
-    #[test]
-    fn numbers_texts_and_containers_are_read() {
-        // pickle.dumps({"a": (1, -2, 300), "b": [True, None, 0.5]}, 2)
-        let bytes = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01K\x01J\xfe\xff\xff\xffM,\x01\x87q\x02X\x01\x00\x00\x00b]\
-                      (\x88NG?\xe0\x00\x00\x00\x00\x00\x00eu.rest";
-        let (value, read) = read_pickle(bytes).unwrap();
-        assert_eq!(&bytes[read..], b"rest");
-        let numbers = [1, -2, 300].map(Value::Int);
-        assert_eq!(value.entry("a"), Some(&Value::Tuple(Rc::from(numbers))));
-        assert_eq!(value.entry("b"), Some(&Value::List(vec![Value::Bool(true), Value::None, Value::Float(0.5)])));
-    }
-
-    #[test]
-    fn nothing_is_called() {
-        assert_eq!(error(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R."), "a call of os.system");
-        assert_eq!(error(b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R."), "a call of __builtin__.eval");
-        assert_eq!(error(b"\x80\x02cfoo\nBar\n)\x81."), "the pickle instruction 0x81");
-    }
-
-    #[test]
-    fn damage_is_told() {
-        for bytes in [&b""[..], b"\x80", b"X\xff\xff\xff\xffab", b"h\x05.", b"u.", b"(.", b"\x85.", b"q\x00.", b"cos"] {
-            assert_eq!(error(bytes), "a pickle that breaks off", "{bytes:?}");
-        }
-        assert_eq!(error(b"}q\x00h\x00."), "a container that is used twice");
-    }
-}
+mod tests;
