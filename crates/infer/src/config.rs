@@ -13,11 +13,13 @@ pub struct DecodingConfig {
     pub beam: usize,
     /// How hypotheses of different lengths compare; beam search alone asks.
     pub length_penalty: LengthPenalty,
-    /// Fewest target tokens per sentence, before the end token.
+    /// Fewest target tokens per sentence, before the end token. As many as `max_length` leave no room for that: every
+    /// sentence has exactly so many and is cut off.
     pub min_length: usize,
     /// The same, as a multiple of the source's tokens; the larger of the two counts.
     pub min_length_ratio: f64,
-    /// Most target tokens per sentence, end token included. Default: the source's length + 50 (paper, section 6.1).
+    /// Most target tokens per sentence, end token included. Default: the source's length + 50 (paper, section 6.1), or
+    /// more where the fewest need it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// The same, as a multiple of the source's tokens (end token included); the smaller of the two counts.
@@ -114,7 +116,7 @@ impl DecodingConfig {
     pub fn limit(&self, source_len: usize, model: &ModelConfig) -> usize {
         let relative = self.max_length_ratio.map(|ratio| ((ratio * source_len as f64).ceil() as usize).max(1));
         let most = match (self.max_length, relative) {
-            (None, None) => source_len + 50,
+            (None, None) => (source_len + 50).max(self.least(source_len).saturating_add(1)),
             (absolute, relative) => absolute.into_iter().chain(relative).min().unwrap_or(usize::MAX),
         };
         most.min(model.max_length)
@@ -166,5 +168,24 @@ impl DecodingConfig {
             return Err(ConfigError::new("decoding.min_length", self.min_length, expected, "choose a smaller number"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_has_room_for_the_fewest_within_the_models_positions() {
+        let model = ModelConfig { max_length: 200, ..ModelConfig::default() };
+        let limit = |decoding: DecodingConfig| decoding.limit(10, &model);
+        assert_eq!(limit(DecodingConfig::default()), 60);
+        assert_eq!(limit(DecodingConfig { min_length: 59, ..DecodingConfig::default() }), 60);
+        assert_eq!(limit(DecodingConfig { min_length: 100, ..DecodingConfig::default() }), 101);
+        assert_eq!(limit(DecodingConfig { min_length_ratio: 9.0, ..DecodingConfig::default() }), 91);
+        assert_eq!(limit(DecodingConfig { min_length_ratio: 1e308, ..DecodingConfig::default() }), 200);
+        let both = DecodingConfig { min_length: 24, max_length: Some(24), ..DecodingConfig::default() };
+        assert_eq!(limit(both.clone()), 24);
+        both.validate(&model).expect("exactly so many");
     }
 }

@@ -24,6 +24,11 @@ pub enum InferError {
     Config { path: PathBuf, source: ConfigError },
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
+    #[error(
+        "{path}: found other weights, expected those that this program opened when it started; start it again to use \
+         the new ones"
+    )]
+    Replaced { path: PathBuf },
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]
@@ -44,6 +49,8 @@ pub enum InferError {
     TargetTooLong { place: String, found: usize, limit: usize },
     #[error("the {side} has no tokens: expected at least one, or there is nothing to attend to; give it a word")]
     NoTokens { side: &'static str },
+    #[error("the translation has {found} tokens (end token included): expected at most {limit}; give a shorter target")]
+    TooLongToShow { found: usize, limit: usize },
     #[error("cannot draw the picture: {0}")]
     Picture(String),
     #[error("{origin} is not valid UTF-8; convert the input, for example with iconv")]

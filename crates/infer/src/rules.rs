@@ -10,7 +10,7 @@ use kernels::decode::logits::log_sum_exp;
 pub struct Rules<'a> {
     /// The target begins with these tokens.
     pub prefix: &'a [u32],
-    /// No sequence of so many tokens is said twice; 0 allows everything.
+    /// No sequence of so many tokens is said twice, except by the prefix; 0 allows everything.
     pub no_repeat_ngram: usize,
     /// The logit of a token that has been said is divided by this when choosing, or multiplied if it is negative (Keskar
     /// et al. 2019, section 4.1); 1 changes nothing.
@@ -54,8 +54,11 @@ impl<'a> Next<'a> {
                 self.change(token, if logit > 0.0 { logit / penalty } else { logit * penalty });
             }
         }
-        for token in repeated(said, rules.no_repeat_ngram) {
-            self.change(token, f32::NEG_INFINITY);
+        // What is told to be said is said, though it repeat itself.
+        if said.len() >= rules.prefix.len() {
+            for token in repeated(said, rules.no_repeat_ngram) {
+                self.change(token, f32::NEG_INFINITY);
+            }
         }
         if said.len() < source.least {
             self.change(END_ID, f32::NEG_INFINITY);

@@ -1,8 +1,10 @@
 //! Opens the folder that `train` wrote. Nothing outside it is needed, and whatever does not fit together is refused.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use burn::tensor::Device;
 use model::weights::{self, WeightsError};
@@ -37,7 +39,23 @@ pub struct TrainedModel {
     /// The network as tensors, which only looking inside needs; where `engine` does without, it is opened when asked for.
     network: OnceLock<Transformer>,
     /// Where its weights are.
-    weights: PathBuf,
+    weights: WeightsFile,
+}
+
+/// A file of weights. `train` puts others in its place now and then, which length and time tell apart.
+#[derive(Debug, Default, PartialEq)]
+struct WeightsFile {
+    path: PathBuf,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl WeightsFile {
+    /// The file that is there now.
+    fn at(path: &Path) -> io::Result<Self> {
+        let found = fs::metadata(path)?;
+        Ok(Self { path: path.to_owned(), length: found.len(), modified: found.modified().ok() })
+    }
 }
 
 /// The tables of `config.toml` that decoding reads; the others are `train`'s.
@@ -75,17 +93,20 @@ impl TrainedModel {
                 false => Arc::new(Tokenizer::load(&target)?),
             };
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
-        let weights = folder.join(files::WEIGHTS);
         config
             .validate()
             .and_then(|()| config.validate_vocabularies(sizes))
             .and_then(|()| decoding.validate(&config))
             .map_err(|source| InferError::Config { path, source })?;
+        let path = folder.join(files::WEIGHTS);
+        let unreadable = |source: WeightsError| InferError::Weights { path: path.clone(), source };
+        // Before the weights are read: what takes their place meanwhile is another file.
+        let weights = WeightsFile::at(&path).map_err(|error| unreadable(error.into()))?;
         let engine = match backend::is_flex(device) {
-            true => PlainModel::open(&weights, &config, sizes).map(|model| Engine::Plain(Box::new(model))),
-            false => network(&weights, &config, sizes, device).map(|network| Engine::tensors(network, sizes, device)),
+            true => PlainModel::open(&path, &config, sizes).map(|model| Engine::Plain(Box::new(model))),
+            false => network(&path, &config, sizes, device).map(|network| Engine::tensors(network, sizes, device)),
         };
-        let engine = engine.map_err(|source| InferError::Weights { path: weights.clone(), source })?;
+        let engine = engine.map_err(unreadable)?;
         let (device, network) = (device.clone(), OnceLock::new());
         Ok(Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device, engine, network, weights })
     }
@@ -101,14 +122,14 @@ impl TrainedModel {
     ) -> Self {
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
         let engine = Engine::of(&network, &config, sizes, &device);
-        let (network, weights) = (OnceLock::from(network), PathBuf::new());
+        let (network, weights) = (OnceLock::from(network), WeightsFile::default());
         Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device, engine, network, weights }
     }
 
     /// The network as tensors.
     ///
     /// # Errors
-    /// Weights that cannot be read any more.
+    /// Weights that cannot be read any more, or are no longer those that `engine` has.
     pub fn network(&self) -> Result<&Transformer, InferError> {
         if let Engine::Tensors(model) = &self.engine {
             return Ok(&model.network);
@@ -116,8 +137,18 @@ impl TrainedModel {
         if let Some(network) = self.network.get() {
             return Ok(network);
         }
-        let network = network(&self.weights, &self.config, self.sizes, &self.device)
-            .map_err(|source| InferError::Weights { path: self.weights.clone(), source })?;
+        let path = &self.weights.path;
+        let unreadable = |source: WeightsError| InferError::Weights { path: path.clone(), source };
+        let still_there = || match WeightsFile::at(path) {
+            Ok(found) if found == self.weights => Ok(()),
+            Ok(_) => Err(InferError::Replaced { path: path.clone() }),
+            Err(error) => Err(unreadable(error.into())),
+        };
+        still_there()?;
+        let network = network(path, &self.config, self.sizes, &self.device);
+        // Or were they replaced while they were read? Others may not even fit.
+        still_there()?;
+        let network = network.map_err(unreadable)?;
         Ok(self.network.get_or_init(|| network))
     }
 }

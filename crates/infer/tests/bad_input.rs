@@ -178,6 +178,7 @@ fn wrong_usage_exits_with_2() {
         (&["--threads", "many", "1"], &["many", "--threads"]),
         (&["--max-length", "-1", "1"], &["-1", "--model"]),
         (&["--modle", "x", "1"], &["--modle", "--model"]),
+        (&["--quiet", "--alignment", "1"], &["--alignment", "--format jsonl"]),
     ] {
         let ran = run.infer(arguments);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);

@@ -73,6 +73,9 @@ fn given_translations_are_aligned() {
     run.write("target", "3 2\n");
     let arguments = ["--source", "source", "--target", "target", "--quiet", "--format", "jsonl", "--alignment"];
     assert_eq!(object(&run.score(&arguments).lines()[0])["alignment"].as_array().expect("pairs").len(), 2);
+    let nowhere_to_tell = run.score(&["--source", "source", "--target", "target", "--alignment"]);
+    assert_eq!((nowhere_to_tell.code, &*nowhere_to_tell.stdout), (Some(2), ""));
+    nowhere_to_tell.tells(&["--alignment", "--format jsonl"]);
 }
 
 #[test]

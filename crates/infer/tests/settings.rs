@@ -112,16 +112,29 @@ fn what_cannot_be_drawn_from_is_refused() {
     }
 }
 
+/// How many tokens each answer has, and whether the model ended it itself.
+fn lengths_of(run: &Run, input: &str, options: &[&str]) -> Vec<(usize, bool)> {
+    let found = objects(run, input, options);
+    found.iter().map(|object| (tokens(object).len(), object["finished"] == true)).collect()
+}
+
+#[test]
+fn the_usual_limit_has_room_for_the_fewest() {
+    let run = Run::new();
+    run.configure("max_length = 24", "max_length = 200");
+    for options in [["--min-length", "70"], ["--min-length-ratio", "23.1"]] {
+        let lengths = lengths_of(&run, "1 2", &options);
+        assert!(lengths[0].0 >= 70, "{options:?}: {lengths:?}, but a source of 3 tokens + 50 is the usual limit");
+    }
+}
+
 #[test]
 fn lengths_keep_their_limits_absolute_and_relative() {
     let run = Run::new();
     let input = texts(40).join("\n");
     let sources: Vec<usize> = texts(40).iter().map(|text| text.split(' ').count() + 1).collect();
     for beam in ["1", "3"] {
-        let lengths = |options: &[&str]| -> Vec<(usize, bool)> {
-            let found = objects(&run, &input, &[&["--beam", beam], options].concat());
-            found.iter().map(|object| (tokens(object).len(), object["finished"] == true)).collect()
-        };
+        let lengths = |options: &[&str]| lengths_of(&run, &input, &[&["--beam", beam], options].concat());
         let free = lengths(&[]);
         assert!(free.iter().any(|(length, _)| *length < 5));
         assert!(lengths(&["--min-length", "5"]).iter().all(|(length, _)| *length >= 5));
@@ -134,6 +147,8 @@ fn lengths_keep_their_limits_absolute_and_relative() {
             assert!(10 * length >= 7 * source, "{length} of {source}");
         }
     }
+    // As many at most as at least: exactly so many, and none has room to end.
+    assert!(lengths_of(&run, &input, &["--min-length", "6", "--max-length", "6"]).iter().all(|one| *one == (6, false)));
     run.refuses(&["--min-length", "25", "1"], &["decoding.min_length = 25", "--min-length", "longest target has, 24"]);
     run.refuses(&["--max-length-ratio=-1", "1"], &["decoding.max_length_ratio = -1", "--max-length-ratio"]);
     run.refuses(&["--min-length-ratio", "nan", "1"], &["decoding.min_length_ratio = NaN", "--min-length-ratio"]);
@@ -175,8 +190,13 @@ fn every_answer_begins_with_the_prefix() {
     let run = Run::new();
     let input = texts(20).join("\n");
     for options in [&["--beam", "1"][..], &["--beam", "3"], &["--sample"]] {
-        for answer in run.answers_on(&input, &[options, &["--prefix", "7 7 3"]].concat()) {
-            assert!(answer.starts_with("7 7 3"), "{answer}");
+        // What must not be said twice may be told to be; the rule is for what follows.
+        for rule in [&[][..], &["--no-repeat-ngram", "1"]] {
+            for answer in objects(&run, &input, &[options, rule, &["--prefix", "7 7 3"]].concat()) {
+                let said = tokens(&answer);
+                assert!(said.starts_with(&["7", "7", "3"].map(String::from)), "{answer}");
+                assert!(rule.is_empty() || !said[3..].iter().any(|token| ["7", "3"].contains(&&**token)), "{answer}");
+            }
         }
     }
     let long = vec!["1"; 24].join(" ");
@@ -204,8 +224,9 @@ fn alignments_name_the_strongest_source_token() {
     assert_ne!(heads[0], heads[1], "heads look elsewhere");
     assert_eq!(objects(&run, "\n", &["--alignment"])[0]["alignment"], Value::Array(vec![]));
     assert!(objects(&run, "1", &[])[0].get("alignment").is_none());
-    run.refuses(&["--alignment", "--alignment-head", "3", "1"], &["--alignment-head = 3", "1 to 2"]);
-    run.refuses(&["--alignment", "--alignment-layer", "2", "1"], &["--alignment-layer = 2", "1 to 1"]);
+    let jsonl = ["--format", "jsonl", "--alignment", "1"];
+    run.refuses(&[&jsonl[..], &["--alignment-head", "3"]].concat(), &["--alignment-head = 3", "1 to 2"]);
+    run.refuses(&[&jsonl[..], &["--alignment-layer", "2"]].concat(), &["--alignment-layer = 2", "1 to 1"]);
 }
 
 #[test]
@@ -219,4 +240,17 @@ fn a_runs_own_settings_hold_until_the_command_line_says_otherwise() {
     assert_eq!(run.answers_on(&input, &[]), ruled);
     let back = ["--min-length", "0", "--no-repeat-ngram", "0", "--repetition-penalty", "1"];
     assert_eq!(run.answers_on(&input, &back), free);
+}
+
+/// What contradicts the run's settings alone may go well with another option.
+#[test]
+fn options_are_checked_together() {
+    let run = Run::new();
+    run.configure("[decoding]", "[decoding]\nmin_length = 20\nmax_length_ratio = 3.0\nmin_length_ratio = 2.0");
+    let options = ["--max-length", "10", "--min-length", "5", "--min-length-ratio", "0.5", "--max-length-ratio", "1.5"];
+    assert_eq!(run.answers(&["1 2 3"], &options).len(), 1);
+    let told = ["decoding.min_length = 20", "--min-length: ", "at most as many as the longest target has, 10"];
+    run.refuses(&["--max-length", "10", "1"], &told);
+    let told = ["decoding.min_length_ratio = 2", "--min-length-ratio: ", "at most decoding.max_length_ratio = 1.5"];
+    run.refuses(&["--max-length-ratio", "1.5", "1"], &told);
 }

@@ -55,6 +55,8 @@ struct Recorder<'a> {
 #[derive(Debug, Default)]
 pub struct Pass<'a> {
     dropout_key: Option<u64>,
+    /// Of the rates that the layers ask for.
+    dropout_share: f64,
     sites: u64,
     recorder: Option<Recorder<'a>>,
 }
@@ -67,7 +69,12 @@ impl<'a> Pass<'a> {
 
     /// Dropout drawn by (seed, step, part of the update), the place in the network and the element.
     pub fn training(seed: u64, step: u64, part: u64) -> Self {
-        Self { dropout_key: Some(random::key(&[seed, DROPOUT, step, part])), ..Self::default() }
+        Self { dropout_key: Some(random::key(&[seed, DROPOUT, step, part])), dropout_share: 1.0, ..Self::default() }
+    }
+
+    /// Drops less than the layers ask for: this share of their rates, from 0 to 1.
+    pub fn with_dropout_share(self, share: f64) -> Self {
+        Self { dropout_share: share, ..self }
     }
 
     /// As [`inference`](Self::inference), keeping every attention map in `maps`.
@@ -91,6 +98,7 @@ impl<'a> Pass<'a> {
 
     /// The dropout of one more site, for an operation that includes it; `None` where nothing is dropped.
     pub(crate) fn drawn(&mut self, rate: f64) -> Option<Dropout> {
+        let rate = rate * self.dropout_share;
         let pass_key = self.dropout_key.filter(|_| rate > 0.0)?;
         self.sites += 1;
         Some(Dropout { key: random::key(&[pass_key, self.sites]), rate })
@@ -164,6 +172,16 @@ mod tests {
             let lagged = agree(a.iter().zip(&a[lag..]).filter(|(x, y)| x == y).count());
             assert!((lagged - 0.5).abs() < 0.01, "lag {lag} agrees at {lagged}");
         }
+    }
+
+    #[test]
+    fn a_share_of_the_rates_is_dropped() {
+        let drawn = |pass: Pass| { pass }.drawn(0.2);
+        assert_eq!(drawn(Pass::training(1, 0, 0)).map(|drawn| drawn.rate), Some(0.2));
+        let half = drawn(Pass::training(1, 0, 0).with_dropout_share(0.5)).expect("half is some");
+        assert_eq!((half.rate, half.key), (0.1, drawn(Pass::training(1, 0, 0)).expect("all").key));
+        assert!(drawn(Pass::training(1, 0, 0).with_dropout_share(0.0)).is_none());
+        assert!(drawn(Pass::inference()).is_none());
     }
 
     #[test]

@@ -39,10 +39,10 @@ pub enum TextError {
 
     /// Source and target were given as different numbers of files.
     #[error(
-        "found {source_files} source files and {target_files} target files, expected as many of each; \
+        "{origin}: found {source_files} source files and {target_files} target files, expected as many of each; \
              list them pairwise, in the same order"
     )]
-    UnequalShards { source_files: usize, target_files: usize },
+    UnequalShards { origin: String, source_files: usize, target_files: usize },
 
     /// There is no text where some is needed.
     #[error("{origin}: found no text, expected at least one line; check that the right file is named")]

@@ -94,7 +94,8 @@ impl Bench {
                 Update {
                     step: self.step,
                     learning_rate: self.size.learning_rate,
-                    seed: Some(1),
+                    seed: 1,
+                    dropout_share: 1.0,
                     objective: Objective::smoothed(self.size.smoothing),
                     clip_norm: 0.0,
                 },

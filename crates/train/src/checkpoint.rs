@@ -8,6 +8,7 @@ use model::Transformer;
 use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
+use crate::config::TrainingConfig;
 use crate::data::Position;
 use crate::error::TrainError;
 use crate::fault;
@@ -111,7 +112,11 @@ pub fn exists(folder: &Path) -> bool {
 ///
 /// # Errors
 /// A checkpoint that is damaged or belongs to another configuration.
-pub fn load_latest(folder: &Path, blank: &Transformer, keep: usize) -> Result<Option<Checkpoint>, TrainError> {
+pub fn load_latest(
+    folder: &Path,
+    blank: &Transformer,
+    training: &TrainingConfig,
+) -> Result<Option<Checkpoint>, TrainError> {
     remove_unfinished(&folder.join(CHECKPOINTS));
     let Some((_, path)) = list(folder)?.pop() else { return Ok(None) };
     let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
@@ -125,9 +130,13 @@ pub fn load_latest(folder: &Path, blank: &Transformer, keep: usize) -> Result<Op
         weights::load(blank.clone(), tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
     let moments = tensors(OPTIMIZER)?;
     check_moments(&moments, &model, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
-    let ema = if path.join(EMA).exists() { tensors(EMA)? } else { Vec::new() };
-    check_ema(&ema, &model).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
-    tidy(folder, keep)?;
+    // Before the first update there is nothing to average.
+    let averaged = training.ema > 0.0 && state.step > 0;
+    let ema = if averaged { tensors(EMA)? } else { Vec::new() };
+    if averaged {
+        check_ema(&ema, &model).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
+    }
+    tidy(folder, training.keep)?;
     Ok(Some(Checkpoint { state, model, optimizer: moments, ema }))
 }
 
@@ -172,9 +181,6 @@ fn check_moments(moments: &[NamedTensor], model: &Transformer, step: u64) -> Res
 /// Checks that a moving average is of this model's weights, all of them.
 fn check_ema(ema: &[NamedTensor], model: &Transformer) -> Result<(), String> {
     let shapes = weights::shapes(model);
-    if ema.is_empty() {
-        return Ok(());
-    }
     if ema.len() != shapes.len() {
         return Err(format!("{} weights, expected {}", ema.len(), shapes.len()));
     }

@@ -28,6 +28,8 @@ pub enum TrainError {
     Exists { path: PathBuf },
     #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
     NotARun { path: PathBuf },
+    #[error("{path} cannot give its place to a run: {reason}; name another --output, such as a folder inside it")]
+    NotReplaceable { path: PathBuf, reason: &'static str },
     #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
     OtherConfig { path: PathBuf, difference: String },
     #[error(
@@ -46,6 +48,8 @@ pub enum TrainError {
     Checkpoint { path: PathBuf, reason: String },
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
+    #[error("training.init_from = {path}: another model ({difference}); set [model] as in that run's config.toml")]
+    OtherModel { path: PathBuf, difference: String },
     #[error("training.init_from = {path}: {source}; set [model] as in that run's config.toml")]
     InitFrom { path: PathBuf, source: WeightsError },
     #[error("training.init_from: {0}")]

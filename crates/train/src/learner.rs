@@ -26,8 +26,10 @@ pub struct Update {
     /// The number of the update, from 1.
     pub step: u64,
     pub learning_rate: f64,
-    /// Dropout follows from it, the step and the place; `None` turns dropout off.
-    pub seed: Option<u64>,
+    /// Dropout follows from it, the step and the place.
+    pub seed: u64,
+    /// Share of the model's dropout rates; 0 turns dropout off.
+    pub dropout_share: f64,
     pub objective: Objective,
     /// Longest global gradient norm; 0 = no clipping.
     pub clip_norm: f64,
@@ -84,10 +86,8 @@ impl Learner {
         let tokens: usize = parts.iter().map(|part| part.target_tokens).sum();
         let backward = |i: usize, part: &Batch| {
             let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, a graph of its own
-            let mut pass = match update.seed {
-                Some(seed) => Pass::training(seed, update.step - 1, i as u64),
-                None => Pass::inference(),
-            };
+            let mut pass =
+                Pass::training(update.seed, update.step - 1, i as u64).with_dropout_share(update.dropout_share);
             let sums = model.loss(part, update.objective, &mut pass);
             // Divided by the whole update's tokens, so that its parts add up to it.
             let gradients = (sums.smoothed.clone() / tokens as f64).backward();

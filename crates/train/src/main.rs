@@ -97,6 +97,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(arguments.device.as_deref())?;
     let device = backend.open()?;
     let run = RunFolder::examine(&output, existing, &config)?;
+    if run != Found::Resumable {
+        config.validate_new(&arguments.config)?;
+    }
     let resumed = (run == Found::Resumable).then_some(&*output);
     let task = Task::new(&config, start::vocabularies(&config, resumed)?)?;
     let model = start::model(&config, &task, resumed, &device)?;
@@ -121,7 +124,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(match outcome {
         Outcome::Finished(test) => {
             if let Some(test) = test {
-                progress.report("test, best weights", &test);
+                progress.report("test, exported weights", &test);
             }
             progress.say(&format!("done: cargo run -p infer -- --model {} \"…\"", output.display()));
             ExitCode::SUCCESS

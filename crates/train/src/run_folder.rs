@@ -2,17 +2,18 @@
 //!
 //! Files and folders are written beside their place, synced and renamed, so that a reader never meets half of one.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use infer::trained::files;
+use model::weights;
 use serde::Serialize;
 
-use crate::config::RunConfig;
+use crate::config::{self, RunConfig};
 use crate::error::TrainError;
 use crate::fault;
+use crate::place;
 use crate::task::{Corpora, Task};
 
 /// What to do about a folder that is there already.
@@ -47,20 +48,23 @@ impl RunFolder {
     /// What there is at `path`, and whether it may be done with as asked. Nothing is written.
     ///
     /// # Errors
-    /// A folder that is in the way, or that was made with another configuration.
+    /// A folder that is in the way or cannot be replaced, or that was made with another configuration.
     pub fn examine(path: &Path, existing: Existing, config: &RunConfig) -> Result<Found, TrainError> {
         if !path.exists() {
-            return Ok(Found::Nothing);
+            return place::check(path).map(|()| Found::Nothing);
         }
         let config_file = path.join(files::CONFIG);
         if !config_file.is_file() {
             let empty = path.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-            return if empty { Ok(Found::Nothing) } else { Err(TrainError::NotARun { path: path.to_path_buf() }) };
+            return match empty {
+                true => place::check(path).map(|()| Found::Nothing),
+                false => Err(TrainError::NotARun { path: path.to_path_buf() }),
+            };
         }
         match existing {
             Existing::Refuse => Err(TrainError::Exists { path: path.to_path_buf() }),
             Existing::Resume => same_config(&config_file, config).map(|()| Found::Resumable),
-            Existing::SetAside => Ok(Found::InTheWay),
+            Existing::SetAside => place::check(path).map(|()| Found::InTheWay),
         }
     }
 
@@ -83,7 +87,9 @@ impl RunFolder {
     pub fn create(path: &Path, config: &RunConfig, task: &Task) -> Result<Self, TrainError> {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(write_error(parent, "creating the folder"))?;
-        replace_folder(path, |folder| {
+        // A link stays; the empty folder that it leads to is replaced.
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        replace_folder(&real, |folder| {
             write_file(&folder.join(files::CONFIG), config.to_toml().as_bytes())?;
             write_file(&folder.join(files::SOURCE_TOKENIZER), task.source_tokenizer.to_json().as_bytes())?;
             write_file(&folder.join(files::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
@@ -152,6 +158,12 @@ impl RunFolder {
         cut.map(|_| ()).map_err(write_error(&path, "cutting to the checkpoint"))
     }
 
+    /// The step of the weights that `infer` uses, if there are any.
+    pub fn weights_step(&self) -> Option<u64> {
+        let (_, note) = weights::from_safetensors(&fs::read(self.path.join(files::WEIGHTS)).ok()?).ok()?;
+        serde_json::from_str::<serde_json::Value>(&note?).ok()?["step"].as_u64()
+    }
+
     /// Replaces the weights that `infer` uses.
     ///
     /// # Errors
@@ -172,20 +184,8 @@ fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
     if old == *config {
         return Ok(());
     }
-    let table = |config: &RunConfig| toml::Value::try_from(config).ok();
-    let difference = first_difference("", table(&old).as_ref(), table(config).as_ref()).unwrap_or_default();
+    let difference = config::first_difference("", &old, config).unwrap_or_default();
     Err(TrainError::OtherConfig { path: path.parent().unwrap_or(path).to_path_buf(), difference })
-}
-
-/// The first key with two values, such as `training.seed: 1 there, 2 now`.
-fn first_difference(key: &str, old: Option<&toml::Value>, new: Option<&toml::Value>) -> Option<String> {
-    if let (Some(toml::Value::Table(old)), Some(toml::Value::Table(new))) = (old, new) {
-        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let below = |name: &str| if key.is_empty() { name.to_string() } else { format!("{key}.{name}") };
-        return names.into_iter().find_map(|name| first_difference(&below(name), old.get(name), new.get(name)));
-    }
-    let written = |value: Option<&toml::Value>| value.map_or("not set".to_string(), toml::Value::to_string);
-    (old != new).then(|| format!("{key}: {} there, {} now", written(old), written(new)))
 }
 
 /// Refuses to resume with corpora other than the run's: it would go on somewhere else.

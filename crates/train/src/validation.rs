@@ -47,7 +47,7 @@ impl Report {
     }
 }
 
-/// A source with what was asked for and what came out.
+/// A source with what was asked for, as the target's vocabulary writes it, and what came out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Triple {
     pub source: String,
@@ -55,7 +55,8 @@ pub struct Triple {
     pub output: String,
 }
 
-/// Decodes and scores `samples`, keeping the first few to look at.
+/// Decodes `samples` and scores the outputs against the references as the target's tokenizer normalises them, keeping
+/// the first few to look at.
 ///
 /// # Errors
 /// A device that fails.
@@ -63,11 +64,14 @@ pub fn validate(trained: &TrainedModel, samples: &[Sample], config: &ValidationC
     let sources: Vec<String> = samples.iter().map(|sample| sample.pair.source.clone()).collect();
     let translations = Translator::new(trained, BATCH_TOKENS)?.translate(&sources, 1)?;
     let outputs: Vec<&str> = translations.iter().map(|translation| translation.text()).collect();
-    let references: Vec<&str> = samples.iter().map(|sample| sample.pair.target.as_str()).collect();
-    let triples = samples.iter().zip(&translations).take(config.samples).map(|(sample, output)| Triple {
+    // What the vocabulary can say: outputs are lower-cased and composed, where that was asked for, and so are these.
+    let written = |sample: &Sample| trained.target_tokenizer.normalize(&sample.pair.target);
+    let references: Vec<String> = samples.iter().map(written).collect::<Result<_, _>>()?;
+    let triples = samples.iter().zip(&references).zip(&outputs).take(config.samples);
+    let triples = triples.map(|((sample, reference), output)| Triple {
         source: sample.pair.source.clone(),
-        reference: sample.pair.target.clone(),
-        output: output.text().to_string(),
+        reference: reference.clone(),
+        output: output.to_string(),
     });
     let forced = teacher_forced(trained, samples)?;
     let nll = forced.nll / forced.tokens as f64;

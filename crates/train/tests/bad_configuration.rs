@@ -12,7 +12,10 @@ fn refuses_line(config: &str, line: &str, replacement: &str, told: &[&str]) {
     let text = config.replacen(line, replacement, 1);
     let number = 1 + text.lines().position(|line| line == replacement).expect("the line");
     let place = format!("tiny.toml: TOML parse error at line {number},");
-    Workplace::with(&text).refuses("run", &[], &[&[place.as_str()], told].concat());
+    // Overrides that have nothing to do with it hide nothing of it.
+    for arguments in [&[][..], &["--seed", "7", "--set", "training.keep=3"]] {
+        Workplace::with(&text).refuses("run", arguments, &[&[place.as_str()], told].concat());
+    }
 }
 
 /// A setting of the copy task is refused, naming the field and what was found.
@@ -149,6 +152,9 @@ fn values_that_contradict_each_other_are_refused() {
     refuses_setting("decoding.max_length=99", &["decoding.max_length = 99", "1 to model.max_length = 16"]);
     refuses_setting("task.max_length=40", &["task.max_length = 40", "below model.max_length = 16", "at least 41"]);
     refuses_setting("task.symbols=1", &["too few sequences", "raise task.symbols or task.max_length"]);
+    let cosine = ["training.schedule=cosine", "training.learning_rate=0.01", "training.warmup_steps=20"];
+    let told = ["training.warmup_steps = 20", "below training.steps = 20", "5 to 10 % of training.steps"];
+    Workplace::new().refuses("run", &set(&cosine), &told);
     refuses_setting("tokenizer.kind=bpe", &["generated tasks", "tokenizer", "remove the [tokenizer] table"]);
 }
 
@@ -161,6 +167,14 @@ fn an_override_that_makes_no_sense_is_quoted() {
     refuses_setting("training.steps=many", &["string \"many\"", "--set training.steps=many", "training.steps"]);
     refuses_setting("model.d_model.x=1", &["--set model.d_model.x=1:", "`d_model` is a value, not a table"]);
     refuses_setting("nonsense.x=1", &["unknown field `nonsense`", "`training`"]);
+}
+
+#[test]
+fn an_override_may_mend_the_file_and_is_quoted_where_it_spoils_it_again() {
+    let place = Workplace::with(&COPY.replace("d_model = 16", "d_model = \"big\""));
+    place.refuses("run", &set(&["model.d_model=16", "model.n_heads=3"]), &["model.n_heads = 3", "d_model = 16"]);
+    let again = set(&["model.d_model=16", "model.d_model=big"]);
+    place.refuses("run", &again, &["--set model.d_model=big:", "string \"big\""]);
 }
 
 #[test]

@@ -69,6 +69,16 @@ fn an_empty_corpus_is_named() {
 }
 
 #[test]
+fn a_corpus_without_a_word_to_train_vocabularies_on_is_named() {
+    let place = Workplace::translating();
+    place.write("train.tsv", "\t\n \t \n");
+    place.refuses("run", &[], &["train.tsv: found no text", "right file"]);
+    place.write("train.tsv", "the cat\t\nthe cow\t\n");
+    let settings = set(&["tokenizer.joint=false", "model.tie=two"]);
+    place.refuses("run", &settings, &["the target side of train.tsv: found no text", "right file"]);
+}
+
+#[test]
 fn a_compressed_corpus_that_breaks_off_is_named_with_its_format_and_line() {
     let text = corpus(20_000).into_bytes();
     for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstd::encode_all(&text[..], 1).expect("memory"))] {
@@ -104,7 +114,8 @@ fn two_files_of_different_lengths_are_told_apart() {
         place.refuses("run", &["--set", &setting], &["source.txt has 2 lines", "target.txt has 3", "as many in both"]);
     }
     let lists = r#"task.train={ source = ["source.txt", "source.txt"], target = "target.txt" }"#;
-    place.refuses("run", &["--set", lists], &["2 source files and 1 target files", "pairwise"]);
+    let told = ["task.train = source.txt, source.txt and target.txt, 2 source files and 1 target files", "pairwise"];
+    place.refuses("run", &["--set", lists], &told);
 }
 
 #[test]
@@ -117,10 +128,32 @@ fn pairs_that_are_all_unusable_are_refused() {
 }
 
 #[test]
-fn a_streamed_corpus_without_a_usable_pair_is_told_as_well() {
+fn so_are_those_of_a_streamed_corpus() {
     let place = Workplace::translating();
-    let ran = place.train("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]));
-    ran.refused_telling(&["no pair of the training corpus is usable", "60 longer than data.max_length"]);
+    let told = ["no training pair is left", "60 longer than data.max_length", "raise data.max_length"];
+    place.refuses("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]), &told);
+}
+
+#[test]
+fn the_remedy_is_that_of_the_commonest_reason() {
+    let place = Workplace::translating();
+    place.write("validation.tsv", "the\tdie\n");
+    for (train, settings, told) in [
+        ("the cat sees\tdie Katze sieht\n", &["model.max_length=3"][..], "; raise model.max_length"),
+        (
+            "the cat sees\tdie Katze sieht\n",
+            &["model.max_length=3", "data.max_length=3"],
+            "; raise model.max_length and data.max_length",
+        ),
+        ("the\tdie Katze sieht\n", &["data.max_ratio=2"], "; raise data.max_ratio, or set it to 0"),
+        ("\tdie Katze sieht\n", &[], "; check that both columns, or both files, hold text"),
+    ] {
+        place.write("train.tsv", train.repeat(9));
+        for buffer in [&[][..], &["data.shuffle_buffer=4"]] {
+            let settings = set(&[settings, buffer].concat());
+            place.refuses("run", &settings, &["no training pair is left: 9 training pairs, 9 dropped", told]);
+        }
+    }
 }
 
 #[test]

@@ -53,6 +53,16 @@ fn r_drop_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn dropout_that_fades_to_nowhere_is_refused() {
+    for (to, found) in [("1.5", "1.5"), ("-0.1", "-0.1"), ("nan", "NaN")] {
+        let found = format!("training.anneal_dropout.to = {found}");
+        refuses_setting(&format!("training.anneal_dropout={{ to = {to} }}"), &[&found, "from 0 to 1"]);
+    }
+    let late = "training.anneal_dropout={ to = 0.5, after = 100000000 }";
+    refuses_setting(late, &["training.anneal_dropout.after = 100000000", "less than training.steps"]);
+}
+
+#[test]
 fn data_settings_out_of_range_are_refused() {
     let refuses = |setting: &str, told: &[&str]| {
         Workplace::translating().refuses("run", &["--set", setting], &[told, &["tiny.toml"]].concat());
@@ -77,7 +87,9 @@ fn data_settings_out_of_range_are_refused() {
 #[test]
 fn beams_and_length_penalties_that_make_no_sense_are_refused() {
     refuses_setting("decoding.beam=0", &["decoding.beam = 0", "1 to 1000", "1 is greedy"]);
-    refuses_setting("decoding.beam=1001", &["decoding.beam = 1001", "1 to 1000", "1 is greedy"]);
+    for key in ["decoding.beam", "validation.beam"] {
+        refuses_setting(&format!("{key}=1001"), &[&format!("{key} = 1001"), "1 to 1000", "1 is greedy"]);
+    }
     let penalty = |value: &str| format!("decoding.length_penalty={{ {value} }}");
     for (alpha, found) in [("-0.5", "-0.5"), ("nan", "NaN"), ("inf", "inf")] {
         let found = format!("decoding.length_penalty.alpha = {found}");
@@ -99,10 +111,17 @@ fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
     for arguments in [&["--init-from", "nowhere"][..], &["--set", "training.init_from=nowhere"]] {
         place.refuses("run", arguments, &["training.init_from: ", "nowhere", "No such file"]);
     }
-    let shape = [&from[..], &["--set", "model.d_model=32"]].concat();
-    place.refuses("run", &shape, &["training.init_from = base", "[model] as in that run's config.toml"]);
-    let deeper = [&from[..], &["--set", "model.encoder_layers=2"]].concat();
-    place.refuses("run", &deeper, &["training.init_from = base", "is missing", "[model] as in that run's config.toml"]);
+    for (setting, difference) in [
+        ("model.d_model=32", "(model.d_model: 16 there, 32 now)"),
+        ("model.encoder_layers=2", "(model.encoder_layers: 1 there, 2 now)"),
+        // These change no shape.
+        ("model.n_heads=4", "(model.n_heads: 2 there, 4 now)"),
+        ("model.activation=gelu", "(model.activation: \"relu\" there, \"gelu\" now)"),
+        ("model.positions=sinusoidal_halves", "(model.positions: \"sinusoidal\" there, \"sinusoidal_halves\" now)"),
+    ] {
+        let told = ["training.init_from = base", difference, "[model] as in that run's config.toml"];
+        place.refuses("run", &[&from[..], &["--set", setting]].concat(), &told);
+    }
     let other = [&from[..], &["--set", "task.symbols=5"]].concat();
     place.refuses(
         "run",
@@ -111,4 +130,33 @@ fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
     );
     place.remove("base/model.safetensors");
     place.refuses("run", &from, &["training.init_from: ", "base", "model.safetensors is missing"]);
+}
+
+#[test]
+fn learned_positions_are_as_many_as_in_the_run_to_start_from() {
+    let place = Workplace::new();
+    let learned = set(&["model.positions=learned"]);
+    place.trained("base", &[&learned[..], &["--quiet"]].concat());
+    let shorter = [&learned[..], &["--init-from", "base", "--set", "model.max_length=12"]].concat();
+    place.refuses("run", &shorter, &["training.init_from = base", "(model.max_length: 16 there, 12 now)"]);
+}
+
+#[test]
+fn vocabularies_to_start_from_are_of_the_kind_asked_for() {
+    let place = Workplace::translating();
+    place.trained("words", &["--quiet"]);
+    let unigrams = set(&["tokenizer.kind=unigram", "tokenizer.vocab_size=290"]);
+    place.trained("unigrams", &[&unigrams[..], &["--quiet"]].concat());
+    let byte_pairs = ["tokenizer.kind=bpe", "tokenizer.vocab_size=290"];
+    for (base, kind) in [("words", "word"), ("unigrams", "unigram")] {
+        let told = [
+            "tokenizer.kind = \"bpe\"",
+            &format!("expected \"{kind}\", as the vocabularies of training.init_from = {base} are"),
+            &format!("set tokenizer.kind = \"{kind}\" (and no dropout"),
+        ];
+        for dropout in [&[][..], &["tokenizer.dropout=0.1"]] {
+            let settings = set(&[&byte_pairs[..], dropout].concat());
+            place.refuses("run", &[&settings[..], &["--init-from", base]].concat(), &told);
+        }
+    }
 }

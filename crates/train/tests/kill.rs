@@ -133,6 +133,7 @@ fn so_does_a_moving_average_with_r_drop_and_a_beam() {
         "training.export=ema",
         "training.ema=0.9",
         "training.r_drop={ alpha = 1.0, after = 10 }",
+        "training.anneal_dropout={ to = 0.2, after = 10 }",
         "validation.beam=2",
         "decoding.beam=3",
         "decoding.length_penalty={ form = \"wu\", alpha = 0.6 }",

@@ -52,6 +52,14 @@ fn training_starts_from_the_weights_of_another_run() {
 }
 
 #[test]
+fn what_only_training_asks_of_the_network_may_be_another() {
+    let place = Workplace::new();
+    place.trained("base", &["--quiet"]);
+    let dropout = ["model.dropout=0.2", "model.attention_dropout=0.1", "model.ff_dropout=0.1", "model.max_length=20"];
+    place.trained("tuned", &[&set(&dropout)[..], &["--quiet", "--init-from", "base"]].concat());
+}
+
+#[test]
 fn it_goes_on_when_the_other_run_has_gone() {
     let place = Workplace::new();
     place.trained("base", &["--quiet"]);
@@ -69,7 +77,7 @@ fn the_vocabularies_of_the_other_run_are_taken_over_whatever_the_corpus_says() {
     let place = Workplace::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(40).replace("cat", "hen"));
-    place.trained("tuned", &["--quiet", "--init-from", "base"]);
+    place.trained("tuned", &["--init-from", "base"]).tells(&["the vocabularies are those of base"]);
     for name in ["source.tokenizer.json", "target.tokenizer.json"] {
         assert_eq!(place.text(&format!("tuned/{name}")), place.text(&format!("base/{name}")));
     }
@@ -83,7 +91,7 @@ fn patience_ends_a_run_that_gets_no_better() {
     let patient = ["training.steps=200", "validation.every=2", "validation.patience=3", "training.checkpoint_every=5"];
     let settings = set(&[STILL, &patient].concat());
     let ran = place.trained("run", &settings);
-    ran.tells(&["nothing better in 3 validations: done early", "test, best weights"]);
+    ran.tells(&["nothing better in 3 validations: done early", "test, exported weights"]);
     assert_eq!(steps(&place, "run", "validation"), [2, 4, 6, 8]);
     assert_eq!(steps(&place, "run", "test"), [8]);
     assert_eq!(place.names("run/checkpoints"), ["step-5", "step-8"]);

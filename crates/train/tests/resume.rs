@@ -148,21 +148,37 @@ fn another_configuration_is_refused_naming_the_field_and_both_values() {
 }
 
 #[test]
+fn a_run_made_with_what_a_new_one_is_refused_goes_on() {
+    let place = Workplace::new();
+    let rate = ["training.schedule=cosine", "training.learning_rate=0.01"];
+    place.trained("run", &[&set(&rate)[..], &set(&["training.warmup_steps=5"]), &["--quiet"]].concat());
+    let config = place.text("run/config.toml").replace("warmup_steps = 5", "warmup_steps = 20");
+    place.write("run/config.toml", config);
+    let resumed = [&set(&rate)[..], &["--resume"]].concat();
+    place.refuses("new", &resumed, &["training.warmup_steps = 20"]);
+    place.trained("run", &resumed).tells(&["already finished"]);
+}
+
+#[test]
 fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
     let place = Workplace::new();
-    place.trained("whole", &["--quiet"]);
+    let settings = set(&["training.export=ema", "training.ema=0.9"]);
+    let [quiet, resumed] = [&["--quiet"][..], &["--resume"]].map(|option| [&settings[..], option].concat());
+    place.trained("whole", &quiet);
     let half = |name: &str| {
         let bytes = place.read(name);
         bytes[..bytes.len() / 2].to_vec()
     };
     let newest = "broken/checkpoints/step-20";
-    let damages: [(&str, Option<Vec<u8>>); 7] = [
+    let damages: [(&str, Option<Vec<u8>>); 9] = [
         ("state.json", Some(half("whole/checkpoints/step-20/state.json"))),
         ("state.json", None),
         ("model.safetensors", Some(half("whole/checkpoints/step-20/model.safetensors"))),
         ("model.safetensors", None),
         ("optimizer.safetensors", Some(half("whole/checkpoints/step-20/optimizer.safetensors"))),
         ("optimizer.safetensors", None),
+        ("ema.safetensors", Some(half("whole/checkpoints/step-20/ema.safetensors"))),
+        ("ema.safetensors", None),
         // Sound by itself, but not what belongs there.
         ("optimizer.safetensors", Some(place.read("whole/checkpoints/step-20/model.safetensors"))),
     ];
@@ -173,12 +189,26 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
             None => place.remove(&format!("{newest}/{file}")),
         }
         let told = ["broken/checkpoints/step-20", "remove that folder to resume from the one before it"];
-        place.refuses("broken", &["--resume"], &told);
+        place.refuses("broken", &resumed, &told);
         place.remove(newest);
-        place.trained("broken", &["--resume", "--quiet"]);
+        place.trained("broken", &[&resumed[..], &["--quiet"]].concat());
         place.same("whole", "broken");
         place.remove("broken");
     }
+}
+
+#[test]
+fn weights_of_a_validation_after_the_checkpoint_are_told() {
+    let place = Workplace::new();
+    let settings = with(&[MANY_CHECKPOINTS], &[]);
+    let ran = place.trained("run", &settings);
+    assert!(!ran.stderr.contains("holds the weights"), "{}", ran.stderr);
+    for newer in [12, 15, 18, 20] {
+        place.remove(&format!("run/checkpoints/step-{newer}"));
+    }
+    let resumed = [&settings[..], &["--resume"]].concat();
+    let told = "run/model.safetensors holds the weights of step 20, after the checkpoint, until";
+    place.trained("run", &resumed).tells(&["going on from step 9", told]);
 }
 
 #[test]

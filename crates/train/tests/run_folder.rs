@@ -3,7 +3,7 @@
 mod common;
 
 use common::samples::COPY;
-use common::{Workplace, decode, set};
+use common::{Ran, Workplace, decode, set};
 use serde_json::Value;
 
 const FILES: [&str; 8] = [
@@ -29,7 +29,15 @@ fn a_run_leaves_its_folder_and_nothing_beside_it() {
     assert_eq!(place.names("run/checkpoints/step-20"), ["model.safetensors", "optimizer.safetensors", "state.json"]);
     assert_eq!(place.names("."), ["run", "tiny.toml"]);
     assert_eq!(ran.stdout, "", "standard output is for results");
-    ran.tells(&["total", "parameters", "flex", "float32", "step 20/20", "validation at step 10", "test, best weights"]);
+    ran.tells(&[
+        "total",
+        "parameters",
+        "flex",
+        "float32",
+        "step 20/20",
+        "validation at step 10",
+        "test, exported weights",
+    ]);
     ran.tells(&["cargo run -p infer -- --model run"]);
 }
 
@@ -63,6 +71,40 @@ fn an_empty_folder_is_taken() {
     std::fs::create_dir(place.path("run")).unwrap();
     place.trained("run", &["--quiet"]);
     assert_eq!(place.names("run"), FILES);
+}
+
+#[cfg(unix)]
+#[test]
+fn so_is_one_that_a_link_leads_to() {
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("run")).unwrap();
+    place.trained("run", &["--quiet"]);
+    assert_eq!(place.names("elsewhere"), FILES);
+    assert!(place.path("run").is_symlink());
+}
+
+#[test]
+fn the_working_folder_is_no_place_for_a_new_run_but_one_there_goes_on() {
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("here")).unwrap();
+    let before = place.snapshot();
+    let here = |output: &str, option: &str| {
+        let mut command = place.command(&["--config", "../tiny.toml", "--output", output, option]);
+        Ran::from(command.current_dir(place.path("here")).output().unwrap())
+    };
+    let told = ["it is the working folder", "name another --output, such as a folder inside it"];
+    let whole = place.path("here").to_string_lossy().into_owned();
+    for output in [".", &whole] {
+        here(output, "--quiet").refused_telling(&told);
+    }
+    assert!(before == place.snapshot(), "{:?}", place.names("."));
+
+    place.trained("here", &["--quiet"]);
+    here(".", "--overwrite").refused_telling(&told);
+    place.remove("here/checkpoints/step-20");
+    assert_eq!(here(".", "--resume").code, Some(0));
+    assert_eq!(place.names("here/checkpoints"), ["step-10", "step-20"]);
 }
 
 #[test]

@@ -120,10 +120,32 @@ fn a_test_split_is_measured_at_the_end() {
     let place = Workplace::translating();
     place.write("test.tsv", "the cow\tdie Kuh\nthe mouse\tdie Maus\n");
     let ran = place.trained("run", &["--set", "task.test=test.tsv"]);
-    ran.tells(&["test, best weights", "die Maus"]);
+    ran.tells(&["test, exported weights", "die Maus"]);
     let last = place.metrics("run").pop().unwrap();
     assert_eq!(last["test"]["sentences"], 2);
     assert_eq!(last["test"]["samples"][0]["reference"], "die Kuh");
+}
+
+#[test]
+fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
+    let rate = ["training.schedule=constant", "training.learning_rate=0.01", "training.steps=60", "model.dropout=0"];
+    for (reference, settings, written) in [
+        ("Die Große Katze Sieht Eine Kuh", &["tokenizer.lowercase=true"][..], "die große katze sieht eine kuh"),
+        ("ein Ba\u{308}r mag den Ka\u{308}se", &[], "ein B\u{e4}r mag den K\u{e4}se"),
+    ] {
+        let place = Workplace::translating();
+        let pair = format!("this alone\t{reference}\n");
+        place.write("train.tsv", pair.repeat(20));
+        place.write("validation.tsv", &pair);
+        place.trained("run", &set(&[&rate[..], settings].concat()));
+        let last = place.metrics("run").pop().unwrap();
+        let sample = &last["validation"]["samples"][0];
+        assert_eq!((sample["reference"].as_str(), sample["output"].as_str()), (Some(written), Some(written)));
+        for (score, best) in [("exact_match", 1.0), ("bleu", 100.0), ("chrf", 100.0)] {
+            let found = last["validation"][score].as_f64().unwrap();
+            assert!((found - best).abs() < 1e-9, "{score}: {found}");
+        }
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod observe;
 pub mod page;
 pub mod still;
 
-pub use observe::attend;
+pub use observe::{attend, attend_up_to};
 use serde::Serialize;
 
 /// The attention of one pass over a source and a target.

@@ -23,6 +23,19 @@ const CANDIDATES: usize = 5;
 /// # Errors
 /// A text or target without tokens or with more of them than the model has positions, or a device that fails.
 pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
+    attend_up_to(trained, text, target, usize::MAX)
+}
+
+/// The same, unless what the model says itself has more than `most` tokens: what is recorded grows with their square.
+///
+/// # Errors
+/// As [`attend`], or a longer translation.
+pub fn attend_up_to(
+    trained: &TrainedModel,
+    text: &str,
+    target: Option<&str>,
+    most: usize,
+) -> Result<Attention, InferError> {
     let translator = Translator::new(trained, trained.config.max_length)?;
     let source = translator.encode(&Item { text, place: 1 })?;
     if source.is_empty() {
@@ -30,7 +43,7 @@ pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Resul
     }
     let target_ids = match target {
         Some(target) => given(trained, target)?,
-        None => own(&translator, &source)?,
+        None => own(&translator, &source, most)?,
     };
     let target_text = match target {
         Some(target) => target.to_string(),
@@ -83,13 +96,17 @@ fn given(trained: &TrainedModel, target: &str) -> Result<Vec<u32>, InferError> {
 }
 
 /// The ids of what the model says by itself, with `</s>` where it says so.
-fn own(translator: &Translator, source: &[u32]) -> Result<Vec<u32>, InferError> {
+fn own(translator: &Translator, source: &[u32], most: usize) -> Result<Vec<u32>, InferError> {
     let found = translator.decode(&[translator.source(source, 1)])?;
     let said = |Hypothesis { mut ids, finished, .. }: Hypothesis| {
         ids.extend(finished.then_some(END_ID));
         ids
     };
-    Ok(found.into_iter().flatten().map(said).next().unwrap_or_default())
+    let ids = found.into_iter().flatten().map(said).next().unwrap_or_default();
+    match ids.len() {
+        found if found > most => Err(InferError::TooLongToShow { found, limit: most }),
+        _ => Ok(ids),
+    }
 }
 
 /// A target without the `</s>` that may end it.

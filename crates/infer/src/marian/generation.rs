@@ -17,18 +17,65 @@ pub struct Generation {
     pub left_out: Vec<String>,
 }
 
-/// Settings without counterpart, and the value at which they do nothing.
-const NOT_HERE: [(&str, Value); 9] = [
-    ("early_stopping", Value::Bool(false)),
-    ("do_sample", Value::Bool(false)),
-    ("encoder_no_repeat_ngram_size", Value::Null),
-    ("num_beam_groups", Value::Null),
-    ("diversity_penalty", Value::Null),
-    ("forced_bos_token_id", Value::Null),
-    ("suppress_tokens", Value::Null),
-    ("begin_suppress_tokens", Value::Null),
-    ("max_new_tokens", Value::Null),
+/// The value at which a setting does nothing, beside `null`.
+enum Neutral {
+    Only,
+    False,
+    Number(f64),
+}
+
+/// Settings without counterpart.
+const NOT_HERE: [(&str, Neutral); 14] = [
+    ("early_stopping", Neutral::False),
+    ("do_sample", Neutral::False),
+    ("encoder_no_repeat_ngram_size", Neutral::Number(0.0)),
+    ("encoder_repetition_penalty", Neutral::Number(1.0)),
+    ("exponential_decay_length_penalty", Neutral::Only),
+    ("num_beam_groups", Neutral::Number(1.0)),
+    ("diversity_penalty", Neutral::Number(0.0)),
+    ("forced_bos_token_id", Neutral::Only),
+    // `</s>`: at the longest length, where this program stops.
+    ("forced_eos_token_id", Neutral::Number(0.0)),
+    ("suppress_tokens", Neutral::Only),
+    ("begin_suppress_tokens", Neutral::Only),
+    ("sequence_bias", Neutral::Only),
+    ("min_new_tokens", Neutral::Number(0.0)),
+    ("max_new_tokens", Neutral::Only),
 ];
+
+impl Neutral {
+    fn is(&self, value: &Value) -> bool {
+        value.is_null()
+            || match self {
+                Neutral::Only => false,
+                Neutral::False => *value == Value::Bool(false),
+                // Written as a whole number or not.
+                Neutral::Number(neutral) => value.as_f64() == Some(*neutral),
+            }
+    }
+}
+
+/// Why a beam of transformers may choose otherwise with these settings, if it may.
+///
+/// There rules change the log-probabilities of a hypothesis' next token, and the rest is normalised again. Here they
+/// change logits, and what they leave keeps its probability. Greedy decoding, which chooses from one hypothesis, does not
+/// see the difference.
+pub fn beam_differs(decoding: &DecodingConfig) -> Option<String> {
+    let rules = [
+        ("min_length", decoding.min_length > 0),
+        ("no_repeat_ngram", decoding.no_repeat_ngram > 0),
+        ("repetition_penalty", decoding.repetition_penalty != 1.0),
+    ];
+    let rules: Vec<&str> = rules.into_iter().filter(|(_, rules)| *rules).map(|(name, _)| name).collect();
+    (decoding.beam > 1 && !rules.is_empty()).then(|| {
+        format!(
+            "a beam of {} with {}: transformers weighs what such a rule leaves in another way, so that its answers may \
+             differ from this program's; with a beam of 1 they are the same",
+            decoding.beam,
+            rules.join(", ")
+        )
+    })
+}
 
 /// Reads the contents of `generation_config.json`, or of a `config.json` from before there was one.
 ///
@@ -68,7 +115,7 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
 
     let mut left_out: Vec<String> = NOT_HERE
         .iter()
-        .filter(|(key, neutral)| !generation[*key].is_null() && generation[*key] != *neutral)
+        .filter(|(key, neutral)| !neutral.is(&generation[*key]))
         .map(|(key, _)| format!("{key} = {}", generation[*key]))
         .collect();
     let bad_words = &generation["bad_words_ids"];
@@ -155,6 +202,35 @@ mod tests {
 
         let other = read(json!({"early_stopping": true, "bad_words_ids": [[7]], "do_sample": false}));
         assert_eq!(other.left_out, ["early_stopping = true", "bad_words_ids = [[7]]"]);
+    }
+
+    #[test]
+    fn settings_without_counterpart_are_told_unless_they_do_nothing() {
+        let left_out = |value: Value| read(&value, &model(), 99).unwrap().left_out;
+        let neutral = json!({
+            "num_beam_groups": 1, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0, "forced_eos_token_id": 0,
+            "encoder_repetition_penalty": 1.0, "min_new_tokens": 0, "sequence_bias": null, "early_stopping": false,
+        });
+        assert!(left_out(neutral.clone()).is_empty(), "{:?}", left_out(neutral));
+        for (key, value) in [
+            ("min_new_tokens", json!(3)),
+            ("exponential_decay_length_penalty", json!([5, 1.5])),
+            ("encoder_repetition_penalty", json!(1.5)),
+            ("sequence_bias", json!([[[7], -1.0]])),
+            ("forced_eos_token_id", json!(5)),
+            ("num_beam_groups", json!(2)),
+            ("early_stopping", json!("never")),
+        ] {
+            assert_eq!(left_out(json!({ key: value })), [format!("{key} = {value}")]);
+        }
+    }
+
+    #[test]
+    fn a_beam_with_rules_is_told() {
+        let ruled = DecodingConfig { beam: 4, min_length: 3, no_repeat_ngram: 2, ..DecodingConfig::default() };
+        assert!(beam_differs(&ruled).unwrap().starts_with("a beam of 4 with min_length, no_repeat_ngram: "));
+        assert_eq!(beam_differs(&DecodingConfig { beam: 1, ..ruled }), None);
+        assert_eq!(beam_differs(&DecodingConfig { beam: 4, ..DecodingConfig::default() }), None);
     }
 
     #[test]

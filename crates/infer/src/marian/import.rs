@@ -22,6 +22,7 @@ use crate::trained;
 #[derive(Debug)]
 pub struct Imported {
     pub config: ModelConfig,
+    pub decoding: DecodingConfig,
     /// Settings for decoding that this program does not have.
     pub left_out: Vec<String>,
 }
@@ -92,7 +93,8 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
         (trained::files::WEIGHTS, weights),
     ];
     folder::create(output, files)?;
-    Ok(Imported { config: model, left_out: generation.left_out })
+    let generation::Generation { decoding, left_out } = generation;
+    Ok(Imported { config: model, decoding, left_out })
 }
 
 /// The tables of a run's configuration that have a meaning without training.

@@ -19,6 +19,7 @@ mod vocabulary;
 
 pub use error::MarianError;
 pub use export::export;
+pub use generation::beam_differs;
 pub use import::{Imported, import};
 
 /// File names inside a Marian folder.

@@ -25,7 +25,15 @@ pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokeniz
     let load = |name: &str| {
         let path = folder.join(name);
         let mut file = config::parse(&path, &bytes(&path)?)?;
-        file["post_processor"] = Value::Null;
+        let Some(parts) = file.as_object_mut() else {
+            return Err(MarianError::File {
+                path,
+                found: "no object".to_owned(),
+                expected: "an object, as `tokenizers` writes it".to_owned(),
+                remedy: "fetch the file anew",
+            });
+        };
+        parts.insert("post_processor".to_owned(), Value::Null);
         Ok::<_, MarianError>(Tokenizer::from_json(&file.to_string(), &path)?)
     };
     let source = load(files::TOKENIZER)?;

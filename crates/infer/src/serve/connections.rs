@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use super::impatient::Impatient;
 use super::refusal::Refusal;
 use super::state::Server;
 
@@ -85,6 +86,7 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, std::convert
 async fn connection(stream: TcpStream, router: Router, server: Arc<Server>, stop: Option<watch::Receiver<bool>>) {
     // Answers are small, and nobody should wait for more to come.
     drop(stream.set_nodelay(true));
+    let stream = Impatient::new(stream, server.limits.read_timeout);
     let router = TowerToHyperService::new(router);
     let answer = service_fn(move |request: Request<Incoming>| -> Answering { Box::pin(router.call(request)) });
     let mut connection = http1::Builder::new()

@@ -48,8 +48,8 @@ impl Decoder {
     }
 
     /// # Errors
-    /// A text or target without tokens or with too many, or a device that fails.
-    pub fn attend(&self, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
-        attend::attend(&self.trained, text, target)
+    /// A text or target without tokens or with too many, a translation of more than `most`, or a device that fails.
+    pub fn attend(&self, text: &str, target: Option<&str>, most: usize) -> Result<Attention, InferError> {
+        attend::attend_up_to(&self.trained, text, target, most)
     }
 }

@@ -22,7 +22,8 @@ pub struct Limits {
     /// How long a request may wait for its answer, and how long the server finishes what it accepted when it is told to
     /// stop.
     pub timeout: Duration,
-    /// How long a client may take to send a request's head, and again its body; an idle connection is closed after it.
+    /// How long a client may take to send a request's head, and again its body, and how long it may leave its answers
+    /// unread; an idle connection is closed after it.
     pub read_timeout: Duration,
 }
 

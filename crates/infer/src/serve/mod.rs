@@ -8,6 +8,7 @@
 mod body;
 mod connections;
 mod decoder;
+mod impatient;
 mod limits;
 mod metrics;
 mod page;

@@ -7,8 +7,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 pub trait Company {
     /// What it counts for in a batch: its tokens, which all others of the batch are padded to.
     fn tokens(&self) -> usize;
+    /// How many rows of a batch it takes; all that share a batch take as many.
+    fn rows(&self) -> usize;
     /// Whether it may share a batch that begins with `first`.
     fn joins(&self, first: &Self) -> bool;
+}
+
+/// How much a worker takes at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Tokens, padding included.
+    pub tokens: usize,
+    /// What decodes together. More would wait with the worker, where it could not be forgotten.
+    pub rows: usize,
 }
 
 /// A bounded line of work of several requests.
@@ -59,11 +70,11 @@ impl<W: Company> Queue<W> {
         before - line.waiting.len()
     }
 
-    /// Waits for work, and takes the oldest with what may join it, up to `batch_tokens` with padding.
+    /// Waits for work, and takes the oldest with what may join it within `bounds`.
     ///
     /// Never waits for company: batches grow where work arrives faster than it is done. What is there is shared with
     /// the workers that have nothing to do.
-    pub fn take(&self, batch_tokens: usize) -> Vec<W> {
+    pub fn take(&self, bounds: Bounds) -> Vec<W> {
         let mut line = self.line();
         let first = loop {
             if let Some((_, first)) = line.waiting.pop_front() {
@@ -73,13 +84,13 @@ impl<W: Company> Queue<W> {
             line = self.changed.wait(line).unwrap_or_else(PoisonError::into_inner);
             line.idle -= 1;
         };
-        let share = (line.waiting.len() + 1).div_ceil(line.idle + 1);
+        let share = (line.waiting.len() + 1).div_ceil(line.idle + 1).min(bounds.rows / first.rows().max(1));
         let mut longest = first.tokens();
         let mut batch = vec![first];
         let mut others = VecDeque::with_capacity(line.waiting.len());
         for (request, work) in line.waiting.drain(..) {
             let padded = (batch.len() + 1) * longest.max(work.tokens());
-            if batch.len() < share && padded <= batch_tokens && work.joins(&batch[0]) {
+            if batch.len() < share && padded <= bounds.tokens && work.joins(&batch[0]) {
                 longest = longest.max(work.tokens());
                 batch.push(work);
             } else {
@@ -118,9 +129,19 @@ mod tests {
             self.0
         }
 
+        /// Of `w`, for wide, three.
+        fn rows(&self) -> usize {
+            if self.1 == 'w' { 3 } else { 1 }
+        }
+
         fn joins(&self, first: &Self) -> bool {
             self.1 == first.1
         }
+    }
+
+    /// So many tokens, and more rows than there is work.
+    fn tokens(tokens: usize) -> Bounds {
+        Bounds { tokens, rows: 100 }
     }
 
     fn work(of: &[(usize, char)]) -> Vec<Work> {
@@ -132,19 +153,36 @@ mod tests {
         let queue = Queue::new(10);
         queue.add(1, work(&[(3, 'a'), (4, 'b')])).unwrap();
         queue.add(2, work(&[(5, 'a'), (2, 'b'), (1, 'c')])).unwrap();
-        assert_eq!(queue.take(100), work(&[(3, 'a'), (5, 'a')]));
-        assert_eq!(queue.take(100), work(&[(4, 'b'), (2, 'b')]));
+        assert_eq!(queue.take(tokens(100)), work(&[(3, 'a'), (5, 'a')]));
+        assert_eq!(queue.take(tokens(100)), work(&[(4, 'b'), (2, 'b')]));
         assert_eq!(queue.waiting(), 1);
-        assert_eq!(queue.take(100), work(&[(1, 'c')]));
+        assert_eq!(queue.take(tokens(100)), work(&[(1, 'c')]));
     }
 
     #[test]
     fn a_batch_is_bounded_with_its_padding_but_never_empty() {
         let queue = Queue::new(10);
         queue.add(1, work(&[(4, 'a'), (7, 'a'), (2, 'a'), (6, 'a')])).unwrap();
-        assert_eq!(queue.take(12), work(&[(4, 'a'), (2, 'a')]), "7 would pad both to 14, and so would 6 all three");
-        assert_eq!(queue.take(5), work(&[(7, 'a')]));
-        assert_eq!(queue.take(6), work(&[(6, 'a')]));
+        assert_eq!(
+            queue.take(tokens(12)),
+            work(&[(4, 'a'), (2, 'a')]),
+            "7 would pad both to 14, and so would 6 all three"
+        );
+        assert_eq!(queue.take(tokens(5)), work(&[(7, 'a')]));
+        assert_eq!(queue.take(tokens(6)), work(&[(6, 'a')]));
+    }
+
+    #[test]
+    fn no_more_is_taken_than_decodes_together() {
+        let queue = Queue::new(20);
+        queue.add(1, work(&[(1, 'a'); 6])).unwrap();
+        queue.add(2, work(&[(1, 'w'); 4])).unwrap();
+        let bounds = Bounds { tokens: 100, rows: 4 };
+        let taken: Vec<usize> = (0..3).map(|_| queue.take(bounds).len()).collect();
+        assert_eq!(taken, [4, 2, 1], "one of three rows leaves no room for another");
+        assert_eq!(queue.forget(2), 3, "what waits can be forgotten");
+        queue.add(3, work(&[(1, 'w')])).unwrap();
+        assert_eq!(queue.take(Bounds { rows: 2, ..bounds }).len(), 1, "never empty");
     }
 
     #[test]
@@ -162,7 +200,7 @@ mod tests {
         queue.add(1, work(&[(1, 'a')])).unwrap();
         queue.add(2, work(&[(2, 'a'), (3, 'a')])).unwrap();
         assert_eq!((queue.forget(2), queue.forget(2)), (2, 0));
-        assert_eq!(queue.take(100), work(&[(1, 'a')]));
+        assert_eq!(queue.take(tokens(100)), work(&[(1, 'a')]));
     }
 
     #[test]
@@ -171,7 +209,7 @@ mod tests {
         let workers: Vec<_> = (0..2)
             .map(|_| {
                 let queue = queue.clone();
-                thread::spawn(move || queue.take(100))
+                thread::spawn(move || queue.take(tokens(100)))
             })
             .collect();
         while queue.line().idle < 2 {

@@ -102,6 +102,9 @@ async fn attend(State(server): State<Arc<Server>>, request: Request) -> Answer {
             Ok(Err(error @ (InferError::NoTokens { .. } | InferError::TargetTooLong { .. }))) => {
                 Err(Refusal::BadText(error))
             }
+            Ok(Err(InferError::TooLongToShow { found, limit })) => {
+                Err(Refusal::TooLongToShow { side: "translation", found, limit })
+            }
             Ok(Err(error)) => Err(Refusal::Failed(crate::error::told(&error))),
             Err(_) => Err(Refusal::Failed("it left a text without an answer".to_string())),
         }
@@ -125,7 +128,7 @@ fn look(
             return Err(Refusal::TooLongToShow { side, found, limit });
         }
     }
-    Ok(Work::Attend(Look { text, target, tokens, answer }))
+    Ok(Work::Attend(Look { text, target, tokens, most: limit, answer }))
 }
 
 async fn health(State(server): State<Arc<Server>>) -> Response<Body> {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::decoder::Decoder;
 use super::metrics::Metrics;
-use super::queue::{Company, Queue};
+use super::queue::{Bounds, Company, Queue};
 use crate::error::{InferError, told};
 use crate::settings::Settings;
 use crate::translation::Translation;
@@ -35,8 +35,20 @@ pub struct Look {
     pub text: String,
     pub target: Option<String>,
     pub tokens: usize,
+    /// Most tokens of a translation to show.
+    pub most: usize,
     /// The attention as JSON, or why there is none.
     pub answer: oneshot::Sender<Result<String, InferError>>,
+}
+
+impl Work {
+    /// Whether somebody waits for the answer. A request may have been given up after it left the queue.
+    fn is_wanted(&self) -> bool {
+        match self {
+            Work::Translate(text) => !text.answer.is_closed(),
+            Work::Attend(look) => !look.answer.is_closed(),
+        }
+    }
 }
 
 impl Company for Work {
@@ -44,6 +56,13 @@ impl Company for Work {
         match self {
             Work::Translate(text) => text.tokens,
             Work::Attend(look) => look.tokens,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        match self {
+            Work::Translate(text) => text.settings.rows_per_sentence(),
+            Work::Attend(_) => 1,
         }
     }
 
@@ -65,13 +84,14 @@ pub fn start(
     metrics: &Arc<Metrics>,
     workers: usize,
 ) -> Result<(), rayon::ThreadPoolBuildError> {
+    let bounds = Bounds { tokens: decoder.batch_tokens, rows: decoder.trained.engine.most_rows() };
     for number in 1..=workers {
         let (decoder, queue, metrics) = (decoder.clone(), queue.clone(), metrics.clone());
         // Workers fill the cores already, so within each of them operations stay on its thread: the only one of a pool.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(move |_| format!("worker-{number}"));
         pool.build()?.spawn(move || {
             loop {
-                work(&decoder, &metrics, queue.take(decoder.batch_tokens));
+                work(&decoder, &metrics, queue.take(bounds));
             }
         });
     }
@@ -81,10 +101,14 @@ pub fn start(
 fn work(decoder: &Decoder, metrics: &Metrics, batch: Vec<Work>) {
     let mut texts = Vec::with_capacity(batch.len());
     for work in batch {
+        if !work.is_wanted() {
+            metrics.forgotten(1);
+            continue;
+        }
         match work {
             Work::Translate(text) => texts.push(text),
             Work::Attend(look) => {
-                let seen = guarded(|| Ok(decoder.attend(&look.text, look.target.as_deref())?.to_json()));
+                let seen = guarded(|| Ok(decoder.attend(&look.text, look.target.as_deref(), look.most)?.to_json()));
                 // Whoever asked may be gone.
                 drop(look.answer.send(seen));
             }

@@ -11,6 +11,30 @@ use crate::common::{self, Run, texts};
 use crate::plain::{Heads, Plain, Rows, dot, softmax};
 use crate::{ROUNDING, close, faithful, ids, opened, with_moderate_weights};
 
+/// What decodes and what is looked into have the same weights, or there is nothing to see.
+#[test]
+fn weights_that_were_replaced_since_the_start_are_told() {
+    let run = Run::new();
+    let (trained, seen) = (opened(&run), opened(&run));
+    seen.network().unwrap();
+    let old = std::fs::metadata(run.file("model.safetensors")).unwrap().modified().unwrap();
+    // As `train` does it, with weights of the same form.
+    let mut bytes = run.read("model.safetensors");
+    bytes.iter_mut().rev().take(4).for_each(|byte| *byte = 0);
+    run.write("beside", bytes);
+    let beside = std::fs::File::options().write(true).open(run.file("beside")).unwrap();
+    beside.set_modified(old + std::time::Duration::from_secs(1)).unwrap();
+    std::fs::rename(run.file("beside"), run.file("model.safetensors")).unwrap();
+
+    for error in [attend(&trained, "3 1 4", None).unwrap_err(), trained.network().unwrap_err()] {
+        let told = error.to_string();
+        assert!(told.contains("model.safetensors: found other weights, expected those"), "{told}");
+        assert!(told.ends_with("start it again to use the new ones"), "{told}");
+    }
+    attend(&seen, "3 1 4", None).expect("what was read before stays");
+    attend(&opened(&run), "3 1 4", None).expect("and what is opened now is the new");
+}
+
 #[test]
 fn every_number_comes_back_from_json_bit_for_bit() {
     let run = Run::new();

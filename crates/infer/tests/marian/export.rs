@@ -70,8 +70,9 @@ fn logits_survive_the_way_there_and_back() {
         let before = model(change);
         let after = round_trip(&before);
         assert_eq!(after.config.positions, PositionKind::SinusoidalHalves);
-        let furthest = logits(&before).iter().zip(logits(&after)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(furthest < 1e-5, "case {case}: {furthest}");
+        let (before, after) = (logits(&before), logits(&after));
+        assert_eq!(before.len(), after.len());
+        assert!(before.iter().zip(after).all(|(a, b)| (a - b).abs() < 1e-5), "case {case}");
     }
 }
 
@@ -199,6 +200,15 @@ fn the_commands_do_it() {
     assert!(ran.status.success(), "{ran:?}");
     assert!(String::from_utf8(ran.stderr).unwrap().ends_with(&format!("written: {out}\n")));
     assert_eq!(json(&copy.path("out").join("generation_config.json"))["num_beams"], 2);
+    for (beam, noted) in [("2", true), ("1", false)] {
+        let ruled = copy.path(&format!("ruled-{beam}")).to_str().unwrap().to_owned();
+        let rules = ["--beam", beam, "--no-repeat-ngram", "2", "--repetition-penalty", "1.5"];
+        let ran = infer(&[&["export", "--model", &run, "--format", "marian", &ruled], &rules[..]].concat());
+        let told = String::from_utf8(ran.stderr).unwrap();
+        let note = "note: a beam of 2 with no_repeat_ngram, repetition_penalty: ";
+        assert_eq!(told.contains(note), noted, "{told}");
+        assert!(noted || !told.contains("note: "), "{told}");
+    }
     let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));

@@ -88,13 +88,24 @@ fn settings_come_along() {
     copy.edit("generation_config.json", |file| {
         file["early_stopping"] = true.into();
         file["length_penalty"] = 0.5.into();
+        file["min_length"] = 3.into();
+        file["min_new_tokens"] = 2.into();
+        file["forced_eos_token_id"] = 5.into();
+        // These do nothing.
+        file["num_beam_groups"] = 1.into();
+        file["diversity_penalty"] = 0.0.into();
+        file["encoder_no_repeat_ngram_size"] = 0.into();
     });
     let run = copy.path("run");
     let (input, output) = (copy.marian(), run.to_str().unwrap().to_owned());
     let ran = infer(&["import", input.to_str().unwrap(), "--output", &output]);
     let told = String::from_utf8(ran.stderr).unwrap();
     assert!(ran.status.success(), "{told}");
-    assert!(told.contains("not taken over, as this program does not decode so: early_stopping = true\n"), "{told}");
+    let left_out =
+        told.lines().filter_map(|line| line.strip_prefix("not taken over, as this program does not decode so: "));
+    let expected = ["early_stopping = true", "forced_eos_token_id = 5", "min_new_tokens = 2"];
+    assert_eq!(left_out.collect::<Vec<_>>(), expected, "{told}");
+    assert!(told.contains("note: a beam of 4 with min_length: "), "{told}");
 
     let trained = TrainedModel::open(&run, &crate::folder::device()).unwrap();
     assert_eq!((trained.config.encoder_layers, trained.config.decoder_layers), (1, 2));

@@ -86,6 +86,14 @@ fn vocabularies_that_do_not_fit() {
     assert!(error.contains("found the id 99999 for \"<unk>\""), "{error}");
     let error = with(|labels| (labels["<unk>"], labels["</s>"]) = (json!(0), json!(1)));
     assert!(error.contains("expected \"</s>\""), "{error}");
+    // A folder without SentencePiece has a `tokenizer.json`.
+    let copy = Copy::of("swish");
+    copy.remove("source.spm");
+    for other in ["[]", "7", "null", "\"text\""] {
+        copy.write("tokenizer.json", other);
+        let error = copy.refusal();
+        assert!(error.starts_with("tokenizer.json: found no object, expected an object"), "{other}: {error}");
+    }
     let copy = Copy::of("swish");
     copy.write("vocab.json", "[");
     assert!(copy.refusal().starts_with("vocab.json: malformed JSON"));
@@ -198,4 +206,74 @@ fn pytorch_files_that_are_damaged_or_no_dictionary_of_tensors() {
             drop(fs::remove_dir_all(run));
         }
     }
+}
+
+/// PyTorch's series of pickles with these instructions for the dictionary, and what follows it.
+fn series(state: &[u8], rest: &[u8]) -> Vec<u8> {
+    let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+    let system = [&b"}"[..], &text("little_endian"), b"\x88s."].concat();
+    [&magic[..], b"M\xe9\x03.", &system, state, b".", rest].concat()
+}
+
+/// The instruction for a text.
+fn text(text: &str) -> Vec<u8> {
+    [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
+}
+
+/// What an import says of such a file.
+fn of_series(state: &[u8], rest: &[u8]) -> String {
+    let copy = Copy::of("swish");
+    copy.remove("model.safetensors");
+    copy.write("pytorch_model.bin", series(state, rest));
+    copy.refusal()
+}
+
+#[test]
+fn pytorch_files_that_are_nested_without_end() {
+    const DEEP: usize = 1_000_000;
+    for (what, state) in [
+        ("references", [&b"N"[..], &b"Q".repeat(DEEP)].concat()),
+        ("tuples", [&b"N"[..], &b"\x85".repeat(DEEP)].concat()),
+        ("lists", [&b"]".repeat(DEEP)[..], &b"a".repeat(DEEP - 1)].concat()),
+        ("dictionaries", [&b"}N".repeat(DEEP)[..], b"N", &b"s".repeat(DEEP)].concat()),
+    ] {
+        let error = of_series(&state, b"");
+        assert!(error.starts_with("pytorch_model.bin: found values nested more than 64 deep"), "{what}: {error}");
+    }
+}
+
+/// Each of these asks for far more memory than it has bytes.
+#[test]
+fn pytorch_files_that_hold_less_than_they_say() {
+    // A list that is remembered over and over.
+    let mut state = [&b"]("[..], &b"N".repeat(20_000), b"e"].concat();
+    (0..20_000u32).for_each(|place| state.extend([&b"r"[..], &place.to_le_bytes()].concat()));
+    let error = of_series(&state, b"].");
+    assert!(error.contains("found a list of 20000 at the top, expected a dictionary of tensors"), "{error}");
+
+    // A hundred names for one storage of a thousand numbers.
+    let reference =
+        [&b"("[..], &text("storage"), b"ctorch\nFloatStorage\n", &text("0"), &text("cpu"), b"M\xe8\x03tQ"].concat();
+    let tensor = |name: String, shape: &[u8]| {
+        let function = b"ctorch._utils\n_rebuild_tensor_v2\n(";
+        [&text(&name)[..], function, &reference, b"K\x00", shape, b"\x89}tR"].concat()
+    };
+    let tensors = |count: usize, shape: &[u8]| -> Vec<u8> {
+        let all: Vec<u8> = (0..count).flat_map(|at| tensor(format!("t{at}"), shape)).collect();
+        [&b"}("[..], &all, b"u"].concat()
+    };
+    let numbers = [&b"]("[..], &text("0"), b"e.", &1000u64.to_le_bytes(), &[0; 4000]].concat();
+    let error = of_series(&tensors(100, b"M\xe8\x03\x85K\x01\x85"), &numbers);
+    assert!(
+        error.contains(": more numbers than ") && error.contains("at most 4 names for the same numbers"),
+        "{error}"
+    );
+    // Four names are as many as a matrix may have: the file is read, and then found to be of another model.
+    let error = of_series(&tensors(4, b"M\xe8\x03\x85K\x01\x85"), &numbers);
+    assert!(error.contains("tensor `"), "{error}");
+
+    // More axes than any weight has.
+    let axes = [&b"("[..], &b"K\x01".repeat(9), b"t"].concat().repeat(2);
+    let error = of_series(&tensors(1, &axes), &numbers);
+    assert!(error.contains("t0: torch._utils._rebuild_tensor_v2, expected a tensor"), "{error}");
 }

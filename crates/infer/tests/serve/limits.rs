@@ -49,6 +49,10 @@ fn attention_is_shown_of_texts_up_to_the_limit() {
     assert_eq!(attend("1 2 3", "1 2 3").status, 200);
     attend("1 2 3 4", "1").refused(422, "too_long_to_show", &["the text has 5 tokens", "at most 4"]);
     attend("1", "1 2 3 4").refused(422, "too_long_to_show", &["the target has 5 tokens", "--max-attend-tokens"]);
+    // What the model says by itself is held to the limit, too.
+    let talkative = Server::start(&run, &["--max-attend-tokens", "4", "--min-length", "4", "--max-length", "5"]);
+    let answer = talkative.post("/attend", "{\"text\": \"1 2 3\"}");
+    answer.refused(422, "too_long_to_show", &["the translation has 5 tokens", "at most 4", "--max-attend-tokens"]);
 }
 
 #[test]
@@ -77,6 +81,17 @@ fn who_waits_too_long_is_told_and_what_has_not_begun_is_not_begun() {
     let texts = vec!["1 2 3"; 20];
     let answer = server.translate(json!({ "texts": texts, "max_length": 1000 }));
     answer.refused(504, "timed_out", &["0.05 seconds", "--timeout"]);
+    nothing_more_is_decoded(&server, texts.len());
+}
+
+/// However many texts a batch could hold by its tokens: only what is decoded together leaves the queue.
+#[test]
+fn of_many_short_texts_few_have_begun() {
+    let run = slow();
+    let server = Server::start(&run, &["--threads", "1", "--timeout", "0.05"]);
+    let texts = vec!["1"; 64];
+    let answer = server.translate(json!({ "texts": texts, "max_length": 600 }));
+    answer.refused(504, "timed_out", &[]);
     nothing_more_is_decoded(&server, texts.len());
 }
 
@@ -128,6 +143,18 @@ fn slow_senders_are_cut_off() {
     // A connection that says nothing is closed without a word.
     assert!(is_closed(&mut server.connect()));
     assert_eq!(server.metric("attend_rejected_total{reason=\"too_slow\"}"), 3.0);
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_off() {
+    let run = Run::new();
+    let server = Server::start(&run, &["--read-timeout", "0.5"]);
+    let mut stream = server.connect();
+    // The answers, of the page's size each, are far more than any buffer on the way holds.
+    stream.write_all("GET / HTTP/1.1\r\nhost: test\r\n\r\n".repeat(2000).as_bytes()).unwrap();
+    server.metric_becomes("attend_connections", 2.0);
+    server.metric_becomes("attend_connections", 1.0);
+    assert!(server.metric("attend_requests_total{path=\"/\",status=\"200\"}") < 2000.0, "all of it found room");
 }
 
 #[test]

@@ -76,10 +76,19 @@ mod x86 {
     pub fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
         let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
         let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
+        // While a panel is computed with, the next one is fetched, a part of it by each block. A single block has no time
+        // for that: it waits for the memory anyhow.
+        let share = match x.len().div_ceil(ROWS_512 * d_input) {
+            0 | 1 => 0,
+            blocks => LANES.div_ceil(blocks),
+        };
         for (panel, (lanes, bias)) in panels.enumerate() {
+            let outputs = panel * PANEL..d_output.min((panel + 1) * PANEL);
             let blocks = x.chunks(ROWS_512 * d_input).zip(y.chunks_mut(ROWS_512 * d_output));
-            for (x, y) in blocks {
-                let block = Block { x, lanes, bias, then, outputs: panel * PANEL..d_output.min((panel + 1) * PANEL) };
+            for (at, (x, y)) in blocks.enumerate() {
+                let next = lanes.as_ptr().wrapping_add(lanes.len() + at * share * d_input);
+                let ahead = if at * share < LANES { share } else { 0 };
+                let block = Block { x, lanes, bias, then, outputs: outputs.clone(), next, ahead };
                 match x.len() / d_input {
                     6 => block_avx512::<6>(block, y),
                     5 => block_avx512::<5>(block, y),
@@ -100,18 +109,31 @@ mod x86 {
         then: Then,
         /// The panel's outputs in a row of `y`.
         outputs: Range<usize>,
+        /// What will be read soon; it may lie behind the matrix.
+        next: *const Lane,
+        /// How many lanes of that to fetch with each input.
+        ahead: usize,
     }
 
     #[target_feature(enable = "avx512f")]
     fn block_avx512<const ROWS: usize>(block: Block, y: &mut [f32]) {
-        let Block { x, lanes, bias, then, outputs } = block;
+        match block.ahead {
+            0 => block_ahead_avx512::<ROWS, 0>(block, y),
+            1 => block_ahead_avx512::<ROWS, 1>(block, y),
+            _ => block_ahead_avx512::<ROWS, 2>(block, y),
+        }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: &mut [f32]) {
+        let Block { x, lanes, bias, then, outputs, next, .. } = block;
         let d_input = lanes.len() / LANES;
         let d_output = y.len() / ROWS;
         assert!(x.len() == ROWS * d_input && bias.len() == LANES, "a block of {ROWS} rows");
         assert!(y.len() == ROWS * d_output && outputs.len() <= PANEL && outputs.end <= d_output, "outputs in a row");
         // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, a row
         // of `y` has all of `outputs`, and the mask of a lane covers those alone; a lane is exactly one aligned register of
-        // 16 values.
+        // 16 values. Fetching ahead reads nothing, wherever it points.
         unsafe {
             let start: [__m512; LANES] = std::array::from_fn(|lane| _mm512_load_ps(bias[lane].0.as_ptr()));
             let mut totals = [start; ROWS];
@@ -119,6 +141,9 @@ mod x86 {
             for input in 0..d_input {
                 let weights: [__m512; LANES] =
                     std::array::from_fn(|lane| _mm512_load_ps(lanes.add(input * LANES + lane).cast::<f32>()));
+                for lane in 0..AHEAD {
+                    _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(input * AHEAD + lane).cast());
+                }
                 for (row, totals) in totals.iter_mut().enumerate() {
                     let x = _mm512_set1_ps(*x.add(row * d_input + input));
                     for (total, &weight) in totals.iter_mut().zip(&weights) {

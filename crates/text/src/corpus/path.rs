@@ -59,9 +59,11 @@ impl ParallelPath {
         match self {
             Self::Tsv(shards) => Ok(shards.0.len()),
             Self::Files { source, target } if source.0.len() == target.0.len() => Ok(source.0.len()),
-            Self::Files { source, target } => {
-                Err(TextError::UnequalShards { source_files: source.0.len(), target_files: target.0.len() })
-            }
+            Self::Files { source, target } => Err(TextError::UnequalShards {
+                origin: self.to_string(),
+                source_files: source.0.len(),
+                target_files: target.0.len(),
+            }),
         }
     }
 

@@ -32,6 +32,15 @@ impl DataConfig {
         self.max_length.unwrap_or(model.max_length)
     }
 
+    /// The key that says so.
+    pub fn longest_key(&self, model: &ModelConfig) -> &'static str {
+        match self.max_length {
+            None => "model.max_length",
+            Some(length) if length < model.max_length => "data.max_length",
+            Some(_) => "model.max_length and data.max_length",
+        }
+    }
+
     pub(super) fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         at_least_one("data.shuffle_buffer", self.shuffle_buffer)?;
         if let Some(length) = self.max_length

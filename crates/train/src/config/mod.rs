@@ -1,6 +1,7 @@
 //! One experiment, as one TOML file: read strictly, overridden by `--set`, then validated as a whole.
 
 mod data;
+mod difference;
 mod overrides;
 mod training;
 mod validation;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use text::{TextError, TokenizerConfig};
 
 pub use data::DataConfig;
-pub use training::{Average, AverageOf, Export, Optimizer, RDrop, TrainingConfig};
+pub(crate) use difference::first_difference;
+pub use training::{AnnealDropout, Average, AverageOf, Export, Optimizer, RDrop, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
 use crate::error::TrainError;
@@ -46,20 +48,29 @@ impl RunConfig {
     /// Reads a file, applies `--set table.key=value` overrides in order, and validates the whole.
     ///
     /// # Errors
-    /// What is wrong, with file and line, or with the override at fault.
+    /// What is wrong, with file and line, or with the override at fault; first the file, unless an override mends it.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
         let text =
             fs::read_to_string(path).map_err(|source| TrainError::ConfigFile { path: path.to_path_buf(), source })?;
         let toml_error = |source| TrainError::Toml { path: path.to_path_buf(), source: Box::new(source) };
         let mut config: RunConfig = match overrides {
             [] => toml::from_str(&text).map_err(toml_error)?,
-            _ => overrides::overridden(toml::from_str(&text).map_err(toml_error)?, overrides)?,
+            _ => overrides::overridden(&text, overrides, toml_error)?,
         };
         config.validate().map_err(|source| TrainError::Config { origin: path.display().to_string(), source })?;
         if matches!(config.task, TaskConfig::Translate(_)) {
             config.data.get_or_insert_default();
         }
         Ok(config)
+    }
+
+    /// Refuses what a new run shall not have; `origin` is named in errors. Runs that were made with it go on.
+    ///
+    /// # Errors
+    /// Values that can be computed with and make no sense.
+    pub fn validate_new(&self, origin: &Path) -> Result<(), TrainError> {
+        let checked = self.training.validate_new().and_then(|()| self.validation.validate_new(&self.model));
+        checked.map_err(|source| TrainError::Config { origin: origin.display().to_string(), source })
     }
 
     /// The resolved configuration as TOML.

@@ -3,25 +3,31 @@
 use super::RunConfig;
 use crate::error::TrainError;
 
-/// The configuration that a file's table and all overrides together make.
-pub(super) fn overridden(mut table: toml::Table, overrides: &[String]) -> Result<RunConfig, TrainError> {
+/// The configuration that a file's text and all overrides together make. `in_file` makes an error of the text's own.
+pub(super) fn overridden(
+    text: &str,
+    overrides: &[String],
+    in_file: impl Fn(toml::de::Error) -> TrainError,
+) -> Result<RunConfig, TrainError> {
+    let mut table: toml::Table = toml::from_str(text).map_err(&in_file)?;
     let parse = |table: &toml::Table| table.clone().try_into::<RunConfig>();
-    let unchanged = parse(&table).map_err(|error| error.to_string());
+    let fault = |table: &toml::Table| parse(table).err().map(|error| error.to_string());
+    // What is wrong with the file, until an override mends it.
+    let mut own = fault(&table);
     let mut culprit = None;
     for given in overrides {
         set(&mut table, given)?;
-        // The override after which it first fails in a new way is the one to name, if it still fails in the end.
-        match parse(&table) {
-            Ok(_) => culprit = None,
-            Err(error) if culprit.is_none() && unchanged.as_ref().err() != Some(&error.to_string()) => {
-                culprit = Some(given);
-            }
-            Err(_) => {}
+        match fault(&table) {
+            None => (own, culprit) = (None, None),
+            // The override after which it first fails in a new way is the one to name, if it still fails in the end.
+            now if culprit.is_none() && now != own => culprit = Some(given),
+            _ => {}
         }
     }
-    parse(&table).map_err(|error| TrainError::Set {
-        given: culprit.or(overrides.last()).cloned().unwrap_or_default(),
-        reason: error.to_string().trim().to_string(),
+    parse(&table).map_err(|error| match culprit {
+        Some(given) => TrainError::Set { given: given.clone(), reason: error.to_string().trim().to_string() },
+        // Only the text knows the line.
+        None => in_file(toml::from_str::<RunConfig>(text).err().unwrap_or(error)),
     })
 }
 

@@ -31,6 +31,17 @@ pub struct RDrop {
     pub after: u64,
 }
 
+/// Dropout that fades towards the end (Rennie et al. 2014).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnealDropout {
+    /// The share of the model's dropout rates that the last update is left with.
+    pub to: f64,
+    /// Updates with the whole rates before they begin to fall, as a line.
+    #[serde(default)]
+    pub after: u64,
+}
+
 /// Which weights the run folder holds in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,6 +102,9 @@ pub struct TrainingConfig {
     /// R-Drop: two passes over each sentence, which differ in their dropout, are asked to agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r_drop: Option<RDrop>,
+    /// Dropout that fades: a small model that is nearly done learns more from what it sees whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anneal_dropout: Option<AnnealDropout>,
     /// Longest global gradient norm; 0 = no clipping (the paper).
     pub clip_norm: f64,
     /// Which weights the run folder holds in the end.
@@ -123,6 +137,7 @@ impl Default for TrainingConfig {
             warmup_steps: 4000,
             label_smoothing: 0.1,
             r_drop: None,
+            anneal_dropout: None,
             clip_norm: 0.0,
             export: Export::Best,
             average: None,
@@ -139,6 +154,13 @@ impl TrainingConfig {
     pub fn objective(&self, step: u64) -> Objective {
         let r_drop = self.r_drop.filter(|r_drop| step > r_drop.after).map_or(0.0, |r_drop| r_drop.alpha);
         Objective { label_smoothing: self.label_smoothing, r_drop }
+    }
+
+    /// The share of the model's dropout rates that update number `step` (from 1) drops.
+    pub fn dropout_share(&self, step: u64) -> f64 {
+        let Some(AnnealDropout { to, after }) = self.anneal_dropout else { return 1.0 };
+        let fallen = step.saturating_sub(after) as f64 / self.steps.saturating_sub(after).max(1) as f64;
+        1.0 - (1.0 - to) * fallen
     }
 
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
@@ -190,6 +212,16 @@ impl TrainingConfig {
                 return Err(ConfigError::new(field, value, "a number of at least 0", remedy));
             }
         }
+        if let Some(AnnealDropout { to, after }) = self.anneal_dropout {
+            if !(0.0..=1.0).contains(&to) {
+                let remedy = "0.2 is a fifth of the rates; 0 ends without dropout";
+                return Err(ConfigError::new("training.anneal_dropout.to", to, "from 0 to 1", remedy));
+            }
+            if after >= self.steps {
+                let expected = format!("less than training.steps = {}", self.steps);
+                return Err(ConfigError::new("training.anneal_dropout.after", after, expected, "half of it is usual"));
+            }
+        }
         if self.optimizer == Optimizer::Adam && self.weight_decay != 0.0 {
             return Err(ConfigError::new(
                 "training.weight_decay",
@@ -199,6 +231,19 @@ impl TrainingConfig {
             ));
         }
         self.validate_export()
+    }
+
+    /// Refuses a rate that would neither reach its peak nor fall.
+    pub(super) fn validate_new(&self) -> Result<(), ConfigError> {
+        if self.schedule != Schedule::Cosine || self.warmup_steps < self.steps {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "training.warmup_steps",
+            self.warmup_steps,
+            format!("below training.steps = {}, at whose end \"cosine\" comes to zero", self.steps),
+            "5 to 10 % of training.steps is usual",
+        ))
     }
 
     /// The exported weights and their settings belong together.
@@ -232,6 +277,21 @@ impl TrainingConfig {
             Export::Best | Export::Average if ema => idle("training.ema", "ema"),
             Export::Best | Export::Ema if average => idle("training.average", "average"),
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropout_falls_as_a_line_after_its_beginning() {
+        let mut training = TrainingConfig { steps: 100, ..TrainingConfig::default() };
+        assert_eq!((training.dropout_share(1), training.dropout_share(100)), (1.0, 1.0));
+        training.anneal_dropout = Some(AnnealDropout { to: 0.2, after: 60 });
+        for (step, share) in [(1, 1.0), (60, 1.0), (70, 0.8), (80, 0.6), (100, 0.2)] {
+            assert!((training.dropout_share(step) - share).abs() < 1e-12, "step {step}");
         }
     }
 }

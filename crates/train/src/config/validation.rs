@@ -1,6 +1,7 @@
 //! The `[validation]` table: how well it goes, how often that is asked, and when to stop.
 
-use model::ConfigError;
+use infer::DecodingConfig;
+use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 use text::metrics::BleuTokenization;
 
@@ -64,5 +65,11 @@ impl ValidationConfig {
             at_least_one(field, value)?;
         }
         Ok(())
+    }
+
+    /// Holds the beam to what decoding is held to.
+    pub(super) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
+        let decoding = DecodingConfig { beam: self.beam, ..DecodingConfig::default() };
+        decoding.validate(model).map_err(|error| ConfigError { field: "validation.beam".to_string(), ..error })
     }
 }

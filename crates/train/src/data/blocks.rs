@@ -88,7 +88,10 @@ impl Blocks {
         self.read += counts;
         let block = Block { epoch: self.epoch, index: self.index, examples, counts, last };
         if last && !self.fruitful {
-            return Err(TrainError::Data(format!("no pair of the training corpus is usable: {}", self.read)));
+            return Err(match &*data {
+                TrainingData::Streamed(corpus) => corpus.encoder.nothing_left(&self.read),
+                _ => TrainError::Data("no training pair is left".to_string()),
+            });
         }
         (self.epoch, self.index) = if last { (self.epoch + 1, 0) } else { (self.epoch, self.index + 1) };
         if last {
@@ -239,6 +242,6 @@ mod tests {
         let data = TrainingData::Streamed(Streamed { path, encoder: encoder(0.0), shuffle_buffer: 8 });
         let mut stream = Blocks::new(Arc::new(data), Position::default());
         let error = (0..3).find_map(|_| stream.next_block().err()).unwrap().to_string();
-        assert!(error.contains("no pair of the training corpus is usable"), "{error}");
+        assert!(error.contains("no training pair is left") && error.contains("check that both columns"), "{error}");
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use text::{END_ID, Pair, TextError, Tokenizer};
 
 use super::Example;
+use crate::error::TrainError;
 
 /// Why a pair is not used for training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct PairEncoder {
     pub target_tokenizer: Arc<Tokenizer>,
     /// Most tokens on either side, `</s>` included.
     pub max_length: usize,
+    /// The key that says so, for messages.
+    pub max_length_key: &'static str,
     /// Most tokens of the longer side for each of the shorter; 0 = any.
     pub max_ratio: f64,
     /// Rate of BPE-dropout.
@@ -120,6 +123,17 @@ impl PairEncoder {
         } else {
             Ok(Example { source, target })
         })
+    }
+
+    /// The error of a corpus of which no pair is left, with what to do about the commonest reason.
+    pub fn nothing_left(&self, counts: &Counts) -> TrainError {
+        let remedies = [
+            (counts.empty, "check that both columns, or both files, hold text".to_string()),
+            (counts.uneven, "raise data.max_ratio, or set it to 0".to_string()),
+            (counts.long, format!("raise {}", self.max_length_key)),
+        ];
+        let remedy = remedies.into_iter().max_by_key(|(count, _)| *count).map(|(_, remedy)| remedy).unwrap_or_default();
+        TrainError::Data(format!("no training pair is left: {counts}; {remedy}"))
     }
 
     /// The pair as BPE-dropout (Provilkov et al. 2020) cuts it in an epoch: a function of the seed, the epoch and the
@@ -161,6 +175,7 @@ pub(super) mod tests {
             source_tokenizer: tokenizer.clone(),
             target_tokenizer: tokenizer,
             max_length: 64,
+            max_length_key: "data.max_length",
             max_ratio: 0.0,
             dropout,
             seed: 1,
@@ -193,6 +208,23 @@ pub(super) mod tests {
         counts.add(Some(Unusable::Uneven));
         let told = "2,000 training pairs, 2 dropped (1 with an empty side, 1 less even than data.max_ratio)";
         assert_eq!(counts.to_string(), told);
+    }
+
+    #[test]
+    fn when_nothing_is_left_the_commonest_reason_has_its_remedy() {
+        let encoder = encoder(0.0);
+        for (counts, remedy) in [
+            (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "10 dropped (5 with an empty side, 2 longer"),
+            (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "; check that both columns, or both files, hold text"),
+            (Counts { empty: 1, long: 2, uneven: 7, pairs: 10 }, "; raise data.max_ratio, or set it to 0"),
+            (Counts { empty: 1, long: 8, uneven: 1, pairs: 10 }, "; raise data.max_length"),
+        ] {
+            let told = encoder.nothing_left(&counts).to_string();
+            assert!(
+                told.starts_with("no training pair is left: 10 training pairs, ") && told.contains(remedy),
+                "{told}"
+            );
+        }
     }
 
     #[test]

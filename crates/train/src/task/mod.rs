@@ -97,7 +97,7 @@ impl TaskConfig {
     pub(crate) fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         match self {
             TaskConfig::Copy(config) | TaskConfig::Reverse(config) | TaskConfig::Sort(config) => config.validate(model),
-            TaskConfig::Translate(_) => Ok(()),
+            TaskConfig::Translate(config) => config.validate(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::ConfigError;
 use serde::Serialize;
 use text::{Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID, read_parallel};
 
@@ -19,6 +20,25 @@ pub struct TranslateConfig {
     pub test: Option<ParallelPath>,
 }
 
+impl TranslateConfig {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        let splits = [
+            ("task.train", Some(&self.train)),
+            ("task.validation", Some(&self.validation)),
+            ("task.test", self.test.as_ref()),
+        ];
+        for (field, path) in splits {
+            let Some(path) = path else { continue };
+            if let Err(TextError::UnequalShards { source_files, target_files, .. }) = path.shards() {
+                let found = format!("{path}, {source_files} source files and {target_files} target files");
+                let remedy = "list them pairwise, in the same order";
+                return Err(ConfigError::new(field, found, "as many of each", remedy));
+            }
+        }
+        Ok(())
+    }
+}
+
 pub(super) fn task(
     task: &TranslateConfig,
     config: &RunConfig,
@@ -26,7 +46,8 @@ pub(super) fn task(
 ) -> Result<Task, TrainError> {
     let tokenizer = config.tokenizer.clone().unwrap_or_default();
     let data = config.data.clone().unwrap_or_default();
-    let survey = Survey::new(&task.train, data.shuffle_buffer, &tokenizer)?;
+    let sampled = if vocabularies.is_some() { 0 } else { sampled(&tokenizer) };
+    let survey = Survey::new(&task.train, data.shuffle_buffer.max(sampled))?;
     let validation = read_parallel(&task.validation)?;
     let test = task.test.as_ref().map(read_parallel).transpose()?.unwrap_or_default();
     let corpora = Corpora {
@@ -36,20 +57,23 @@ pub(super) fn task(
     };
     let Vocabularies { source, target } = match vocabularies {
         Some(vocabularies) => vocabularies,
-        None => survey.vocabularies(&tokenizer)?,
+        None => survey.vocabularies(&task.train, &tokenizer)?,
     };
 
     let encoder = PairEncoder {
         source_tokenizer: source.clone(),
         target_tokenizer: target.clone(),
         max_length: data.longest(&config.model),
+        max_length_key: data.longest_key(&config.model),
         max_ratio: data.max_ratio,
         dropout: tokenizer.dropout,
         seed: config.training.seed,
     };
     // What is measured is measured whole, as far as the model has positions for it.
     let whole = PairEncoder { max_length: config.model.max_length, max_ratio: 0.0, ..encoder.clone() };
-    let mut notes = Vec::new();
+    let from = config.training.init_from.iter();
+    let mut notes: Vec<String> =
+        from.map(|run| format!("the vocabularies are those of {}, not trained anew", run.display())).collect();
     let mut validation = samples("validation", validation, &whole, &mut notes)?;
     let mut test = samples("test", test, &whole, &mut notes)?;
     validation.truncate(config.validation.sentences);
@@ -70,13 +94,20 @@ pub(super) fn task(
 /// What one reading of the training corpus tells.
 struct Survey {
     fingerprint: Fingerprint,
-    /// The first pairs: all of them, if the shuffle buffer holds them, and enough to train vocabularies on.
+    /// The first pairs, as many as asked for.
     first: Vec<Pair>,
 }
 
+/// How many pairs vocabularies are trained on.
+fn sampled(tokenizer: &TokenizerConfig) -> usize {
+    match tokenizer.joint {
+        true => tokenizer.sample_lines.div_ceil(2), // a pair has two lines
+        false => tokenizer.sample_lines,
+    }
+}
+
 impl Survey {
-    fn new(path: &ParallelPath, shuffle_buffer: usize, tokenizer: &TokenizerConfig) -> Result<Self, TrainError> {
-        let most = shuffle_buffer.max(tokenizer.sample_lines);
+    fn new(path: &ParallelPath, most: usize) -> Result<Self, TrainError> {
         let (mut fingerprint, mut first) = (Fingerprint::new(), Vec::new());
         for pair in ParallelReader::open(path)? {
             let pair = pair?;
@@ -91,19 +122,33 @@ impl Survey {
         }
     }
 
-    fn vocabularies(&self, tokenizer: &TokenizerConfig) -> Result<Vocabularies, TrainError> {
+    /// Vocabularies trained on the first pairs of the corpus at `path`.
+    fn vocabularies(&self, path: &ParallelPath, tokenizer: &TokenizerConfig) -> Result<Vocabularies, TrainError> {
         let first = || self.first.iter();
         if tokenizer.joint {
             // Pair by pair, so that a bounded sample sees both languages.
             let both = first().flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
-            let joint = Arc::new(Tokenizer::train(tokenizer, both)?);
+            let joint = Arc::new(trained(tokenizer, both, &path.to_string())?);
             return Ok(Vocabularies { source: joint.clone(), target: joint });
         }
+        let side = |name: &str| format!("the {name} side of {path}");
         Ok(Vocabularies {
-            source: Arc::new(Tokenizer::train(tokenizer, first().map(|pair| pair.source.as_str()))?),
-            target: Arc::new(Tokenizer::train(tokenizer, first().map(|pair| pair.target.as_str()))?),
+            source: Arc::new(trained(tokenizer, first().map(|pair| pair.source.as_str()), &side("source"))?),
+            target: Arc::new(trained(tokenizer, first().map(|pair| pair.target.as_str()), &side("target"))?),
         })
     }
+}
+
+/// A vocabulary of these lines, which come from `origin`.
+fn trained<'a>(
+    tokenizer: &TokenizerConfig,
+    lines: impl Iterator<Item = &'a str>,
+    origin: &str,
+) -> Result<Tokenizer, TextError> {
+    Tokenizer::train(tokenizer, lines).map_err(|error| match error {
+        TextError::Empty { .. } => TextError::Empty { origin: origin.to_string() },
+        other => other,
+    })
 }
 
 /// The training corpus: in memory if the shuffle buffer holds it, else read anew each epoch.
@@ -115,6 +160,11 @@ fn training(
     notes: &mut Vec<String>,
 ) -> Result<TrainingData, TrainError> {
     if survey.fingerprint.pairs > shuffle_buffer {
+        let mut counts = Counts::default();
+        // Refused before a folder is made; most corpora begin with a usable pair.
+        if !any_usable(ParallelReader::open(&task.train)?, &encoder, &mut counts)? {
+            return Err(encoder.nothing_left(&counts));
+        }
         let pairs = model::summary::grouped(survey.fingerprint.pairs);
         let buffer = model::summary::grouped(shuffle_buffer);
         notes.push(format!("{pairs} training pairs, streamed through a shuffle buffer of {buffer}"));
@@ -131,10 +181,22 @@ fn training(
     }
     notes.push(counts.to_string());
     if examples.is_empty() {
-        return Err(TrainError::Data(format!("no training pair is left: {counts}; raise data.max_length")));
+        return Err(encoder.nothing_left(&counts));
     }
     let recut = (encoder.dropout > 0.0).then_some((pairs, encoder));
     Ok(TrainingData::InMemory(InMemory { examples: Arc::new(examples), recut }))
+}
+
+/// Whether a corpus has a pair to train on. What was read until then is counted.
+fn any_usable(reader: ParallelReader, encoder: &PairEncoder, counts: &mut Counts) -> Result<bool, TextError> {
+    for pair in reader {
+        let unusable = encoder.encode(&pair?)?.err();
+        counts.add(unusable);
+        if unusable.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The pairs of a split to measure on. Those that the model cannot read are dropped, and that is said.
@@ -169,4 +231,33 @@ fn unknown_rates(samples: &[Sample]) -> String {
     };
     let (source, target) = (rate(|example| &example.source), rate(|example| &example.target));
     format!("unknown tokens in validation: {source:.2} % of the source, {target:.2} % of the target")
+}
+
+#[cfg(test)]
+mod tests {
+    use text::TokenizerKind;
+
+    use super::*;
+
+    fn corpus(folder: &temp_dir::TempDir) -> ParallelPath {
+        let path = folder.path().join("train.tsv");
+        let lines: String = (0..60).map(|i| format!("number {i}\tNummer {i}\n")).collect();
+        std::fs::write(&path, lines).unwrap();
+        ParallelPath::Tsv(path.into())
+    }
+
+    #[test]
+    fn as_many_pairs_are_held_as_vocabularies_are_trained_on() {
+        let folder = temp_dir::TempDir::new().unwrap();
+        let path = corpus(&folder);
+        let whole = Survey::new(&path, 60).unwrap();
+        for (joint, sample_lines, pairs) in [(true, 7, 4), (true, 8, 4), (false, 7, 7), (true, 1000, 60)] {
+            let tokenizer = TokenizerConfig { kind: TokenizerKind::Word, joint, sample_lines, ..Default::default() };
+            let survey = Survey::new(&path, sampled(&tokenizer)).unwrap();
+            assert_eq!((survey.first.len(), &survey.fingerprint), (pairs, &whole.fingerprint));
+            let [some, all] = [&survey, &whole].map(|survey| survey.vocabularies(&path, &tokenizer).unwrap());
+            assert_eq!(some.source.to_json(), all.source.to_json());
+            assert_eq!(some.target.to_json(), all.target.to_json());
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use infer::trained::files;
 use infer::{DecodingConfig, TrainedModel};
 use model::Transformer;
 use model::weights::{self, NamedTensor};
@@ -52,6 +53,17 @@ impl Trainer<'_> {
     pub(super) fn exhausted(&self) -> bool {
         let patience = self.config.validation.patience;
         patience > 0 && self.state.stale >= patience
+    }
+
+    /// Says so if the folder's weights are of a validation after the checkpoint that is gone on from. Where updates
+    /// repeat bit for bit, so does that validation; elsewhere they may be of one that never comes again.
+    pub(super) fn tell_of_later_weights(&self, progress: &Progress) {
+        if let Some(step) = self.folder.weights_step().filter(|&step| step > self.state.step) {
+            let path = self.folder.path().join(files::WEIGHTS);
+            let told =
+                format!("holds the weights of step {step}, after the checkpoint, until a validation is the best");
+            progress.say(&format!("{} {told}", path.display()));
+        }
     }
 
     /// What was read of an epoch of a corpus that is streamed; one in memory was counted before training began.

@@ -27,7 +27,7 @@ use crate::workers::Workers;
 /// How training ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// All steps are done; the best weights' test, if there is a test split.
+    /// All steps are done; the exported weights' test, if there is a test split.
     Finished(Option<Report>),
     /// It was finished before.
     AlreadyFinished,
@@ -63,7 +63,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         let training = &config.training;
         let (mut folder, found) = match resume {
-            true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model, training.keep)?),
+            true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model, training)?),
             false => (RunFolder::create(path, config, task)?, None),
         };
         let Checkpoint { state, model, optimizer, ema } = found.unwrap_or_else(|| Checkpoint::start(model));
@@ -98,6 +98,7 @@ impl<'a> Trainer<'a> {
         if self.state.finished {
             return Ok(Outcome::AlreadyFinished);
         }
+        self.tell_of_later_weights(progress);
         let (part_tokens, parts) = (training.max_tokens / training.accumulate, training.accumulate);
         let data = self.task.training.clone();
         let mut ahead = Prefetch::start(data, part_tokens, parts, training.seed, self.state.position)?;
@@ -147,7 +148,8 @@ impl<'a> Trainer<'a> {
             Update {
                 step,
                 learning_rate: schedule::learning_rate(training, self.config.model.d_model, step),
-                seed: Some(training.seed),
+                seed: training.seed,
+                dropout_share: training.dropout_share(step),
                 objective: training.objective(step),
                 clip_norm: training.clip_norm,
             },

@@ -37,6 +37,9 @@ pub fn run(arguments: ExportArguments) -> anyhow::Result<()> {
         Format::Marian => marian::export(&trained, &model, &output)?,
     }
     if !machine.quiet {
+        if let Some(note) = marian::beam_differs(&trained.decoding) {
+            eprintln!("note: {note}");
+        }
         eprintln!("written: {}", output.display());
     }
     Ok(())

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 use infer::marian::{self, Imported};
-use model::backend;
+use model::backend::{self, Backend};
 
 #[derive(Args)]
 pub struct ImportArguments {
@@ -21,12 +22,35 @@ pub struct ImportArguments {
 
 pub fn run(arguments: ImportArguments) -> anyhow::Result<()> {
     let ImportArguments { input, output, quiet } = arguments;
-    let Imported { left_out, .. } = marian::import(&input, &output, &backend::choose(None)?.open()?)?;
+    // `choose` says what to build with where there is nothing to choose from.
+    let backend = plainest(&backend::compiled()).map_or_else(|| backend::choose(None), Ok)?;
+    let device = backend.open().context("import needs no GPU where the build has a CPU (`--features flex`)")?;
+    let Imported { left_out, decoding, .. } = marian::import(&input, &output, &device)?;
     if !quiet {
+        if let Some(note) = marian::beam_differs(&decoding) {
+            eprintln!("note: {note}");
+        }
         for setting in left_out {
             eprintln!("not taken over, as this program does not decode so: {setting}");
         }
         eprintln!("written: {}", output.display());
     }
     Ok(())
+}
+
+/// Where to unpack weights: nothing is computed, so a CPU if the build has one.
+fn plainest(compiled: &[Backend]) -> Option<Backend> {
+    compiled.iter().copied().min_by_key(|backend| backend.is_gpu())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cpu_comes_before_any_gpu() {
+        assert_eq!(plainest(&[Backend::Cuda, Backend::Wgpu, Backend::Ndarray, Backend::Flex]), Some(Backend::Ndarray));
+        assert_eq!(plainest(&[Backend::Vulkan, Backend::Wgpu]), Some(Backend::Vulkan));
+        assert_eq!(plainest(&[]), None);
+    }
 }

@@ -38,7 +38,7 @@ fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
     let storage = |key: &str| {
         archive.get(&format!("data/{key}")).ok_or_else(|| (format!("no entry data/{key}"), "a storage".to_owned()))
     };
-    tensors_of(&value, &storage)
+    tensors_of(&value, bytes.len(), &storage)
 }
 
 fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
@@ -87,5 +87,5 @@ fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
     let storage = |key: &str| {
         storages.get(key).copied().ok_or_else(|| (format!("no storage {key}"), "one of those listed".to_owned()))
     };
-    tensors_of(&state, &storage)
+    tensors_of(&state, bytes.len(), &storage)
 }

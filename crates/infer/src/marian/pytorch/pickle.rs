@@ -1,53 +1,15 @@
 //! The instructions of a pickle that a dictionary of tensors is made of.
 
+mod value;
+
 use std::collections::HashMap;
-use std::fmt;
 use std::rc::Rc;
 
-/// What the instructions make. Nothing is ever called: a call stays the description of one.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    None,
-    Bool(bool),
-    Int(i128),
-    Float(f64),
-    Text(Rc<str>),
-    Tuple(Rc<[Value]>),
-    List(Vec<Value>),
-    Dict(Vec<(Value, Value)>),
-    /// `module.name`.
-    Global(Rc<str>),
-    /// A function that was to be called, with its arguments.
-    Call(Rc<str>, Rc<[Value]>),
-    /// Something that is kept outside the pickle.
-    Persistent(Rc<Value>),
-}
+pub use value::Value;
 
-impl Value {
-    /// What a dictionary holds under a text.
-    pub fn entry(&self, key: &str) -> Option<&Value> {
-        let Value::Dict(entries) = self else { return None };
-        entries.iter().find(|(name, _)| matches!(name, Value::Text(name) if **name == *key)).map(|(_, value)| value)
-    }
-}
-
-impl fmt::Display for Value {
-    /// What it is, for messages; not all that is in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Value::None => write!(f, "None"),
-            Value::Bool(value) => write!(f, "{value}"),
-            Value::Int(value) => write!(f, "{value}"),
-            Value::Float(value) => write!(f, "{value}"),
-            Value::Text(text) => write!(f, "{text:?}"),
-            Value::Tuple(values) => write!(f, "a tuple of {}", values.len()),
-            Value::List(values) => write!(f, "a list of {}", values.len()),
-            Value::Dict(entries) => write!(f, "a dictionary of {}", entries.len()),
-            Value::Global(name) | Value::Call(name, _) => write!(f, "{name}"),
-            Value::Persistent(_) => write!(f, "a reference"),
-        }
-    }
-}
+/// How deeply values may be nested. PyTorch nests them less than ten deep, and what is nested a million deep could not even
+/// be dropped.
+const DEEPEST: usize = 64;
 
 type Wrong = (String, String);
 
@@ -69,10 +31,26 @@ pub fn read_pickle(bytes: &[u8]) -> Result<(Value, usize), Wrong> {
 struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
-    stack: Vec<Value>,
+    stack: Vec<Nested>,
     /// Heights of the stack.
     marks: Vec<usize>,
-    memo: HashMap<usize, Value>,
+    /// What may be used again. Of containers only that there was one: what is remembered of them is not yet filled.
+    memo: HashMap<usize, Option<Nested>>,
+}
+
+/// A value, and how deeply others are nested in it.
+#[derive(Clone)]
+struct Nested {
+    value: Value,
+    depth: usize,
+}
+
+/// The values, and how deeply they are nested in what is around them.
+fn around(inner: Vec<Nested>) -> Result<(Vec<Value>, usize), Wrong> {
+    match inner.iter().map(|nested| nested.depth + 1).max().unwrap_or(0) {
+        depth if depth > DEEPEST => Err(wrong(format!("values nested more than {DEEPEST} deep"))),
+        depth => Ok((inner.into_iter().map(|nested| nested.value).collect(), depth)),
+    }
 }
 
 impl<'a> Machine<'a> {
@@ -81,26 +59,26 @@ impl<'a> Machine<'a> {
             let instruction = self.take(1)?[0];
             match instruction {
                 b'\x80' => drop(self.take(1)?), // protocol
-                b'.' => return self.pop(),
+                b'.' => return Ok(self.pop()?.value),
                 b'(' => self.marks.push(self.stack.len()),
-                b'N' => self.stack.push(Value::None),
-                b'\x88' => self.stack.push(Value::Bool(true)),
-                b'\x89' => self.stack.push(Value::Bool(false)),
+                b'N' => self.push(Value::None),
+                b'\x88' => self.push(Value::Bool(true)),
+                b'\x89' => self.push(Value::Bool(false)),
                 b'K' => self.integer(1)?,
                 b'M' => self.integer(2)?,
                 b'J' => {
                     let value = self.number(4)? as u32 as i32;
-                    self.stack.push(Value::Int(value.into()));
+                    self.push(Value::Int(value.into()));
                 }
                 b'\x8a' => {
                     let length = self.number(1)?;
                     let value = signed(self.take(length)?)?;
-                    self.stack.push(Value::Int(value));
+                    self.push(Value::Int(value));
                 }
                 b'G' => {
                     let bytes = self.take(8)?;
                     let bytes = bytes.try_into().map_err(|_| cut())?;
-                    self.stack.push(Value::Float(f64::from_be_bytes(bytes)));
+                    self.push(Value::Float(f64::from_be_bytes(bytes)));
                 }
                 b'X' => {
                     let length = self.number(4)?;
@@ -112,21 +90,21 @@ impl<'a> Machine<'a> {
                 }
                 b'c' => {
                     let name = format!("{}.{}", self.line()?, self.line()?);
-                    self.stack.push(Value::Global(name.into()));
+                    self.push(Value::Global(name.into()));
                 }
                 b'q' => self.remember(1)?,
                 b'r' => self.remember(4)?,
                 b'h' => self.recall(1)?,
                 b'j' => self.recall(4)?,
-                b')' => self.stack.push(Value::Tuple(Rc::from([]))),
+                b')' => self.push(Value::Tuple(Rc::from([]))),
                 b'\x85' => self.tuple(1)?,
                 b'\x86' => self.tuple(2)?,
                 b'\x87' => self.tuple(3)?,
                 b't' => {
                     let values = self.since_mark()?;
-                    self.stack.push(Value::Tuple(values.into()));
+                    self.wrap(values, |values| Value::Tuple(values.into()))?;
                 }
-                b']' => self.stack.push(Value::List(Vec::new())),
+                b']' => self.push(Value::List(Vec::new())),
                 b'a' => {
                     let value = self.pop()?;
                     self.append(vec![value])?;
@@ -135,7 +113,7 @@ impl<'a> Machine<'a> {
                     let values = self.since_mark()?;
                     self.append(values)?;
                 }
-                b'}' => self.stack.push(Value::Dict(Vec::new())),
+                b'}' => self.push(Value::Dict(Vec::new())),
                 b's' => {
                     let value = self.pop()?;
                     let key = self.pop()?;
@@ -149,13 +127,14 @@ impl<'a> Machine<'a> {
                 // The attributes of a dictionary, such as its version: of no meaning here.
                 b'b' => {
                     self.pop()?;
-                    if !matches!(self.stack.last(), Some(Value::Dict(_))) {
+                    if !matches!(self.stack.last(), Some(Nested { value: Value::Dict(_), .. })) {
                         return Err(wrong("an object with attributes"));
                     }
                 }
                 b'Q' => {
-                    let value = self.pop()?;
-                    self.stack.push(Value::Persistent(value.into()));
+                    let Nested { value, depth } = self.pop()?;
+                    let (_, depth) = around(vec![Nested { value: Value::None, depth }])?;
+                    self.stack.push(Nested { value: Value::Persistent(value.into()), depth });
                 }
                 other => return Err(wrong(format!("the pickle instruction 0x{other:02x}"))),
             }
@@ -182,17 +161,29 @@ impl<'a> Machine<'a> {
 
     fn integer(&mut self, bytes: usize) -> Result<(), Wrong> {
         let value = self.number(bytes)? as i128;
-        self.stack.push(Value::Int(value));
+        self.push(Value::Int(value));
         Ok(())
     }
 
     fn text(&mut self, length: usize) -> Result<(), Wrong> {
         let text = std::str::from_utf8(self.take(length)?).map_err(|_| wrong("a text that is not UTF-8"))?;
-        self.stack.push(Value::Text(text.into()));
+        self.push(Value::Text(text.into()));
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Value, Wrong> {
+    /// Puts a value that holds no others on the stack.
+    fn push(&mut self, value: Value) {
+        self.stack.push(Nested { value, depth: 0 });
+    }
+
+    /// Puts a value on the stack that is made of others.
+    fn wrap(&mut self, inner: Vec<Nested>, make: impl FnOnce(Vec<Value>) -> Value) -> Result<(), Wrong> {
+        let (values, depth) = around(inner)?;
+        self.stack.push(Nested { value: make(values), depth });
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Result<Nested, Wrong> {
         let bottom = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= bottom {
             return Err(cut());
@@ -200,7 +191,7 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or_else(cut)
     }
 
-    fn since_mark(&mut self) -> Result<Vec<Value>, Wrong> {
+    fn since_mark(&mut self) -> Result<Vec<Nested>, Wrong> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len()).ok_or_else(cut)?;
         Ok(self.stack.split_off(mark))
     }
@@ -208,23 +199,22 @@ impl<'a> Machine<'a> {
     fn tuple(&mut self, count: usize) -> Result<(), Wrong> {
         let from = self.stack.len().checked_sub(count).ok_or_else(cut)?;
         let values = self.stack.split_off(from);
-        self.stack.push(Value::Tuple(values.into()));
-        Ok(())
+        self.wrap(values, |values| Value::Tuple(values.into()))
     }
 
     fn remember(&mut self, bytes: usize) -> Result<(), Wrong> {
         let place = self.number(bytes)?;
-        let value = self.stack.last().ok_or_else(cut)?.clone();
-        self.memo.insert(place, value);
+        let last = self.stack.last().ok_or_else(cut)?;
+        let container = matches!(last.value, Value::Dict(_) | Value::List(_));
+        self.memo.insert(place, (!container).then(|| last.clone()));
         Ok(())
     }
 
     fn recall(&mut self, bytes: usize) -> Result<(), Wrong> {
         let place = self.number(bytes)?;
         match self.memo.get(&place) {
-            // What was remembered of these was remembered before they were filled.
-            Some(Value::Dict(_) | Value::List(_)) => Err(wrong("a container that is used twice")),
-            Some(value) => {
+            Some(None) => Err(wrong("a container that is used twice")),
+            Some(Some(value)) => {
                 self.stack.push(value.clone());
                 Ok(())
             }
@@ -232,20 +222,24 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn append(&mut self, values: Vec<Value>) -> Result<(), Wrong> {
+    fn append(&mut self, values: Vec<Nested>) -> Result<(), Wrong> {
+        let (values, around) = around(values)?;
         match self.stack.last_mut() {
-            Some(Value::List(list)) => {
+            Some(Nested { value: Value::List(list), depth }) => {
                 list.extend(values);
+                *depth = around.max(*depth);
                 Ok(())
             }
             _ => Err(wrong("something appended to what is no list")),
         }
     }
 
-    fn set(&mut self, values: Vec<Value>) -> Result<(), Wrong> {
-        let Some(Value::Dict(entries)) = self.stack.last_mut() else {
+    fn set(&mut self, values: Vec<Nested>) -> Result<(), Wrong> {
+        let (values, around) = around(values)?;
+        let Some(Nested { value: Value::Dict(entries), depth }) = self.stack.last_mut() else {
             return Err(wrong("entries of what is no dictionary"));
         };
+        *depth = around.max(*depth);
         let mut values = values.into_iter();
         while let (Some(key), Some(value)) = (values.next(), values.next()) {
             entries.push((key, value));
@@ -255,14 +249,15 @@ impl<'a> Machine<'a> {
 
     fn call(&mut self) -> Result<(), Wrong> {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let (Value::Tuple(arguments), Value::Global(function)) = (arguments, function) else {
+        let (Value::Tuple(values), Value::Global(function)) = (arguments.value, function.value) else {
             return Err(wrong("a call of what is no function"));
         };
-        self.stack.push(match &*function {
-            "collections.OrderedDict" if arguments.is_empty() => Value::Dict(Vec::new()),
-            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_parameter" => Value::Call(function, arguments),
+        let value = match &*function {
+            "collections.OrderedDict" if values.is_empty() => Value::Dict(Vec::new()),
+            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_parameter" => Value::Call(function, values),
             other => return Err(wrong(format!("a call of {other}"))),
-        });
+        };
+        self.stack.push(Nested { value, depth: arguments.depth });
         Ok(())
     }
 }

@@ -23,22 +23,34 @@ pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Wrong> + 's;
 /// Elements of a tensor of which a file could not hold the bytes.
 const MOST_ELEMENTS: usize = 1 << 32;
 
+/// Axes of a tensor; weights have two at most.
+const MOST_AXES: usize = 8;
+
+/// Names of one matrix, where all embeddings and the output are tied: as many copies of what a file holds.
+const MOST_NAMES: usize = 4;
+
 /// A storage as a tensor refers to it.
 struct StorageReference<'a> {
     key: &'a str,
     dtype: Dtype,
 }
 
-/// All tensors of a state dictionary; `storage` gives the bytes of a key.
-pub fn tensors_of(state: &Value, storage: &StorageOf) -> Result<Vec<(String, StoredTensor)>, Wrong> {
+/// All tensors of a state dictionary in a file of `file_bytes`; `storage` gives the bytes of a key.
+pub fn tensors_of(state: &Value, file_bytes: usize, storage: &StorageOf) -> Result<Vec<(String, StoredTensor)>, Wrong> {
+    let mut left = file_bytes.saturating_mul(MOST_NAMES);
     let mut tensors = Vec::new();
     for (name, value) in entries(state)? {
         let description =
             Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
         let bytes = storage(description.storage.key)?;
-        let values = description
-            .values(bytes)
+        let count = description
+            .count(bytes)
             .map_err(|found| (format!("{name}: {found}"), "a tensor within its storage".to_owned()))?;
+        left = left.checked_sub(count * description.storage.dtype.width()).ok_or_else(|| {
+            let expected = format!("at most {MOST_NAMES} names for the same numbers");
+            (format!("{name}: more numbers than {file_bytes} bytes hold"), expected)
+        })?;
+        let values = description.values(bytes, count);
         tensors.push((name.to_owned(), StoredTensor { shape: description.shape, values }));
     }
     Ok(tensors)
@@ -81,11 +93,14 @@ impl<'a> Description<'a> {
         let wrong = || (format!("{value}"), "a tensor".to_owned());
         let Value::Call(function, arguments) = value else { return Err(wrong()) };
         if &**function == "torch._utils._rebuild_parameter" {
-            return Self::new(arguments.first().filter(|inner| *inner != value).ok_or_else(wrong)?);
+            return Self::new(arguments.first().ok_or_else(wrong)?);
         }
         let [storage, Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..] = &arguments[..] else {
             return Err(wrong());
         };
+        if shape.len() != strides.len() || shape.len() > MOST_AXES {
+            return Err(wrong());
+        }
         let sizes = |values: &[Value]| -> Option<Vec<usize>> {
             let size = |value: &Value| match value {
                 Value::Int(size) => usize::try_from(*size).ok(),
@@ -94,15 +109,12 @@ impl<'a> Description<'a> {
             values.iter().map(size).collect()
         };
         let (shape, strides) = (sizes(shape).ok_or_else(wrong)?, sizes(strides).ok_or_else(wrong)?);
-        if shape.len() != strides.len() {
-            return Err(wrong());
-        }
         let offset = usize::try_from(*offset).map_err(|_| wrong())?;
         Ok(Self { storage: reference(storage)?, offset, shape, strides })
     }
 
-    /// The elements in the order of the axes; else what is wrong.
-    fn values(&self, storage: &[u8]) -> Result<Vec<f32>, String> {
+    /// How many elements there are, all of them within the storage; else what is wrong.
+    fn count(&self, storage: &[u8]) -> Result<usize, String> {
         let Self { storage: StorageReference { dtype, .. }, offset, shape, strides } = self;
         let outside = || format!("shape {shape:?} with strides {strides:?} in {} bytes", storage.len());
         let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).ok_or_else(outside)?;
@@ -117,6 +129,12 @@ impl<'a> Description<'a> {
         if count > 0 && (last.is_none_or(|last| last >= elements) || count > elements) {
             return Err(outside());
         }
+        Ok(count)
+    }
+
+    /// So many elements in the order of the axes.
+    fn values(&self, storage: &[u8], count: usize) -> Vec<f32> {
+        let Self { storage: StorageReference { dtype, .. }, offset, shape, strides } = self;
         let mut values = Vec::with_capacity(count);
         let mut index = vec![0; shape.len()];
         for _ in 0..count {
@@ -130,7 +148,7 @@ impl<'a> Description<'a> {
                 *index = 0;
             }
         }
-        Ok(values)
+        values
     }
 }
 

@@ -1,10 +1,9 @@
 //! How to decode.
 
-use anyhow::Context;
 use clap::Args;
 use infer::alignment::AlignmentHeads;
 use infer::sample::Sampling;
-use infer::{DecodingConfig, LengthPenalty, Settings, TrainedModel};
+use infer::{LengthPenalty, Settings, TrainedModel};
 
 use super::one_based;
 
@@ -24,7 +23,8 @@ pub struct DecodingArguments {
     /// The same, as a multiple of the source's tokens; the larger of the two counts
     #[arg(long, value_name = "R")]
     pub min_length_ratio: Option<f64>,
-    /// Most target tokens per text, end token included [default: as the run says, else source length + 50]
+    /// Most target tokens per text, end token included [default: as the run says, else source length + 50, or more where
+    /// the fewest need it]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
     /// The same, as a multiple of the source's tokens; the smaller of the two counts
@@ -41,34 +41,35 @@ pub struct DecodingArguments {
 impl DecodingArguments {
     /// Changes a model's settings to these.
     pub fn apply(&self, trained: &mut TrainedModel) -> anyhow::Result<()> {
-        let TrainedModel { decoding, config, .. } = trained;
-        // One after the other, so that a refusal names the option.
-        let mut change = |option: &'static str, given: bool, set: &dyn Fn(&mut DecodingConfig)| {
-            if given {
-                set(decoding);
-                decoding.validate(config).context(option)?;
-            }
-            anyhow::Ok(())
-        };
-        change("--beam", self.beam.is_some(), &|to| self.beam.iter().for_each(|beam| to.beam = *beam))?;
-        change("--length-penalty", self.length_penalty.is_some(), &|to| {
-            self.length_penalty.iter().for_each(|penalty| to.length_penalty = *penalty);
+        let mut decoding = trained.decoding.clone();
+        replace(&mut decoding.beam, self.beam);
+        replace(&mut decoding.length_penalty, self.length_penalty);
+        replace(&mut decoding.min_length, self.min_length);
+        replace(&mut decoding.min_length_ratio, self.min_length_ratio);
+        replace(&mut decoding.max_length, self.max_length.map(Some));
+        replace(&mut decoding.max_length_ratio, self.max_length_ratio.map(Some));
+        replace(&mut decoding.no_repeat_ngram, self.no_repeat_ngram);
+        replace(&mut decoding.repetition_penalty, self.repetition_penalty);
+        // All together: one option may make room for another.
+        decoding.validate(&trained.config).map_err(|error| {
+            let option = option(&error.field);
+            anyhow::Error::from(error).context(option)
         })?;
-        change("--max-length", self.max_length.is_some(), &|to| to.max_length = self.max_length)?;
-        change("--max-length-ratio", self.max_length_ratio.is_some(), &|to| {
-            to.max_length_ratio = self.max_length_ratio;
-        })?;
-        change("--min-length", self.min_length.is_some(), &|to| to.min_length = self.min_length.unwrap_or_default())?;
-        change("--min-length-ratio", self.min_length_ratio.is_some(), &|to| {
-            to.min_length_ratio = self.min_length_ratio.unwrap_or_default();
-        })?;
-        change("--no-repeat-ngram", self.no_repeat_ngram.is_some(), &|to| {
-            to.no_repeat_ngram = self.no_repeat_ngram.unwrap_or_default();
-        })?;
-        change("--repetition-penalty", self.repetition_penalty.is_some(), &|to| {
-            to.repetition_penalty = self.repetition_penalty.unwrap_or(1.0);
-        })
+        trained.decoding = decoding;
+        Ok(())
     }
+}
+
+fn replace<T>(setting: &mut T, asked: Option<T>) {
+    if let Some(asked) = asked {
+        *setting = asked;
+    }
+}
+
+/// The option for a field: `--length-penalty` for `decoding.length_penalty.alpha`.
+fn option(field: &str) -> String {
+    let key = field.split('.').nth(1).unwrap_or(field);
+    format!("--{}", key.replace('_', "-"))
 }
 
 /// What is asked for beside the run's configuration.

@@ -162,13 +162,22 @@ impl Arguments {
     /// What the command line asks for; where it makes no sense, says so and ends the program with code 2.
     pub fn parsed() -> Command {
         let Self { command, decode } = Self::parse();
-        if let Some(command) = command {
-            return command;
-        }
-        if decode.model.is_none() {
+        let refuse = |kind, message: &str| -> ! { Self::command().error(kind, message).exit() };
+        if command.is_none() && decode.model.is_none() {
             let message = "the following required argument was not provided: --model <DIR>";
-            Self::command().error(ErrorKind::MissingRequiredArgument, message).exit();
+            refuse(ErrorKind::MissingRequiredArgument, message);
         }
-        Command::Decode(decode)
+        let command = command.unwrap_or(Command::Decode(decode));
+        let aligned = match &command {
+            Command::Decode(decode) => Some((decode.settings.alignment.alignment, decode.format)),
+            Command::Score(score) => Some((score.alignment.alignment, score.format)),
+            _ => None,
+        };
+        if matches!(aligned, Some((true, OutputFormat::Text))) {
+            let message = "--alignment: found plain text as the form of the output, which has no place for it; \
+                           give --format jsonl, too";
+            refuse(ErrorKind::ArgumentConflict, message);
+        }
+        command
     }
 }

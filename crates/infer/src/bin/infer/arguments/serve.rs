@@ -52,7 +52,7 @@ pub struct LimitArguments {
     /// How long a request may wait for its answer
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub timeout: Duration,
-    /// How long a client may take to send the head of a request, and again its body
+    /// How long a client may take to send the head of a request, and again its body, or leave its answers unread
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub read_timeout: Duration,
 }

@@ -32,3 +32,13 @@ fn damage_is_told() {
     }
     assert_eq!(error(b"}q\x00h\x00."), "a container that is used twice");
 }
+
+#[test]
+fn values_are_nested_so_deep_and_no_deeper() {
+    let nested = |depth: usize| [&b"N"[..], &b"\x85".repeat(depth), b"."].concat();
+    assert!(read_pickle(&nested(DEEPEST)).is_ok());
+    assert_eq!(error(&nested(DEEPEST + 1)), "values nested more than 64 deep");
+    // What is used again is as deep as it was.
+    let again = [&b"N"[..], &b"\x85".repeat(DEEPEST), b"q\x00h\x00\x85."].concat();
+    assert_eq!(error(&again), "values nested more than 64 deep");
+}
