@@ -7,8 +7,6 @@ use crate::vector::{NARROW, exp_and_sum, max, vectorised};
 
 /// Positions that stand together: one in each lane of a register.
 const BLOCK: usize = LANE;
-/// Values that are added up together.
-const GROUP: usize = 4;
 
 /// Keys and values of a sequence that may grow.
 ///
@@ -62,10 +60,7 @@ impl AttentionCache {
     }
 
     /// softmax(q·kᵀ / √d_k) · v of every head (paper, equation 1): `query` and `context` are `[d_model]`, one head after
-    /// the other. `weights` is room for one weight a head and position.
-    ///
-    /// The blocks are read from front to back, first all keys, then all values: they mostly come from memory, which is fast
-    /// that way only.
+    /// the other. `weights` is room for one weight a position.
     ///
     /// # Panics
     /// A query or context that is not `[d_model]`.
@@ -75,48 +70,44 @@ impl AttentionCache {
         let blocks = &blocks[..len.div_ceil(BLOCK)];
         let head_size = d_model / n_heads;
         let scale = 1.0 / (head_size as f32).sqrt();
-        let room = blocks.len() * BLOCK; // weights of a head
-        weights.resize(n_heads * (room + 1), 0.0);
-        let (weights, totals) = weights.split_at_mut(n_heads * room);
+        weights.resize(blocks.len() * BLOCK, 0.0);
         vectorised!({
-            for (block, first) in blocks.iter().zip((0..).step_by(BLOCK)) {
-                let heads = query.chunks_exact(head_size).zip(block.chunks_exact(head_size * BLOCK));
-                for ((query, keys), weights) in heads.zip(weights.chunks_exact_mut(room)) {
+            let heads = query.chunks_exact(head_size).zip(context.chunks_exact_mut(head_size));
+            for (head, (query, context)) in heads.enumerate() {
+                let from = head * head_size;
+                for (scores, block) in weights.chunks_exact_mut(BLOCK).zip(blocks) {
                     let mut sums = [0f32; BLOCK];
-                    for (&q, key) in query.iter().zip(keys.chunks_exact(BLOCK)) {
+                    let keys = block[from * BLOCK..(from + head_size) * BLOCK].chunks_exact(BLOCK);
+                    for (&q, key) in query.iter().zip(keys) {
                         sums.iter_mut().zip(key).for_each(|(sum, k)| *sum += q * k);
                     }
-                    weights[first..first + BLOCK].iter_mut().zip(sums).for_each(|(score, sum)| *score = scale * sum);
+                    scores.iter_mut().zip(sums).for_each(|(score, sum)| *score = scale * sum);
                 }
-            }
-            for (weights, total) in weights.chunks_exact_mut(room).zip(totals.iter_mut()) {
                 let weights = &mut weights[..len];
-                *total = exp_and_sum::<NARROW>(weights, max::<NARROW>(weights));
-            }
-            context.fill(0.0);
-            for (block, first) in blocks.iter().zip((0..len).step_by(BLOCK)) {
-                let values = &block[BLOCK * d_model..][..d_model * BLOCK.min(len - first)];
-                for (values, first) in values.chunks(GROUP * d_model).zip((first..).step_by(GROUP)) {
-                    let heads = context.chunks_exact_mut(head_size).zip(weights.chunks_exact(room));
-                    for ((context, weights), head) in heads.zip((0..).step_by(head_size)) {
-                        let value = |at: usize| &values[at * d_model + head..][..head_size];
-                        if values.len() == GROUP * d_model {
-                            let (a, b, c, d) = (value(0), value(1), value(2), value(3));
-                            let weights = &weights[first..first + GROUP];
-                            for (i, x) in context.iter_mut().enumerate() {
-                                // One after the other, as the single ones below.
-                                *x = *x + weights[0] * a[i] + weights[1] * b[i] + weights[2] * c[i] + weights[3] * d[i];
-                            }
-                        } else {
-                            for (at, &weight) in weights[first..len].iter().enumerate() {
-                                context.iter_mut().zip(value(at)).for_each(|(x, v)| *x += weight * v);
-                            }
+                let peak = max::<NARROW>(weights);
+                let total = exp_and_sum::<NARROW>(weights, peak);
+                let mut parts = context.chunks_exact_mut(LANE);
+                let mut at = from;
+                for part in &mut parts {
+                    let mut sums = [0f32; LANE];
+                    for (weights, block) in weights.chunks(BLOCK).zip(blocks) {
+                        let values = block[BLOCK * d_model..].chunks_exact(d_model);
+                        for (&weight, row) in weights.iter().zip(values) {
+                            sums.iter_mut().zip(&row[at..at + LANE]).for_each(|(sum, v)| *sum += weight * v);
                         }
                     }
+                    part.iter_mut().zip(sums).for_each(|(c, sum)| *c = sum / total);
+                    at += LANE;
                 }
-            }
-            for (context, &total) in context.chunks_exact_mut(head_size).zip(totals.iter()) {
-                context.iter_mut().for_each(|x| *x /= total);
+                for c in parts.into_remainder() {
+                    let mut sum = 0.0;
+                    for (weights, block) in weights.chunks(BLOCK).zip(blocks) {
+                        let values = block[BLOCK * d_model..].chunks_exact(d_model);
+                        weights.iter().zip(values).for_each(|(&weight, row)| sum += weight * row[at]);
+                    }
+                    *c = sum / total;
+                    at += 1;
+                }
             }
         });
     }
