@@ -16,7 +16,8 @@ from pathlib import Path
 
 BINARIES = Path("target/debug")
 LENGTH = 24  # target tokens of every sentence, the end token not counted
-SENTENCES = 192
+# How many sentences: one by one, and in batches.
+SENTENCES = {"tiny": (192, 192), "base": (24, 96)}
 
 # A case: beam, batched or one sentence at a time, whole machine or one stream.
 CASES = [
@@ -145,11 +146,11 @@ def work_transformers(folder, sentences):
         print(json.dumps({"seconds": seconds, "targets": named}), flush=True)
 
 
-def measure(case, workers, rounds, cores):
+def measure(case, workers, sentences, rounds, cores):
     """Seconds a sentence of each engine, and whether they said the same."""
     chosen, counts, said = {}, {}, {}
     for kind, worker in workers.items():
-        count = SENTENCES if kind != "transformers" else (32 if case["batched"] else 8)
+        count = sentences if kind != "transformers" else (32 if case["batched"] else 8)
         timed = []
         for way in ways(kind, case, cores):
             worker.ask(request(case, way, min(count, 8)))  # warms up
@@ -193,18 +194,18 @@ def starting(run, converted, sentence):
     return statistics.median(ours_times), statistics.median(peer_times)
 
 
-def memory(run, converted, sentences, cores):
+def memory(run, converted, sentences, count, cores):
     """Peak MiB of each engine for greedy decoding in batches, and CTranslate2's without its interpreter and imports."""
     case = CASES[2]
     worker = ours(run, sentences)
-    worker.ask(request(case, {"batch_tokens": 1024, "workers": cores}, SENTENCES))
+    worker.ask(request(case, {"batch_tokens": 1024, "workers": cores}, count))
     mine = worker.peak_mib()
     worker.end()
     worker = peer("ctranslate2", converted, sentences)
     worker.process.stdin.flush()
     time.sleep(2)
     bare = worker.peak_mib()
-    worker.ask(request(case, {"inter": cores, "intra": 1, "batch": 32}, SENTENCES))
+    worker.ask(request(case, {"inter": cores, "intra": 1, "batch": 32}, count))
     whole = worker.peak_mib()
     worker.end()
     return mine, whole, whole - bare
@@ -226,16 +227,18 @@ def bench(size, rounds, with_transformers, cores, place):
     )
     random.seed(1)
     sentences = place / "sentences"
+    one_by_one, in_batches = SENTENCES[size]
     words = {"tiny": 10_000, "base": 32_000}[size]
-    lines = [" ".join(f"w{random.randrange(3, words)}" for _ in range(random.randint(8, 30))) for _ in range(SENTENCES)]
+    lines = [" ".join(f"w{random.randrange(3, words)}" for _ in range(random.randint(8, 30))) for _ in range(in_batches)]
     sentences.write_text("\n".join(lines) + "\n")
 
     workers = {"attend": ours(run, sentences), "ctranslate2": peer("ctranslate2", converted, sentences)}
     if with_transformers:
         workers["transformers"] = peer("transformers", exported, sentences)
-    print(f"\n{size}: {SENTENCES} sentences, {LENGTH} target tokens each, {cores} cores, float32")
+    print(f"\n{size}: {one_by_one} sentences one by one, {in_batches} in batches, ", end="")
+    print(f"{LENGTH} target tokens each, {cores} cores, float32", flush=True)
     for case in CASES:
-        seconds, equal, chosen = measure(case, workers, rounds, cores)
+        seconds, equal, chosen = measure(case, workers, in_batches if case["batched"] else one_by_one, rounds, cores)
         print(f"  {case['name']}")
         for kind, time_each in seconds.items():
             ratio = f"{time_each / seconds['attend']:5.2f}x" if kind != "attend" else "      "
@@ -248,7 +251,7 @@ def bench(size, rounds, with_transformers, cores, place):
         worker.end()
     mine, theirs = starting(run, converted, lines[0])
     print(f"  start to first translation: {1e3 * mine:.0f} ms, CTranslate2 {1e3 * theirs:.0f} ms (without Python)")
-    mine, whole, theirs = memory(run, converted, sentences, cores)
+    mine, whole, theirs = memory(run, converted, sentences, in_batches, cores)
     print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({whole:.0f} with Python)")
 
 

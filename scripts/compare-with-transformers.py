@@ -118,7 +118,8 @@ def compare_import(program, name, texts):
             {label: i for i, label in enumerate([*list(labels)[:size], "<pad>"])} for labels in vocabularies
         )
     vocabularies = [vocabulary, target_vocabulary or vocabulary]
-    model = made.trained_model_of(made.config_of(vocabulary, **options), sides, vocabularies, steps=400)
+    rate = min(4e-3, 0.2 / options["d_model"])  # wider ones would end up saying the same of everything
+    model = made.trained_model_of(made.config_of(vocabulary, **options), sides, vocabularies, steps=400, rate=rate)
     folder, run = program.folder / name, program.folder / f"{name}.run"
     made.save(folder, model, sides, vocabulary, target_vocabulary, weights)
     program.infer("import", folder, "--output", run)
