@@ -59,6 +59,22 @@ fn a_file_cut_in_half_is_named() {
     }
 }
 
+/// Offsets that together do not fit into 64 bits.
+#[test]
+fn a_file_that_claims_to_be_endless_is_damaged() {
+    let values = (1u64 << 59) - 2;
+    let mut header = String::from(r#"{"__metadata__":{"attend":"{}"}"#);
+    for i in 0..8 {
+        let (from, to) = (i * 4 * values, (i + 1) * 4 * values);
+        header += &format!(r#","t{i}":{{"dtype":"F32","shape":[{values}],"data_offsets":[{from},{to}]}}"#);
+    }
+    let from = 32 * values;
+    header += &format!(r#","u":{{"dtype":"U8","shape":[60],"data_offsets":[{from},{}]}}}}"#, from + 60);
+    let run = Run::new();
+    run.write("model.safetensors", [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat());
+    run.refuses(&["1"], &["model.safetensors", "damaged"]);
+}
+
 #[test]
 fn a_file_of_another_kind_is_named() {
     for file in FILES {

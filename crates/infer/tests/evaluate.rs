@@ -50,6 +50,21 @@ fn tokenisation_and_case_are_as_asked() {
 }
 
 #[test]
+fn case_counts_for_exact_match_unless_told_otherwise() {
+    let run = Run::new();
+    let letters: Vec<String> = ('a'..='j').map(String::from).collect();
+    run.write("target.tokenizer.json", text::Tokenizer::from_words(&letters).to_json());
+    let sources = texts(4);
+    let answers = run.answers_on(sources.join("\n"), &[]);
+    assert!(answers.iter().all(|answer| answer.contains(char::is_alphabetic)), "{answers:?}");
+    run.write("source.txt", sources.join("\n") + "\n");
+    run.write("reference.txt", answers.join("\n").to_uppercase() + "\n");
+    let last = |more: &[&str]| run.evaluate(&[&FILES[..], &["--quiet"], more].concat()).lines().pop().unwrap();
+    assert_eq!(last(&[]), "exact match = 0.00 % of 4 sentences");
+    assert_eq!(last(&["--lowercase"]), "exact match = 100.00 % of 4 sentences");
+}
+
+#[test]
 fn the_answers_can_be_kept_and_decoding_is_as_asked() {
     let (run, answers, _) = run();
     run.evaluate(&[&FILES[..], &["--output", "greedy.txt"]].concat());

@@ -89,10 +89,16 @@ pub fn sum_pairs<const LANES: usize>(left: &[f32], right: &[f32], f: impl Fn(f32
     fold(lanes, |a, b| a + b)
 }
 
-/// The largest value; −∞ of none.
+/// max(0, x); NaN stays NaN, as with every other operation.
+#[inline(always)]
+pub fn relu(x: f32) -> f32 {
+    if x <= 0.0 { 0.0 } else { x }
+}
+
+/// The largest value; −∞ of none, NaN if one is NaN.
 #[inline(always)]
 pub fn max<const LANES: usize>(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let chunks = values.chunks_exact(LANES);
     for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
@@ -136,7 +142,7 @@ fn fold<const LANES: usize>(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32
     lanes[0]
 }
 
-/// eˣ for x ≤ 88, within 2 units in the last place; 0 below −87. Of operations that vectorise, unlike `f32::exp`.
+/// eˣ for x ≤ 88, within 2 units in the last place; 0 below −87, NaN of NaN. Of operations that vectorise, unlike `f32::exp`.
 ///
 /// 2ⁿ · eʳ with n = round(x / ln 2), and a Taylor-like polynomial (Cephes) for eʳ, |r| ≤ ln 2 / 2.
 #[inline(always)]
@@ -144,7 +150,7 @@ pub fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³: adding it leaves no bits for a fraction
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let clamped = if x > -87.0 { x } else { -87.0 };
+    let clamped = if x < -87.0 { -87.0 } else { x };
     let shifted = clamped * std::f32::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = clamped - n * LN_2_HIGH - n * LN_2_LOW;
@@ -156,7 +162,7 @@ pub fn exp(x: f32) -> f32 {
     p = p * r + 0.5;
     let y = p * r * r + r + 1.0;
     let power = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23)); // n stands in the lowest bits of `shifted`
-    if x > -87.0 { y * power } else { 0.0 }
+    if x <= -87.0 { 0.0 } else { y * power }
 }
 
 #[cfg(test)]
@@ -170,6 +176,7 @@ mod tests {
             let (ours, true_value) = (vectorised!(exp(x)), f64::from(x).exp());
             assert!((f64::from(ours) / true_value - 1.0).abs() < 3e-7, "exp({x}) = {ours}, not {true_value}");
         }
+        assert!(exp(f32::NAN).is_nan());
         assert_eq!((exp(0.0), exp(-88.0), exp(f32::NEG_INFINITY)), (1.0, 0.0, 0.0));
     }
 
@@ -183,6 +190,11 @@ mod tests {
                 2.0 * values.iter().sum::<f32>()
             );
             assert_eq!(max::<NARROW>(&values), values.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+            for spoilt in 0..len {
+                let mut values = values.clone();
+                values[spoilt] = f32::NAN;
+                assert!(vectorised!(max::<NARROW>(&values)).is_nan(), "{spoilt} of {len}");
+            }
             let mut powers = values.clone();
             let total = vectorised!(exp_and_sum::<NARROW>(&mut powers, 6.0));
             assert!((total - values.iter().map(|x| (x - 6.0).exp()).sum::<f32>()).abs() < 1e-5);

@@ -259,14 +259,64 @@ fn adam_updates() {
         )
     };
     for n in [1, 100, 40_000] {
-        let start = Moving { weight: values(n, 0.3), first: values(n, 0.01), second: values(n, 0.02).abs() };
+        let start = || Moving { weight: values(n, 0.3), first: values(n, 0.01), second: values(n, 0.02).abs() };
         for weight_decay in [0.0, 0.5] {
             let rates = Rates { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 0.01, weight_decay, step: 3 };
-            let ours = adam::adam(start.clone(), values(n, 0.1), rates);
-            let oracle = adam::portable(start.clone(), values(n, 0.1), rates);
-            close("weight", ours.weight, oracle.weight);
-            close("first moment", ours.first, oracle.first);
-            close("second moment", ours.second, oracle.second);
+            let (oracle, shared) = (adam::portable(start(), values(n, 0.1), rates), start());
+            // What nobody else holds is changed in place, all else is copied.
+            for (how, moving) in [("in place", start()), ("shared", shared.clone())] {
+                let ours = adam::adam(moving, values(n, 0.1), rates);
+                close(&format!("weight, {how}"), ours.weight, oracle.weight.clone());
+                close(&format!("first moment, {how}"), ours.first, oracle.first.clone());
+                close(&format!("second moment, {how}"), ours.second, oracle.second.clone());
+            }
+            close("what is shared, untouched", shared.weight, start().weight);
         }
     }
+}
+
+#[test]
+fn attention_over_views_that_run_backwards() {
+    for len in [1, 2, 3, 20] {
+        let (q, k, v) = (leaf([1, 2, len, 5]), leaf([1, 2, len, 5]), leaf([1, 2, len, 5]));
+        let flipped = |x: &Tensor<4>| x.clone().flip([2]);
+        compare!(
+            format!("{len} positions backwards"),
+            attention::attention(flipped(&q), flipped(&k), flipped(&v), None, None),
+            attention::portable(flipped(&q), flipped(&k), flipped(&v), None, None),
+            [q, k, v]
+        );
+    }
+}
+
+#[test]
+fn gradients_add_up_and_have_a_norm() {
+    for (rows, width) in [(1, 1), (3, 7), (200, 200)] {
+        let of = |scale: f32| {
+            let values = (0..rows * width).map(|i| scale * ((i % 23) as f32 - 9.5)).collect::<Vec<_>>();
+            Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &Device::flex())
+        };
+        let shared = of(0.3);
+        close("sum beside its first part", adam::accumulate(shared.clone(), of(0.7)), of(0.3) + of(0.7));
+        close("the first part, untouched", shared, of(0.3));
+        close("sum in place", adam::accumulate(of(0.3), of(0.7)), of(0.3) + of(0.7));
+        close("squared norm", adam::squared_norm(of(0.3)), of(0.3).square().sum());
+    }
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let with_nan = |shape: [usize; 4]| {
+        let mut values = vec![0.5f32; shape.iter().product()];
+        values[0] = f32::NAN;
+        Tensor::<4>::from_data(TensorData::new(values, shape), &Device::flex())
+    };
+    let all_nan = |values: Tensor<1>| values.to_data().iter::<f32>().all(f32::is_nan);
+    for key_len in [1, 10, 16, 17] {
+        let (keys, values) = (leaf([1, 1, key_len, 4]), leaf([1, 1, key_len, 4]));
+        let context = attention::attention(with_nan([1, 1, 1, 4]), keys, values, None, None);
+        assert!(all_nan(context.reshape([4])), "{key_len} keys");
+    }
+    let x = with_nan([1, 1, 1, 3]).reshape([1, 3]);
+    assert!(all_nan(linear::linear(x, leaf([3, 5]), None, Then::Relu).reshape([5])));
 }

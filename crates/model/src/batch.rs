@@ -37,7 +37,10 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Pairs whose sides already end in `</s>`; at least one pair, no side empty.
+    /// Pairs whose sides already end in `</s>`.
+    ///
+    /// # Panics
+    /// Without pairs, or when a side is empty.
     pub fn new(pairs: &[(&[u32], &[u32])], sizes: VocabularySizes, device: &Device) -> Self {
         let sources: Vec<&[u32]> = pairs.iter().map(|(source, _)| *source).collect();
         let target_len = pairs.iter().map(|(_, target)| target.len()).max().unwrap_or(0);

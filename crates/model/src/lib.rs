@@ -1,6 +1,6 @@
 //! The Transformer of *Attention Is All You Need* (Vaswani et al. 2017), tensors in, tensors out.
 //!
-//! The modules stand in the paper's order; each names its section:
+//! The modules in the order in which data passes through them; each names its section of the paper:
 //!
 //! | module | paper | what it holds |
 //! |---|---|---|
@@ -14,8 +14,9 @@
 //! | [`loss`] | 5.4 | label-smoothed cross-entropy over real tokens |
 //!
 //! Beside them: [`config`] (sizes and options), [`mask`], [`cache`] (incremental decoding), [`pass`] (dropout and
-//! recording of one pass), [`batch`] (ids to padded tensors), [`init`], [`random`], [`weights`], [`summary`] and
-//! [`backend`] (which devices this build can use).
+//! recording of one pass), [`batch`] (ids to padded tensors), `linear` and [`norm`] (the smallest layers), `init` (the
+//! first weights), [`random`], [`weights`] and [`weights_file`] (to files and back), [`summary`], [`error`] and [`backend`]
+//! (which devices this build can use).
 //!
 //! Shapes are written `[batch, len, d_model]`; masks say `true` = hidden.
 
@@ -29,8 +30,8 @@ pub mod embedding;
 pub mod encoder;
 pub mod error;
 pub mod feed_forward;
-pub mod init;
-pub mod linear;
+mod init;
+mod linear;
 pub mod loss;
 pub mod mask;
 pub mod norm;

@@ -8,7 +8,8 @@ use kernels::residual::{self, LayerNorm};
 
 use crate::config::NormKind;
 
-const EPSILON: f64 = 1e-5;
+/// What is added to the variance, in training and in decoding.
+pub const EPSILON: f64 = 1e-5;
 
 /// Layer normalisation, or root-mean-square normalisation (then without `beta`).
 #[derive(Module, Debug)]

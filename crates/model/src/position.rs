@@ -47,7 +47,7 @@ impl Positions {
 
 /// Rows of sin(pos / 10000^(2i/d)) and cos(pos / 10000^(2i/d)), position 0 first.
 ///
-/// Interleaved as in the paper (pair i at columns 2i and 2i + 1), or in halves as in Marian (sines first).
+/// Interleaved as in the paper (pair i at columns 2i and 2i + 1), or in halves as in Marian (sines first). `width` is even.
 ///
 /// ```
 /// use model::{config::PositionKind, position::sinusoids};

@@ -72,7 +72,10 @@ impl Transformer {
         })
     }
 
-    /// Reads the source.
+    /// Reads the source, `[batch, source_len]`: states of `[batch, source_len, d_model]`.
+    ///
+    /// # Panics
+    /// As all that reads tokens here: beyond `max_length`; callers check the length of their input first.
     pub fn encode(&self, source: SourceBatch, pass: &mut Pass) -> Memory {
         let embedded = self.source_positions.forward(self.embeddings.embed_source(source.ids), 0);
         let embedded = pass.dropout(embedded, self.dropout);
@@ -80,6 +83,9 @@ impl Transformer {
     }
 
     /// Hidden states `[batch, target_len, d_model]` for a whole target input `[batch, target_len]` at once.
+    ///
+    /// # Panics
+    /// Beyond `max_length`.
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory, pass: &mut Pass) -> Tensor<3> {
         let embedded = self.target_positions.forward(self.embeddings.embed_target(target_input), 0);
         let embedded = pass.dropout(embedded, self.dropout);
@@ -87,6 +93,9 @@ impl Transformer {
     }
 
     /// Logits of a batch, one row per target position: `[batch * target_len, vocabulary]`.
+    ///
+    /// # Panics
+    /// Beyond `max_length`, on either side; so do [`loss`](Self::loss) and [`score`](Self::score).
     pub fn forward(&self, batch: &Batch, pass: &mut Pass) -> Tensor<2> {
         self.embeddings.logits(self.hidden(batch, pass))
     }
@@ -129,6 +138,9 @@ impl Transformer {
 
     /// Reads one more token per row (`[batch]`; the first is `<pad>`) and returns the next one's logits,
     /// `[batch, vocabulary]`.
+    ///
+    /// # Panics
+    /// When the cache holds `max_length` tokens already.
     pub fn step(&self, tokens: Tensor<1, Int>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<2> {
         let embedded = self.embeddings.embed_target(tokens.unsqueeze_dim(1));
         let embedded = self.target_positions.forward(embedded, cache.len());

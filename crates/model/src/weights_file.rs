@@ -45,7 +45,7 @@ impl WeightsFile {
         file.by_ref().take(start - LENGTH_BYTES as u64).read_to_end(&mut header)?;
         let header: Metadata =
             serde_json::from_slice(&header).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
-        if start + header.data_len() as u64 != total {
+        if start.checked_add(header.data_len() as u64) != Some(total) {
             return Err(SafeTensorError::MetadataIncompleteBuffer.into());
         }
         if header.metadata().as_ref().is_none_or(|metadata| !metadata.contains_key("attend")) {

@@ -9,9 +9,12 @@ pub struct Array(FlexTensor);
 
 impl Array {
     /// Row-major values of a shape.
+    ///
+    /// # Panics
+    /// More or fewer values than the shape has.
     pub fn new(values: Vec<f32>, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
-        debug_assert_eq!(values.len(), shape.num_elements());
+        assert_eq!(values.len(), shape.num_elements(), "as many values as the shape {shape:?} has");
         Self(FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32))
     }
 
@@ -52,10 +55,19 @@ impl Array {
         self.0.storage_mut()
     }
 
-    /// The values from the first one on, and how far apart those of each dimension are; all forward.
+    /// Whether the values of every dimension follow each other forwards, as [`strided`](Self::strided) wants them.
+    pub fn runs_forward(&self) -> bool {
+        self.0.layout().strides().iter().all(|&stride| stride >= 0)
+    }
+
+    /// The values from the first one on, and how far apart those of each dimension are.
+    ///
+    /// # Panics
+    /// A dimension that runs backwards, or other than `D` dimensions.
     pub fn strided<const D: usize>(&self) -> (&[f32], [usize; D]) {
         let layout = self.0.layout();
-        let strides: Vec<usize> = layout.strides().iter().map(|&stride| stride as usize).collect();
+        let strides: Vec<usize> =
+            layout.strides().iter().map(|&stride| usize::try_from(stride).expect("forward")).collect();
         let values = &self.0.storage::<f32>()[layout.start_offset()..];
         (values, strides.try_into().expect("as many strides as dimensions"))
     }

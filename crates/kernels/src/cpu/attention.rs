@@ -88,10 +88,10 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// With values of one head next to each other, copied only where they are not.
+/// With values of one head next to each other, and all dimensions forwards, copied only where they are not.
 fn readable(array: Array) -> Array {
-    let (_, strides) = array.strided::<4>();
-    if strides[3] == 1 || array.width() == 1 { array } else { array.row_major() }
+    let stands = array.runs_forward() && (array.width() == 1 || array.strided::<4>().1[3] == 1);
+    if stands { array } else { array.row_major() }
 }
 
 impl Attention {

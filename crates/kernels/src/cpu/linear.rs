@@ -8,7 +8,7 @@ use super::fused::{self, Kept};
 use super::matrix::{Before, Matrix, Target, multiply, multiply_on_all_threads};
 use super::rows::{BLOCK, column_sums};
 use crate::linear::Then;
-use crate::vector::vectorised;
+use crate::vector::{relu, vectorised};
 
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Then) -> Tensor<2> {
     match bias {
@@ -42,7 +42,7 @@ impl fused::Operation for Linear {
             };
             multiply(Target::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
             if self.then == Then::Relu {
-                vectorised!(y.iter_mut().for_each(|y| *y = if *y > 0.0 { *y } else { 0.0 }));
+                vectorised!(y.iter_mut().for_each(|y| *y = relu(*y)));
             }
         });
         let y = Array::new(y, [rows, d_output]);
@@ -61,7 +61,7 @@ impl fused::Operation for Linear {
         if let Some(y) = kept.get(2) {
             let blocks = gradient.values_mut().par_chunks_mut(BLOCK * d_output);
             blocks.zip(y.values().par_chunks(BLOCK * d_output)).for_each(|(dy, y)| {
-                vectorised!(dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = if y > 0.0 { *dy } else { 0.0 }));
+                vectorised!(dy.iter_mut().zip(y).for_each(|(dy, &y)| *dy = if y <= 0.0 { 0.0 } else { *dy }));
             });
         }
         let dy = Matrix::new(gradient.values(), rows, d_output);

@@ -63,10 +63,12 @@ impl AttentionCache {
     /// the other. `weights` is room for one weight a position.
     ///
     /// # Panics
-    /// A query or context that is not `[d_model]`.
+    /// A query or context that is not `[d_model]`, heads that do not share it equally, or no position to look at.
     pub fn attend(&self, query: &[f32], n_heads: usize, weights: &mut Vec<f32>, context: &mut [f32]) {
         let Self { d_model, len, ref blocks } = *self;
         assert!(query.len() == d_model && context.len() == d_model, "queries and contexts are {d_model} wide");
+        assert!(n_heads > 0 && d_model.is_multiple_of(n_heads), "{n_heads} heads share {d_model}");
+        assert!(len > 0, "a position to look at");
         let blocks = &blocks[..len.div_ceil(BLOCK)];
         let head_size = d_model / n_heads;
         let scale = 1.0 / (head_size as f32).sqrt();

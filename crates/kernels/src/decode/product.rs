@@ -5,13 +5,9 @@
 //! are and however wide the registers, so that every processor with fused multiply-add gives the same bits.
 
 use super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
+use crate::vector::relu;
 
-/// What follows a product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    Nothing,
-    Relu,
-}
+pub use crate::linear::Then;
 
 /// `y = x · matrixᵀ + bias`, for `x` of `[rows, d_input]` and `y` of `[rows, d_output]`.
 ///
@@ -57,7 +53,7 @@ fn plainly(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
 fn store(sums: &[Lane; LANES], then: Then, panel: usize, y: &mut [f32]) {
     let y = &mut y[panel * PANEL..];
     for (sum, y) in sums.iter().zip(y.chunks_mut(LANE)) {
-        y.iter_mut().zip(&sum.0).for_each(|(y, &sum)| *y = if then == Then::Nothing || sum > 0.0 { sum } else { 0.0 });
+        y.iter_mut().zip(&sum.0).for_each(|(y, &sum)| *y = if then == Then::Relu { relu(sum) } else { sum });
     }
 }
 
@@ -193,7 +189,8 @@ mod x86 {
     fn block_avx2<const ROWS: usize>(x: &[f32], lanes: &[Lane], lane: usize, bias: &Lane, sums: &mut [[Lane; LANES]]) {
         let d_input = lanes.len() / LANES;
         assert!(x.len() == ROWS * d_input && lane < LANES && sums.len() >= ROWS, "a block of {ROWS} rows");
-        // SAFETY: as in `block_avx512`; a lane is exactly two registers of 8 values.
+        // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, of which each input's number
+        // `lane` is read, and `x` has `ROWS * d_input`; a lane is exactly two aligned registers of 8 values.
         unsafe {
             let start = [_mm256_load_ps(bias.0.as_ptr()), _mm256_load_ps(bias.0.as_ptr().add(8))];
             let mut totals = [start; ROWS];
@@ -274,6 +271,14 @@ mod tests {
         assert!(together.iter().all(|y| y == &together[0]));
         for (x, y) in x.chunks(100).zip(together[0].chunks(80)) {
             assert_eq!(products(x, &matrix, Then::Nothing)[1], y);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        let matrix = PackedMatrix::new(&values(70 * 8, 5), None, 8);
+        for y in products(&[f32::NAN; 7 * 8], &matrix, Then::Relu) {
+            assert!(y.iter().all(|y| y.is_nan()), "{y:?}");
         }
     }
 

@@ -2,9 +2,13 @@
 
 use crate::vector::{WIDE, exp, sum, vectorised};
 
-/// Layer normalisation: (x − mean) / √(variance + ε) · γ + β.
+/// Layer normalisation: (x − mean) / √(variance + ε) · γ + β, for rows as wide as `gamma` and `beta`.
+///
+/// # Panics
+/// Slices that are not of these shapes.
 pub fn layer_norm(rows: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
     let width = gamma.len();
+    assert!(beta.len() == width && rows.len().is_multiple_of(width), "rows of {width}");
     vectorised!(rows.chunks_exact_mut(width).for_each(|row| {
         let mean = sum::<WIDE>(row, |x| x) / width as f32;
         let variance = sum::<WIDE>(row, |x| (x - mean) * (x - mean)) / width as f32;
@@ -13,9 +17,13 @@ pub fn layer_norm(rows: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
     }));
 }
 
-/// Root-mean-square normalisation: x / √(mean of x² + ε) · γ.
+/// Root-mean-square normalisation: x / √(mean of x² + ε) · γ, for rows as wide as `gamma`.
+///
+/// # Panics
+/// Rows that are not.
 pub fn rms_norm(rows: &mut [f32], gamma: &[f32], epsilon: f32) {
     let width = gamma.len();
+    assert!(rows.len().is_multiple_of(width), "rows of {width}");
     vectorised!(rows.chunks_exact_mut(width).for_each(|row| {
         let factor = 1.0 / (sum::<WIDE>(row, |x| x * x) / width as f32 + epsilon).sqrt();
         row.iter_mut().zip(gamma).for_each(|(x, g)| *x = *x * factor * g);
@@ -23,7 +31,11 @@ pub fn rms_norm(rows: &mut [f32], gamma: &[f32], epsilon: f32) {
 }
 
 /// `x += change`.
+///
+/// # Panics
+/// Slices of different lengths.
 pub fn add(x: &mut [f32], change: &[f32]) {
+    assert_eq!(x.len(), change.len(), "as many changes as values");
     vectorised!(x.iter_mut().zip(change).for_each(|(x, change)| *x += change));
 }
 
@@ -39,7 +51,11 @@ pub fn silu(values: &mut [f32]) {
 }
 
 /// `values = silu(gate) · values`: the gated unit SwiGLU.
+///
+/// # Panics
+/// Slices of different lengths.
 pub fn swiglu(gate: &[f32], values: &mut [f32]) {
+    assert_eq!(gate.len(), values.len(), "as many gates as values");
     vectorised!(values.iter_mut().zip(gate).for_each(|(x, &gate)| *x *= silu_of(gate)));
 }
 

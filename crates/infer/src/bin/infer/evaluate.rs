@@ -36,9 +36,17 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
         let chrf = Chrf { lowercase, ..chrf };
         report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
     }
-    let exact = 100.0 * exact_match(&hypotheses, &references)?;
-    report += &format!("exact match = {exact:.2} % of {} sentences\n", references.len());
+    let exact = if lowercase {
+        exact_match(&lowercased(&hypotheses), &lowercased(&references))?
+    } else {
+        exact_match(&hypotheses, &references)?
+    };
+    report += &format!("exact match = {:.2} % of {} sentences\n", 100.0 * exact, references.len());
     io::stdout()
         .write_all(report.as_bytes())
         .map_err(|source| InferError::Stream { origin: "standard output", source }.into())
+}
+
+fn lowercased(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| line.to_lowercase()).collect()
 }

@@ -5,8 +5,7 @@ use model::config::{Activation, NormOrder};
 
 use super::state::Row;
 
-/// Of layer normalisation, as in the network.
-const EPSILON: f32 = 1e-5;
+const EPSILON: f32 = model::norm::EPSILON as f32;
 
 /// Where a token's vector comes from.
 #[derive(Debug)]

@@ -81,7 +81,7 @@ pub struct SettingsArguments {
     /// What every translation begins with
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub prefix: String,
-    /// Draw each token at random, by its probability; --beam counts for nothing
+    /// Draw each token at random, by its probability; the run's own beam counts for nothing
     #[arg(long, conflicts_with = "beam")]
     pub sample: bool,
     /// Draw from the N most probable tokens alone; 0 is all
