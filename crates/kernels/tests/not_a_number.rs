@@ -1,0 +1,30 @@
+//! What is not a number shows in the result, so that training stops at the update that went wrong.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use kernels::linear::Then;
+use kernels::{attention, linear};
+
+fn tensor<const D: usize>(shape: [usize; D], first: f32) -> Tensor<D> {
+    let mut values = vec![0.5; shape.iter().product()];
+    values[0] = first;
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+fn all_nan<const D: usize>(values: Tensor<D>) -> bool {
+    values.to_data().iter::<f32>().all(f32::is_nan)
+}
+
+#[test]
+fn attention_keeps_it_whatever_the_length() {
+    for len in [1, 10, 16, 17] {
+        let (keys, values) = (tensor([1, 1, len, 4], 1.0), tensor([1, 1, len, 4], 2.0));
+        let context = attention::attention(tensor([1, 1, 1, 4], f32::NAN), keys, values, None, None);
+        assert!(all_nan(context), "{len} keys");
+    }
+}
+
+#[test]
+fn linear_layers_keep_it_through_relu() {
+    let y = linear::linear(tensor([1, 3], f32::NAN), tensor([3, 5], 1.0), None, Then::Relu);
+    assert!(all_nan(y));
+}
