@@ -18,6 +18,8 @@ pub struct Meter {
     gradient_norm: Option<Tensor<1>>,
     tokens: usize,
     padded: usize,
+    /// Of the tokens, those of a run that this one goes on from, counted before `since`.
+    earlier_tokens: usize,
     since: Instant,
     /// Of that time, what was spent waiting for data.
     waited: Duration,
@@ -60,6 +62,7 @@ impl Meter {
             gradient_norm: None,
             tokens: counted.tokens,
             padded: counted.padded,
+            earlier_tokens: counted.tokens,
             since: Instant::now(),
             waited: Duration::ZERO,
         }
@@ -104,8 +107,10 @@ impl Meter {
     pub fn read(&mut self, device: &Device) -> Result<Reading, TrainError> {
         let Counted { loss, nll, tokens, padded } = self.counted()?;
         let gradient_norm = scalar(&self.gradient_norm)?.into();
-        let (tokens, seconds) = (tokens.max(1) as f64, self.since.elapsed().as_secs_f64().max(1e-9));
+        let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         let waiting = self.waited.as_secs_f64() / seconds;
+        let tokens_per_second = (tokens - self.earlier_tokens) as f64 / seconds;
+        let tokens = tokens.max(1) as f64;
         *self = Self::resume(Counted::default(), device);
         Ok(Reading {
             loss: f64::from(loss) / tokens,
@@ -114,7 +119,7 @@ impl Meter {
             padding: 1.0 - tokens / padded.max(1) as f64,
             seconds,
             waiting,
-            tokens_per_second: tokens / seconds,
+            tokens_per_second,
         })
     }
 }
@@ -123,5 +128,19 @@ fn scalar(tensor: &Option<Tensor<1>>) -> Result<f32, TrainError> {
     match tensor {
         Some(tensor) => tensor.clone().try_into_scalar().map_err(|error| TrainError::Device(error.to_string())),
         None => Ok(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_the_run_gone_on_from_count_for_the_loss_and_not_for_the_speed() {
+        let device = Device::default();
+        let counted = Counted { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
+        let reading = Meter::resume(counted, &device).read(&device).unwrap();
+        assert_eq!((reading.loss, reading.nll, reading.padding), (2.0, 1.0, 0.5));
+        assert_eq!(reading.tokens_per_second, 0.0);
     }
 }
