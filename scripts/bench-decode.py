@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-BINARIES = Path("target/debug")
+BINARIES = Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "debug"
 LENGTH = 24  # target tokens of every sentence, the end token not counted
 # How many sentences: one by one, and in batches.
 SENTENCES = {"tiny": (192, 192), "base": (24, 96)}

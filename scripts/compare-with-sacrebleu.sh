@@ -4,23 +4,26 @@
 #   python3 -m venv VENV && VENV/bin/pip install sacrebleu==2.6.0
 #   SACREBLEU=VENV/bin/sacrebleu scripts/compare-with-sacrebleu.sh RUN SOURCE REFERENCE [OPTION OF evaluate …]
 #
-# Translates SOURCE once and compares BLEU (13a and none), chrF and chrF++, in mixed case and lower-cased.
+# Compares BLEU (13a and none), chrF and chrF++, in mixed case and lower-cased; SOURCE is translated anew for each of
+# the four settings.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
-[ $# -ge 3 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2; }
-run=$1 source=$2 reference=$3
+[ $# -ge 3 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
+run=$(realpath -m -- "$1") source=$(realpath -m -- "$2") reference=$(realpath -m -- "$3")
 shift 3
 sacrebleu=${SACREBLEU:-sacrebleu}
+case $sacrebleu in */*) sacrebleu=$(realpath -ms -- "$sacrebleu") ;; esac
+cd "$(dirname "$0")/.."
 hypotheses=$(mktemp)
 trap 'rm -f "$hypotheses"' EXIT
 
 cargo build -q -p infer
+infer=${CARGO_TARGET_DIR:-target}/debug/infer
 different=0
 for tokenize in 13a none; do
     for case in "" "--lowercase"; do
         # shellcheck disable=SC2086 # without a case option there is no argument
-        ours=$(target/debug/infer evaluate --model "$run" --source "$source" --reference "$reference" --quiet \
+        ours=$("$infer" evaluate --model "$run" --source "$source" --reference "$reference" --quiet \
             --tokenize "$tokenize" $case --output "$hypotheses" "$@" | grep -v '^exact match')
         theirs=$(
             for metric in "bleu --tokenize $tokenize ${case:+--lowercase}" "chrf ${case:+--chrf-lowercase}" \

@@ -9,9 +9,9 @@
 # Afterwards DIR holds the text as it was written (train, val, test_2016_flickr) and, in DIR/tok, lower-cased, normalised and
 # tokenised as the literature scores it. Files that are there already and right are kept. Needs curl, gzip and sha256sum.
 set -euo pipefail
-cd "$(dirname "$0")/.."
 
-directory=${1:-data/multi30k}
+root=$(realpath -- "$(dirname "$0")/..")
+directory=$(realpath -m -- "${1:-$root/data/multi30k}")
 # The same repository, from three places. A source is tried for a file only after those before it have failed.
 sources=${SOURCES:-"
     https://raw.githubusercontent.com/multi30k/dataset/master

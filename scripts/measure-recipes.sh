@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 recipes=${*:-tiny reverse sort}
 # shellcheck disable=SC2086 # FEATURES may hold several words
 cargo build -q -p train ${FEATURES:-}
+train=${CARGO_TARGET_DIR:-target}/debug/train
 runs=$(mktemp -d)
 trap 'rm -rf "$runs"' EXIT
 
@@ -19,10 +20,14 @@ echo "recipe     seed  exact match (test)  seconds"
 for recipe in $recipes; do
     for seed in ${SEEDS:-1 2 3}; do
         started=$(date +%s.%N)
-        target/debug/train --config "configs/$recipe.toml" --output "$runs/$recipe-$seed" --seed "$seed" --quiet
+        "$train" --config "configs/$recipe.toml" --output "$runs/$recipe-$seed" --seed "$seed" --quiet
         ended=$(date +%s.%N)
-        exact=$(grep '"test":' "$runs/$recipe-$seed/metrics.jsonl" | grep -o '"exact_match":[0-9.]*' | cut -d: -f2)
-        awk -v r="$recipe" -v s="$seed" -v e="$exact" -v a="$started" -v b="$ended" \
-            'BEGIN { printf "%-10s %4d  %16.2f %%  %7.1f\n", r, s, 100 * e, b - a }'
+        # A recipe without a test split has no such line.
+        test=$(grep '"test":' "$runs/$recipe-$seed/metrics.jsonl" || true)
+        exact=$(grep -o '"exact_match":[0-9.]*' <<<"$test" | cut -d: -f2 || true)
+        awk -v r="$recipe" -v s="$seed" -v e="$exact" -v a="$started" -v b="$ended" 'BEGIN {
+            exact = e == "" ? "none" : sprintf("%.2f %%", 100 * e)
+            printf "%-10s %4d  %18s  %7.1f\n", r, s, exact, b - a
+        }'
     done
 done

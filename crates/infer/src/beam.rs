@@ -51,7 +51,7 @@ struct Continuation {
 /// Decodes a batch of sources: for each its hypotheses, best first, at most `beam` and at least one.
 ///
 /// # Errors
-/// A device that fails.
+/// A device that fails, or a model whose logits are not finite.
 pub fn beam_search(
     engine: &Engine,
     sources: &[Source],
@@ -74,7 +74,7 @@ pub fn beam_search(
         for sentence in &mut searches {
             let rows = sentence.living.len();
             let (own, others) = rest.split_at_mut(rows * vocabulary);
-            let from = sentence.advance(own, vocabulary, &sources[sentence.sentence], rules, search);
+            let from = sentence.advance(own, vocabulary, &sources[sentence.sentence], rules, search)?;
             kept.extend(from.into_iter().map(|from| first + from));
             (first, rest) = (first + rows, others);
         }
@@ -93,6 +93,9 @@ pub fn beam_search(
 
 impl Search {
     /// One step: which hypotheses end, and which live on. Returns from which of the old ones the new ones came.
+    ///
+    /// # Errors
+    /// Logits that are not finite.
     fn advance(
         &mut self,
         logits: &mut [f32],
@@ -100,9 +103,9 @@ impl Search {
         source: &Source,
         rules: &Rules,
         search: BeamSearch,
-    ) -> Vec<usize> {
+    ) -> Result<Vec<usize>, InferError> {
         let BeamSearch { beam, length_penalty } = search;
-        let candidates = self.candidates(logits, vocabulary, source, rules, 2 * beam);
+        let candidates = self.candidates(logits, vocabulary, source, rules, 2 * beam)?;
         let length = self.living[0].ids.len() + 1;
         let score = |value: f64| value / length_penalty.of(length);
         let (mut next, mut from) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
@@ -129,18 +132,20 @@ impl Search {
         let hopeless = worst.is_some_and(|worst| next.first().is_none_or(|best: &Living| score(best.value) <= worst));
         if hopeless {
             (next, from) = (Vec::new(), Vec::new());
+        } else if next.is_empty() && self.finished.is_empty() {
+            // The rules forbid every token: what has been said so far is the answer.
+            let said = self.living[0].token_scores.len().max(1);
+            let score = |value: f64| value / length_penalty.of(said);
+            self.finished.extend(std::mem::take(&mut self.living).into_iter().map(|living| living.cut(score)));
         } else if length >= source.limit {
             // Cut off: what has not ended competes as it is.
             self.finished.extend(std::mem::take(&mut next).into_iter().map(|living| living.cut(score)));
             self.finished.sort_by(Hypothesis::best_first);
             self.finished.truncate(beam);
             from.clear();
-        } else if next.is_empty() && self.finished.is_empty() {
-            // The rules forbid every token: what has been said so far is the answer.
-            self.finished.extend(std::mem::take(&mut self.living).into_iter().map(|living| living.cut(score)));
         }
         self.living = next;
-        from
+        Ok(from)
     }
 
     /// The best continuations of all living hypotheses, best first.
@@ -151,10 +156,10 @@ impl Search {
         source: &Source,
         rules: &Rules,
         count: usize,
-    ) -> Vec<Continuation> {
+    ) -> Result<Vec<Continuation>, InferError> {
         let mut all: Vec<Continuation> = Vec::with_capacity(self.living.len() * count);
         for (from, (living, logits)) in self.living.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
-            let next = Next::new(logits, &living.ids, source, rules);
+            let next = Next::new(logits, &living.ids, source, rules)?;
             let tokens = match rules.prefix.get(living.ids.len()) {
                 Some(&forced) => vec![forced],
                 None => largest(next.values(), count),
@@ -170,7 +175,7 @@ impl Search {
         // Equal ones in the order of hypotheses and ids, so that nothing depends on chance.
         all.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.from, a.token).cmp(&(b.from, b.token))));
         all.truncate(count);
-        all
+        Ok(all)
     }
 
     /// All hypotheses, best first.

@@ -24,7 +24,8 @@ pub struct Hypothesis {
     pub finished: bool,
     /// The model's log-probability of each token in nats, that of `</s>` last if there is one.
     pub token_scores: Vec<f32>,
-    /// What hypotheses are compared by: the sum of the log-probabilities, divided by the length penalty.
+    /// What hypotheses are compared by: the sum of the log-probabilities (with a repetition penalty, of the penalised
+    /// values), divided by the length penalty.
     pub score: f64,
 }
 

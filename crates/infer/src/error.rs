@@ -57,6 +57,11 @@ pub enum InferError {
     Utf8 { origin: String },
     #[error("{origin}: {source}")]
     Stream { origin: &'static str, source: io::Error },
+    #[error(
+        "the model's numbers are not finite: found logits that are infinite or not numbers, expected finite ones; its \
+         weights are damaged or of a training that diverged, so give the folder of another"
+    )]
+    NotFinite,
     #[error("the device failed: {0}")]
     Device(String),
 }

@@ -11,7 +11,7 @@ use crate::rules::{Next, Rules};
 /// Greedy decoding: always the token of the greatest value.
 ///
 /// # Errors
-/// A device that fails.
+/// A device that fails, or a model whose logits are not finite.
 pub fn greedy(
     engine: &Engine,
     sources: &[Source],
@@ -50,7 +50,7 @@ pub(crate) fn row_by_row(
         for (at, (&row, logits)) in active.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
             let (source, hypothesis) = (&sources[rows[row]], &mut hypotheses[row]);
             let said = hypothesis.ids.len();
-            let next = Next::new(logits, &hypothesis.ids, source, rules);
+            let next = Next::new(logits, &hypothesis.ids, source, rules)?;
             let token = rules.prefix.get(said).copied().unwrap_or_else(|| choose(row, said, &next));
             if next.value(token) == f64::NEG_INFINITY {
                 continue; // the rules forbid every token: what has been said so far is the answer

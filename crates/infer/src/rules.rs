@@ -3,6 +3,7 @@
 use text::END_ID;
 
 use crate::decoded::Source;
+use crate::error::InferError;
 use kernels::decode::logits::log_sum_exp;
 
 /// Rules for all sentences of a batch.
@@ -38,13 +39,16 @@ pub struct Next<'a> {
 
 impl<'a> Next<'a> {
     /// What may follow `said`. `<pad>`, the last token, never does, and is not counted among the probabilities.
-    pub fn new(logits: &'a mut [f32], said: &[u32], source: &Source, rules: &Rules) -> Self {
+    ///
+    /// # Errors
+    /// Logits that are not finite.
+    pub fn new(logits: &'a mut [f32], said: &[u32], source: &Source, rules: &Rules) -> Result<Self, InferError> {
         let answers = logits.len() - 1;
         let values = &mut logits[..answers];
-        let normaliser = log_sum_exp(values);
+        let normaliser = normaliser(values)?;
         let mut next = Self { values, normaliser, changed: Vec::new() };
         next.apply(said, source, rules);
-        next
+        Ok(next)
     }
 
     fn apply(&mut self, said: &[u32], source: &Source, rules: &Rules) {
@@ -95,6 +99,16 @@ impl<'a> Next<'a> {
     }
 }
 
+/// What is taken from a model's logits to make them log-probabilities. What is decoded from logits that are no numbers
+/// would look like an answer, and be none.
+///
+/// # Errors
+/// Logits that are not finite.
+pub(crate) fn normaliser(logits: &[f32]) -> Result<f64, InferError> {
+    let normaliser = log_sum_exp(logits);
+    if normaliser.is_finite() { Ok(normaliser) } else { Err(InferError::NotFinite) }
+}
+
 /// Tokens that would repeat a sequence of `n` tokens that `said` holds already.
 fn repeated(said: &[u32], n: usize) -> impl Iterator<Item = u32> {
     let last = said.get((said.len() + 1).wrapping_sub(n)..).filter(|_| n > 0);
@@ -125,21 +139,32 @@ mod tests {
     fn rules_change_the_choice_but_not_the_probability() {
         let logits = [1.0, 0.5, 2.0, 3.0, 99.0];
         let mut plain = logits;
-        let plain = Next::new(&mut plain, &[], &source(0), &Rules::default());
+        let plain = Next::new(&mut plain, &[], &source(0), &Rules::default()).unwrap();
         assert_eq!(plain.values(), &logits[..4], "`<pad>` is no answer");
         let total: f64 = (0..4).map(|token| plain.log_probability(token).exp()).sum();
         assert!((total - 1.0).abs() < 1e-6, "nor does it count: {total}");
 
         let mut ruled = logits;
         let rules = Rules { no_repeat_ngram: 1, repetition_penalty: 2.0, ..Rules::default() };
-        let ruled = Next::new(&mut ruled, &[3], &source(2), &rules);
+        let ruled = Next::new(&mut ruled, &[3], &source(2), &rules).unwrap();
         assert_eq!(ruled.values(), [f32::NEG_INFINITY, 0.5, 2.0, f32::NEG_INFINITY]);
         (0..4).for_each(|token| assert_eq!(ruled.log_probability(token), plain.log_probability(token)));
 
         let mut penalised = logits;
         let rules = Rules { repetition_penalty: 2.0, ..Rules::default() };
-        let penalised = Next::new(&mut penalised, &[2, 2], &source(0), &rules);
+        let penalised = Next::new(&mut penalised, &[2, 2], &source(0), &rules).unwrap();
         assert_eq!(penalised.values(), [1.0, 0.5, 1.0, 3.0], "once, however often it was said");
         assert_eq!(penalised.value(3), plain.value(3));
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_no_choice() {
+        for wrong in [f32::NAN, f32::INFINITY] {
+            let mut logits = [1.0, 0.5, wrong, 3.0, 99.0];
+            let found = Next::new(&mut logits, &[], &source(0), &Rules::default());
+            assert!(matches!(found, Err(InferError::NotFinite)), "{wrong}");
+        }
+        let mut pad = [1.0, 0.5, f32::NAN];
+        assert!(Next::new(&mut pad, &[], &source(0), &Rules::default()).is_ok(), "`<pad>` is no answer");
     }
 }

@@ -56,7 +56,7 @@ impl Sampling {
 /// the sample and that of the token alone.
 ///
 /// # Errors
-/// A device that fails.
+/// A device that fails, or a model whose logits are not finite.
 pub fn sample(
     engine: &Engine,
     sources: &[Source],
@@ -102,7 +102,7 @@ fn nucleus(next: &Next, sampling: &Sampling) -> (Vec<u32>, Vec<f64>) {
     let values = next.values();
     let most = if sampling.top_k == 0 { values.len() } else { sampling.top_k.min(values.len()) };
     let weight = |token: u32, peak: f64| ((next.value(token) - peak) / sampling.temperature).exp();
-    let mut count = most.min(FIRST_LOOK);
+    let mut count = if sampling.top_p < 1.0 { most.min(FIRST_LOOK) } else { most };
     loop {
         let candidates = largest(values, count);
         let peak = next.value(candidates[0]);
@@ -141,7 +141,7 @@ mod tests {
     fn drawn(sampling: Sampling, chance: f64) -> u32 {
         let mut logits = [0.15f32.ln(), 0.5f32.ln(), 0.1f32.ln(), 0.25f32.ln(), 9.0];
         let source = Source { ids: &[0], least: 0, limit: 9, place: 1 };
-        draw(&Next::new(&mut logits, &[], &source, &Rules::default()), &sampling, chance)
+        draw(&Next::new(&mut logits, &[], &source, &Rules::default()).unwrap(), &sampling, chance)
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::translator::{Item, Translator};
 /// Scores each target (ids without `</s>`) given its source, as if the decoder had found it, `</s>` included.
 ///
 /// # Errors
-/// A device that fails.
+/// A device that fails, or a model whose logits are not finite.
 pub fn score(
     engine: &Engine,
     pairs: &[(Source, &[u32])],

@@ -23,7 +23,8 @@ pub struct Translation {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
     pub text: String,
-    /// What hypotheses are compared by: the sum of `token_scores`, divided by the length penalty.
+    /// What hypotheses are compared by: the sum of `token_scores` (with a repetition penalty, of the penalised values),
+    /// divided by the length penalty.
     pub score: f64,
     /// The target tokens that make up `text`.
     pub tokens: Vec<String>,

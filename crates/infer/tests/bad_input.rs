@@ -6,7 +6,7 @@ mod common;
 use std::process::Stdio;
 
 use common::{MAX_LENGTH, Run, config, tokenizer, weights_of};
-use model::{ModelConfig, VocabularySizes};
+use model::{ModelConfig, VocabularySizes, weights};
 use text::Tokenizer;
 
 const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];
@@ -107,6 +107,19 @@ fn weights_too_few_or_too_many_are_refused_naming_one() {
         |config, _| config.decoder_layers = 2,
         &["`decoder.layers.1.", "has no place", "another configuration"],
     );
+}
+
+#[test]
+fn weights_that_are_no_numbers_give_no_answer_however_it_is_decoded() {
+    let run = Run::new();
+    let (mut tensors, _) = weights::from_safetensors(&run.read("model.safetensors")).unwrap();
+    tensors.iter_mut().for_each(|tensor| tensor.values.fill(f32::NAN));
+    run.write("model.safetensors", weights::to_safetensors(&tensors, "{}").unwrap());
+    for options in [&["1 2"][..], &["1 2", "--beam", "2"], &["1 2", "--sample"]] {
+        run.refuses(options, &["the model's numbers are not finite", "its weights are damaged"]);
+    }
+    let given = run.attend(&["1 2", "--target", "3", "--output", "-"]);
+    given.refused_telling(&["the model's numbers are not finite"]);
 }
 
 #[test]

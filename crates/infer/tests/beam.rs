@@ -97,6 +97,7 @@ fn a_beam_of_everything_finds_the_best_of_all_sentences() {
                 scored.iter().zip(&targets).map(|(p, target)| (p / penalty.of(target.len()), target)).collect();
             best.sort_by(|a, b| b.0.total_cmp(&a.0));
             let found = &small.search(&[source], EVERYTHING, penalty)[0];
+            assert_eq!(found.len(), targets.len());
             for ((score, target), hypothesis) in best.iter().zip(found).take(10) {
                 let ids = target.strip_suffix(&[END_ID]).unwrap_or(target);
                 assert_eq!((&hypothesis.ids[..], hypothesis.finished), (ids, ids.len() < target.len()));

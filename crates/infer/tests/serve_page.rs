@@ -7,9 +7,9 @@ mod common;
 mod driver;
 
 use client::Server;
-use common::Run;
+use common::{Run, texts};
 use driver::{Page, with_url};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Translations end early enough for there to be room for `</s>`, so that they may be given as targets.
 fn on_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &Server)) {
@@ -61,24 +61,44 @@ fn what_is_typed_is_translated_and_its_attention_shown() {
 
 #[test]
 fn alternatives_are_listed_and_can_be_looked_at() {
-    on_page(&[], async |page, server| {
-        let request = json!({ "text": "3 1 4", "beam": 4, "n_best": 3 });
-        let expected = server.translations(request).remove(0);
-        let others = expected["alternatives"].as_array().unwrap().iter().map(|other| other["text"].as_str().unwrap());
-        let texts: Vec<&str> = std::iter::once(expected["text"].as_str().unwrap()).chain(others).collect();
+    // Short translations are the best ones then, and those end by themselves.
+    on_page(&["--length-penalty", "0", "--min-length", "1"], async |page, server| {
+        let all = server.translations(json!({ "texts": texts(60), "beam": 4, "n_best": 3 }));
+        let targets = |found: &Value| -> Vec<Value> {
+            std::iter::once(found).chain(found["alternatives"].as_array().unwrap()).cloned().collect()
+        };
+        let can_be_given = |target: &Value| target["finished"] == true && target["text"] != "";
+        let expected = all.iter().find(|&found| targets(found).iter().all(can_be_given)).unwrap();
+        let texts: Vec<String> =
+            targets(expected).iter().map(|target| target["text"].as_str().unwrap().to_string()).collect();
         page.run(
             "document.getElementById('ask-beam').value = 4; document.getElementById('ask-n-best').value = 3",
             vec![],
         )
         .await;
-        page.write("#ask-text", "3 1 4").await;
+        page.write("#ask-text", expected["source"].as_str().unwrap()).await;
         page.click("#ask-go").await;
-        attention_of(page, texts[0]).await;
+        attention_of(page, &texts[0]).await;
         assert_eq!(page.texts("#answers bdi").await, texts);
         page.click("#answers li li:nth-child(3) button").await;
-        attention_of(page, texts[2]).await;
+        attention_of(page, &texts[2]).await;
         let chosen = "[...document.querySelectorAll('#answers .answer')].map((e) => e.ariaCurrent)";
         assert_eq!(page.value(chosen).await, json!([null, null, "true"]));
+    });
+}
+
+/// Each translation has ten tokens and no end, which one that is given always has.
+#[test]
+fn what_was_cut_off_is_shown_only_as_the_server_decodes_by_itself() {
+    on_page(&["--min-length", "10"], async |page, server| {
+        let text = server.translations(json!({ "text": "3 1 4" })).remove(0)["text"].as_str().unwrap().to_string();
+        page.write("#ask-text", &format!("3 1 4{ENTER}")).await;
+        attention_of(page, &text).await;
+        page.run("document.getElementById('ask-beam').value = 2", vec![]).await;
+        page.click("#ask-go").await;
+        page.until("document.querySelector('#answers .answer').disabled").await;
+        page.until("document.body.classList.contains('waiting')").await;
+        page.until("document.getElementById('ask-status').textContent === ''").await;
     });
 }
 

@@ -185,6 +185,23 @@ fn nothing_is_repeated_that_shall_not_be() {
     assert!(penalised.iter().all(|target| numbers(&target["token_scores"]).iter().all(|score| score.is_finite())));
 }
 
+/// `</s>` and eleven words: after all of these nothing is left, at the limit or before it.
+#[test]
+fn where_the_rules_leave_nothing_to_say_the_answer_is_what_has_been_said() {
+    let run = Run::new();
+    for beam in ["1", "2"] {
+        for limit in ["12", "20"] {
+            let rules = ["--beam", beam, "--no-repeat-ngram", "1", "--min-length", "12", "--max-length", limit];
+            let answer = objects(&run, "3 1 4", &rules).remove(0);
+            let scores = numbers(&answer["token_scores"]);
+            assert_eq!((tokens(&answer).len(), scores.len()), (11, 11), "{answer}");
+            assert_eq!(answer["finished"], false);
+            let (score, mean) = (answer["score"].as_f64().expect("a score"), scores.iter().sum::<f64>() / 11.0);
+            assert!((score - mean).abs() < 1e-4, "{score} is not {mean}");
+        }
+    }
+}
+
 #[test]
 fn every_answer_begins_with_the_prefix() {
     let run = Run::new();

@@ -1,8 +1,9 @@
 //! Scaled dot-product attention (paper, section 3.2.1).
 //!
 //! **Why fused:** heads are read and written where they stand, the scores of a few queries exist at a time (so memory
-//! grows with the length, not its square), hidden keys are skipped instead of computed and masked, and the backward pass
-//! computes the weights again instead of having stored them, as FlashAttention does (Dao et al. 2022).
+//! grows with the length, not its square, apart from the mask itself, a byte per pair), hidden keys are skipped instead of
+//! computed and masked, and the backward pass computes the weights again instead of having stored them, as
+//! FlashAttention does (Dao et al. 2022).
 
 use burn::tensor::{Bool, Tensor, activation};
 

@@ -1,7 +1,7 @@
 //! Linear layers over rows, with their activation.
 //!
 //! **Why fused:** the bias goes into the target before the product is added to it, the ReLU follows while a block of rows
-//! is still in cache, and the gradient of the bias and of the ReLU are taken in the same pass over the gradient.
+//! is still in cache, and the backward pass applies the ReLU's derivative to the gradient in place.
 
 use burn::tensor::{Tensor, activation, module};
 

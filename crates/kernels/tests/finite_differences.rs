@@ -56,6 +56,16 @@ fn linear_layers() {
 }
 
 #[test]
+fn linear_layers_with_relu() {
+    // With these salts some sums are positive, some negative, and none comes near zero, where there is no derivative.
+    let (x, w, b) = ([3, 5], [5, 4], [4]);
+    let layer = |x, w, b| linear::linear(x, w, Some(b), Then::Relu);
+    check("input", x, |x| layer(x, constant(w, 8), constant(b, 15)));
+    check("weight", w, |w| layer(constant(x, 8), w, constant(b, 15)));
+    check("bias", b, |b| layer(constant(x, 8), constant(w, 15), b));
+}
+
+#[test]
 fn dropout_and_residual() {
     let (shape, width) = ([2, 3, 6], [6]);
     let dropped = Dropout { key: 9, rate: 0.4 };
@@ -67,6 +77,13 @@ fn dropout_and_residual() {
     check("change", shape, |change| whole(constant(shape, 3), change, gamma(), beta()));
     check("gamma", width, |gamma| whole(constant(shape, 3), constant(shape, 4), gamma, beta()));
     check("beta", width, |beta| whole(constant(shape, 3), constant(shape, 4), gamma(), beta));
+    for dropped in [None, Some(dropped)] {
+        check("x of a sum", shape, |x| residual::add(x, constant(shape, 3), dropped));
+        check("change of a sum", shape, |change| residual::add(constant(shape, 3), change, dropped));
+    }
+    check("x of a norm", shape, |x| residual::layer_norm(x, norm(gamma(), beta())));
+    check("gamma of a norm", width, |gamma| residual::layer_norm(constant(shape, 3), norm(gamma, beta())));
+    check("beta of a norm", width, |beta| residual::layer_norm(constant(shape, 3), norm(gamma(), beta)));
 }
 
 #[test]

@@ -42,6 +42,9 @@ impl Batch {
     /// # Panics
     /// Without pairs, or when a side is empty.
     pub fn new(pairs: &[(&[u32], &[u32])], sizes: VocabularySizes, device: &Device) -> Self {
+        assert!(!pairs.is_empty(), "a batch has at least one pair");
+        let full = |(source, target): &(&[u32], &[u32])| !source.is_empty() && !target.is_empty();
+        assert!(pairs.iter().all(full), "no side of a pair is empty");
         let sources: Vec<&[u32]> = pairs.iter().map(|(source, _)| *source).collect();
         let target_len = pairs.iter().map(|(_, target)| target.len()).max().unwrap_or(0);
         let pad = sizes.target_pad();

@@ -46,12 +46,12 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// A network of the given sizes whose weights are a function of `seed` and each parameter's name.
+    /// A network of the given sizes whose weights are a function of `seed`, `config.norm` and each parameter's name.
     ///
     /// # Errors
     /// A configuration that is not valid, or that the vocabularies do not fit.
     pub fn new(config: &ModelConfig, sizes: VocabularySizes, seed: u64, device: &Device) -> Result<Self, ConfigError> {
-        Ok(crate::init::initialise(Self::blank(config, sizes, device)?, seed))
+        Ok(crate::init::initialise(Self::blank(config, sizes, device)?, config.norm, seed))
     }
 
     /// The same with weights of no meaning, to [load](crate::weights::load) others into.

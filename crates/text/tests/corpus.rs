@@ -123,6 +123,22 @@ fn compressed_files_read_as_plain_ones_whatever_their_names() {
 }
 
 #[test]
+fn zstd_files_may_begin_with_a_skipped_frame_and_look_back_far() {
+    let folder = Folder::new();
+    // Skipped frames: a magic number, a length of 4, and 4 bytes; `pzstd` puts one before each of its frames.
+    for first in [0x50u8, 0x5F] {
+        let skipped = [&[first, 0x2A, 0x4D, 0x18, 4, 0, 0, 0][..], &[1, 2, 3, 4]].concat();
+        let frames = [zstandard("1\t2\n3\t"), zstandard("4\n")].map(|frame| [&skipped[..], &frame].concat());
+        let read = read_parallel(&tsv(folder.file("a.zst", frames.concat()))).unwrap();
+        assert_eq!(read, [pair("1", "2"), pair("3", "4")]);
+    }
+    // A window of 2^28 bytes, as `zstd --long=28` asks for, and one block of 4 bytes as they are.
+    let header: [u8; 9] = [0x28, 0xB5, 0x2F, 0xFD, 0, (28 - 10) << 3, (4 << 3) | 1, 0, 0];
+    let long = [&header[..], b"1\t2\n"].concat();
+    assert_eq!(read_parallel(&tsv(folder.file("long.zst", long))).unwrap(), [pair("1", "2")]);
+}
+
+#[test]
 fn compressed_files_that_break_off_are_refused() {
     let (folder, text) = (Folder::new(), long_text());
     for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstandard(&text))] {

@@ -96,12 +96,15 @@ fn words_come_back_with_their_punctuation() {
     let ids = own.encode(train_on[3]).unwrap();
     assert!(ids.iter().all(|id| *id > UNKNOWN_ID && *id != own.pad_id()));
     for line in train_on {
-        assert_eq!(own.decode(&own.encode(line).unwrap()).unwrap(), line.replace(" …", "…"));
+        let decoded = own.decode(&own.encode(line).unwrap()).unwrap();
+        assert_eq!(decoded, line.replace(" …", "…"));
+        assert_eq!(own.normalize(line).unwrap(), decoded);
     }
     assert_eq!(own.unknown_rate(train_on.iter()).unwrap(), 0.0);
     assert_eq!(own.unknown_rate(["the dog sat."].iter()).unwrap(), 0.25);
     let spaced = own.encode("  The   cat\tsat . ").unwrap();
     assert_eq!(own.decode(&spaced).unwrap(), "The cat sat.");
+    assert_eq!(own.normalize("ein mann , der  sitzt .").unwrap(), "ein mann, der sitzt.", "unknown words stay");
 }
 
 #[test]
@@ -118,6 +121,7 @@ fn fixed_words_keep_their_order() {
     assert_eq!(tokenizer.vocab_size(), 6);
     assert_eq!(tokenizer.encode(" 1 9\t. </s> x").unwrap(), [3, 2, 4, 1, 1, 1]);
     assert_eq!(tokenizer.decode(&[2, 0, 3, 5, 4]).unwrap(), "9 1 .");
+    assert_eq!(tokenizer.normalize(" 1 9\t. x").unwrap(), "1 9 . x");
     assert!(tokenizer.encode("").unwrap().is_empty());
     assert_eq!(tokenizer.decode(&[]).unwrap(), "");
 }
@@ -168,6 +172,8 @@ fn special_ids_leave_no_trace_and_foreign_ids_are_refused() {
     assert_eq!(tokenizer.decode(&ids).unwrap(), "Katze");
     // Half a character: whatever a model may say, decoding answers.
     assert_eq!(tokenizer.decode(&[2 + 0xE2]).unwrap(), "\u{fffd}");
+    let and_a_half = [0xE7u32, 0x8C, 0xAB, 0xE2].map(|byte| 2 + byte);
+    assert_eq!(tokenizer.decode(&and_a_half).unwrap(), "\u{fffd}".repeat(4));
     let message = tokenizer.decode(&[400]).unwrap_err().to_string();
     assert!(message.contains("400"), "{message}");
 }

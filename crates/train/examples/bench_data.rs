@@ -5,8 +5,8 @@
 //! cargo run -p train --example bench_data -- 2000000
 //! ```
 //!
-//! writes as many pairs to a temporary folder (100 bytes each), surveys them and trains a vocabulary as `train` does,
-//! and prints one line of JSON. `scripts/bench-data` runs several sizes.
+//! writes as many pairs (more than 100,000) to a temporary folder (100 bytes each), surveys them and trains a
+//! vocabulary as `train` does, and prints one line of JSON. `scripts/bench-data` runs several sizes.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -24,11 +24,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Pairs in a file.
 const SHARD: usize = 1_000_000;
+/// Pairs that are held in memory and shuffled; only a corpus with more is read as it flows.
+const SHUFFLE_BUFFER: usize = 100_000;
 /// Different words.
 const WORDS: usize = 50_000;
 
 fn main() -> anyhow::Result<()> {
     let pairs: usize = std::env::args().nth(1).context("give the number of pairs")?.parse()?;
+    anyhow::ensure!(
+        pairs > SHUFFLE_BUFFER,
+        "{pairs} pairs: expected more than the shuffle buffer's {SHUFFLE_BUFFER}; give a larger number, such as 200000"
+    );
     let folder = temp_dir::TempDir::new()?;
     let shards: Vec<String> = (0..pairs.div_ceil(SHARD))
         .map(|shard| {
@@ -94,7 +100,7 @@ sample_lines = 100000
 [data]
 max_length = 64
 max_ratio = 3.0
-shuffle_buffer = 100000
+shuffle_buffer = {SHUFFLE_BUFFER}
 
 [model]
 max_length = 128

@@ -26,6 +26,10 @@ pub enum TrainError {
         "{path} already holds a run; continue it with --resume, or start anew with --overwrite (the old one is kept beside it)"
     )]
     Exists { path: PathBuf },
+    #[error(
+        "{path} is in use: another process trains there; wait until it ends, or stop it, or choose another --output"
+    )]
+    InUse { path: PathBuf },
     #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
     NotARun { path: PathBuf },
     #[error("{path} cannot give its place to a run: {reason}; name another --output, such as a folder inside it")]

@@ -38,7 +38,8 @@ pub struct Update {
 /// What an update found, left on the device.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Label-smoothed cross-entropy in nats, summed over the real tokens, `[1]`.
+    /// What is minimised, summed over the real tokens: the label-smoothed cross-entropy in nats, and with R-Drop how
+    /// far the two passes disagree, `[1]`.
     pub loss: Tensor<1>,
     /// Negative log-likelihood in nats without smoothing, likewise.
     pub nll: Tensor<1>,

@@ -38,7 +38,8 @@ pub struct Counted {
 /// A logged line's numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// Label-smoothed cross-entropy in nats per real target token.
+    /// What is minimised, per real target token: the label-smoothed cross-entropy in nats, and with R-Drop how far the
+    /// two passes disagree.
     pub loss: f64,
     /// Without smoothing.
     pub nll: f64,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::config::{self, RunConfig};
 use crate::error::TrainError;
 use crate::fault;
+use crate::lock;
 use crate::place;
 use crate::task::{Corpora, Task};
 
@@ -42,13 +43,16 @@ pub enum Found {
 pub struct RunFolder {
     path: PathBuf,
     metrics: File,
+    /// Keeps other processes out.
+    _lock: Option<File>,
 }
 
 impl RunFolder {
     /// What there is at `path`, and whether it may be done with as asked. Nothing is written.
     ///
     /// # Errors
-    /// A folder that is in the way or cannot be replaced, or that was made with another configuration.
+    /// A folder that is in the way or cannot be replaced, that another process works on, or that was made with another
+    /// configuration.
     pub fn examine(path: &Path, existing: Existing, config: &RunConfig) -> Result<Found, TrainError> {
         if !path.exists() {
             return place::check(path).map(|()| Found::Nothing);
@@ -61,23 +65,33 @@ impl RunFolder {
                 false => Err(TrainError::NotARun { path: path.to_path_buf() }),
             };
         }
+        // No more than tried: much is read before anything is written.
+        let free = || lock::take(path).map(drop);
         match existing {
             Existing::Refuse => Err(TrainError::Exists { path: path.to_path_buf() }),
-            Existing::Resume => same_config(&config_file, config).map(|()| Found::Resumable),
-            Existing::SetAside => place::check(path).map(|()| Found::InTheWay),
+            Existing::Resume => same_config(&config_file, config).and_then(|()| free()).map(|()| Found::Resumable),
+            Existing::SetAside => place::check(path).and_then(|()| free()).map(|()| Found::InTheWay),
         }
     }
 
     /// Renames an old run, so that a new one can take its place.
     ///
     /// # Errors
-    /// A folder that cannot be renamed.
+    /// A folder that cannot be renamed, or that another process works on.
     pub fn set_aside(path: &Path) -> Result<(), TrainError> {
+        drop(lock::take(path)?);
+        // A link stays; the folder that it leads to is renamed, and an empty one is left for it to lead to.
+        let link = path.components().as_path().is_symlink(); // asked without the slash that may follow the name
+        let real = path.canonicalize().map_err(write_error(path, "setting the old run aside"))?;
         let aside = (1..)
-            .map(|n| path.with_file_name(format!("{}.old-{n}", name(path))))
+            .map(|n| real.with_file_name(format!("{}.old-{n}", name(&real))))
             .find(|aside| !aside.exists())
-            .unwrap_or_else(|| path.with_extension("old"));
-        fs::rename(path, &aside).map_err(write_error(path, "setting the old run aside"))
+            .unwrap_or_else(|| real.with_extension("old"));
+        fs::rename(&real, &aside).map_err(write_error(path, "setting the old run aside"))?;
+        match link {
+            true => make_folder(&real),
+            false => Ok(()),
+        }
     }
 
     /// Makes a new folder with its configuration and vocabularies; it appears whole or not at all.
@@ -103,18 +117,20 @@ impl RunFolder {
     /// Opens a folder made before, to go on with it.
     ///
     /// # Errors
-    /// Corpora other than it was made with, or metrics that cannot be opened for writing.
+    /// Corpora other than it was made with, metrics that cannot be opened for writing, or another process that works
+    /// on it.
     pub fn resume(path: &Path, task: &Task) -> Result<Self, TrainError> {
         same_corpora(path, task)?;
         Self::open(path)
     }
 
     fn open(path: &Path) -> Result<Self, TrainError> {
+        let lock = lock::take(path)?;
         let file = path.join(METRICS);
         let options = fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&file);
         let mut metrics = options.map_err(write_error(&file, "opening the file"))?;
         metrics.seek(SeekFrom::End(0)).map_err(write_error(&file, "finding the end"))?;
-        Ok(Self { path: path.to_path_buf(), metrics })
+        Ok(Self { path: path.to_path_buf(), metrics, _lock: lock })
     }
 
     pub fn path(&self) -> &Path {
@@ -174,7 +190,7 @@ impl RunFolder {
 }
 
 pub(crate) const METRICS: &str = "metrics.jsonl";
-const CORPORA: &str = "corpora.json";
+pub(crate) const CORPORA: &str = "corpora.json";
 
 /// Refuses to resume with another configuration, naming the first difference.
 fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {

@@ -64,7 +64,8 @@ pub fn validate(trained: &TrainedModel, samples: &[Sample], config: &ValidationC
     let sources: Vec<String> = samples.iter().map(|sample| sample.pair.source.clone()).collect();
     let translations = Translator::new(trained, BATCH_TOKENS)?.translate(&sources, 1)?;
     let outputs: Vec<&str> = translations.iter().map(|translation| translation.text()).collect();
-    // What the vocabulary can say: outputs are lower-cased and composed, where that was asked for, and so are these.
+    // What the vocabulary can say: outputs are lower-cased and composed, where that was asked for, and words are joined
+    // in its way, and so are these.
     let written = |sample: &Sample| trained.target_tokenizer.normalize(&sample.pair.target);
     let references: Vec<String> = samples.iter().map(written).collect::<Result<_, _>>()?;
     let triples = samples.iter().zip(&references).zip(&outputs).take(config.samples);

@@ -32,6 +32,26 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     }
 }
 
+#[cfg(unix)] // elsewhere the end of a process may come before that of its lock
+#[test]
+fn a_run_that_another_process_works_on_is_left_alone() {
+    use std::io::BufRead;
+
+    let place = Workplace::new();
+    let settings = set(&["training.steps=20000"]);
+    let (mut child, mut stderr) = place.started("run", &settings);
+    stderr.read_line(&mut String::new()).expect("text"); // it has its folder before it says a word
+    let refused = ["--resume", "--overwrite"].map(|how| place.train("run", &[&settings[..], &[how]].concat()));
+    child.kill().expect("a child of this process");
+    child.wait().expect("an end");
+    for ran in refused {
+        ran.refused_telling(&["run is in use", "wait until it ends", "choose another --output"]);
+    }
+    assert_eq!(place.names("."), ["run", "tiny.toml"]);
+    place.trained("run", &["--quiet", "--overwrite"]);
+    assert_eq!(place.names("."), ["run", "run.old-1", "tiny.toml"]);
+}
+
 #[test]
 fn a_missing_corpus_is_named() {
     let place = Workplace::translating();
@@ -153,6 +173,16 @@ fn the_remedy_is_that_of_the_commonest_reason() {
             let settings = set(&[settings, buffer].concat());
             place.refuses("run", &settings, &["no training pair is left: 9 training pairs, 9 dropped", told]);
         }
+    }
+}
+
+#[test]
+fn held_out_pairs_without_text_are_refused_with_their_own_remedy() {
+    let place = Workplace::translating();
+    for line in ["the cat\t\n", " \tdie Katze\n"] {
+        place.write("validation.tsv", line.repeat(2));
+        let told = ["no validation pair is left", "; check that both columns, or both files, hold text"];
+        place.refuses("run", &[], &told);
     }
 }
 

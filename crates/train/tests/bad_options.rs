@@ -63,6 +63,26 @@ fn dropout_that_fades_to_nowhere_is_refused() {
 }
 
 #[test]
+fn what_dropout_alone_gives_an_effect_is_refused_without_it() {
+    for (field, value) in [("training.r_drop", "{ alpha = 5.0 }"), ("training.anneal_dropout", "{ to = 0.2 }")] {
+        let (setting, found) = (format!("{field}={value}"), format!("{field} = a value"));
+        let told = [found.as_str(), "all dropout rates of [model] are 0", "set model.dropout = 0.1, or remove it"];
+        refuses_setting(&setting, &told);
+        let any = set(&["model.ff_dropout=0.1", "training.steps=2", &setting]);
+        Workplace::new().trained("run", &any);
+    }
+    let off = set(&["training.steps=2", "training.r_drop={ alpha = 0.0, after = 9 }"]);
+    Workplace::new().trained("run", &off);
+}
+
+#[test]
+fn r_drop_that_would_never_begin_is_refused() {
+    let late = set(&["model.dropout=0.1", "training.r_drop={ alpha = 5.0, after = 20 }"]);
+    let told = ["training.r_drop.after = 20", "less than training.steps = 20", "half of it is usual", "tiny.toml"];
+    Workplace::new().refuses("run", &late, &told);
+}
+
+#[test]
 fn data_settings_out_of_range_are_refused() {
     let refuses = |setting: &str, told: &[&str]| {
         Workplace::translating().refuses("run", &["--set", setting], &[told, &["tiny.toml"]].concat());

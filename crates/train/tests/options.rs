@@ -114,7 +114,7 @@ fn so_is_that_of_the_best_ones() {
     let place = Workplace::new();
     let average = "training.average={ of = \"best\", count = 2 }";
     // Too fast to get better all the time.
-    let rate = ["training.schedule=constant", "training.learning_rate=0.1", "training.warmup_steps=1"];
+    let rate = ["training.schedule=constant", "training.learning_rate=0.3", "training.warmup_steps=1"];
     let settings = ["training.export=average", average, "validation.every=2", "validation.metric=nll"];
     place.trained("run", &set(&[&rate[..], &settings].concat()));
 

@@ -246,6 +246,20 @@ fn overwriting_keeps_the_old_run_beside() {
     assert_eq!(place.names("run.old-1"), FILES);
 }
 
+#[cfg(unix)]
+#[test]
+fn overwriting_behind_a_link_keeps_the_link() {
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(place.path("elsewhere"), place.path("run")).unwrap();
+    for output in ["run", "run", "run/"] {
+        place.trained(output, &["--quiet", "--overwrite"]);
+        assert!(place.path("run").is_symlink());
+    }
+    assert_eq!(place.names("."), ["elsewhere", "elsewhere.old-1", "elsewhere.old-2", "run", "tiny.toml"]);
+    assert_eq!((place.names("elsewhere"), place.names("elsewhere.old-1")), (place.names("run"), place.names("run")));
+}
+
 #[test]
 fn overwriting_what_is_not_there_is_a_plain_run() {
     let place = Workplace::new();

@@ -15,7 +15,7 @@ fn configs() -> Vec<PathBuf> {
 fn every_shipped_configuration_is_valid() {
     let names: Vec<String> =
         configs().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(names, ["base", "multi30k-en-de", "reverse", "sort", "tiny", "toy-en-de"]);
+    assert_eq!(names, ["base", "multi30k-en-de-cased", "multi30k-en-de", "reverse", "sort", "tiny", "toy-en-de"]);
     for path in configs() {
         let config = RunConfig::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
         config.validate_new(&path).unwrap_or_else(|error| panic!("{error}"));

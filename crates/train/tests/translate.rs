@@ -132,6 +132,7 @@ fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
     for (reference, settings, written) in [
         ("Die Große Katze Sieht Eine Kuh", &["tokenizer.lowercase=true"][..], "die große katze sieht eine kuh"),
         ("ein Ba\u{308}r mag den Ka\u{308}se", &[], "ein B\u{e4}r mag den K\u{e4}se"),
+        ("ein Mann , der sitzt .", &[], "ein Mann, der sitzt."),
     ] {
         let place = Workplace::translating();
         let pair = format!("this alone\t{reference}\n");

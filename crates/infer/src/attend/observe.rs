@@ -8,9 +8,10 @@ use text::{END_ID, Tokenizer};
 use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
 use crate::decoded::Hypothesis;
 use crate::error::InferError;
+use crate::rules::normaliser;
 use crate::trained::TrainedModel;
 use crate::translator::{Item, Translator};
-use kernels::decode::logits::{largest, log_sum_exp};
+use kernels::decode::logits::largest;
 
 /// Names the form of an [`Attention`]; another number means that a reader of this one must look again.
 const FORMAT: &str = "attend.attention/1";
@@ -21,7 +22,8 @@ const CANDIDATES: usize = 5;
 /// `[decoding]` settings have it.
 ///
 /// # Errors
-/// A text or target without tokens or with more of them than the model has positions, or a device that fails.
+/// A text or target without tokens or with more of them than the model has positions, a device that fails, or a model
+/// whose logits are not finite.
 pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
     attend_up_to(trained, text, target, usize::MAX)
 }
@@ -104,6 +106,7 @@ fn own(translator: &Translator, source: &[u32], most: usize) -> Result<Vec<u32>,
     };
     let ids = found.into_iter().flatten().map(said).next().unwrap_or_default();
     match ids.len() {
+        0 => Err(InferError::NoTokens { side: "translation" }),
         found if found > most => Err(InferError::TooLongToShow { found, limit: most }),
         _ => Ok(ids),
     }
@@ -147,19 +150,19 @@ fn head_vectors(recorded: &HeadVectors) -> Result<Vectors, InferError> {
 fn steps(logits: Tensor<2>, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec<Step>, InferError> {
     let [_, vocabulary] = logits.dims();
     let logits = floats(logits)?;
-    let step = |(row, &id): (&[f32], &u32)| {
+    let step = |(row, &id): (&[f32], &u32)| -> Result<Step, InferError> {
         // `<pad>` is the last id and never an answer.
         let row = &row[..vocabulary - 1];
-        let normaliser = log_sum_exp(row);
+        let normaliser = normaliser(row)?;
         let probability = |id: u32| (f64::from(row[id as usize]) - normaliser).exp() as f32;
         let candidate = |id| Candidate { token: label(tokenizer, id), probability: probability(id) };
-        Step {
+        Ok(Step {
             token: label(tokenizer, id),
             probability: probability(id),
             candidates: largest(row, CANDIDATES).into_iter().map(candidate).collect(),
-        }
+        })
     };
-    Ok(logits.chunks_exact(vocabulary).zip(target).map(step).collect())
+    logits.chunks_exact(vocabulary).zip(target).map(step).collect()
 }
 
 fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, InferError> {

@@ -18,7 +18,8 @@ use crate::trained::{self, TrainedModel};
 /// Writes the model opened from the run folder `run` as a Marian folder `output`, which must not exist or be empty.
 ///
 /// The new model computes exactly what the old one does. `[decoding]` becomes `generation_config.json`, which gives the
-/// same answers but for what [`beam_differs`](super::beam_differs) tells.
+/// same answers but for what [`beam_differs`](super::beam_differs) tells, and for those that reach the usual limit, the
+/// source's length + 50, where `max_length` is not set.
 ///
 /// # Errors
 /// What Marian lacks, named; a place that is taken or cannot be written.

@@ -127,6 +127,9 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
 
 /// The contents of `generation_config.json`.
 ///
+/// Without `max_length` an answer here ends at its source's length + 50, for which Marian's readers have no setting:
+/// there it may have as many tokens as the model has positions.
+///
 /// # Errors
 /// A setting that transformers lacks.
 pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Result<Value, ConfigError> {
@@ -146,7 +149,9 @@ pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Resu
     ] {
         if let Some(ratio) = ratio {
             let expected = "none, since Marian's readers have lengths that do not depend on the source alone";
-            return Err(ConfigError::new(field, ratio, expected, "take it out of the run's config.toml"));
+            let option = field.trim_start_matches("decoding.").replace('_', "-");
+            let remedy = format!("leave out --{option}, or take the key out of the run's config.toml");
+            return Err(ConfigError::new(field, ratio, expected, remedy));
         }
     }
     let alpha = if form == PenaltyForm::Power { alpha } else { 1.0 };
@@ -261,6 +266,7 @@ mod tests {
         let relative = DecodingConfig { max_length_ratio: Some(2.0), ..decoding.clone() };
         let error = write(&relative, &model(), 99).unwrap_err().to_string();
         assert!(error.starts_with("decoding.max_length_ratio = 2: expected none"), "{error}");
+        assert!(error.contains("leave out --max-length-ratio, or take the key out of"), "{error}");
 
         let wu = DecodingConfig { length_penalty: "wu:0.6".parse().unwrap(), ..decoding };
         let error = write(&wu, &model(), 99).unwrap_err().to_string();

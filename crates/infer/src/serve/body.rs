@@ -29,10 +29,17 @@ pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limits: 
     }
     let bytes = read(headers, body, limits).await?;
     let text = std::str::from_utf8(&bytes).map_err(|error| Refusal::NotUtf8 { at: error.valid_up_to() })?;
-    serde_json::from_str(text).map_err(|error| match error.classify() {
+    let request = serde_json::from_str(text).map_err(|error| match error.classify() {
         Category::Data => Refusal::NotARequest(error.to_string()),
         Category::Syntax | Category::Eof | Category::Io => Refusal::NotJson(error),
-    })
+    })?;
+    // Serde takes a list of all fields' values for a structure, too.
+    if !text.trim_start().starts_with('{') {
+        return Err(Refusal::NotARequest(
+            "expected an object at the top; give each value its field's name".to_string(),
+        ));
+    }
+    Ok(request)
 }
 
 async fn read(headers: &HeaderMap, mut body: Body, limits: &Limits) -> Result<Vec<u8>, Refusal> {

@@ -12,7 +12,8 @@ use tokio::time::{Sleep, sleep};
 /// A stream that fails to be written when nothing of what is to be written has left for as long as `limit`.
 ///
 /// A client that asks and asks and never reads fills the buffers on the way; without an end to the waiting it would keep
-/// its connection, of which there are only so many.
+/// its connection, of which there are only so many. One that reads slowly keeps it for as long as it likes: each byte
+/// that leaves begins the waiting anew.
 pub struct Impatient {
     stream: TcpStream,
     limit: Duration,

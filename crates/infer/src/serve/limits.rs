@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::config::DecodingConfig;
 use crate::error::InferError;
 
 /// Bounds on what one request, and all of them together, may cost.
@@ -23,7 +24,7 @@ pub struct Limits {
     /// stop.
     pub timeout: Duration,
     /// How long a client may take to send a request's head, and again its body, and how long it may leave its answers
-    /// unread; an idle connection is closed after it.
+    /// unread without taking a byte of them; an idle connection is closed after it.
     pub read_timeout: Duration,
 }
 
@@ -59,6 +60,16 @@ impl Limits {
         if self.queue < self.texts {
             let expected = format!("at least the {} texts that one request may have (--max-texts)", self.texts);
             return Err(InferError::Option { option: "--max-queue", found: self.queue.to_string(), expected });
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// Usual settings that no client could ask for.
+    pub fn admit(&self, usual: &DecodingConfig) -> Result<(), InferError> {
+        if usual.beam > self.beam {
+            let expected = format!("1 to {} (--max-beam); give a smaller --beam or a larger --max-beam", self.beam);
+            return Err(InferError::Option { option: "--beam", found: usual.beam.to_string(), expected });
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ pub use limits::Limits;
 pub use state::About;
 use tokio::runtime;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::error::InferError;
 use crate::trained::TrainedModel;
@@ -37,7 +38,7 @@ use state::Server;
 
 /// The exit code of a program that was interrupted for good.
 const INTERRUPTED: i32 = 130;
-/// How long the last responses may take to leave, once nothing is left to do.
+/// How long the last responses may take to leave, once nothing else is left to do.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Why there is no server.
@@ -104,6 +105,7 @@ pub fn run(
 ) -> Result<(), ServeError> {
     let Serving { workers, batch_tokens, limits, about } = serving;
     limits.validate()?;
+    limits.admit(&trained.decoding)?;
     let server = Arc::new(Server::new(Decoder::new(trained, batch_tokens)?, limits, about));
     work::start(&server.decoder, &server.queue, &server.metrics, workers)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
@@ -123,11 +125,12 @@ pub fn run(
         let signals = tokio::spawn(signals);
         say(&format!("listening on http://{}", listener.address));
         connections::serve(socket, routes::router(server.clone()), server.clone(), stopped).await;
+        sleep(LAST_WORDS).await;
         signals.abort();
         Ok::<_, ServeError>(())
     })?;
     // Threads that still compute compute for nobody.
-    runtime.shutdown_timeout(LAST_WORDS);
+    runtime.shutdown_background();
     say("stopped");
     Ok(())
 }

@@ -111,8 +111,13 @@ impl TranslateRequest {
     /// How to decode: as the server does by itself, but for what the request says.
     ///
     /// # Errors
-    /// More hypotheses than the server allows. Other values are checked by those who use them.
+    /// More hypotheses than the server allows, or both `beam` and `sample`. Other values are checked by those who use
+    /// them.
     pub fn settings(&self, usual: &Settings, limits: &Limits) -> Result<Settings, Refusal> {
+        if let (Some(beam), Some(_)) = (self.beam, &self.sample) {
+            let expected = "expected no `sample` beside it, which draws instead of searching; leave out one of them";
+            return Err(Refusal::BadOption(format!("beam = {beam}: {expected}")));
+        }
         for (option, asked) in [("beam", self.beam), ("n_best", self.n_best)] {
             if let Some(found) = asked.filter(|asked| *asked > limits.beam) {
                 let expected = format!("1 to {} (--max-beam)", limits.beam);

@@ -57,6 +57,15 @@ fn a_dash_is_standard_output() {
 }
 
 #[test]
+fn what_the_rules_leave_without_an_end_is_shown_as_it_is() {
+    let run = Run::new();
+    let rules = ["--beam", "2", "--no-repeat-ngram", "1", "--min-length", "12", "--max-length", "12"];
+    let ran = run.attend(&[&["3 1 4", "--quiet", "--output", "-"], &rules[..]].concat());
+    let seen: Value = serde_json::from_str(&ran.lines().join("\n")).unwrap();
+    assert_eq!(seen["target"]["outputs"].as_array().unwrap().len(), 11);
+}
+
+#[test]
 fn unless_told_to_be_quiet_it_says_what_the_translation_is() {
     let run = Run::new();
     let ran = run.attend(&["3 1 4", "--output", "a.json", "--beam", "2"]);

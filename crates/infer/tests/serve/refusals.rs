@@ -31,6 +31,8 @@ fn what_is_no_request_is_told_why() {
     for body in [json!({}), json!({ "text": "1", "targets": "1" }), json!({ "text": "1", "target": 1 })] {
         server.post("/attend", body.to_string()).refused(422, "not_a_request", &[]);
     }
+    let all_fields = json!(["1 2", null]).to_string();
+    server.post("/attend", all_fields).refused(422, "not_a_request", &["expected an object"]);
 }
 
 #[test]
@@ -40,6 +42,7 @@ fn an_option_out_of_range_is_told_its_range() {
     for (body, told) in [
         (json!({ "text": "1", "beam": 6 }), &["beam = 6", "1 to 5", "--max-beam"][..]),
         (json!({ "text": "1", "beam": 0 }), &["beam = 0"]),
+        (json!({ "text": "1", "beam": 2, "sample": {} }), &["beam = 2", "no `sample` beside it"]),
         (json!({ "text": "1", "max_length": 25 }), &["max_length = 25", "model.max_length = 24"]),
         (json!({ "text": "1", "length_penalty": -1 }), &["alpha = -1", "at least 0"]),
         (json!({ "text": "1", "n_best": 6 }), &["n_best = 6", "1 to 5", "--max-beam"]),
@@ -181,6 +184,9 @@ fn what_cannot_be_served_is_refused_at_the_start() {
     }
     let ran = run.serve(&["--max-texts", "10", "--max-queue", "9"]);
     ran.refused_telling(&["--max-queue = 9", "at least the 10 texts"]);
+    let ran = run.serve(&["--listen", "127.0.0.1:0", "--beam", "20"]);
+    ran.refused_telling(&["--beam = 20", "1 to 16 (--max-beam)"]);
+    assert_eq!(Server::start(&run, &["--beam", "20", "--max-beam", "20"]).get("/health").status, 200);
     for (option, value) in [("--timeout", "0"), ("--timeout", "soon"), ("--read-timeout", "-1"), ("--timeout", "1e9")] {
         let ran = run.serve(&[&format!("{option}={value}")]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);

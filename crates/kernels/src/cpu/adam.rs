@@ -24,6 +24,9 @@ trait Update: Backend {
 }
 
 pub fn adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
+    let size = moving.weight.dims();
+    let others = [moving.first.dims(), moving.second.dims(), gradient.dims()];
+    assert_eq!(others, [size; 3], "means and gradient are as long as the weight");
     let (weight, first, second) = <Dispatch as Update>::update(
         moving.weight.into_dispatch(),
         moving.first.into_dispatch(),
@@ -39,6 +42,7 @@ pub fn adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
 }
 
 pub fn accumulate<const D: usize>(sum: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
+    assert_eq!(sum.dims(), part.dims(), "a part has the shape of the sum");
     Tensor::from_dispatch(<Dispatch as Update>::accumulate(sum.into_dispatch(), part.into_dispatch()))
 }
 

@@ -124,14 +124,9 @@ impl ConsistencyLoss {
         let epsilon = self.smoothing.epsilon as f32;
         let (spread, rest, quarter) = (epsilon / a.len() as f32, 1.0 - epsilon, self.alpha / 4.0);
         let (loss, nll) = vectorised!({
-            let normaliser = |logits: &[f32]| {
-                let peak = max::<WIDE>(logits);
-                sum::<WIDE>(logits, |x| exp(x - peak)).ln() + peak
-            };
             let (of_a, of_b) = (normaliser(a), normaliser(b));
             let nll = 0.5 * (of_a - a[target] + of_b - b[target]);
             // −Σ q log p with q the smoothed target, for both passes
-            let average = |logits: &[f32]| sum::<WIDE>(logits, |x| x) / logits.len() as f32;
             let cross_entropy =
                 0.5 * (of_a - rest * a[target] - epsilon * average(a) + of_b - rest * b[target] - epsilon * average(b));
 
@@ -163,4 +158,21 @@ impl ConsistencyLoss {
         });
         [loss, nll]
     }
+}
+
+/// ln Σ exp(logit)
+#[inline(always)]
+fn normaliser(logits: &[f32]) -> f32 {
+    let peak = max::<WIDE>(logits);
+    let total = sum::<WIDE>(
+        logits,
+        #[inline(always)]
+        |x| exp(x - peak),
+    );
+    total.ln() + peak
+}
+
+#[inline(always)]
+fn average(logits: &[f32]) -> f32 {
+    sum::<WIDE>(logits, |x| x) / logits.len() as f32
 }

@@ -11,6 +11,7 @@ use crate::linear::Then;
 use crate::vector::{relu, vectorised};
 
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Then) -> Tensor<2> {
+    assert_eq!(x.dims()[1], weight.dims()[0], "an input has as many columns as its weight has rows");
     match bias {
         Some(bias) => fused::three(x, weight, bias, Linear { then }),
         None => fused::two(x, weight, Linear { then }),

@@ -17,6 +17,14 @@ pub fn connection<const D: usize>(
     dropout: Option<Dropout>,
     norm: Option<LayerNorm>,
 ) -> Tensor<D> {
+    let shape = change.dims();
+    if let Some(x) = &x {
+        assert_eq!(x.dims(), shape, "a change has the shape of what it is added to");
+    }
+    if let Some(norm) = &norm {
+        let width = [shape[D - 1]];
+        assert_eq!([norm.gamma.dims(), norm.beta.dims()], [width; 2], "a norm is as wide as the rows");
+    }
     let epsilon = norm.as_ref().map(|norm| norm.epsilon as f32);
     let operation = Connection { adds: x.is_some(), dropout, epsilon };
     match (x, norm) {

@@ -20,6 +20,20 @@ pub fn log_sum_exp(logits: &[f32]) -> f64 {
 
 /// The places of the `count` largest values, largest first; of equal ones the first.
 pub fn largest(values: &[f32], count: usize) -> Vec<u32> {
+    if count > values.len() / FEW { of_all_sorted(values, count) } else { one_by_one(values, count) }
+}
+
+/// One in so many values is few enough to put each in its place; with more of them that takes longer than sorting.
+const FEW: usize = 8;
+
+fn of_all_sorted(values: &[f32], count: usize) -> Vec<u32> {
+    let mut places: Vec<u32> = (0..values.len() as u32).collect();
+    places.sort_by(|&a, &b| values[b as usize].total_cmp(&values[a as usize]));
+    places.truncate(count);
+    places
+}
+
+fn one_by_one(values: &[f32], count: usize) -> Vec<u32> {
     let mut best: Vec<u32> = Vec::with_capacity(count + 1);
     let mut least = f32::NEG_INFINITY;
     for (block, part) in values.chunks(BLOCK).enumerate() {
@@ -57,6 +71,16 @@ mod tests {
         let expected: Vec<u32> =
             (0..5).map(|rank| many.iter().position(|&x| x == 999.0 - rank as f32).unwrap() as u32).collect();
         assert_eq!(largest(&many, 5), expected);
+    }
+
+    #[test]
+    fn few_and_many_come_in_the_same_order() {
+        let values: Vec<f32> = (0..1000).map(|i| ((i * 37) % 50) as f32 - 25.0).collect();
+        for count in [1, 5, 64, 125, 126, 500, 1000] {
+            assert_eq!(of_all_sorted(&values, count), one_by_one(&values, count), "{count}");
+        }
+        assert!(largest(&values, 0).is_empty());
+        assert_eq!(largest(&values, 2000).len(), 1000);
     }
 
     #[test]

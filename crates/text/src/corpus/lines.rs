@@ -11,6 +11,10 @@ use crate::TextError;
 /// First bytes of compressed files; names may say anything.
 const GZIP: &[u8] = &[0x1F, 0x8B];
 const ZSTD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
+/// Those of a frame that zstd skips, after a byte from 0x50 to 0x5F; `pzstd` begins with one.
+const ZSTD_SKIPPED: &[u8] = &[0x2A, 0x4D, 0x18];
+/// Log of the longest distance that zstd can look back; more than a reader allows unless told, for `zstd --long=31`.
+const ZSTD_WINDOW_LOG: u32 = if cfg!(target_pointer_width = "64") { 31 } else { 30 };
 /// Formats that are named as such and not as "not UTF-8".
 const FOREIGN: [(&[u8], &str); 2] = [(&[0xFD, 0x37, 0x7A, 0x58, 0x5A], "xz"), (b"BZh", "bzip2")];
 
@@ -88,8 +92,11 @@ fn reader(path: &Path) -> io::Result<Result<Opened, &'static str>> {
         let text = BufReader::with_capacity(BUFFER, MultiGzDecoder::new(bytes));
         return Ok(Ok((Box::new(text), Some("gzip"))));
     }
-    if start.starts_with(ZSTD) {
-        let text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes)?);
+    let skipped = start.len() >= 4 && start[0] & 0xF0 == 0x50 && start[1..].starts_with(ZSTD_SKIPPED);
+    if skipped || start.starts_with(ZSTD) {
+        let mut decoder = zstd::Decoder::with_buffer(bytes)?;
+        decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+        let text = BufReader::with_capacity(BUFFER, decoder);
         return Ok(Ok((Box::new(text), Some("zstd"))));
     }
     Ok(match FOREIGN.iter().find(|(magic, _)| start.starts_with(magic)) {

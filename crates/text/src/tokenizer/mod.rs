@@ -30,6 +30,7 @@ use bpe_dropout::Segmenter;
 pub use config::{TokenizerConfig, TokenizerKind};
 use pipeline::SPACE_MARK;
 use sentencepiece::{SentencePiece, SentencePieces};
+use tokenizers::Decoder;
 
 use crate::TextError;
 
@@ -151,7 +152,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The text of `ids`. Special ids (`</s>`, `<unk>`, `<pad>`) leave no trace; bytes that do not form UTF-8 become `�`.
+    /// The text of `ids`. Special ids (`</s>`, `<unk>`, `<pad>`) leave no trace. Where byte tokens in a row do not
+    /// form UTF-8 as a whole, each of them becomes `�`.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
         let vocab_size = self.vocab_size();
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
@@ -162,7 +164,8 @@ impl Tokenizer {
         Ok(if self.sentencepiece.is_some() { text.trim_matches(' ').to_owned() } else { text })
     }
 
-    /// What is left of `text` after lower-casing and NFC, where those are on: what decoding its ids can give back.
+    /// What is left of `text` after lower-casing and NFC, where those are on: what decoding its ids can give back. For
+    /// word vocabularies, the words are joined as decoding joins them; those that the vocabulary lacks stay.
     pub fn normalize(&self, text: &str) -> Result<String, TextError> {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(sentencepiece.normalize(text));
@@ -171,7 +174,13 @@ impl Tokenizer {
             pipeline::normalize(self.inner.get_normalizer(), text).map_err(|error| refused(text, &error))?;
         let normalized = normalized.get();
         Ok(match self.kind {
-            TokenizerKind::Word => normalized.to_owned(),
+            TokenizerKind::Word => {
+                let words = self.words(text)?;
+                match self.inner.get_decoder() {
+                    Some(decoder) => decoder.decode(words).map_err(|error| refused(text, &error))?,
+                    None => words.join(" "),
+                }
+            }
             TokenizerKind::Bpe | TokenizerKind::Unigram => normalized
                 .strip_prefix(SPACE_MARK)
                 .unwrap_or(normalized)

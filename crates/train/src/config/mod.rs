@@ -2,6 +2,7 @@
 
 mod data;
 mod difference;
+mod dropout;
 mod overrides;
 mod training;
 mod validation;
@@ -17,7 +18,8 @@ use text::{TextError, TokenizerConfig};
 
 pub use data::DataConfig;
 pub(crate) use difference::first_difference;
-pub use training::{AnnealDropout, Average, AverageOf, Export, Optimizer, RDrop, TrainingConfig};
+pub use dropout::{AnnealDropout, RDrop};
+pub use training::{Average, AverageOf, Export, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
 use crate::error::TrainError;
@@ -69,7 +71,8 @@ impl RunConfig {
     /// # Errors
     /// Values that can be computed with and make no sense.
     pub fn validate_new(&self, origin: &Path) -> Result<(), TrainError> {
-        let checked = self.training.validate_new().and_then(|()| self.validation.validate_new(&self.model));
+        let checked = self.training.validate_new(&self.model);
+        let checked = checked.and_then(|()| self.validation.validate_new(&self.model));
         checked.map_err(|source| TrainError::Config { origin: origin.display().to_string(), source })
     }
 

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use model::ConfigError;
 use model::loss::Objective;
+use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use super::at_least_one;
+use super::dropout::{AnnealDropout, RDrop};
 use crate::schedule::Schedule;
 
 /// The rule by which gradients change the weights.
@@ -18,28 +19,6 @@ pub enum Optimizer {
     /// Adam whose matrices also shrink by `learning_rate * weight_decay` at each update (Loshchilov and Hutter 2019).
     /// Biases and norms are vectors and do not shrink.
     AdamW,
-}
-
-/// Regularised dropout (Liang et al. 2021).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RDrop {
-    /// How much the two passes are asked to agree.
-    pub alpha: f64,
-    /// Updates with a single pass before it begins: it doubles the work, and there is little to agree on at first.
-    #[serde(default)]
-    pub after: u64,
-}
-
-/// Dropout that fades towards the end (Rennie et al. 2014).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AnnealDropout {
-    /// The share of the model's dropout rates that the last update is left with.
-    pub to: f64,
-    /// Updates with the whole rates before they begin to fall, as a line.
-    #[serde(default)]
-    pub after: u64,
 }
 
 /// Which weights the run folder holds in the end.
@@ -233,17 +212,20 @@ impl TrainingConfig {
         self.validate_export()
     }
 
-    /// Refuses a rate that would neither reach its peak nor fall.
-    pub(super) fn validate_new(&self) -> Result<(), ConfigError> {
-        if self.schedule != Schedule::Cosine || self.warmup_steps < self.steps {
-            return Ok(());
+    /// Refuses a rate that would neither reach its peak nor fall, and what would have no effect.
+    pub(super) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
+        if self.schedule == Schedule::Cosine && self.warmup_steps >= self.steps {
+            return Err(ConfigError::new(
+                "training.warmup_steps",
+                self.warmup_steps,
+                format!("below training.steps = {}, at whose end \"cosine\" comes to zero", self.steps),
+                "5 to 10 % of training.steps is usual",
+            ));
         }
-        Err(ConfigError::new(
-            "training.warmup_steps",
-            self.warmup_steps,
-            format!("below training.steps = {}, at whose end \"cosine\" comes to zero", self.steps),
-            "5 to 10 % of training.steps is usual",
-        ))
+        if let Some(r_drop) = self.r_drop {
+            r_drop.validate_new(self.steps, model)?;
+        }
+        self.anneal_dropout.map_or(Ok(()), |anneal| anneal.validate_new(model))
     }
 
     /// The exported weights and their settings belong together.

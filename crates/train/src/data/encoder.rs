@@ -15,7 +15,7 @@ use crate::error::TrainError;
 /// Why a pair is not used for training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// A side without a token.
+    /// A side without a token, or of nothing but white space.
     Empty,
     /// A side over `data.max_length`.
     Long,
@@ -105,6 +105,10 @@ impl PairEncoder {
     /// # Errors
     /// A text that the tokenizer refuses.
     pub fn encode(&self, pair: &Pair) -> Result<Result<Example, Unusable>, TextError> {
+        // To subwords a space is a token as any other.
+        if pair.source.trim().is_empty() || pair.target.trim().is_empty() {
+            return Ok(Err(Unusable::Empty));
+        }
         let ended = |tokenizer: &Tokenizer, text: &str| {
             tokenizer.encode(text).map(|mut ids| {
                 ids.push(END_ID);
@@ -127,13 +131,17 @@ impl PairEncoder {
 
     /// The error of a corpus of which no pair is left, with what to do about the commonest reason.
     pub fn nothing_left(&self, counts: &Counts) -> TrainError {
+        TrainError::Data(format!("no training pair is left: {counts}; {}", self.remedy(counts)))
+    }
+
+    /// What to do about the commonest reason for which pairs were dropped.
+    pub fn remedy(&self, counts: &Counts) -> String {
         let remedies = [
             (counts.empty, "check that both columns, or both files, hold text".to_string()),
             (counts.uneven, "raise data.max_ratio, or set it to 0".to_string()),
             (counts.long, format!("raise {}", self.max_length_key)),
         ];
-        let remedy = remedies.into_iter().max_by_key(|(count, _)| *count).map(|(_, remedy)| remedy).unwrap_or_default();
-        TrainError::Data(format!("no training pair is left: {counts}; {remedy}"))
+        remedies.into_iter().max_by_key(|(count, _)| *count).map(|(_, remedy)| remedy).unwrap_or_default()
     }
 
     /// The pair as BPE-dropout (Provilkov et al. 2020) cuts it in an epoch: a function of the seed, the epoch and the
@@ -193,6 +201,8 @@ pub(super) mod tests {
         assert_eq!(unusable("lower newer", "newer lower"), None);
         assert_eq!(unusable("", "lower"), Some(Unusable::Empty));
         assert_eq!(unusable("lower", ""), Some(Unusable::Empty));
+        assert_eq!(unusable(" \r ", "lower"), Some(Unusable::Empty));
+        assert_eq!(unusable("lower", "\u{a0}\u{3000}"), Some(Unusable::Empty));
         assert_eq!(unusable("lower", &"lower ".repeat(12)), Some(Unusable::Long));
         assert_eq!(unusable("lower lower", "lower lower lower lower"), None, "twice as long is even enough");
         assert_eq!(unusable("lower lower", "lower lower lower lower lower"), Some(Unusable::Uneven));

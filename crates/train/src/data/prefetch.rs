@@ -24,7 +24,7 @@ pub struct Prefetched {
     pub parts: Vec<Vec<Example>>,
     /// Where the next update begins.
     pub after: Position,
-    /// What was read of the epoch that ends in this update.
+    /// What was read of the epoch that ends in this update; of the last one, where a small corpus ends twice in it.
     pub epoch_read: Option<Counts>,
 }
 

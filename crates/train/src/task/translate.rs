@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use model::ConfigError;
 use serde::Serialize;
-use text::{Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID, read_parallel};
+use text::{
+    END_ID, Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID, read_parallel,
+};
 
 use super::{Corpora, Fingerprint, Sample, Task, Vocabularies};
 use crate::config::RunConfig;
@@ -70,7 +72,12 @@ pub(super) fn task(
         seed: config.training.seed,
     };
     // What is measured is measured whole, as far as the model has positions for it.
-    let whole = PairEncoder { max_length: config.model.max_length, max_ratio: 0.0, ..encoder.clone() };
+    let whole = PairEncoder {
+        max_length: config.model.max_length,
+        max_length_key: "model.max_length",
+        max_ratio: 0.0,
+        ..encoder.clone()
+    };
     let from = config.training.init_from.iter();
     let mut notes: Vec<String> =
         from.map(|run| format!("the vocabularies are those of {}, not trained anew", run.display())).collect();
@@ -207,15 +214,18 @@ fn samples(
     notes: &mut Vec<String>,
 ) -> Result<Vec<Sample>, TrainError> {
     let all = pairs.len();
-    let mut samples = Vec::with_capacity(all);
+    let (mut samples, mut counts) = (Vec::with_capacity(all), Counts::default());
     for pair in pairs {
-        if let Ok(example) = encoder.encode(&pair)? {
+        let example = encoder.encode(&pair)?;
+        counts.add(example.as_ref().err().copied());
+        if let Ok(example) = example {
             samples.push(Sample { pair, example });
         }
     }
     let reason = format!("a side is empty or exceeds model.max_length = {} tokens", encoder.max_length);
     if samples.is_empty() && all > 0 {
-        return Err(TrainError::Data(format!("no {split} pair is left: of each {reason}; raise model.max_length")));
+        let remedy = encoder.remedy(&counts);
+        return Err(TrainError::Data(format!("no {split} pair is left: of each {reason}; {remedy}")));
     }
     if samples.len() < all {
         notes.push(format!("dropped {} of {all} {split} pairs: {reason}", all - samples.len()));
@@ -223,10 +233,10 @@ fn samples(
     Ok(samples)
 }
 
-/// How much of unseen text the vocabularies lack.
+/// How much of unseen text the vocabularies lack; `</s>`, which ends each side, is no part of it.
 fn unknown_rates(samples: &[Sample]) -> String {
     let rate = |side: fn(&Example) -> &[u32]| {
-        let ids = || samples.iter().flat_map(|sample| side(&sample.example));
+        let ids = || samples.iter().flat_map(|sample| side(&sample.example)).filter(|&&id| id != END_ID);
         100.0 * ids().filter(|&&id| id == UNKNOWN_ID).count() as f64 / ids().count().max(1) as f64
     };
     let (source, target) = (rate(|example| &example.source), rate(|example| &example.target));
@@ -244,6 +254,14 @@ mod tests {
         let lines: String = (0..60).map(|i| format!("number {i}\tNummer {i}\n")).collect();
         std::fs::write(&path, lines).unwrap();
         ParallelPath::Tsv(path.into())
+    }
+
+    #[test]
+    fn unknown_tokens_are_a_share_of_the_text() {
+        let pair = Pair { source: "who knows".to_string(), target: "wer weiß".to_string() };
+        let example = Example { source: vec![UNKNOWN_ID, 2, END_ID], target: vec![2, 3, 4, UNKNOWN_ID, END_ID] };
+        let told = "unknown tokens in validation: 50.00 % of the source, 25.00 % of the target";
+        assert_eq!(unknown_rates(&[Sample { pair, example }]), told);
     }
 
     #[test]

@@ -55,7 +55,8 @@ function translate() {
     say("");
     list(translations, options.beam === usual?.beam);
     const first = document.querySelector("#answers .answer");
-    await look(first, signal);
+    if (first.disabled) document.body.classList.add("waiting");
+    else await look(first, signal);
   });
 }
 
@@ -88,6 +89,11 @@ function listed(answer, { source, unknown }, unasked) {
   button.append(textPiece("bdi", answer.text || "(nothing)"), made("span", { text: notes.join(" · "), kind: "score" }));
   button.lookAt = unasked ? { text: source } : { text: source, target: answer.text };
   button.title = "Show what the model attends to";
+  // A target that is given ends with </s>, which this one does not.
+  if (!unasked && !answer.finished) {
+    button.disabled = true;
+    button.title = "What was cut off can only be shown with the beam that the server starts with, as the best answer";
+  }
   button.addEventListener("click", () => asked((signal) => look(button, signal)));
   const item = made("li");
   item.append(button);
@@ -100,6 +106,7 @@ function textPiece(tag, text, kind = "") {
 
 /** Shows the attention of one translation beneath. */
 async function look(button, signal) {
+  say("");
   for (const other of document.querySelectorAll("#answers .answer")) other.removeAttribute("aria-current");
   button.setAttribute("aria-current", "true");
   document.body.classList.add("waiting");
