@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::TrainingConfig;
 use crate::data::Position;
+use crate::durable::{self, write_error, write_file};
 use crate::error::TrainError;
 use crate::fault;
 use crate::learner::Learner;
 use crate::meter::Counted;
-use crate::run_folder::{self, RunFolder, write_error, write_file};
+use crate::run_folder::RunFolder;
 use crate::snapshots::{self, Snapshot};
 
 /// Where training stands; the weights and moments apart.
@@ -70,7 +71,7 @@ const EMA: &str = "ema.safetensors";
 /// A full disk, for one; the checkpoints before it stay.
 pub fn save(folder: &RunFolder, learner: &Learner, state: &State, keep: usize) -> Result<(), TrainError> {
     let checkpoints = folder.path().join(CHECKPOINTS);
-    run_folder::make_folder(&checkpoints)?;
+    durable::make_folder(&checkpoints)?;
     let path = checkpoints.join(format!("step-{}", state.step));
     if path.is_dir() {
         return Ok(()); // whole, since it was moved into place; and what a step leads to is a function of the run
@@ -80,7 +81,7 @@ pub fn save(folder: &RunFolder, learner: &Learner, state: &State, keep: usize) -
     let model = weights::to_safetensors(&weights::collect(learner.model()), &note).map_err(fail)?;
     let optimizer = weights::to_safetensors(&learner.optimizer().tensors(), &note).map_err(fail)?;
     let ema = learner.ema().map(|ema| weights::to_safetensors(&ema.tensors(), &note)).transpose().map_err(fail)?;
-    run_folder::replace_folder(&path, |partial| {
+    durable::replace_folder(&path, |partial| {
         write_file(&partial.join(WEIGHTS), &model)?;
         write_file(&partial.join(OPTIMIZER), &optimizer)?;
         ema.map_or(Ok(()), |ema| write_file(&partial.join(EMA), &ema))?;

@@ -3,8 +3,8 @@
 //! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
 //! (what is learned) and [`start`] (from where); [`data`] (from files to batches); [`learner`] with [`schedule`],
 //! [`workers`], [`gradients`] and [`adam`] (how a step is made); [`ema`] and [`snapshots`] (which weights are averaged);
-//! [`meter`] and [`validation`] (how well it goes); [`run_folder`] with `place`, `lock` and [`checkpoint`] (what is
-//! kept), with `fault`, by which tests see what a power cut would leave; and [`progress`] and [`report`] (what is
+//! [`meter`] and [`validation`] (how well it goes); [`run_folder`] with `place`, `lock`, `durable` and [`checkpoint`]
+//! (what is kept), with `fault`, by which tests see what a power cut would leave; and [`progress`] and [`report`] (what is
 //! shown).
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
@@ -17,6 +17,7 @@ pub mod adam;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+mod durable;
 pub mod ema;
 pub mod error;
 mod fault;

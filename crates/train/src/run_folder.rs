@@ -1,6 +1,4 @@
 //! The run folder: what `train` writes and `infer` reads.
-//!
-//! Files and folders are written beside their place, synced and renamed, so that a reader never meets half of one.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -11,6 +9,7 @@ use model::weights;
 use serde::Serialize;
 
 use crate::config::{self, RunConfig};
+use crate::durable::{make_folder, name, replace_file, replace_folder, write_error, write_file};
 use crate::error::TrainError;
 use crate::fault;
 use crate::lock;
@@ -218,87 +217,4 @@ fn same_corpora(path: &Path, task: &Task) -> Result<(), TrainError> {
         None => Ok(()),
         Some(split) => Err(TrainError::OtherCorpus { path: path.to_path_buf(), split }),
     }
-}
-
-/// An I/O error with the file and what was being done.
-pub(crate) fn write_error(path: &Path, action: &'static str) -> impl Fn(std::io::Error) -> TrainError {
-    let path = path.to_path_buf();
-    move |source| TrainError::Write { path: path.clone(), action, source }
-}
-
-/// Writes a file and waits until it is on disk.
-pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let mut file = File::create(path).map_err(write_error(path, "creating the file"))?;
-    fault::step();
-    file.write_all(bytes).map_err(write_error(path, "writing"))?;
-    fault::step();
-    file.sync_all().map_err(write_error(path, "syncing"))?;
-    fault::step();
-    Ok(())
-}
-
-/// Makes a folder if there is none, in one that is there.
-pub(crate) fn make_folder(path: &Path) -> Result<(), TrainError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir(path).map_err(write_error(path, "creating the folder"))?;
-    fault::step();
-    sync_parent(path)
-}
-
-/// Replaces a file as a whole.
-pub(crate) fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let beside = scratch(path);
-    write_file(&beside, bytes)
-        .and_then(|()| rename(&beside, path))
-        .and_then(|()| sync_parent(path))
-        .inspect_err(|_| drop(fs::remove_file(&beside)))
-}
-
-/// Fills a folder beside `path` and moves it there; an empty folder in its place is replaced.
-pub(crate) fn replace_folder(
-    path: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), TrainError>,
-) -> Result<(), TrainError> {
-    let beside = scratch(path);
-    if beside.exists() {
-        fs::remove_dir_all(&beside).map_err(write_error(&beside, "removing the remains of an earlier attempt"))?;
-    }
-    fs::create_dir(&beside).map_err(write_error(&beside, "creating the folder"))?;
-    fault::step();
-    fill(&beside)
-        .and_then(|()| sync_folder(&beside))
-        .and_then(|()| rename(&beside, path))
-        .and_then(|()| sync_parent(path))
-        .inspect_err(|_| drop(fs::remove_dir_all(&beside)))
-}
-
-fn rename(beside: &Path, path: &Path) -> Result<(), TrainError> {
-    fs::rename(beside, path).map_err(write_error(path, "moving into place"))?;
-    fault::step();
-    Ok(())
-}
-
-/// `runs/.tiny.partial` for `runs/tiny`.
-fn scratch(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".{}.partial", name(path)))
-}
-
-/// The last part of a path, without the slash that may follow it.
-fn name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn sync_parent(path: &Path) -> Result<(), TrainError> {
-    sync_folder(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-}
-
-/// Makes names in a folder durable. Only Unix can open a folder for that; elsewhere the rename itself must do.
-fn sync_folder(path: &Path) -> Result<(), TrainError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(write_error(path, "syncing the folder"))?;
-    }
-    fault::step();
-    Ok(())
 }

@@ -11,9 +11,9 @@ use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Average, AverageOf};
+use crate::durable::{make_folder, replace_file, write_error};
 use crate::error::TrainError;
 use crate::fault;
-use crate::run_folder::{make_folder, replace_file, write_error};
 
 /// The weights of one validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,8 +18,9 @@ use std::path::Path;
 
 use infer::trained::files;
 
+use crate::durable;
 use crate::error::TrainError;
-use crate::run_folder::{self, METRICS};
+use crate::run_folder::METRICS;
 use metrics::Metrics;
 
 const REPORT: &str = "report.html";
@@ -36,7 +37,7 @@ pub fn write(run: &Path) -> Result<(), TrainError> {
         action: "drawing the curves",
         source,
     })?;
-    run_folder::replace_file(&report, page.as_bytes())
+    durable::replace_file(&report, page.as_bytes())
 }
 
 /// A page is worth having even if a byte of a file is not text.
