@@ -117,6 +117,11 @@ impl Run {
         self.run("evaluate", arguments)
     }
 
+    /// Runs `infer distil` on and in this folder.
+    pub fn distil(&self, arguments: &[&str]) -> Ran {
+        self.run("distil", arguments)
+    }
+
     /// Runs `infer score` on and in this folder.
     pub fn score(&self, arguments: &[&str]) -> Ran {
         self.run("score", arguments)

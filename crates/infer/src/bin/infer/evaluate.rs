@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use infer::{InferError, Translator};
-use text::metrics::{Bleu, BleuTokenization, Chrf};
+use text::metrics::{Bleu, Chrf};
 use text::{ParallelPath, exact_match, read_parallel};
 
-use crate::arguments::{EvaluateArguments, Tokenize};
+use crate::arguments::EvaluateArguments;
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let EvaluateArguments { model, source, reference, tokenize, lowercase, output, decoding, batch_tokens, machine } =
@@ -26,11 +26,7 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
         fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;
     }
 
-    let tokenization = match tokenize {
-        Tokenize::V13a => BleuTokenization::V13a,
-        Tokenize::None => BleuTokenization::None,
-    };
-    let bleu = Bleu { lowercase, tokenization };
+    let bleu = Bleu { lowercase, tokenization: tokenize.into() };
     let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));
     for chrf in [Chrf::default(), Chrf::plus_plus()] {
         let chrf = Chrf { lowercase, ..chrf };

@@ -3,6 +3,7 @@
 mod arguments;
 mod attend;
 mod decode;
+mod distil;
 mod evaluate;
 #[cfg(feature = "marian")]
 mod export;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(arguments),
         Command::Score(arguments) => score::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Distil(arguments) => distil::run(arguments),
         Command::Attend(arguments) => attend::run(arguments),
         #[cfg(feature = "serve")]
         Command::Serve(arguments) => serve::run(arguments),

@@ -81,6 +81,28 @@ pub struct SettingsArguments {
     /// What every translation begins with
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub prefix: String,
+    #[command(flatten)]
+    pub sampling: SamplingArguments,
+    #[command(flatten)]
+    pub alignment: AlignmentArguments,
+}
+
+impl SettingsArguments {
+    /// Everything that decoding is to follow.
+    pub fn settings(&self, trained: &TrainedModel) -> Settings {
+        Settings {
+            sampling: self.sampling.sampling(),
+            n_best: self.n_best,
+            prefix: self.prefix.clone(),
+            alignment: self.alignment.heads(),
+            ..Settings::of(trained)
+        }
+    }
+}
+
+/// How to draw at random, where that is asked for.
+#[derive(Args)]
+pub struct SamplingArguments {
     /// Draw each token at random, by its probability; the run's own beam counts for nothing
     #[arg(long, conflicts_with = "beam")]
     pub sample: bool,
@@ -96,21 +118,12 @@ pub struct SettingsArguments {
     /// Seed of what is drawn
     #[arg(long, value_name = "N", requires = "sample", default_value_t = 1)]
     pub seed: u64,
-    #[command(flatten)]
-    pub alignment: AlignmentArguments,
 }
 
-impl SettingsArguments {
-    /// Everything that decoding is to follow.
-    pub fn settings(&self, trained: &TrainedModel) -> Settings {
-        let Self { top_k, top_p, temperature, seed, .. } = *self;
-        Settings {
-            sampling: self.sample.then_some(Sampling { top_k, top_p, temperature, seed }),
-            n_best: self.n_best,
-            prefix: self.prefix.clone(),
-            alignment: self.alignment.heads(),
-            ..Settings::of(trained)
-        }
+impl SamplingArguments {
+    pub fn sampling(&self) -> Option<Sampling> {
+        let Self { sample, top_k, top_p, temperature, seed } = *self;
+        sample.then_some(Sampling { top_k, top_p, temperature, seed })
     }
 }
 

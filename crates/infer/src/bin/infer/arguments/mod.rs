@@ -11,9 +11,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use infer::LengthPenalty;
+use text::metrics::BleuTokenization;
 
 pub use attend::{AttendArguments, AttendFormat, AttentionName};
-pub use decoding::{AlignmentArguments, DecodingArguments, SettingsArguments};
+pub use decoding::{AlignmentArguments, DecodingArguments, SamplingArguments, SettingsArguments};
 pub use machine::MachineArguments;
 #[cfg(feature = "serve")]
 pub use serve::ServeArguments;
@@ -43,6 +44,8 @@ pub enum Command {
     Score(ScoreArguments),
     /// Decode a file and compare it with a reference: BLEU, chrF, exact match
     Evaluate(EvaluateArguments),
+    /// Of a model's translations, tell the one closest to the reference: text to train a smaller model on
+    Distil(DistilArguments),
     /// Show what the model attends to while it decodes a text: numbers, a page or a picture
     Attend(AttendArguments),
     /// Write a model in the form that other programs read
@@ -137,6 +140,37 @@ pub struct EvaluateArguments {
     pub machine: MachineArguments,
 }
 
+#[derive(Args)]
+pub struct DistilArguments {
+    /// Folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Texts to decode, one a line
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// What they should become, line for line
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
+    /// Hypotheses to choose among for each text [default: the whole beam]
+    #[arg(long, value_name = "N", required_if_eq("sample", "true"))]
+    pub n_best: Option<usize>,
+    /// How text is cut into the words that BLEU counts: 13a for plain text, none for text that is tokenised already
+    #[arg(long, value_enum, default_value = "13a")]
+    pub tokenize: Tokenize,
+    /// Compare lower-cased text
+    #[arg(long)]
+    pub lowercase: bool,
+    #[command(flatten)]
+    pub decoding: DecodingArguments,
+    #[command(flatten)]
+    pub sampling: SamplingArguments,
+    /// Most source tokens per batch, padding included
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub machine: MachineArguments,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 pub enum OutputFormat {
     Text,
@@ -148,6 +182,15 @@ pub enum Tokenize {
     #[value(name = "13a")]
     V13a,
     None,
+}
+
+impl From<Tokenize> for BleuTokenization {
+    fn from(tokenize: Tokenize) -> Self {
+        match tokenize {
+            Tokenize::V13a => Self::V13a,
+            Tokenize::None => Self::None,
+        }
+    }
 }
 
 /// Counted from 1 on the command line, from 0 within.
