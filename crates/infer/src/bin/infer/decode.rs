@@ -9,7 +9,7 @@ use crate::arguments::{DecodeArguments, OutputFormat};
 use crate::progress;
 
 pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
-    let DecodeArguments { model, texts, format, scores, decoding, settings, batch_tokens, machine } = arguments;
+    let DecodeArguments { model, texts, format, scores, decoding, settings, batches, machine } = arguments;
     let format = match (format, settings.n_best, scores) {
         (OutputFormat::Jsonl, _, _) => Format::Jsonl,
         (OutputFormat::Text, 1, false) => Format::Text,
@@ -18,7 +18,7 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
     };
     let mut trained = machine.open(&model.unwrap_or_default())?;
     decoding.apply(&mut trained)?;
-    let translator = Translator::new(&trained, batch_tokens)?.with_settings(settings.settings(&trained))?;
+    let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings.settings(&trained))?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     let mut unknown = 0;
     if texts.is_empty() {

@@ -16,7 +16,7 @@ use crate::progress;
 const WINDOW: usize = 1024;
 
 pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
-    let DistilArguments { model, source, reference, n_best, tokenize, lowercase, decoding, sampling, .. } = &arguments;
+    let DistilArguments { model, source, reference, n_best, comparison, decoding, sampling, .. } = &arguments;
     let files = ParallelPath::Files { source: source.clone().into(), target: reference.clone().into() };
     let (sources, references): (Vec<String>, Vec<String>) =
         read_parallel(&files)?.into_iter().map(|pair| (pair.source, pair.target)).unzip();
@@ -32,9 +32,9 @@ pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
         "--n-best = {}: expected at least 2 hypotheses to choose among; give --beam 10, or --sample --n-best 10",
         settings.n_best
     );
-    let translator = Translator::new(&trained, arguments.batch_tokens)?.with_settings(settings)?;
+    let translator = Translator::new(&trained, arguments.batches.batch_tokens)?.with_settings(settings)?;
 
-    let bleu = Bleu { lowercase: *lowercase, tokenization: (*tokenize).into() };
+    let bleu = comparison.bleu();
     let mut output = io::BufWriter::new(io::stdout().lock());
     let failed = |source| InferError::Stream { origin: "standard output", source };
     let lines = progress::of(sources.len(), arguments.machine.quiet);

@@ -5,20 +5,19 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use infer::{InferError, Translator};
-use text::metrics::{Bleu, Chrf};
+use text::metrics::Chrf;
 use text::{ParallelPath, exact_match, read_parallel};
 
 use crate::arguments::EvaluateArguments;
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
-    let EvaluateArguments { model, source, reference, tokenize, lowercase, output, decoding, batch_tokens, machine } =
-        arguments;
+    let EvaluateArguments { model, source, reference, comparison, output, decoding, batches, machine } = arguments;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
     let mut trained = machine.open(&model)?;
     decoding.apply(&mut trained)?;
     let (sources, references): (Vec<String>, Vec<String>) =
         pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
-    let translations = Translator::new(&trained, batch_tokens)?.translate(&sources, 1)?;
+    let translations = Translator::new(&trained, batches.batch_tokens)?.translate(&sources, 1)?;
     let hypotheses: Vec<String> =
         translations.into_iter().map(|translation| translation.text().replace(['\n', '\r'], " ")).collect();
     if let Some(path) = &output {
@@ -26,13 +25,13 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
         fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;
     }
 
-    let bleu = Bleu { lowercase, tokenization: tokenize.into() };
+    let bleu = comparison.bleu();
     let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));
     for chrf in [Chrf::default(), Chrf::plus_plus()] {
-        let chrf = Chrf { lowercase, ..chrf };
+        let chrf = Chrf { lowercase: comparison.lowercase, ..chrf };
         report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
     }
-    let exact = if lowercase {
+    let exact = if comparison.lowercase {
         exact_match(&lowercased(&hypotheses), &lowercased(&references))?
     } else {
         exact_match(&hypotheses, &references)?

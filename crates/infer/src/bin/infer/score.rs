@@ -14,12 +14,12 @@ use crate::progress;
 const WINDOW: usize = 1024;
 
 pub fn run(arguments: ScoreArguments) -> anyhow::Result<()> {
-    let ScoreArguments { model, source, target, format, length_penalty, alignment, batch_tokens, machine } = arguments;
+    let ScoreArguments { model, source, target, format, length_penalty, alignment, batches, machine } = arguments;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
     let trained = machine.open(&model)?;
     let mut settings = Settings { alignment: alignment.heads(), ..Settings::of(&trained) };
     settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
-    let translator = Translator::new(&trained, batch_tokens)?.with_settings(settings)?;
+    let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings)?;
     let format = match format {
         OutputFormat::Text => Format::Score,
         OutputFormat::Jsonl => Format::Jsonl,

@@ -8,7 +8,7 @@ use model::backend;
 use crate::arguments::ServeArguments;
 
 pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
-    let ServeArguments { model, listen, decoding, batch_tokens, limits, machine } = arguments;
+    let ServeArguments { model, listen, decoding, batches, limits, machine } = arguments;
     let limits = Limits::from(limits);
     limits.validate()?;
     // Before the model, which takes longer, is read for nothing.
@@ -24,6 +24,11 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
             drop(writeln!(io::stderr(), "{line}"));
         }
     };
-    serve::run(trained, listener, Serving { workers, batch_tokens, limits, about: About { name, backend } }, say)?;
+    serve::run(
+        trained,
+        listener,
+        Serving { workers, batch_tokens: batches.batch_tokens, limits, about: About { name, backend } },
+        say,
+    )?;
     Ok(())
 }

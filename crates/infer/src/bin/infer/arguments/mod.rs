@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use infer::LengthPenalty;
-use text::metrics::BleuTokenization;
+use text::metrics::{Bleu, BleuTokenization};
 
 pub use attend::{AttendArguments, AttendFormat, AttentionName};
 pub use decoding::{AlignmentArguments, DecodingArguments, SamplingArguments, SettingsArguments};
@@ -77,9 +77,8 @@ pub struct DecodeArguments {
     pub decoding: DecodingArguments,
     #[command(flatten)]
     pub settings: SettingsArguments,
-    /// Most source tokens per batch, padding included
-    #[arg(long, value_name = "N", default_value_t = 2048)]
-    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub batches: BatchArguments,
     #[command(flatten)]
     pub machine: MachineArguments,
 }
@@ -104,9 +103,8 @@ pub struct ScoreArguments {
     pub length_penalty: Option<LengthPenalty>,
     #[command(flatten)]
     pub alignment: AlignmentArguments,
-    /// Most source tokens per batch, padding included
-    #[arg(long, value_name = "N", default_value_t = 2048)]
-    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub batches: BatchArguments,
     #[command(flatten)]
     pub machine: MachineArguments,
 }
@@ -122,20 +120,15 @@ pub struct EvaluateArguments {
     /// What they should become, line for line
     #[arg(long, value_name = "FILE")]
     pub reference: PathBuf,
-    /// How text is cut into the words that BLEU counts: 13a for plain text, none for text that is tokenised already
-    #[arg(long, value_enum, default_value = "13a")]
-    pub tokenize: Tokenize,
-    /// Compare lower-cased text
-    #[arg(long)]
-    pub lowercase: bool,
+    #[command(flatten)]
+    pub comparison: ComparisonArguments,
     /// Write the decoded texts here, one a line
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub decoding: DecodingArguments,
-    /// Most source tokens per batch, padding included
-    #[arg(long, value_name = "N", default_value_t = 2048)]
-    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub batches: BatchArguments,
     #[command(flatten)]
     pub machine: MachineArguments,
 }
@@ -154,21 +147,45 @@ pub struct DistilArguments {
     /// Hypotheses to choose among for each text [default: the whole beam]
     #[arg(long, value_name = "N", required_if_eq("sample", "true"))]
     pub n_best: Option<usize>,
+    #[command(flatten)]
+    pub comparison: ComparisonArguments,
+    #[command(flatten)]
+    pub decoding: DecodingArguments,
+    #[command(flatten)]
+    pub sampling: SamplingArguments,
+    #[command(flatten)]
+    pub batches: BatchArguments,
+    #[command(flatten)]
+    pub machine: MachineArguments,
+}
+
+/// How texts are compared with their references.
+#[derive(Args)]
+pub struct ComparisonArguments {
     /// How text is cut into the words that BLEU counts: 13a for plain text, none for text that is tokenised already
     #[arg(long, value_enum, default_value = "13a")]
     pub tokenize: Tokenize,
     /// Compare lower-cased text
     #[arg(long)]
     pub lowercase: bool,
-    #[command(flatten)]
-    pub decoding: DecodingArguments,
-    #[command(flatten)]
-    pub sampling: SamplingArguments,
+}
+
+impl ComparisonArguments {
+    pub fn bleu(&self) -> Bleu {
+        let tokenization = match self.tokenize {
+            Tokenize::V13a => BleuTokenization::V13a,
+            Tokenize::None => BleuTokenization::None,
+        };
+        Bleu { lowercase: self.lowercase, tokenization }
+    }
+}
+
+/// How much is decoded together.
+#[derive(Args)]
+pub struct BatchArguments {
     /// Most source tokens per batch, padding included
     #[arg(long, value_name = "N", default_value_t = 2048)]
     pub batch_tokens: usize,
-    #[command(flatten)]
-    pub machine: MachineArguments,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -182,15 +199,6 @@ pub enum Tokenize {
     #[value(name = "13a")]
     V13a,
     None,
-}
-
-impl From<Tokenize> for BleuTokenization {
-    fn from(tokenize: Tokenize) -> Self {
-        match tokenize {
-            Tokenize::V13a => Self::V13a,
-            Tokenize::None => Self::None,
-        }
-    }
 }
 
 /// Counted from 1 on the command line, from 0 within.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use infer::serve::Limits;
 
-use super::{DecodingArguments, MachineArguments};
+use super::{BatchArguments, DecodingArguments, MachineArguments};
 
 #[derive(Args)]
 pub struct ServeArguments {
@@ -18,9 +18,8 @@ pub struct ServeArguments {
     pub listen: String,
     #[command(flatten)]
     pub decoding: DecodingArguments,
-    /// Most source tokens per batch, padding included
-    #[arg(long, value_name = "N", default_value_t = 2048)]
-    pub batch_tokens: usize,
+    #[command(flatten)]
+    pub batches: BatchArguments,
     #[command(flatten)]
     pub limits: LimitArguments,
     #[command(flatten)]
