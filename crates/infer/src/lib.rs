@@ -37,5 +37,5 @@ pub use config::{DecodingConfig, LengthPenalty};
 pub use error::InferError;
 pub use settings::Settings;
 pub use trained::TrainedModel;
-pub use translation::Translation;
+pub use translation::{Target, Translation};
 pub use translator::Translator;

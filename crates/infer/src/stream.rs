@@ -10,7 +10,7 @@ use crate::translation::Translation;
 use crate::translator::Translator;
 
 /// Lines that are decoded together at most; sorting by length happens within.
-const WINDOW: usize = 1024;
+pub const WINDOW: usize = 1024;
 /// A person typing is answered this long after the last line.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -44,16 +44,15 @@ pub fn write(
     output: &mut impl Write,
 ) -> Result<(), InferError> {
     let failed = |source| InferError::Stream { origin: "standard output", source };
-    let plain = |text: &str| text.replace(['\n', '\r'], " ");
     for (translation, place) in translations.iter().zip(first_line - 1..) {
-        let text = plain(translation.text());
+        let text = translation.best.line();
         match format {
             Format::Text => writeln!(output, "{text}"),
             Format::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
             Format::Score => writeln!(output, "{:.4}", translation.best.score),
             Format::NBest => translation
                 .targets()
-                .try_for_each(|target| writeln!(output, "{place} ||| {} ||| {:.4}", plain(&target.text), target.score)),
+                .try_for_each(|target| writeln!(output, "{place} ||| {} ||| {:.4}", target.line(), target.score)),
             Format::Jsonl => {
                 serde_json::to_string(translation).map_err(io::Error::from).and_then(|line| writeln!(output, "{line}"))
             }

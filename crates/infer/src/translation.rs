@@ -50,6 +50,11 @@ impl Target {
         Ok(Self { text, score, tokens, token_scores, finished, alignment })
     }
 
+    /// The text without line breaks, which become spaces: one text is one line.
+    pub fn line(&self) -> String {
+        self.text.replace(['\n', '\r'], " ")
+    }
+
     /// Of an empty text: nothing, for certain.
     pub(crate) fn empty(aligned: bool) -> Self {
         let alignment = aligned.then(Vec::new);

@@ -3,86 +3,156 @@
 mod common;
 
 use common::{Run, texts};
+use text::Tokenizer;
 use text::metrics::{Bleu, BleuTokenization};
 
 const FILES: [&str; 4] = ["--source", "source.txt", "--reference", "reference.txt"];
+/// As it compares single sentences.
+const SENTENCES: Bleu = Bleu { lowercase: false, tokenization: BleuTokenization::V13a, effective_order: true };
 
-/// A run with `source.txt`, and `reference.txt` that some hypothesis of a beam of four meets, now the first, now a later
-/// one; the hypotheses of each text, and the references.
+/// A run that writes words in which case and cutting count, with `source.txt`, and `reference.txt` that comes close to
+/// the last of up to four hypotheses; the hypotheses of each text, and the references.
 fn run() -> (Run, Vec<Vec<String>>, Vec<String>) {
     let run = Run::new();
-    let sources = texts(12);
-    let hypotheses = n_best(&run, &sources, &["--beam", "4"]);
-    let references: Vec<String> =
-        hypotheses.iter().enumerate().map(|(at, all)| format!("{} 9", all[at % all.len()])).collect();
+    let words = ["a", "A", "b", "B", "c.", "c", "d", "D", "e.", "f"].map(String::from);
+    run.write("target.tokenizer.json", Tokenizer::from_words(&words).to_json());
+    let sources = texts(24);
+    let hypotheses = n_best(&run, &sources, &["--beam", "4", "--n-best", "4"]);
+    let reference = |(at, all): (usize, &Vec<String>)| match at % 3 {
+        0 => format!("{} f", last(all)),
+        1 => last(all).to_uppercase(),
+        _ => last(all).replace('.', " ."),
+    };
+    let references: Vec<String> = hypotheses.iter().enumerate().map(reference).collect();
     run.write("source.txt", sources.join("\n") + "\n");
     run.write("reference.txt", references.join("\n") + "\n");
     (run, hypotheses, references)
 }
 
-/// All hypotheses, text by text.
+/// The hypotheses that `infer` itself prints, text by text, those that it ended itself before the others.
 fn n_best(run: &Run, sources: &[String], options: &[&str]) -> Vec<Vec<String>> {
-    let mut all = vec![Vec::new(); sources.len()];
-    for line in run.answers_on(sources.join("\n"), &[options, &["--n-best", "4"]].concat()) {
-        let parts: Vec<&str> = line.split(" ||| ").collect();
-        all[parts[0].parse::<usize>().expect("a place")].push(parts[1].to_string());
-    }
-    all
+    let lines = run.answers_on(sources.join("\n"), &[options, &["--format", "jsonl"]].concat());
+    let all = lines.iter().map(|line| {
+        let translation = common::object(line);
+        let mut all = vec![translation.clone()];
+        all.extend(translation["alternatives"].as_array().into_iter().flatten().cloned());
+        all.sort_by_key(|target| !target["finished"].as_bool().expect("a flag"));
+        let ended = all.iter().filter(|target| target["finished"] == true).count();
+        all.truncate(if ended == 0 { all.len() } else { ended });
+        all.iter().map(|target| target["text"].as_str().expect("a text").to_string()).collect()
+    });
+    all.collect()
 }
 
-fn closest<'a>(hypotheses: &'a [String], reference: &str, bleu: &Bleu) -> &'a String {
-    let score = |text: &String| bleu.score(&[text], &[reference]).expect("a score").score;
-    // Of equals `max_by` takes the last.
-    hypotheses.iter().rev().max_by(|a, b| score(a).total_cmp(&score(b))).expect("a hypothesis")
+fn last(hypotheses: &[String]) -> &String {
+    hypotheses.last().expect("a hypothesis")
+}
+
+fn closest(hypotheses: &[Vec<String>], references: &[String], bleu: &Bleu) -> Vec<String> {
+    let closest = hypotheses.iter().zip(references).map(|(hypotheses, reference)| {
+        let score = |text: &String| bleu.score(&[text], &[reference]).expect("a score").score;
+        // Of equals `max_by` takes the last.
+        hypotheses.iter().rev().max_by(|a, b| score(a).total_cmp(&score(b))).expect("a hypothesis").clone()
+    });
+    closest.collect()
 }
 
 #[test]
 fn it_writes_the_hypothesis_closest_to_the_reference() {
     let (run, hypotheses, references) = run();
     let chosen = run.distil(&[&FILES[..], &["--beam", "4", "--quiet"]].concat()).lines();
-    let bleu = Bleu::default();
-    let expected: Vec<&String> =
-        hypotheses.iter().zip(&references).map(|(all, reference)| closest(all, reference, &bleu)).collect();
-    assert_eq!(chosen.iter().collect::<Vec<_>>(), expected);
+    assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
     let moved = chosen.iter().zip(&hypotheses).filter(|(chosen, all)| **chosen != all[0]).count();
-    assert!((3..12).contains(&moved), "{moved} of 12 are not the first");
+    assert!((3..24).contains(&moved), "{moved} of 24 are not the first");
+}
+
+#[test]
+fn case_and_cutting_are_as_asked() {
+    let (run, hypotheses, references) = run();
+    let plain = closest(&hypotheses, &references, &SENTENCES);
+    for (option, bleu) in [
+        (&["--lowercase"][..], Bleu { lowercase: true, ..SENTENCES }),
+        (&["--tokenize", "none"], Bleu { tokenization: BleuTokenization::None, ..SENTENCES }),
+    ] {
+        let expected = closest(&hypotheses, &references, &bleu);
+        assert_ne!(expected, plain, "{option:?} makes no difference to these texts");
+        let chosen = run.distil(&[&FILES[..], option, &["--beam", "4", "--quiet"]].concat()).lines();
+        assert_eq!(chosen, expected, "{option:?}");
+    }
 }
 
 #[test]
 fn it_tells_how_close_they_are() {
-    let (run, hypotheses, references) = run();
+    let (run, ..) = run();
     let ran = run.distil(&[&FILES[..], &["--beam", "4", "--tokenize", "none"]].concat());
-    let bleu = Bleu { tokenization: BleuTokenization::None, ..Bleu::default() };
-    let firsts: Vec<&String> = hypotheses.iter().map(|all| &all[0]).collect();
     let chosen: Vec<&str> = ran.stdout.lines().collect();
+    let references = String::from_utf8(run.read("reference.txt")).unwrap();
+    let references: Vec<&str> = references.lines().collect();
+    let firsts = run.answers_on(run.read("source.txt"), &["--beam", "4"]);
+    let bleu = Bleu { tokenization: BleuTokenization::None, ..Bleu::default() };
     let [first, closest] =
-        [bleu.score(&firsts, &references), bleu.score(&chosen, &references)].map(|found| found.expect("a score").score);
-    assert!(closest > first, "{closest} {first}");
-    ran.tells(&[&format!("BLEU {closest:.2}; {first:.2} of each text's first hypothesis")]);
+        [bleu.score(&firsts, &references), bleu.score(&chosen, &references)].map(|found| found.expect("a score"));
+    assert!(closest.score > first.score, "{closest} {first}");
+    let line =
+        |what: &str, score: &text::metrics::BleuScore| format!("{what}: {}", score.with_signature(&bleu.signature()));
+    ran.tells(&[&line("first hypotheses", &first), &line("closest to the reference", &closest)]);
 }
 
 #[test]
-fn it_chooses_among_samples_too() {
+fn the_hypotheses_are_those_of_the_run_or_as_asked() {
     let (run, _, references) = run();
-    let sampled = ["--sample", "--temperature", "0.9", "--seed", "3"];
-    let sources: Vec<String> = texts(12);
-    let drawn = n_best(&run, &sources, &sampled);
-    let chosen = run.distil(&[&FILES[..], &sampled, &["--n-best", "4", "--quiet"]].concat()).lines();
-    let bleu = Bleu::default();
-    let expected: Vec<&String> =
-        drawn.iter().zip(&references).map(|(all, reference)| closest(all, reference, &bleu)).collect();
-    assert_eq!(chosen.iter().collect::<Vec<_>>(), expected);
+    let sources: Vec<String> = texts(24);
+    let expect = |asked: &[&str], options: &[&str]| {
+        let chosen = run.distil(&[&FILES[..], asked, &["--quiet"]].concat()).lines();
+        assert_eq!(chosen, closest(&n_best(&run, &sources, options), &references, &SENTENCES), "{asked:?}");
+    };
+    expect(&["--beam", "4", "--n-best", "2"], &["--beam", "4", "--n-best", "2"]);
+    expect(&["--beam", "3", "--length-penalty", "2"], &["--beam", "3", "--length-penalty", "2", "--n-best", "3"]);
+    expect(&["--beam", "3", "--threads", "1", "--batch-tokens", "9"], &["--beam", "3", "--n-best", "3"]);
+    expect(&["--beam", "3", "--max-length", "6"], &["--beam", "3", "--n-best", "3", "--max-length", "6"]);
+    run.configure("[decoding]", "[decoding]\nbeam = 3");
+    expect(&[], &["--n-best", "3"]);
+}
+
+#[test]
+fn it_chooses_among_samples_of_many_texts() {
+    let run = Run::new();
+    let mut sources = texts(1100); // more than are decoded together
+    sources[7].clear();
+    run.write("source.txt", sources.join("\n") + "\n");
+    let references: Vec<String> = texts(1103)[3..].to_vec();
+    run.write("reference.txt", references.join("\n") + "\n");
+    let sampled = ["--sample", "--temperature", "0.9", "--seed", "3", "--n-best", "3"];
+    let chosen = run.distil(&[&FILES[..], &sampled, &["--quiet"]].concat()).lines();
+    assert_eq!(chosen, closest(&n_best(&run, &sources, &sampled), &references, &SENTENCES));
+    assert_eq!(chosen[7], "");
+}
+
+#[test]
+fn references_are_read_as_the_tokenizer_reads_them() {
+    let (run, ..) = run();
+    let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].map(String::from);
+    let plain = Tokenizer::from_words(&letters).to_json();
+    let mut lowering: serde_json::Value = serde_json::from_str(&plain).expect("JSON");
+    lowering["normalizer"] = serde_json::json!({"type": "Lowercase"});
+    run.write("target.tokenizer.json", lowering.to_string());
+    let hypotheses = n_best(&run, &texts(24), &["--beam", "4", "--n-best", "4"]);
+    let references: Vec<String> = hypotheses.iter().map(|all| last(all).clone()).collect();
+    run.write("reference.txt", references.join("\n").to_uppercase() + "\n");
+    let chosen = run.distil(&[&FILES[..], &["--beam", "4", "--quiet"]].concat()).lines();
+    assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
 }
 
 #[test]
 fn what_leaves_no_choice_is_refused() {
     let (run, ..) = run();
     let refuses = |more: &[&str], told: &[&str]| run.distil(&[&FILES[..], more].concat()).refused_telling(told);
-    refuses(&["--quiet"], &["--n-best = 1", "at least 2"]);
+    refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose among", "--beam 10"]);
+    refuses(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose among"]);
     refuses(&["--quiet", "--beam", "4", "--n-best", "5"], &["--n-best = 5", "1 to 4"]);
     let ran = run.distil(&[&FILES[..], &["--sample"]].concat());
     assert_eq!(ran.code, Some(2));
     ran.tells(&["--n-best"]);
     run.write("source.txt", "1 2\n");
-    refuses(&["--beam", "4"], &["source.txt has 1 lines", "has 12"]);
+    refuses(&["--beam", "4"], &["source.txt has 1 lines", "has 24"]);
 }

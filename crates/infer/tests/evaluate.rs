@@ -42,7 +42,7 @@ fn it_prints_the_lines_of_the_metrics() {
 fn tokenisation_and_case_are_as_asked() {
     let (run, answers, references) = run();
     let ran = run.evaluate(&[&FILES[..], &["--quiet", "--tokenize", "none", "--lowercase"]].concat());
-    let bleu = Bleu { lowercase: true, tokenization: BleuTokenization::None };
+    let bleu = Bleu { lowercase: true, tokenization: BleuTokenization::None, ..Bleu::default() };
     let line = bleu.score(&answers, &references).unwrap().with_signature(&bleu.signature());
     assert_eq!(ran.lines()[0], line);
     assert!(line.contains("case:lc") && line.contains("tok:none"), "{line}");

@@ -36,6 +36,7 @@ fn ours(metric: &str, set: &Set) -> (f64, String, String) {
                     true => BleuTokenization::None,
                     false => BleuTokenization::V13a,
                 },
+                effective_order: false,
             };
             let score = bleu.score(&set.hypotheses, &set.references).unwrap();
             let line = score.with_signature(&bleu.signature());
@@ -86,4 +87,23 @@ fn counts_must_agree() {
     }
     assert!(Bleu::default().score(&none, &none).is_err());
     assert!(exact_match(&none, &none).is_err());
+}
+
+#[test]
+fn single_sentences_can_be_scored_as_sacrebleu_does() {
+    let bleu = Bleu { effective_order: true, ..Bleu::default() };
+    assert_eq!(bleu.signature(), "nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:2.6.0");
+    // What `BLEU(effective_order=True).sentence_score` of sacreBLEU 2.6.0 says.
+    for (hypothesis, reference, expected) in [
+        ("ein Hund läuft", "ein Hund läuft", 100.0),
+        ("Hund läuft", "ein Hund läuft", 60.653065971263366),
+        ("ein Hund läuft jetzt", "ein Hund läuft", 59.460355750136046),
+        ("ein Haus", "ein Hund läuft", 30.326532985631665),
+        ("der Hund läuft schnell durch das Gras", "ein Hund läuft schnell durch Gras", 43.47208719449914),
+        ("Nein", "ein Hund", 0.0),
+        ("", "ein", 0.0),
+    ] {
+        let score = bleu.score(&[hypothesis], &[reference]).unwrap().score;
+        assert!((score - expected).abs() < 1e-9, "{hypothesis:?}: {score}, not {expected}");
+    }
 }

@@ -31,6 +31,8 @@ pub struct Bleu {
     pub lowercase: bool,
     /// How text is cut into words.
     pub tokenization: BleuTokenization,
+    /// Leave out orders that the hypotheses are too short for, instead of giving them 0: for single sentences.
+    pub effective_order: bool,
 }
 
 /// What [`Bleu::score`] found; displayed as sacreBLEU displays it.
@@ -70,7 +72,7 @@ impl Bleu {
                 matches.add(Matches::count(&hypothesis, &reference, order));
             }
         }
-        Ok(BleuScore::new(&matches))
+        Ok(BleuScore::new(&matches, self.effective_order))
     }
 
     /// What was computed, in sacreBLEU's form.
@@ -80,8 +82,9 @@ impl Bleu {
             BleuTokenization::None => "none",
         };
         format!(
-            "nrefs:1|case:{}|eff:no|tok:{tokenization}|smooth:exp|version:{SACREBLEU_VERSION}",
-            case(self.lowercase)
+            "nrefs:1|case:{}|eff:{}|tok:{tokenization}|smooth:exp|version:{SACREBLEU_VERSION}",
+            case(self.lowercase),
+            if self.effective_order { "yes" } else { "no" }
         )
     }
 
@@ -98,7 +101,7 @@ impl Bleu {
 
 impl BleuScore {
     /// The score of summed-up counts, for orders 1 to 4. Single words are 1-grams, so they give the lengths.
-    fn new(matches: &[Matches; MAX_ORDER]) -> Self {
+    fn new(matches: &[Matches; MAX_ORDER], effective_order: bool) -> Self {
         let correct = matches.map(|matches| matches.both);
         let total = matches.map(|matches| matches.hypothesis);
         let hypothesis_length = matches[0].hypothesis;
@@ -125,9 +128,10 @@ impl BleuScore {
                     100.0 * correct[order] as f64 / total[order] as f64
                 };
             }
-            // An order without any n-gram has precision 0, logarithm -∞: the score is 0.
-            let logarithms: f64 = precisions.iter().map(|precision: &f64| precision.ln()).sum();
-            score = brevity_penalty * (logarithms / MAX_ORDER as f64).exp();
+            // An order without any n-gram has precision 0, logarithm -∞: the score is 0, unless such orders do not count.
+            let counted = if effective_order { total.iter().filter(|&&total| total > 0).count() } else { MAX_ORDER };
+            let logarithms: f64 = precisions[..counted].iter().map(|precision: &f64| precision.ln()).sum();
+            score = brevity_penalty * (logarithms / counted as f64).exp();
         }
         Self { score, precisions, correct, total, brevity_penalty, hypothesis_length, reference_length }
     }

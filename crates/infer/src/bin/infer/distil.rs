@@ -1,10 +1,11 @@
-//! Text for a smaller model to learn: of a model's translations the one closest to the reference.
+//! Text for another model to learn from: of each text's hypotheses the one closest to the reference.
 //!
-//! A model learns more from targets that a model would write than from those of people, which are harder to predict;
-//! the closest of many loses least of what people wrote. Kim and Rush 2016 call it sequence-level interpolation.
+//! What a model would write is easier to learn than what people write, and the closest of many hypotheses loses least of
+//! the latter. Kim and Rush 2016 call it sequence-level interpolation.
 
 use std::io::{self, Write};
 
+use infer::stream::WINDOW;
 use infer::{InferError, Settings, Translation, Translator};
 use text::metrics::Bleu;
 use text::{ParallelPath, TextError, read_parallel};
@@ -12,65 +13,104 @@ use text::{ParallelPath, TextError, read_parallel};
 use crate::arguments::DistilArguments;
 use crate::progress;
 
-/// Pairs that are decoded together; sorting by length happens within.
-const WINDOW: usize = 1024;
-
 pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
-    let DistilArguments { model, source, reference, n_best, comparison, decoding, sampling, .. } = &arguments;
-    let files = ParallelPath::Files { source: source.clone().into(), target: reference.clone().into() };
+    let DistilArguments { model, source, reference, n_best, comparison, decoding, sampling, batches, machine } =
+        arguments;
+    let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
     let (sources, references): (Vec<String>, Vec<String>) =
-        read_parallel(&files)?.into_iter().map(|pair| (pair.source, pair.target)).unzip();
-    let mut trained = arguments.machine.open(model)?;
+        pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
+    let mut trained = machine.open(&model)?;
     decoding.apply(&mut trained)?;
-    let settings = Settings {
-        sampling: sampling.sampling(),
-        n_best: n_best.unwrap_or(trained.decoding.beam),
-        ..Settings::of(&trained)
-    };
-    anyhow::ensure!(
-        settings.n_best > 1,
-        "--n-best = {}: expected at least 2 hypotheses to choose among; give --beam 10, or --sample --n-best 10",
-        settings.n_best
-    );
-    let translator = Translator::new(&trained, arguments.batches.batch_tokens)?.with_settings(settings)?;
+    let beam = trained.decoding.beam;
+    let settings = Settings { sampling: sampling.sampling(), n_best: n_best.unwrap_or(beam), ..Settings::of(&trained) };
+    if settings.n_best < 2 {
+        let found = n_best.map_or(format!("a beam of {beam}"), |n_best| format!("--n-best {n_best}"));
+        anyhow::bail!("{found} leaves nothing to choose among; give --beam 10, or --sample --n-best 10");
+    }
+    let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings)?;
 
+    // The model can only write what its tokenizer leaves of a text.
+    let references: Vec<String> =
+        references.iter().map(|text| trained.target_tokenizer.normalize(text)).collect::<Result<_, _>>()?;
     let bleu = comparison.bleu();
     let mut output = io::BufWriter::new(io::stdout().lock());
     let failed = |source| InferError::Stream { origin: "standard output", source };
-    let lines = progress::of(sources.len(), arguments.machine.quiet);
+    let lines = progress::of(sources.len(), machine.quiet);
     let (mut first, mut closest) = (Vec::new(), Vec::new());
     for (at, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
         for (translation, reference) in translator.translate(window, at + 1)?.iter().zip(&references[at..]) {
             let chosen = closest_to(reference, translation, &bleu)?;
             writeln!(output, "{chosen}").map_err(failed)?;
-            first.push(plain(translation.text()));
-            closest.push(chosen);
+            if !machine.quiet {
+                first.push(translation.best.line());
+                closest.push(chosen);
+            }
         }
+        output.flush().map_err(failed)?;
         lines.inc(window.len() as u64);
     }
-    output.flush().map_err(failed)?;
     lines.finish_and_clear();
-    if !arguments.machine.quiet {
-        let [first, closest] = [bleu.score(&first, &references)?.score, bleu.score(&closest, &references)?.score];
-        drop(writeln!(io::stderr(), "BLEU {closest:.2}; {first:.2} of each text's first hypothesis"));
+    if !machine.quiet {
+        for (which, texts) in [("first hypotheses", first), ("closest to the reference", closest)] {
+            let line = bleu.score(&texts, &references)?.with_signature(&bleu.signature());
+            drop(writeln!(io::stderr(), "{which}: {line}"));
+        }
     }
     Ok(())
 }
 
-/// The hypothesis with the most BLEU, the first of several.
+/// The line with the most BLEU, the first of several. What the model did not end itself is no sentence to learn from, and
+/// is taken only where there is nothing else.
 fn closest_to(reference: &str, translation: &Translation, bleu: &Bleu) -> Result<String, TextError> {
-    let (mut best, mut most) = (plain(translation.text()), f64::NEG_INFINITY);
+    let bleu = Bleu { effective_order: true, ..*bleu };
+    let mut best = (translation.best.line(), (false, f64::NEG_INFINITY));
     for target in translation.targets() {
-        let text = plain(&target.text);
-        let score = bleu.score(&[&text], &[reference])?.score;
-        if score > most {
-            (best, most) = (text, score);
+        let line = target.line();
+        let worth = (target.finished, bleu.score(&[&line], &[reference])?.score);
+        if worth > best.1 {
+            best = (line, worth);
         }
     }
-    Ok(best)
+    Ok(best.0)
 }
 
-/// One line.
-fn plain(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
+#[cfg(test)]
+mod tests {
+    use infer::Target;
+
+    use super::*;
+
+    /// Of hypotheses, each with whether the model ended it itself.
+    fn chosen(reference: &str, hypotheses: &[(&str, bool)]) -> String {
+        let mut targets = hypotheses.iter().map(|&(text, finished)| Target {
+            text: text.to_string(),
+            score: 0.0,
+            tokens: vec![],
+            token_scores: vec![],
+            finished,
+            alignment: None,
+        });
+        let best = targets.next().expect("a hypothesis");
+        let translation = Translation { source: String::new(), unknown: 0, best, alternatives: targets.collect() };
+        closest_to(reference, &translation, &Bleu::default()).expect("a hypothesis")
+    }
+
+    #[test]
+    fn a_sentence_of_few_words_counts_like_any_other() {
+        let long = ("ein Hund läuft jetzt über die Wiese", true);
+        assert_eq!(chosen("ein Hund läuft", &[long, ("ein Hund", true), ("ein Hund läuft", true)]), "ein Hund läuft");
+        assert_eq!(chosen("Hund", &[long, ("Hund", true)]), "Hund");
+    }
+
+    #[test]
+    fn of_equals_the_first_is_taken() {
+        assert_eq!(chosen("a b c d", &[("a b c e", true), ("a b c f", true)]), "a b c e");
+        assert_eq!(chosen("a b c d", &[("x", true), ("y", true)]), "x");
+    }
+
+    #[test]
+    fn what_was_cut_off_is_taken_only_where_there_is_nothing_else() {
+        assert_eq!(chosen("a b c d", &[("a b c", false), ("a b", true)]), "a b");
+        assert_eq!(chosen("a b c d", &[("a", false), ("a b c", false)]), "a b c");
+    }
 }

@@ -18,8 +18,7 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let (sources, references): (Vec<String>, Vec<String>) =
         pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
     let translations = Translator::new(&trained, batches.batch_tokens)?.translate(&sources, 1)?;
-    let hypotheses: Vec<String> =
-        translations.into_iter().map(|translation| translation.text().replace(['\n', '\r'], " ")).collect();
+    let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
     if let Some(path) = &output {
         let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
         fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;

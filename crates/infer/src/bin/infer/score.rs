@@ -3,15 +3,12 @@
 use std::io;
 
 use indicatif::ProgressBar;
-use infer::stream::{self, Format};
+use infer::stream::{self, Format, WINDOW};
 use infer::{Settings, Translator};
 use text::{ParallelPath, read_parallel};
 
 use crate::arguments::{OutputFormat, ScoreArguments};
 use crate::progress;
-
-/// Pairs that are scored together; sorting by length happens within.
-const WINDOW: usize = 1024;
 
 pub fn run(arguments: ScoreArguments) -> anyhow::Result<()> {
     let ScoreArguments { model, source, target, format, length_penalty, alignment, batches, machine } = arguments;

@@ -44,7 +44,7 @@ pub enum Command {
     Score(ScoreArguments),
     /// Decode a file and compare it with a reference: BLEU, chrF, exact match
     Evaluate(EvaluateArguments),
-    /// Of a model's translations, tell the one closest to the reference: text to train a smaller model on
+    /// Of each text's translations, write the one closest to the reference: text to train another model on
     Distil(DistilArguments),
     /// Show what the model attends to while it decodes a text: numbers, a page or a picture
     Attend(AttendArguments),
@@ -144,7 +144,7 @@ pub struct DistilArguments {
     /// What they should become, line for line
     #[arg(long, value_name = "FILE")]
     pub reference: PathBuf,
-    /// Hypotheses to choose among for each text [default: the whole beam]
+    /// Hypotheses to choose among for each text, best first [default: the whole beam]
     #[arg(long, value_name = "N", required_if_eq("sample", "true"))]
     pub n_best: Option<usize>,
     #[command(flatten)]
@@ -176,7 +176,7 @@ impl ComparisonArguments {
             Tokenize::V13a => BleuTokenization::V13a,
             Tokenize::None => BleuTokenization::None,
         };
-        Bleu { lowercase: self.lowercase, tokenization }
+        Bleu { lowercase: self.lowercase, tokenization, effective_order: false }
     }
 }
 
