@@ -144,4 +144,22 @@ mod tests {
         assert_eq!((reading.loss, reading.nll, reading.padding), (2.0, 1.0, 0.5));
         assert_eq!(reading.tokens_per_second, 0.0);
     }
+
+    #[test]
+    fn waiting_is_a_share_of_the_time_since_the_line_before_and_speed_is_over_all_of_it() {
+        let device = Device::default();
+        let counted = Counted { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
+        let mut meter = Meter::resume(counted, &device);
+        std::thread::sleep(Duration::from_millis(20));
+        meter.waited(Duration::from_millis(3));
+        meter.waited(Duration::from_millis(5));
+        meter.tokens += 90;
+        let reading = meter.read(&device).unwrap();
+        assert!(reading.seconds >= 0.02, "{reading:?}");
+        assert!((reading.waiting * reading.seconds - 0.008).abs() < 1e-9, "{reading:?}");
+        assert!((reading.tokens_per_second * reading.seconds - 90.0).abs() < 1e-6, "{reading:?}");
+
+        let next = meter.read(&device).unwrap();
+        assert_eq!((next.waiting, next.tokens_per_second), (0.0, 0.0));
+    }
 }

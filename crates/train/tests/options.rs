@@ -192,6 +192,47 @@ fn adamw_is_adam_but_for_its_decay_of_matrices() {
     }
 }
 
+#[test]
+fn no_update_is_made_of_gradients_longer_than_clip_norm() {
+    let place = Workplace::new();
+    let initial = initial_weights(&place.path("tiny.toml"));
+    let single = ["training.steps=1", "training.schedule=constant", "training.warmup_steps=1"];
+    for accumulate in ["training.accumulate=1", "training.accumulate=2"] {
+        // How far the weights go at most, and the norm that is logged.
+        let moved = |clip_norm: &str| {
+            let clip = format!("training.clip_norm={clip_norm}");
+            let settings = [&single[..], &["training.learning_rate=0.125", accumulate, clip.as_str()]].concat();
+            place.trained("run", &[&set(&settings)[..], &["--quiet", "--overwrite"]].concat());
+            let (mut farthest, weights) = (0f32, tensors(&place.weights("run")));
+            assert_eq!(weights.len(), initial.len());
+            for (name, (_, values)) in weights {
+                let distances = values.iter().zip(&initial[&name]).map(|(value, initial)| (value - initial).abs());
+                farthest = distances.fold(farthest, f32::max);
+            }
+            (farthest, place.metrics("run")[0]["gradient_norm"].as_f64().expect("a number"))
+        };
+        let (free, norm) = moved("0");
+        // Adam forgets the length of a gradient, except of one that is short beside its epsilon of 1e-9.
+        let (clipped, norm_before) = moved("1e-14");
+        assert!(free > 0.1, "{accumulate}: {free}");
+        assert!(clipped < 1e-5, "{accumulate}: {clipped}");
+        assert!(norm > 1e-3 && norm == norm_before, "{accumulate}: {norm} and, before clipping, {norm_before}");
+    }
+}
+
+#[test]
+fn smoothing_alone_parts_the_loss_from_the_likelihood() {
+    let place = Workplace::new();
+    for (run, smoothing) in [("plain", "0"), ("smoothed", "0.1")] {
+        place.trained(run, &["--quiet", "--set", &format!("training.label_smoothing={smoothing}")]);
+        assert_eq!(steps(&place, run, "loss"), [5, 10, 15, 20]);
+        for line in place.metrics(run).iter().filter(|line| line.get("loss").is_some()) {
+            let [loss, nll] = ["loss", "nll"].map(|key| line[key].as_f64().expect("a number"));
+            assert_eq!((loss - nll).abs() <= 1e-6 * nll, run == "plain", "{run}: {line}");
+        }
+    }
+}
+
 fn initial_weights(config: &Path) -> BTreeMap<String, Vec<f32>> {
     let config = RunConfig::load(config, &[]).expect("a configuration");
     let task = Task::new(&config, None).expect("a task");

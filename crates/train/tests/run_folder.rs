@@ -204,6 +204,11 @@ fn metrics_hold_every_logged_step_and_measurement_and_the_clock_under_one_key() 
         let clockless = line.as_object().unwrap().keys().all(|key| !key.contains("second") && !key.contains("time"));
         assert!(clockless, "{line}");
     }
+    for line in lines.iter().filter(|line| line.get("loss").is_some()) {
+        let timing = |key: &str| line["timing"][key].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&timing("waiting_for_data")), "{line}");
+        assert!(timing("tokens_per_second") > 0.0, "{line}");
+    }
     let logged = &lines[0];
     for key in ["loss", "nll", "perplexity", "learning_rate", "gradient_norm", "tokens", "padding", "epoch"] {
         assert!(logged[key].is_number(), "{key} in {logged}");

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use text::ParallelPath;
 use train::RunConfig;
+use train::task::{TaskConfig, TranslateConfig};
 
 fn configs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
@@ -15,7 +17,8 @@ fn configs() -> Vec<PathBuf> {
 fn every_shipped_configuration_is_valid() {
     let names: Vec<String> =
         configs().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    assert_eq!(names, ["base", "multi30k-en-de-cased", "multi30k-en-de", "reverse", "sort", "tiny", "toy-en-de"]);
+    let multi30k = ["multi30k-en-de-cased", "multi30k-en-de-distilled", "multi30k-en-de"];
+    assert_eq!(names, [&["base"][..], &multi30k, &["reverse", "sort", "tiny", "toy-en-de"]].concat());
     for path in configs() {
         let config = RunConfig::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
         config.validate_new(&path).unwrap_or_else(|error| panic!("{error}"));
@@ -43,4 +46,25 @@ fn overrides_hold_together_not_one_by_one() {
 
     let error = refused(&["training.steps=5", "training.speed=9", "model.dropout=0.1"]);
     assert!(error.contains("--set training.speed=9") && error.contains("unknown field `speed`"), "{error}");
+}
+
+#[test]
+fn overrides_name_other_places_for_a_corpus() {
+    let path = configs().into_iter().find(|path| path.ends_with("multi30k-en-de.toml")).unwrap();
+    let mut overrides = Vec::new();
+    for split in ["train", "validation", "test"] {
+        overrides.push(format!("task.{split}.source=elsewhere/{split}.en"));
+        overrides.push(format!("task.{split}.target=elsewhere/{split}.de"));
+    }
+    let files = |split: &str| ParallelPath::Files {
+        source: format!("elsewhere/{split}.en").into(),
+        target: format!("elsewhere/{split}.de").into(),
+    };
+    let mut expected = RunConfig::load(&path, &[]).unwrap();
+    expected.task = TaskConfig::Translate(TranslateConfig {
+        train: files("train"),
+        validation: files("validation"),
+        test: Some(files("test")),
+    });
+    assert_eq!(RunConfig::load(&path, &overrides).unwrap(), expected);
 }

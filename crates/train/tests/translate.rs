@@ -4,6 +4,7 @@ mod common;
 
 use common::samples::{gzip, pairs};
 use common::{Workplace, decode, set};
+use text::metrics::{Bleu, BleuTokenization};
 
 /// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.
 fn trained_with(settings: &[&str]) -> Workplace {
@@ -126,9 +127,12 @@ fn a_test_split_is_measured_at_the_end() {
     assert_eq!(last["test"]["samples"][0]["reference"], "die Kuh");
 }
 
+/// Learns a corpus of a single pair by heart.
+const BY_HEART: &[&str] =
+    &["training.schedule=constant", "training.learning_rate=0.01", "training.steps=60", "model.dropout=0"];
+
 #[test]
 fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
-    let rate = ["training.schedule=constant", "training.learning_rate=0.01", "training.steps=60", "model.dropout=0"];
     for (reference, settings, written) in [
         ("Die Große Katze Sieht Eine Kuh", &["tokenizer.lowercase=true"][..], "die große katze sieht eine kuh"),
         ("ein Ba\u{308}r mag den Ka\u{308}se", &[], "ein B\u{e4}r mag den K\u{e4}se"),
@@ -138,7 +142,7 @@ fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
         let pair = format!("this alone\t{reference}\n");
         place.write("train.tsv", pair.repeat(20));
         place.write("validation.tsv", &pair);
-        place.trained("run", &set(&[&rate[..], settings].concat()));
+        place.trained("run", &set(&[BY_HEART, settings].concat()));
         let last = place.metrics("run").pop().unwrap();
         let sample = &last["validation"]["samples"][0];
         assert_eq!((sample["reference"].as_str(), sample["output"].as_str()), (Some(written), Some(written)));
@@ -147,6 +151,58 @@ fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
             assert!((found - best).abs() < 1e-9, "{score}: {found}");
         }
     }
+}
+
+/// A model that says one sentence, measured against six that are like it, with punctuation at the words.
+fn knowing_one_sentence() -> Workplace {
+    let place = Workplace::translating();
+    place.write("train.tsv", "this alone\tein Mann, der sitzt.\n".repeat(20));
+    let references = ["ein Mann, der Mann sitzt.", "ein Mann, der sitzt."].repeat(3);
+    place.write("validation.tsv", references.iter().map(|text| format!("this alone\t{text}\n")).collect::<String>());
+    place
+}
+
+#[test]
+fn bleu_cuts_text_into_words_as_asked() {
+    let place = knowing_one_sentence();
+    let all = [("13a", BleuTokenization::V13a), ("none", BleuTokenization::None)];
+    for (name, asked) in all {
+        let tokenize = format!("validation.tokenize={name}");
+        place.trained(name, &set(&[BY_HEART, &["validation.samples=6", tokenize.as_str()]].concat()));
+        let last = place.metrics(name).pop().unwrap();
+        let samples = last["validation"]["samples"].as_array().unwrap();
+        assert_eq!(samples.len(), 6);
+        let column = |key: &str| -> Vec<&str> { samples.iter().filter_map(|sample| sample[key].as_str()).collect() };
+        let (outputs, references) = (column("output"), column("reference"));
+        let found = last["validation"]["bleu"].as_f64().unwrap();
+        for (_, tokenization) in all {
+            let expected = Bleu { tokenization, ..Bleu::default() }.score(&outputs, &references).unwrap().score;
+            let off = (found - expected).abs();
+            if tokenization == asked {
+                assert!(off < 1e-9, "{name}: {found}, not {expected}");
+            } else {
+                assert!(off > 0.1, "{name}: {outputs:?} do not tell {found} from {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_validation_is_printed_with_its_scores_and_five_samples() {
+    let place = knowing_one_sentence();
+    let ran = place.trained("run", &set(&[BY_HEART, &["validation.every=60"]].concat()));
+    let last = place.metrics("run").pop().unwrap();
+    let report = &last["validation"];
+    let printed = ran.stderr.lines().find(|line| line.starts_with("validation at step 60: ")).expect("a line");
+    let scores = [("nll", "nll", 4), ("ppl", "perplexity", 3), ("BLEU", "bleu", 2), ("chrF", "chrf", 2)];
+    for (label, key, digits) in scores {
+        let told = format!("  {label} {:.digits$}", report[key].as_f64().unwrap());
+        assert!(printed.contains(&told), "{told:?} is missing in {printed:?}");
+    }
+    assert_eq!(report["sentences"], 6);
+    assert_eq!(report["samples"].as_array().unwrap().len(), 5, "unless asked for more");
+    let is_output = |line: &&str| line.starts_with("  = ") || line.starts_with("  ≠ ");
+    assert_eq!(ran.stderr.lines().filter(is_output).count(), 5, "{}", ran.stderr);
 }
 
 #[test]
