@@ -19,22 +19,33 @@ const BRIEF: &[&str] = &[
     "validation.samples=1",
 ];
 
+/// A moving average in each of two checkpoints, of which the second replaces the first, and little else.
+const MOVING_AVERAGE: &[&str] = &[
+    "training.steps=2",
+    "training.log_every=2",
+    "training.checkpoint_every=1",
+    "training.keep=1",
+    "training.export=ema",
+    "training.ema=0.9",
+    "validation.every=2",
+    "validation.sentences=2",
+    "validation.samples=1",
+];
+
 /// Runs that end after step `at`, unless they end before it.
-fn aborted(place: &Workplace, output: &str, at: usize) -> Ran {
-    let arguments = [&set(BRIEF)[..], &["--config", "tiny.toml", "--output", output, "--quiet"]].concat();
+fn aborted(place: &Workplace, settings: &[&str], output: &str, at: usize) -> Ran {
+    let arguments = [&set(settings)[..], &["--config", "tiny.toml", "--output", output, "--quiet"]].concat();
     Ran::from(place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary that starts"))
 }
 
-#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
-#[test]
-fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on() {
-    let place = Workplace::new();
-    place.trained("whole", &[&set(BRIEF)[..], &["--quiet"]].concat());
+/// Ends a run after each of its steps in turn and goes on from what is left; returns how many steps there are.
+fn aborted_after_each_step(place: &Workplace, settings: &[&str]) -> usize {
+    place.trained("whole", &[&set(settings)[..], &["--quiet"]].concat());
     let mut steps = 0;
     loop {
-        let ran = aborted(&place, "broken", steps + 1);
+        let ran = aborted(place, settings, "broken", steps + 1);
         if ran.code == Some(0) {
-            break;
+            return steps;
         }
         steps += 1;
         assert_eq!((ran.code, ran.stderr.as_str()), (None, ""), "it ends by a signal and without a word");
@@ -42,17 +53,37 @@ fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on(
         if place.path("broken/model.safetensors").exists() {
             assert_eq!(decode(&place.path("broken"), &["0 1"]).len(), 1);
         }
-        place.trained("broken", &[&set(BRIEF)[..], &["--quiet", "--resume"]].concat());
+        place.trained("broken", &[&set(settings)[..], &["--quiet", "--resume"]].concat());
         place.same("whole", "broken");
         for folder in ["", "/checkpoints", "/snapshots"] {
-            let [whole, broken] = ["whole", "broken"].map(|run| place.names(&format!("{run}{folder}")));
-            assert_eq!(whole, broken, "no scraps after step {steps}");
+            if place.path(&format!("whole{folder}")).exists() {
+                let [whole, broken] = ["whole", "broken"].map(|run| place.names(&format!("{run}{folder}")));
+                assert_eq!(whole, broken, "no scraps after step {steps}");
+            }
         }
         place.remove("broken");
         assert_eq!(place.names("."), ["tiny.toml", "whole"], "no scraps after step {steps}");
     }
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[test]
+fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on() {
+    let place = Workplace::new();
+    let steps = aborted_after_each_step(&place, BRIEF);
+    assert!(place.path("whole/snapshots").is_dir());
     // A folder of five files, two validations with two files each, two checkpoints of three files: three steps a file.
     assert!(steps > 3 * (5 + 2 * 2 + 2 * 3), "the hook is called {steps} times only");
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[test]
+fn so_it_is_with_a_moving_average() {
+    let place = Workplace::new();
+    let steps = aborted_after_each_step(&place, MOVING_AVERAGE);
+    assert!(place.path("whole/checkpoints/step-2/ema.safetensors").is_file());
+    // A folder of five files, a validation with two files, two checkpoints of four files.
+    assert!(steps > 3 * (5 + 2 + 2 * 4), "the hook is called {steps} times only");
 }
 
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]

@@ -246,3 +246,11 @@ fn only_as_many_sentences_are_validated_as_asked() {
     let validation = metrics.iter().find(|line| line.get("validation").is_some()).unwrap();
     assert_eq!(validation["validation"]["sentences"], 7);
 }
+
+#[test]
+fn how_much_of_the_validation_text_the_vocabulary_lacks_is_told() {
+    let place = Workplace::translating();
+    place.write("validation.tsv", "the zebra\tdie Maus\n");
+    let ran = place.trained("run", &set(&["training.steps=1"]));
+    ran.tells(&["unknown tokens in validation: 50.00 % of the source, 0.00 % of the target"]);
+}

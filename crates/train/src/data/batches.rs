@@ -168,6 +168,40 @@ mod tests {
     }
 
     #[test]
+    fn the_order_is_another_one_for_each_seed_epoch_and_block() {
+        let order = |seed, epoch, index| {
+            let (examples, counts) = (Arc::new(examples()), Counts::default());
+            Planned::new(Block { epoch, index, examples, counts, last: true }, 100, seed).batches
+        };
+        let orders = [order(5, 0, 0), order(6, 0, 0), order(5, 1, 0), order(5, 0, 1)];
+        for (i, one) in orders.iter().enumerate() {
+            assert!(orders[i + 1..].iter().all(|other| one != other), "order {i} comes again");
+        }
+        assert!(orders[0] == order(5, 0, 0), "it is a function of these three");
+    }
+
+    #[test]
+    fn a_batch_is_not_made_of_neighbours_in_the_input() {
+        // One length, so that sorting by it moves nothing.
+        let examples = vec![Example { source: vec![2; 10], target: vec![2; 10] }; 1000];
+        let batches = plan(&examples, 100, 1);
+        let pairs: Vec<&[usize]> = batches.iter().flat_map(|batch| batch.windows(2)).collect();
+        let neighbours = pairs.iter().filter(|pair| pair[0] + 1 == pair[1]).count();
+        assert_eq!(pairs.len(), 900);
+        assert!(neighbours < 20, "{neighbours} times the next example follows, by chance it would be about once");
+    }
+
+    #[test]
+    fn batches_do_not_come_by_length() {
+        let examples = examples();
+        let batches = plan(&examples, 100, 1);
+        let lengths: Vec<usize> = batches.iter().map(|batch| examples[batch[0]].target.len()).collect();
+        let rises = lengths.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        let falls = lengths.windows(2).filter(|pair| pair[0] > pair[1]).count();
+        assert!(rises.min(falls) > lengths.len() / 4, "{rises} rises and {falls} falls in {lengths:?}");
+    }
+
+    #[test]
     fn a_position_continues_where_it_was_taken() {
         let mut whole = Batches::new(blocks(Position::default()), 100, 5, Position::default());
         let mut met = std::collections::BTreeSet::new();
