@@ -29,15 +29,16 @@ fn run() -> (Run, Vec<Vec<String>>, Vec<String>) {
     (run, hypotheses, references)
 }
 
-/// The hypotheses that `infer` itself prints, text by text, those that it ended itself before the others.
+/// The hypotheses that `infer` itself prints, text by text: those that it ended itself and that say something, or all where there are none.
 fn n_best(run: &Run, sources: &[String], options: &[&str]) -> Vec<Vec<String>> {
     let lines = run.answers_on(sources.join("\n"), &[options, &["--format", "jsonl"]].concat());
     let all = lines.iter().map(|line| {
         let translation = common::object(line);
         let mut all = vec![translation.clone()];
         all.extend(translation["alternatives"].as_array().into_iter().flatten().cloned());
-        all.sort_by_key(|target| !target["finished"].as_bool().expect("a flag"));
-        let ended = all.iter().filter(|target| target["finished"] == true).count();
+        let sentence = |target: &serde_json::Value| target["finished"] == true && target["text"] != "";
+        all.sort_by_key(|target| !sentence(target));
+        let ended = all.iter().filter(|target| sentence(target)).count();
         all.truncate(if ended == 0 { all.len() } else { ended });
         all.iter().map(|target| target["text"].as_str().expect("a text").to_string()).collect()
     });
@@ -139,8 +140,24 @@ fn references_are_read_as_the_tokenizer_reads_them() {
     let hypotheses = n_best(&run, &texts(24), &["--beam", "4", "--n-best", "4"]);
     let references: Vec<String> = hypotheses.iter().map(|all| last(all).clone()).collect();
     run.write("reference.txt", references.join("\n").to_uppercase() + "\n");
-    let chosen = run.distil(&[&FILES[..], &["--beam", "4", "--quiet"]].concat()).lines();
+    let ran = run.distil(&[&FILES[..], &["--beam", "4"]].concat());
+    let chosen: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
+    // The scores are those of the files as they are.
+    ran.tells(&["first hypotheses: BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 0.00"]);
+}
+
+#[test]
+fn a_text_too_long_to_read_becomes_an_empty_line_that_is_told_of() {
+    let (run, hypotheses, references) = run();
+    let mut sources: Vec<String> = texts(24);
+    sources[5] = "1 ".repeat(common::MAX_LENGTH);
+    run.write("source.txt", sources.join("\n") + "\n");
+    let ran = run.distil(&[&FILES[..], &["--beam", "4"]].concat());
+    let mut expected = closest(&hypotheses, &references, &SENTENCES);
+    expected[5].clear();
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
+    ran.tells(&["note: 1 texts are longer than the model can read; their lines are empty"]);
 }
 
 #[test]

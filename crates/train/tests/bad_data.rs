@@ -141,7 +141,7 @@ fn two_files_of_different_lengths_are_told_apart() {
 #[test]
 fn pairs_that_are_all_unusable_are_refused() {
     let place = Workplace::translating();
-    let told = ["no training pair is left", "60 longer than data.max_length", "raise data.max_length"];
+    let told = ["no training pair is left", "60 too long", "raise data.max_length"];
     place.refuses("run", &["--set", "data.max_length=2"], &told);
     let told = ["no validation pair is left", "model.max_length = 2", "raise model.max_length"];
     place.refuses("run", &["--set", "model.max_length=2"], &told);
@@ -150,7 +150,7 @@ fn pairs_that_are_all_unusable_are_refused() {
 #[test]
 fn so_are_those_of_a_streamed_corpus() {
     let place = Workplace::translating();
-    let told = ["no training pair is left", "60 longer than data.max_length", "raise data.max_length"];
+    let told = ["no training pair is left", "60 too long", "raise data.max_length"];
     place.refuses("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]), &told);
 }
 

@@ -210,9 +210,9 @@ fn pairs_that_are_too_long_or_empty_are_dropped_and_counted() {
     let place = Workplace::translating();
     place.write("train.tsv", place.text("train.tsv") + "\tleer\nthe cat\t\n" + &"cow ".repeat(70) + "\tKuh\n");
     let ran = place.trained("run", &[]);
-    ran.tells(&["63 training pairs, 3 dropped (2 with an empty side, 1 longer than data.max_length)"]);
+    ran.tells(&["63 training pairs, 3 dropped (2 with an empty side, 1 too long)"]);
     let ran = place.trained("shorter", &set(&["data.max_length=6", "data.max_ratio=1.5"]));
-    ran.tells(&["training pairs, ", "2 with an empty side", "longer than data.max_length"]);
+    ran.tells(&["training pairs, ", "2 with an empty side", " too long"]);
 }
 
 #[test]

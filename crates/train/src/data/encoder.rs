@@ -65,7 +65,7 @@ impl fmt::Display for Counts {
         write!(f, "{} training pairs", grouped(self.pairs))?;
         let reasons = [
             (self.empty, "with an empty side"),
-            (self.long, "longer than data.max_length"),
+            (self.long, "too long"),
             (self.uneven, "less even than data.max_ratio"),
         ];
         let told: Vec<String> = reasons

@@ -6,19 +6,17 @@
 use std::io::{self, Write};
 
 use infer::stream::WINDOW;
+use infer::translator::Item;
 use infer::{InferError, Settings, Translation, Translator};
+use text::TextError;
 use text::metrics::Bleu;
-use text::{ParallelPath, TextError, read_parallel};
 
 use crate::arguments::DistilArguments;
 use crate::progress;
 
 pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
-    let DistilArguments { model, source, reference, n_best, comparison, decoding, sampling, batches, machine } =
-        arguments;
-    let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
-    let (sources, references): (Vec<String>, Vec<String>) =
-        pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
+    let DistilArguments { model, comparison, n_best, decoding, sampling, batches, machine } = arguments;
+    let (sources, references) = comparison.read()?;
     let mut trained = machine.open(&model)?;
     decoding.apply(&mut trained)?;
     let beam = trained.decoding.beam;
@@ -29,17 +27,17 @@ pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
     }
     let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings)?;
 
-    // The model can only write what its tokenizer leaves of a text.
-    let references: Vec<String> =
-        references.iter().map(|text| trained.target_tokenizer.normalize(text)).collect::<Result<_, _>>()?;
     let bleu = comparison.bleu();
     let mut output = io::BufWriter::new(io::stdout().lock());
     let failed = |source| InferError::Stream { origin: "standard output", source };
     let lines = progress::of(sources.len(), machine.quiet);
-    let (mut first, mut closest) = (Vec::new(), Vec::new());
+    let (mut first, mut closest, mut too_long) = (Vec::new(), Vec::new(), 0);
     for (at, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
-        for (translation, reference) in translator.translate(window, at + 1)?.iter().zip(&references[at..]) {
-            let chosen = closest_to(reference, translation, &bleu)?;
+        let readable = readable(window, at + 1, &translator)?;
+        too_long += window.iter().zip(&readable).filter(|(text, readable)| text != readable).count();
+        for (translation, reference) in translator.translate(&readable, at + 1)?.iter().zip(&references[at..]) {
+            // The model can only write what its tokenizer leaves of a text.
+            let chosen = closest_to(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
             writeln!(output, "{chosen}").map_err(failed)?;
             if !machine.quiet {
                 first.push(translation.best.line());
@@ -51,22 +49,36 @@ pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
     }
     lines.finish_and_clear();
     if !machine.quiet {
+        let mut told = String::new();
         for (which, texts) in [("first hypotheses", first), ("closest to the reference", closest)] {
-            let line = bleu.score(&texts, &references)?.with_signature(&bleu.signature());
-            drop(writeln!(io::stderr(), "{which}: {line}"));
+            told += &format!("{which}: {}\n", bleu.score(&texts, &references)?.with_signature(&bleu.signature()));
         }
+        if too_long > 0 {
+            told += &format!("note: {too_long} texts are longer than the model can read; their lines are empty\n");
+        }
+        drop(io::stderr().write_all(told.as_bytes()));
     }
     Ok(())
 }
 
-/// The line with the most BLEU, the first of several. What the model did not end itself is no sentence to learn from, and
-/// is taken only where there is nothing else.
+/// The texts, empty where they are too long to read: `train` drops such pairs, and those without a target.
+fn readable(texts: &[String], first: usize, translator: &Translator) -> Result<Vec<String>, InferError> {
+    let readable = |(text, place): (&String, usize)| match translator.encode(&Item { text, place }) {
+        Ok(_) => Ok(text.clone()),
+        Err(InferError::TooLong { .. }) => Ok(String::new()),
+        Err(error) => Err(error),
+    };
+    texts.iter().zip(first..).map(readable).collect()
+}
+
+/// The line with the most BLEU, the first of several. Nothing, and what the model did not end itself, is no sentence to
+/// learn from, and is taken only where there is nothing else.
 fn closest_to(reference: &str, translation: &Translation, bleu: &Bleu) -> Result<String, TextError> {
     let bleu = Bleu { effective_order: true, ..*bleu };
     let mut best = (translation.best.line(), (false, f64::NEG_INFINITY));
     for target in translation.targets() {
         let line = target.line();
-        let worth = (target.finished, bleu.score(&[&line], &[reference])?.score);
+        let worth = (target.finished && !line.is_empty(), bleu.score(&[&line], &[reference])?.score);
         if worth > best.1 {
             best = (line, worth);
         }
@@ -112,5 +124,6 @@ mod tests {
     fn what_was_cut_off_is_taken_only_where_there_is_nothing_else() {
         assert_eq!(chosen("a b c d", &[("a b c", false), ("a b", true)]), "a b");
         assert_eq!(chosen("a b c d", &[("a", false), ("a b c", false)]), "a b c");
+        assert_eq!(chosen("a b c d", &[("", true), ("a b c", false)]), "a b c");
     }
 }

@@ -5,18 +5,16 @@ use std::io::{self, Write};
 
 use anyhow::Context;
 use infer::{InferError, Translator};
+use text::exact_match;
 use text::metrics::Chrf;
-use text::{ParallelPath, exact_match, read_parallel};
 
 use crate::arguments::EvaluateArguments;
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
-    let EvaluateArguments { model, source, reference, comparison, output, decoding, batches, machine } = arguments;
-    let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: reference.into() })?;
+    let EvaluateArguments { model, comparison, output, decoding, batches, machine } = arguments;
+    let (sources, references) = comparison.read()?;
     let mut trained = machine.open(&model)?;
     decoding.apply(&mut trained)?;
-    let (sources, references): (Vec<String>, Vec<String>) =
-        pairs.into_iter().map(|pair| (pair.source, pair.target)).unzip();
     let translations = Translator::new(&trained, batches.batch_tokens)?.translate(&sources, 1)?;
     let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
     if let Some(path) = &output {

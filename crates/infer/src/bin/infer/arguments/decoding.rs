@@ -75,7 +75,7 @@ fn option(field: &str) -> String {
 /// What is asked for beside the run's configuration.
 #[derive(Args)]
 pub struct SettingsArguments {
-    /// Hypotheses to print for each text, best first; the beam must be as wide
+    /// Hypotheses to print for each text, best first; the beam must be as wide, or as many are drawn with --sample
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub n_best: usize,
     /// What every translation begins with

@@ -12,6 +12,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use infer::LengthPenalty;
 use text::metrics::{Bleu, BleuTokenization};
+use text::{ParallelPath, TextError, read_parallel};
 
 pub use attend::{AttendArguments, AttendFormat, AttentionName};
 pub use decoding::{AlignmentArguments, DecodingArguments, SamplingArguments, SettingsArguments};
@@ -114,12 +115,6 @@ pub struct EvaluateArguments {
     /// Folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Texts to decode, one a line
-    #[arg(long, value_name = "FILE")]
-    pub source: PathBuf,
-    /// What they should become, line for line
-    #[arg(long, value_name = "FILE")]
-    pub reference: PathBuf,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
     /// Write the decoded texts here, one a line
@@ -138,17 +133,11 @@ pub struct DistilArguments {
     /// Folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
-    /// Texts to decode, one a line
-    #[arg(long, value_name = "FILE")]
-    pub source: PathBuf,
-    /// What they should become, line for line
-    #[arg(long, value_name = "FILE")]
-    pub reference: PathBuf,
+    #[command(flatten)]
+    pub comparison: ComparisonArguments,
     /// Hypotheses to choose among for each text, best first [default: the whole beam]
     #[arg(long, value_name = "N", required_if_eq("sample", "true"))]
     pub n_best: Option<usize>,
-    #[command(flatten)]
-    pub comparison: ComparisonArguments,
     #[command(flatten)]
     pub decoding: DecodingArguments,
     #[command(flatten)]
@@ -159,9 +148,15 @@ pub struct DistilArguments {
     pub machine: MachineArguments,
 }
 
-/// How texts are compared with their references.
+/// What is decoded and compared with references, and how.
 #[derive(Args)]
 pub struct ComparisonArguments {
+    /// Texts to decode, one a line
+    #[arg(long, value_name = "FILE")]
+    pub source: PathBuf,
+    /// What they should become, line for line
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
     /// How text is cut into the words that BLEU counts: 13a for plain text, none for text that is tokenised already
     #[arg(long, value_enum, default_value = "13a")]
     pub tokenize: Tokenize,
@@ -171,6 +166,13 @@ pub struct ComparisonArguments {
 }
 
 impl ComparisonArguments {
+    /// Sources and references, line for line.
+    pub fn read(&self) -> Result<(Vec<String>, Vec<String>), TextError> {
+        let Self { source, reference, .. } = self;
+        let files = ParallelPath::Files { source: source.clone().into(), target: reference.clone().into() };
+        Ok(read_parallel(&files)?.into_iter().map(|pair| (pair.source, pair.target)).unzip())
+    }
+
     pub fn bleu(&self) -> Bleu {
         let tokenization = match self.tokenize {
             Tokenize::V13a => BleuTokenization::V13a,
