@@ -224,7 +224,7 @@ pub(super) mod tests {
     fn when_nothing_is_left_the_commonest_reason_has_its_remedy() {
         let encoder = encoder(0.0);
         for (counts, remedy) in [
-            (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "10 dropped (5 with an empty side, 2 longer"),
+            (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "10 dropped (5 with an empty side, 2 too long"),
             (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "; check that both columns, or both files, hold text"),
             (Counts { empty: 1, long: 2, uneven: 7, pairs: 10 }, "; raise data.max_ratio, or set it to 0"),
             (Counts { empty: 1, long: 8, uneven: 1, pairs: 10 }, "; raise data.max_length"),
