@@ -95,7 +95,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     // Everything that can be refused is refused before anything is written.
     let backend = backend::choose(arguments.device.as_deref())?;
+    config.validate_on(backend, &arguments.config)?;
     let device = backend.open()?;
+    config.training.matmul_precision.set();
     let run = RunFolder::examine(&output, existing, &config)?;
     if run != Found::Resumable {
         config.validate_new(&arguments.config)?;
@@ -112,7 +114,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut trainer = Trainer::new(&config, &task, model, &output, resumed.is_some(), device, workers)?;
 
     let progress = Progress::new(config.training.steps, trainer.step(), arguments.quiet);
-    progress.say(&format!("{} on {backend}, float32, into {}", arguments.config.display(), output.display()));
+    let (from, precision) = (arguments.config.display(), config.training.matmul_precision);
+    progress.say(&format!("{from} on {backend}, {precision}, into {}", output.display()));
     progress.say(&Summary::of(trainer.model()).to_string());
     task.notes.iter().for_each(|note| progress.say(note));
     if trainer.step() > 0 {

@@ -2,6 +2,9 @@
 
 use gemm::Parallelism;
 
+use super::bf16;
+use crate::precision::{self, Precision};
+
 /// `rows × cols` values of a slice, `row_stride` and `col_stride` apart.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
@@ -75,16 +78,12 @@ pub enum Before {
 /// # Panics
 /// Shapes that do not fit, or a slice that is too short.
 pub fn multiply(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix) {
-    product(target, before, scale, left, right, Parallelism::None);
+    product(target, before, scale, left, right, 1);
 }
 
 /// [`multiply`] on all threads of the current pool; each element is the same sum as on one.
 pub fn multiply_on_all_threads(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix) {
-    let parallelism = match rayon::current_num_threads() {
-        1 => Parallelism::None,
-        threads => Parallelism::Rayon(threads),
-    };
-    product(target, before, scale, left, right, parallelism);
+    product(target, before, scale, left, right, rayon::current_num_threads());
 }
 
 /// Panics unless the shapes fit and every index that the strides reach lies inside its slice.
@@ -96,12 +95,25 @@ fn check(target: &Target, left: &Matrix, right: &Matrix) {
     assert!(m <= 1 || n <= target.row_stride, "rows of the target overlap");
 }
 
-fn product(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, parallelism: Parallelism) {
+fn product(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     check(&target, &left, &right);
-    let (m, n, k) = (target.rows, target.cols, left.cols);
-    if m == 0 || n == 0 {
+    if target.rows == 0 || target.cols == 0 {
         return;
     }
+    match precision::current() {
+        Precision::Bfloat16 if left.cols > 0 => bf16::product(target, before, scale, left, right, threads),
+        _ => float32(target, before, scale, left, right, threads),
+    }
+}
+
+/// A product of operands as they are; shapes and strides fit, and the target is not empty.
+pub fn float32(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+    check(&target, &left, &right);
+    let (m, n, k) = (target.rows, target.cols, left.cols);
+    let parallelism = match threads {
+        1 => Parallelism::None,
+        threads => Parallelism::Rayon(threads),
+    };
     // SAFETY: every index that the strides reach lies inside its slice, as `check` asserts; the target is borrowed
     // exclusively, its rows do not overlap, and f32 has no invalid values.
     unsafe {

@@ -6,6 +6,7 @@
 pub mod adam;
 pub mod array;
 pub mod attention;
+pub mod bf16;
 pub mod consistency_loss;
 pub mod dropout;
 pub mod embedding;
@@ -16,4 +17,5 @@ pub mod projection_loss;
 pub mod residual;
 pub mod rows;
 
+pub use bf16::unit as bf16_unit;
 pub use fused::{applies, portably};

@@ -4,6 +4,7 @@ mod data;
 mod difference;
 mod dropout;
 mod overrides;
+mod precision;
 mod training;
 mod validation;
 
@@ -11,6 +12,7 @@ use std::fs;
 use std::path::Path;
 
 use infer::DecodingConfig;
+use model::backend::Backend;
 use model::config::Tie;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use text::{TextError, TokenizerConfig};
 pub use data::DataConfig;
 pub(crate) use difference::first_difference;
 pub use dropout::{AnnealDropout, RDrop};
+pub use precision::MatmulPrecision;
 pub use training::{Average, AverageOf, Export, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
@@ -73,6 +76,15 @@ impl RunConfig {
     pub fn validate_new(&self, origin: &Path) -> Result<(), TrainError> {
         let checked = self.training.validate_new(&self.model);
         let checked = checked.and_then(|()| self.validation.validate_new(&self.model));
+        checked.map_err(|source| TrainError::Config { origin: origin.display().to_string(), source })
+    }
+
+    /// Refuses what this backend does not have; `origin` is named in errors.
+    ///
+    /// # Errors
+    /// `training.matmul_precision = "bfloat16"` anywhere but on `flex`.
+    pub fn validate_on(&self, backend: Backend, origin: &Path) -> Result<(), TrainError> {
+        let checked = self.training.matmul_precision.validate_on(backend);
         checked.map_err(|source| TrainError::Config { origin: origin.display().to_string(), source })
     }
 

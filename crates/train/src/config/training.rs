@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::at_least_one;
 use super::dropout::{AnnealDropout, RDrop};
+use super::precision::MatmulPrecision;
 use crate::schedule::Schedule;
 
 /// The rule by which gradients change the weights.
@@ -67,6 +68,9 @@ pub struct TrainingConfig {
     /// Parts into which an update is split; their gradients add up to the whole update's. On a CPU as many parts as
     /// there are threads run side by side, which is faster; more parts than that save memory.
     pub accumulate: usize,
+    /// For the CPU backend `flex` alone: `"bfloat16"` multiplies several times as fast where the processor has matrix
+    /// registers (AMX), and slower than `"float32"` where it has none.
+    pub matmul_precision: MatmulPrecision,
     /// The rule by which gradients change the weights.
     pub optimizer: Optimizer,
     /// For `adamw` alone.
@@ -109,6 +113,7 @@ impl Default for TrainingConfig {
             steps: 100_000,
             max_tokens: 4096,
             accumulate: 1,
+            matmul_precision: MatmulPrecision::Float32,
             optimizer: Optimizer::Adam,
             weight_decay: 0.0,
             schedule: Schedule::Noam,

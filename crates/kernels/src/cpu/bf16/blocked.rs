@@ -1,0 +1,132 @@
+//! Products of bfloat16, cut into blocks whose packed operands stay in the cache.
+
+use std::arch::x86_64::*;
+use std::cell::Cell;
+
+use rayon::prelude::*;
+
+use super::super::matrix::{Before, Matrix, Target};
+use super::pack::{DEPTH, LINES, Lines, Tile};
+use super::{amx, vectors};
+
+/// Rows that are multiplied at a time: two tiles of the left operand by two of the right.
+const ROWS: usize = 2 * LINES;
+/// Rows that a thread takes at a time.
+const SHARE: usize = 4 * ROWS;
+/// Values that a sum runs over before it is added to the target.
+const LONGEST: usize = 4096;
+/// Tiles of the right operand that stay in the cache while rows pass by.
+const CACHED: usize = 1024;
+
+/// What multiplies tiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Matrix registers.
+    Amx,
+    /// Vectors with products of bfloat16.
+    Vectors,
+}
+
+impl Unit {
+    pub fn available(self) -> bool {
+        match self {
+            Self::Amx => amx::available(),
+            Self::Vectors => vectors::available(),
+        }
+    }
+}
+
+thread_local! {
+    static LEFT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+    static RIGHT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
+}
+
+/// `target (+)= scale · left · right`; shapes and strides fit, as the caller has checked, and no shape is empty.
+///
+/// # Panics
+/// Where the processor lacks the unit.
+pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+    assert!(unit.available(), "asked for before");
+    let Target { values, rows, cols, row_stride } = target;
+    let depth = left.cols;
+    let (left, right) = (Lines::rows_of(left), Lines::columns_of(right));
+    for from in (0..depth).step_by(LONGEST) {
+        let summed = (from, LONGEST.min(depth - from));
+        let before = if from == 0 { before } else { Before::Kept };
+        let step = (CACHED / summed.1.div_ceil(DEPTH) * LINES).max(2 * LINES);
+        for first in (0..cols).step_by(step) {
+            let width = step.min(cols - first);
+            let mut tiles = RIGHT.take();
+            // SAFETY: `available` has been asked; the part lies within the operand.
+            unsafe { right.part((first, width), summed).pack::<true>(&mut tiles) };
+            let share = |(i, values): (usize, &mut [f32])| {
+                let part = left.part((i * SHARE, SHARE.min(rows - i * SHARE)), summed);
+                let target = Target::strided(&mut values[first..], part.lines(), width, row_stride);
+                // SAFETY: as above; the tiles are those of the right operand.
+                unsafe { rows_by_tiles(unit, target, before, scale, part, &tiles) };
+            };
+            match threads {
+                1 => values.chunks_mut(SHARE * row_stride).take(rows.div_ceil(SHARE)).enumerate().for_each(share),
+                _ => values.par_chunks_mut(SHARE * row_stride).take(rows.div_ceil(SHARE)).enumerate().for_each(share),
+            }
+            RIGHT.set(tiles);
+        }
+    }
+}
+
+/// Some rows of a target, of the same rows of the left operand and the right operand's packed tiles.
+///
+/// # Safety
+/// The processor has the unit; the operands fit.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn rows_by_tiles(unit: Unit, target: Target, before: Before, scale: f32, left: Lines, right: &[Tile]) {
+    let deep = left.depth().div_ceil(DEPTH);
+    let mut packed = LEFT.take();
+    let mut sums = [const { Tile::EMPTY }; 4];
+    if unit == Unit::Amx {
+        // SAFETY: the processor has the unit.
+        unsafe { amx::configure() };
+    }
+    for (i, values) in target.values.chunks_mut(ROWS * target.row_stride).enumerate() {
+        let rows = ROWS.min(target.rows.saturating_sub(i * ROWS));
+        if rows == 0 {
+            break;
+        }
+        // SAFETY: within the operand, which fits.
+        unsafe { left.part((i * ROWS, rows), (0, left.depth())).pack::<false>(&mut packed) };
+        for j in (0..target.cols.div_ceil(LINES)).step_by(2) {
+            let cols = (2 * LINES).min(target.cols - j * LINES);
+            // A second tile that does not exist is the first once more, and its sums are left alone.
+            let lefts = [0, if rows > LINES { deep } else { 0 }].map(|at| packed[at..][..deep].as_ptr());
+            let rights = [j, if cols > LINES { j + 1 } else { j }].map(|at| right[at * deep..][..deep].as_ptr());
+            match unit {
+                // SAFETY: each points to `deep` tiles.
+                Unit::Amx => unsafe { amx::multiply_tiles(lefts, rights, deep, &mut sums) },
+                Unit::Vectors => unsafe { vectors::multiply_tiles(lefts, rights, deep, rows, &mut sums) },
+            }
+            for (at, sums) in sums.iter().enumerate() {
+                let (down, across) = (at / 2 * LINES, at % 2 * LINES);
+                let lanes = ((1u32 << cols.saturating_sub(across).min(LINES)) - 1) as __mmask16;
+                for row in down..rows.min(down + LINES) {
+                    // SAFETY: the lanes that are written lie within the target.
+                    unsafe {
+                        let to = values.as_mut_ptr().add(row * target.row_stride).wrapping_add(j * LINES + across);
+                        let product = _mm512_castsi512_ps(_mm512_load_si512(sums.0[row - down].as_ptr().cast()));
+                        let value = match before {
+                            Before::Forgotten => _mm512_mul_ps(product, _mm512_set1_ps(scale)),
+                            Before::Kept => {
+                                _mm512_fmadd_ps(product, _mm512_set1_ps(scale), _mm512_maskz_loadu_ps(lanes, to))
+                            }
+                        };
+                        _mm512_mask_storeu_ps(to, lanes, value);
+                    }
+                }
+            }
+        }
+    }
+    if unit == Unit::Amx {
+        // SAFETY: the processor has the unit.
+        unsafe { amx::release() };
+    }
+    LEFT.set(packed);
+}

@@ -1,0 +1,74 @@
+//! Each operation with products of bfloat16 against its definition in float32: near, and not equal.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use kernels::linear::Then;
+use kernels::precision::{self, Precision};
+use kernels::projection_loss::Smoothing;
+use kernels::{attention, linear, projection_loss};
+
+fn leaf<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
+    let count: usize = shape.iter().product();
+    let values: Vec<f32> = (0..count).map(|i| ((i * 7919 + seed * 104_729) as f32 * 0.618).sin()).collect();
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff()).require_grad()
+}
+
+/// Within a few roundings of bfloat16 of the largest value, and not as near as float32 would be.
+fn near<const D: usize>(what: &str, ours: Tensor<D>, exact: Tensor<D>) {
+    let [ours, exact]: [Vec<f32>; 2] = [ours, exact].map(|tensor| tensor.into_data().iter().collect());
+    let largest = exact.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+    let furthest = ours.iter().zip(&exact).fold(0f32, |furthest, (a, b)| furthest.max((a - b).abs())) / largest;
+    assert!(furthest < 1e-2, "{what} is off by {furthest} of its largest value");
+    assert!(furthest > 1e-5, "{what} is off by {furthest} alone: nothing was rounded");
+}
+
+macro_rules! compare {
+    ($ours:expr, $exact:expr, [$($leaf:ident),*]) => {{
+        let (ours, exact) = ($ours, $exact);
+        near("the result", ours.clone(), exact.clone());
+        let weights = leaf(exact.dims(), 9).detach();
+        let (ours, exact) = ((ours * weights.clone()).sum().backward(), (exact * weights).sum().backward());
+        $(near(
+            concat!("the gradient of ", stringify!($leaf)),
+            $leaf.grad(&ours).expect("a gradient"),
+            $leaf.grad(&exact).expect("a gradient"),
+        );)*
+    }};
+}
+
+#[test]
+fn linear_layers() {
+    precision::set(Precision::Bfloat16);
+    let (x, weight, bias) = (leaf([300, 48], 1), leaf([48, 40], 2), leaf([40], 3));
+    let arguments = || (x.clone(), weight.clone(), Some(bias.clone()));
+    let ours = {
+        let (x, weight, bias) = arguments();
+        linear::linear(x, weight, bias, Then::Nothing)
+    };
+    let (x_, weight_, bias_) = arguments();
+    compare!(ours, linear::portable(x_, weight_, bias_, Then::Nothing), [x, weight]);
+}
+
+#[test]
+fn attention_over_heads() {
+    precision::set(Precision::Bfloat16);
+    let [q, k, v] = [1, 2, 3].map(|seed| leaf([2, 3, 20, 32], seed));
+    let ours = attention::attention(q.clone(), k.clone(), v.clone(), None, None);
+    compare!(ours, attention::portable(q.clone(), k.clone(), v.clone(), None, None), [q, k, v]);
+}
+
+#[test]
+fn the_projection_and_its_loss() {
+    precision::set(Precision::Bfloat16);
+    let (hidden, matrix) = (leaf([40, 32], 1), leaf([50, 32], 2));
+    let targets: Vec<i32> = (0..40).map(|i| i * 7 % 50).collect();
+    let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [40]), &Device::flex());
+    let smoothing = Smoothing { epsilon: 0.1, pad_id: 0 };
+    let ours = projection_loss::projection_loss(hidden.clone(), matrix.clone(), None, targets.clone(), smoothing);
+    let exact = projection_loss::portable(hidden.clone(), matrix.clone(), None, targets, smoothing);
+    let (ours_value, exact_value): (f32, f32) =
+        (ours.smoothed.clone().into_scalar(), exact.smoothed.clone().into_scalar());
+    assert!((ours_value / exact_value - 1.0).abs() < 1e-2 && ours_value != exact_value);
+    let (ours, exact) = (ours.smoothed.backward(), exact.smoothed.backward());
+    near("the gradient of the states", hidden.grad(&ours).unwrap(), hidden.grad(&exact).unwrap());
+    near("the gradient of the matrix", matrix.grad(&ours).unwrap(), matrix.grad(&exact).unwrap());
+}
