@@ -48,6 +48,7 @@ thread_local! {
 pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     assert!(unit.available(), "asked for before");
     let Target { values, rows, cols, row_stride } = target;
+    let row_stride = row_stride.max(cols); // of a single row it may be anything
     let depth = left.cols;
     let (left, right) = (Lines::rows_of(left), Lines::columns_of(right));
     for from in (0..depth).step_by(LONGEST) {

@@ -132,6 +132,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_single_row_may_have_any_stride() {
+        let (left, right) = (whole(40, 1), whole(40 * 50, 2));
+        let mut exact = vec![0.0; 50];
+        let (a, b) = (Matrix::new(&left, 1, 40), Matrix::new(&right, 40, 50));
+        float32(Target::new(&mut exact, 1, 50), Before::Forgotten, 1.0, a, b, 1);
+        for (way, product) in ways() {
+            let mut ours = vec![0.0; 50];
+            product(Target::strided(&mut ours, 1, 50, 1), Before::Forgotten, 1.0, a, b, 1);
+            assert!(ours == exact, "{way}");
+        }
+    }
+
     /// Operands that need rounding: each way rounds to the same numbers, and sums their products in float32.
     #[test]
     fn operands_are_rounded_and_sums_are_not() {
