@@ -16,7 +16,8 @@
 //! | [`adam`] | the optimizer's update |
 //! | [`decode`] | what decoding on the CPU is made of |
 //!
-//! Beside them, [`precision`] says how exactly products read their operands, and [`memory`] tells the allocator of a program to keep what is freed for the next step.
+//! Beside them, [`precision`] says how exactly products read their operands, and [`memory`] tells the allocator of a
+//! program to keep what is freed for the next step.
 //!
 //! A result does not depend on the number of threads: work is cut into blocks of fixed sizes, and sums over blocks are
 //! taken in their order.

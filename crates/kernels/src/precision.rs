@@ -15,8 +15,8 @@ pub enum Precision {
 
 static BFLOAT16: AtomicBool = AtomicBool::new(false);
 
-/// Sets the precision of all products that this crate's operations take on the CPU from now on, in the whole process.
-/// Other backends' products, and those of [`crate::decode`], stay as they are.
+/// Sets the precision of all products that this crate's operations take on the CPU backend `flex` from now on, with and
+/// without gradients, in the whole process. Other backends' products, and those of [`crate::decode`], stay as they are.
 pub fn set(precision: Precision) {
     BFLOAT16.store(precision == Precision::Bfloat16, Ordering::Relaxed);
 }
@@ -29,7 +29,8 @@ pub fn current() -> Precision {
     }
 }
 
-/// What multiplies bfloat16 on this processor, such as `AMX`; nothing where float32 is faster.
+/// What multiplies bfloat16 on this processor, such as `AMX`; nothing where float32 is faster. Asking makes Linux keep the
+/// matrix registers of this process's threads, which are large.
 pub fn bfloat16_unit() -> Option<&'static str> {
     #[cfg(feature = "flex")]
     return crate::cpu::bf16_unit();

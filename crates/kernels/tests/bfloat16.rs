@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use kernels::linear::Then;
 use kernels::precision::{self, Precision};
 use kernels::projection_loss::Smoothing;
-use kernels::{attention, linear, projection_loss};
+use kernels::{attention, consistency_loss, linear, projection_loss};
 
 fn leaf<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
     let count: usize = shape.iter().product();
@@ -15,6 +15,7 @@ fn leaf<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
 /// Within a few roundings of bfloat16 of the largest value, and not as near as float32 would be.
 fn near<const D: usize>(what: &str, ours: Tensor<D>, exact: Tensor<D>) {
     let [ours, exact]: [Vec<f32>; 2] = [ours, exact].map(|tensor| tensor.into_data().iter().collect());
+    assert!(ours.len() == exact.len() && ours.iter().all(|x| x.is_finite()), "{what}");
     let largest = exact.iter().fold(0f32, |largest, x| largest.max(x.abs()));
     let furthest = ours.iter().zip(&exact).fold(0f32, |furthest, (a, b)| furthest.max((a - b).abs())) / largest;
     assert!(furthest < 1e-2, "{what} is off by {furthest} of its largest value");
@@ -57,18 +58,30 @@ fn attention_over_heads() {
 }
 
 #[test]
-fn the_projection_and_its_loss() {
+fn the_projection_and_its_losses() {
     precision::set(Precision::Bfloat16);
-    let (hidden, matrix) = (leaf([40, 32], 1), leaf([50, 32], 2));
-    let targets: Vec<i32> = (0..40).map(|i| i * 7 % 50).collect();
-    let targets = Tensor::<1, Int>::from_data(TensorData::new(targets, [40]), &Device::flex());
+    let (hidden, matrix) = (leaf([80, 32], 1), leaf([50, 32], 2));
+    let targets = |rows: i32| {
+        let targets: Vec<i32> = (0..rows).map(|i| i * 7 % 50).collect();
+        Tensor::<1, Int>::from_data(TensorData::new(targets, [rows as usize]), &Device::flex())
+    };
     let smoothing = Smoothing { epsilon: 0.1, pad_id: 0 };
-    let ours = projection_loss::projection_loss(hidden.clone(), matrix.clone(), None, targets.clone(), smoothing);
-    let exact = projection_loss::portable(hidden.clone(), matrix.clone(), None, targets, smoothing);
-    let (ours_value, exact_value): (f32, f32) =
-        (ours.smoothed.clone().into_scalar(), exact.smoothed.clone().into_scalar());
-    assert!((ours_value / exact_value - 1.0).abs() < 1e-2 && ours_value != exact_value);
-    let (ours, exact) = (ours.smoothed.backward(), exact.smoothed.backward());
-    near("the gradient of the states", hidden.grad(&ours).unwrap(), hidden.grad(&exact).unwrap());
-    near("the gradient of the matrix", matrix.grad(&ours).unwrap(), matrix.grad(&exact).unwrap());
+    let arguments = |rows| (hidden.clone(), matrix.clone(), targets(rows));
+    let projection = {
+        let ((h, m, t), (h_, m_, t_)) = (arguments(80), arguments(80));
+        let ours = projection_loss::projection_loss(h, m, None, t, smoothing);
+        (ours, projection_loss::portable(h_, m_, None, t_, smoothing))
+    };
+    let consistency = {
+        let ((h, m, t), (h_, m_, t_)) = (arguments(40), arguments(40));
+        let ours = consistency_loss::consistency_loss(h, m, None, t, smoothing, 1.0);
+        (ours, consistency_loss::portable(h_, m_, None, t_, smoothing, 1.0))
+    };
+    for (ours, exact) in [projection, consistency] {
+        let values = [&ours, &exact].map(|sums| sums.smoothed.clone().into_scalar::<f32>());
+        assert!((values[0] / values[1] - 1.0).abs() < 1e-2 && values[0] != values[1], "{values:?}");
+        let (ours, exact) = (ours.smoothed.backward(), exact.smoothed.backward());
+        near("the gradient of the states", hidden.grad(&ours).unwrap(), hidden.grad(&exact).unwrap());
+        near("the gradient of the matrix", matrix.grad(&ours).unwrap(), matrix.grad(&exact).unwrap());
+    }
 }

@@ -44,6 +44,10 @@ fn resuming_and_the_number_of_threads_change_nothing() {
     place.remove("resumed/checkpoints/step-20");
     place.trained("resumed", &[&given[..], &["--resume", "--threads", "1"]].concat());
     place.same("whole", "resumed");
+
+    place.trained("one", &[BFLOAT16, &["--threads", "1"]].concat());
+    place.trained("two", &[BFLOAT16, &["--threads", "2"]].concat());
+    place.same("one", "two");
 }
 
 #[test]

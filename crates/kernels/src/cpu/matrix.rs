@@ -87,7 +87,7 @@ pub fn multiply_on_all_threads(target: Target, before: Before, scale: f32, left:
 }
 
 /// Panics unless the shapes fit and every index that the strides reach lies inside its slice.
-fn check(target: &Target, left: &Matrix, right: &Matrix) {
+pub(super) fn check(target: &Target, left: &Matrix, right: &Matrix) {
     let (m, n, k) = (target.rows, target.cols, left.cols);
     assert!(left.rows == m && right.cols == n && right.rows == k, "{m}×{n} is not the shape of this product");
     assert!(left.end() <= left.values.len() && right.end() <= right.values.len(), "an operand is too short");

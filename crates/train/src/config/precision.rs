@@ -37,12 +37,29 @@ impl MatmulPrecision {
 /// The type computed with, and for bfloat16 what multiplies it here.
 impl fmt::Display for MatmulPrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, precision::bfloat16_unit()) {
-            (Self::Float32, _) => f.write_str("float32"),
-            (Self::Bfloat16, Some(unit)) => write!(f, "float32 with products of bfloat16 ({unit})"),
-            (Self::Bfloat16, None) => {
+        if *self == Self::Float32 {
+            return f.write_str("float32");
+        }
+        match precision::bfloat16_unit() {
+            Some(unit) => write!(f, "float32 with products of bfloat16 ({unit})"),
+            None => {
                 f.write_str("float32 with products of bfloat16 (which this processor lacks: float32 would be faster)")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bfloat16_is_for_flex_alone() {
+        for backend in [Backend::Ndarray, Backend::Wgpu, Backend::Vulkan, Backend::Cuda] {
+            let told = MatmulPrecision::Bfloat16.validate_on(backend).unwrap_err().to_string();
+            assert!(told.contains("training.matmul_precision") && told.contains(&backend.to_string()), "{told}");
+            MatmulPrecision::Float32.validate_on(backend).unwrap();
+        }
+        MatmulPrecision::Bfloat16.validate_on(Backend::Flex).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A register holds a tile of sixteen rows of 64 bytes; one instruction multiplies a tile of the left operand by one of
 //! the right, 16 × 32 by 32 × 16, and adds to a tile of sums. What a core does per cycle is sixteen times what its vectors
-//! do, so that the time goes into packing the operands ([`super::pack`]) rather than into multiplying them.
+//! do in float32, so that the time goes into packing the operands ([`super::pack`]) rather than into multiplying them.
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
@@ -55,7 +55,15 @@ pub unsafe fn configure() {
         all
     };
     // SAFETY: the caller has asked for the registers.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIGURATION, options(nostack, preserves_flags, readonly)) };
+    unsafe {
+        asm!(
+            "ldtilecfg [{}]",
+            in(reg) &raw const CONFIGURATION,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
 }
 
 /// Lets the registers go; switching to another thread is slower while they are held.
@@ -64,7 +72,14 @@ pub unsafe fn configure() {
 /// The registers are available.
 pub unsafe fn release() {
     // SAFETY: nothing in them is needed.
-    unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
+    unsafe {
+        asm!(
+            "tilerelease",
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nomem, nostack, preserves_flags),
+        );
+    }
 }
 
 /// `sums[2 i + j]` = Σ over `deep` tiles of `left[i]` · `right[j]`.

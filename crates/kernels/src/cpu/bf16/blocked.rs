@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use rayon::prelude::*;
 
-use super::super::matrix::{Before, Matrix, Target};
+use super::super::matrix::{Before, Matrix, Target, check};
 use super::pack::{DEPTH, LINES, Lines, Tile};
 use super::{amx, vectors};
 
@@ -13,7 +13,7 @@ use super::{amx, vectors};
 const ROWS: usize = 2 * LINES;
 /// Rows that a thread takes at a time.
 const SHARE: usize = 4 * ROWS;
-/// Values that a sum runs over before it is added to the target.
+/// Values that a sum runs over before it is added to the target, so that the packed rows stay in the cache as well.
 const LONGEST: usize = 4096;
 /// Tiles of the right operand that stay in the cache while rows pass by.
 const CACHED: usize = 1024;
@@ -28,6 +28,11 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// The fastest that this processor has.
+    pub fn best() -> Option<Self> {
+        [Self::Amx, Self::Vectors].into_iter().find(|unit| unit.available())
+    }
+
     pub fn available(self) -> bool {
         match self {
             Self::Amx => amx::available(),
@@ -41,24 +46,28 @@ thread_local! {
     static RIGHT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
-/// `target (+)= scale · left · right`; shapes and strides fit, as the caller has checked, and no shape is empty.
+/// `target (+)= scale · left · right`; a product of nothing leaves the target alone.
 ///
 /// # Panics
-/// Where the processor lacks the unit.
+/// Where the processor lacks the unit; shapes that do not fit, or a slice that is too short.
 pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
-    assert!(unit.available(), "asked for before");
+    assert!(unit.available(), "this processor has no {unit:?}");
+    check(&target, &left, &right);
     let Target { values, rows, cols, row_stride } = target;
-    let row_stride = row_stride.max(cols); // of a single row it may be anything
+    let row_stride = if rows == 1 { cols } else { row_stride }; // of a single row it may be anything
+    if rows == 0 || cols == 0 {
+        return;
+    }
     let depth = left.cols;
     let (left, right) = (Lines::rows_of(left), Lines::columns_of(right));
     for from in (0..depth).step_by(LONGEST) {
         let summed = (from, LONGEST.min(depth - from));
         let before = if from == 0 { before } else { Before::Kept };
-        let step = (CACHED / summed.1.div_ceil(DEPTH) * LINES).max(2 * LINES);
+        let step = CACHED / summed.1.div_ceil(DEPTH) * LINES; // at least 128 columns
         for first in (0..cols).step_by(step) {
             let width = step.min(cols - first);
             let mut tiles = RIGHT.take();
-            // SAFETY: `available` has been asked; the part lies within the operand.
+            // SAFETY: `available` has been asked; the part lies within the operand, as `check` asserts.
             unsafe { right.part((first, width), summed).pack::<true>(&mut tiles) };
             let share = |(i, values): (usize, &mut [f32])| {
                 let part = left.part((i * SHARE, SHARE.min(rows - i * SHARE)), summed);

@@ -58,7 +58,7 @@ impl<'a> Lines<'a> {
     /// `lines` of them from `first` on, of each of which `depth` values from `from` on.
     pub fn part(self, (first, lines): (usize, usize), (from, depth): (usize, usize)) -> Self {
         let start = first * self.line_stride + from * self.stride;
-        Self { values: &self.values[start.min(self.values.len())..], lines, depth, ..self }
+        Self { values: &self.values[start..], lines, depth, ..self }
     }
 
     /// Tiles of sixteen lines after one another, each line's depth before the next lines; zeros where lines or depth end.

@@ -1,4 +1,5 @@
-//! Tiles multiplied in vectors: AVX-512's products of bfloat16, which Intel's and AMD's processors since 2020 and 2022 have.
+//! Tiles multiplied in vectors: AVX-512's products of bfloat16, which some of Intel's processors since 2020 and AMD's
+//! since 2022 have.
 //!
 //! One instruction multiplies a word of a left line by the same word of sixteen right lines, two values at once: twice
 //! what a vector of float32 does.
