@@ -17,7 +17,7 @@ fn configs() -> Vec<PathBuf> {
 fn every_shipped_configuration_is_valid() {
     let names: Vec<String> =
         configs().iter().map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
-    let multi30k = ["multi30k-both-ways", "multi30k-en-de-cased", "multi30k-en-de-enriched", "multi30k-en-de"];
+    let multi30k = ["multi30k-en-de-cased", "multi30k-en-de-distilled", "multi30k-en-de"];
     assert_eq!(names, [&["base"][..], &multi30k, &["reverse", "sort", "tiny", "toy-en-de"]].concat());
     for path in configs() {
         let config = RunConfig::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
