@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The best Multi30k English–German model of 2.7 million parameters: four trainings, each of which writes text for the next.
+# The best Multi30k English–German model of 2.7 million parameters: four trainings, the later ones with text that the earlier
+# ones write.
 #
 #   scripts/fetch-multi30k.sh && scripts/multi30k-best.sh
 #
