@@ -4,30 +4,29 @@
 #
 #   scripts/fetch-multi30k.sh && scripts/multi30k-best.sh
 #
-# Reads and writes data/multi30k/tok and runs/multi30k-best; the model is runs/multi30k-best/4-best. May be stopped at any
-# time and started again: it goes on where it was. Arguments go to each training: --set training.matmul_precision=float32
-# is faster where the processor has no products of bfloat16. How long it takes, and what it reaches: docs/results.md.
+# Reads data/multi30k/tok and writes runs/multi30k-best, whose 4-best is the model. May be stopped at any time and started
+# again: it goes on where it was. Arguments go to each training: --set training.matmul_precision=float32 is faster where the
+# processor has no products of bfloat16. How long it takes, and what it reaches: docs/results.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build -q -p train -p infer
-arguments=("$@")
 binaries=${CARGO_TARGET_DIR:-target}/debug
-text=data/multi30k/tok
+train=("$binaries/train" "$@")
 runs=runs/multi30k-best
-english=$text/train.lc.norm.tok.en
-german=$text/train.lc.norm.tok.de
+english=data/multi30k/tok/train.lc.norm.tok.en
+german=data/multi30k/tok/train.lc.norm.tok.de
 
 # The run NAME of the configuration of that name, from its last checkpoint if there is one.
 trained() {
-    resume=()
-    [ ! -e "$runs/$1" ] || resume=(--resume)
-    "$binaries/train" --config "configs/multi30k-best/$1.toml" --output "$runs/$1" "${resume[@]}" "${arguments[@]}"
+    command=("${train[@]}" --config "configs/multi30k-best/$1.toml" --output "$runs/$1")
+    [ ! -e "$runs/$1" ] || command+=(--resume)
+    "${command[@]}"
 }
 
-# What the rest of the arguments print, as the file FILE, unless it is there.
+# What the rest of the arguments print, as FILE among the runs, unless it is there.
 written() {
-    file=$1
+    file=$runs/$1
     shift
     [ ! -e "$file" ] || return 0
     echo "writing $file" >&2
@@ -52,13 +51,13 @@ drawn() {
 }
 
 trained 1-both
-written "$text/train.both.closest.de" closest 1-both "$english" "$german"
-written "$text/train.both.likely.de" likely 1-both "$english"
-written "$text/train.both.closest.en" closest 1-both "$german" "$english"
-written "$text/train.both.drawn.en" drawn 1-both "$german" 1
+written both.closest.de closest 1-both "$english" "$german"
+written both.likely.de likely 1-both "$english"
+written both.closest.en closest 1-both "$german" "$english"
+written both.drawn.en drawn 1-both "$german" 1
 trained 2-own-text
 trained 3-wide
-written "$text/train.wide.closest.de" closest 3-wide "$english" "$german"
-written "$text/train.wide.likely.de" likely 3-wide "$english"
-written "$text/train.both.redrawn.en" drawn 1-both "$german" 2
+written wide.closest.de closest 3-wide "$english" "$german"
+written wide.likely.de likely 3-wide "$english"
+written both.redrawn.en drawn 1-both "$german" 2
 trained 4-best
