@@ -178,6 +178,14 @@ fn an_override_may_mend_the_file_and_is_quoted_where_it_spoils_it_again() {
 }
 
 #[test]
+fn a_value_where_a_table_belongs_is_the_files_fault_whatever_is_overridden() {
+    for arguments in [&[][..], &["--seed", "7"]] {
+        let place = Workplace::with("training = 5\n[task]\nkind = \"copy\"\n");
+        place.refuses("run", arguments, &["tiny.toml: TOML parse error at line 1,", "integer `5`"]);
+    }
+}
+
+#[test]
 fn wrong_usage_exits_with_2() {
     let place = Workplace::new();
     place.misused(&[], &["--config"]);

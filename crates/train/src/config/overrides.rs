@@ -16,7 +16,11 @@ pub(super) fn overridden(
     let mut own = fault(&table);
     let mut culprit = None;
     for given in overrides {
-        set(&mut table, given)?;
+        let (path, value) = parts(given)?;
+        set(&mut table, path, value).map_err(|reason| match toml::from_str::<RunConfig>(text) {
+            Err(error) => in_file(error), // the value that stands where a table belongs is the file's
+            Ok(_) => TrainError::Set { given: given.clone(), reason },
+        })?;
         match fault(&table) {
             None => (own, culprit) = (None, None),
             // The override after which it first fails in a new way is the one to name, if it still fails in the end.
@@ -31,21 +35,28 @@ pub(super) fn overridden(
     })
 }
 
-/// Puts `table.key=value` into the table; the value is TOML, or else a plain string.
-fn set(table: &mut toml::Table, given: &str) -> Result<(), TrainError> {
-    let fail = |reason: &str| TrainError::Set { given: given.to_string(), reason: reason.to_string() };
-    let form = "expected table.key=value, for example training.steps=500";
-    let (path, value) = given.split_once('=').ok_or_else(|| fail(form))?;
-    let (tables, key) = path.trim().rsplit_once('.').ok_or_else(|| fail(form))?;
-    let value = format!("value = {}", value.trim())
+/// The path and the value of `table.key=value`.
+fn parts(given: &str) -> Result<(&str, &str), TrainError> {
+    let reason = "expected table.key=value, for example training.steps=500".to_string();
+    match given.split_once('=') {
+        Some((path, value)) if path.contains('.') => Ok((path.trim(), value.trim())),
+        _ => Err(TrainError::Set { given: given.to_string(), reason }),
+    }
+}
+
+/// Puts a value into the table: TOML, or else a plain string. The reason where a table on its way is none.
+fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
+    let value = format!("value = {value}")
         .parse::<toml::Table>()
         .ok()
         .and_then(|mut parsed| parsed.remove("value"))
-        .unwrap_or_else(|| toml::Value::String(value.trim().to_string()));
+        .unwrap_or_else(|| toml::Value::String(value.to_string()));
+    let mut names: Vec<&str> = path.split('.').collect();
+    let key = names.pop().unwrap_or_default();
     let mut target = table;
-    for name in tables.split('.') {
+    for name in names {
         let entry = target.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        target = entry.as_table_mut().ok_or_else(|| fail(&format!("`{name}` is a value, not a table")))?;
+        target = entry.as_table_mut().ok_or_else(|| format!("`{name}` is a value, not a table"))?;
     }
     target.insert(key.to_string(), value);
     Ok(())
