@@ -75,6 +75,15 @@ fn the_answers_can_be_kept_and_decoding_is_as_asked() {
 }
 
 #[test]
+fn the_scores_are_told_even_where_the_answers_find_no_place() {
+    let (run, ..) = run();
+    let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
+    let ran = run.evaluate(&[&FILES[..], &["--output", "nowhere/answers.txt"]].concat());
+    ran.failed_telling(&["writing nowhere/answers.txt"]);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), scores);
+}
+
+#[test]
 fn files_that_do_not_match_are_refused() {
     let (run, ..) = run();
     run.write("short.txt", "1 2\n");

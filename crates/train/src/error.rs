@@ -60,6 +60,13 @@ pub enum TrainError {
     NothingToStartFrom(#[source] InferError),
     #[error("{0}")]
     Data(String),
+    #[error("{origin}: {source}")]
+    Vocabulary { origin: String, source: TextError },
+    #[error(
+        "{path} was changed while the run read it: found {found} pairs in an epoch, expected the very {expected} that it \
+         began with; restore it and resume from a checkpoint of before, or start anew with --overwrite"
+    )]
+    CorpusChanged { path: String, found: usize, expected: usize },
     #[error("step {step}: the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]
     Diverged { step: u64, loss: f64 },
     #[error("the device failed: {0}")]

@@ -76,6 +76,8 @@ fn a_corpus_line_that_is_not_utf8_is_named() {
     place.write("train.tsv", [corpus(60).as_bytes(), b"\xFF\t\n"].concat());
     place.refuses("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
     place.refuses("run", &["--set", "data.shuffle_buffer=8"], &["train.tsv:61", "not UTF-8", "iconv"]);
+    place.write("train.tsv", gzip(&place.read("train.tsv")));
+    place.refuses("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
 }
 
 #[test]
@@ -129,9 +131,16 @@ fn two_files_of_different_lengths_are_told_apart() {
     let place = Workplace::translating();
     place.write("source.txt", "one\ntwo\n");
     place.write("target.txt", "eins\nzwei\ndrei\n");
+    place.write("equal.txt", "1\n2\n3\n");
     for split in ["train", "validation"] {
-        let setting = format!(r#"task.{split}={{ source = "source.txt", target = "target.txt" }}"#);
-        place.refuses("run", &["--set", &setting], &["source.txt has 2 lines", "target.txt has 3", "as many in both"]);
+        for (source, target) in [
+            (r#""source.txt""#, r#""target.txt""#),
+            (r#"["equal.txt", "source.txt"]"#, r#"["equal.txt", "target.txt"]"#), // a shard after a sound one
+        ] {
+            let setting = format!("task.{split}={{ source = {source}, target = {target} }}");
+            let told = ["source.txt has 2 lines", "target.txt has 3", "as many in both"];
+            place.refuses("run", &["--set", &setting], &told);
+        }
     }
     let lists = r#"task.train={ source = ["source.txt", "source.txt"], target = "target.txt" }"#;
     let told = ["task.train = source.txt, source.txt and target.txt, 2 source files and 1 target files", "pairwise"];
@@ -193,8 +202,10 @@ fn a_vocabulary_that_cannot_be_is_refused_with_one_that_can() {
     refuses(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
     refuses(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
     for kind in ["tokenizer.kind=bpe", "tokenizer.kind=unigram"] {
-        let told = ["vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
+        let told = ["train.tsv: vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
         refuses(&[kind, "tokenizer.vocab_size=9000"], &told);
+        let one = ["the source side of train.tsv: vocabulary of 9000 asked", "text supports only"];
+        refuses(&[kind, "tokenizer.vocab_size=9000", "tokenizer.joint=false", "model.tie=two"], &one);
     }
     refuses(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);
     let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=nan"];

@@ -12,22 +12,22 @@ const RISING: &[&str] = &[
     "training.warmup_steps=200",
     "training.checkpoint_every=1000",
     "validation.every=4",
-    "validation.metric=nll",
 ];
 
-/// Steps of the validations with what they found.
-fn validations(place: &Workplace, run: &str) -> Vec<(u64, f64)> {
+/// Steps of the validations with what they found, where higher is better.
+fn validations(place: &Workplace, run: &str, metric: &str) -> Vec<(u64, f64)> {
     let lines = place.metrics(run);
     let validations = lines.iter().filter(|line| line.get("best").is_some());
-    let number = |line: &serde_json::Value| line["validation"]["nll"].as_f64().expect("a number");
-    validations.map(|line| (line["step"].as_u64().expect("a step"), number(line))).collect()
+    let sign = if metric == "nll" { -1.0 } else { 1.0 };
+    let score = |line: &serde_json::Value| sign * line["validation"][metric].as_f64().expect("a number");
+    validations.map(|line| (line["step"].as_u64().expect("a step"), score(line))).collect()
 }
 
-/// The step of the lowest so far, and that of the first validation with so many after the lowest.
+/// The step of the highest so far, and that of the first validation with so many after the highest.
 fn best_and_end(validations: &[(u64, f64)], patience: usize) -> (u64, Option<u64>) {
-    let (mut lowest, mut best, mut since) = (f64::INFINITY, 0, 0);
-    for &(step, nll) in validations {
-        (lowest, best, since) = if nll < lowest { (nll, step, 0) } else { (lowest, best, since + 1) };
+    let (mut highest, mut best, mut since) = (f64::NEG_INFINITY, 0, 0);
+    for &(step, score) in validations {
+        (highest, best, since) = if score > highest { (score, step, 0) } else { (highest, best, since + 1) };
         if since == patience {
             return (best, Some(step));
         }
@@ -36,19 +36,19 @@ fn best_and_end(validations: &[(u64, f64)], patience: usize) -> (u64, Option<u64
 }
 
 #[test]
-fn patience_is_counted_from_the_best_validation_where_lower_is_better() {
+fn patience_is_counted_from_the_best_validation_by_the_metric_asked_for() {
     let place = Workplace::new();
-    for patience in [1, 4] {
-        let setting = format!("validation.patience={patience}");
-        let settings = set(&[RISING, &[setting.as_str()]].concat());
+    for (metric, patience) in [("nll", 1), ("nll", 4), ("bleu", 10), ("chrf", 10)] {
+        let asked = [format!("validation.metric={metric}"), format!("validation.patience={patience}")];
+        let settings = set(&[RISING, &[asked[0].as_str(), asked[1].as_str()]].concat());
         let ran = place.trained("run", &[&settings[..], &["--overwrite"]].concat());
         ran.tells(&[format!("nothing better in {patience} validations: done early").as_str()]);
 
-        let validations = validations(&place, "run");
+        let validations = validations(&place, "run", metric);
         let (best, end) = best_and_end(&validations, patience);
         assert!(best > validations[0].0, "it shall get better before it gets worse: {validations:?}");
         let last = place.metrics("run").pop().expect("a line")["step"].as_u64();
         assert!(last.is_some_and(|last| last < 400), "it shall not end by itself: {validations:?}");
-        assert_eq!(last, end, "patience {patience}: {validations:?}");
+        assert_eq!(last, end, "{metric}, patience {patience}: {validations:?}");
     }
 }

@@ -233,6 +233,40 @@ fn smoothing_alone_parts_the_loss_from_the_likelihood() {
     }
 }
 
+#[test]
+fn what_sets_in_later_changes_nothing_before() {
+    let place = Workplace::new();
+    let dropout = ["model.dropout=0.2", "training.log_every=1"];
+    let losses = |run: &str, setting: &[&str]| -> Vec<f64> {
+        place.trained(run, &[&set(&[&dropout, setting].concat())[..], &["--quiet"]].concat());
+        place.metrics(run).iter().filter_map(|line| line["loss"].as_f64()).collect()
+    };
+    let plain = losses("plain", &[]);
+    assert_eq!(plain.len(), 20);
+    for (run, setting) in [
+        ("fading", "training.anneal_dropout={ to = 0.0, after = 10 }"),
+        ("agreeing", "training.r_drop={ alpha = 5.0, after = 10 }"),
+    ] {
+        let other = losses(run, &[setting]);
+        assert_eq!(other[..10], plain[..10], "{run}");
+        assert!(other[10..].iter().zip(&plain[10..]).all(|(other, plain)| other != plain), "{run}: {other:?}");
+    }
+}
+
+#[test]
+fn two_passes_that_are_asked_to_agree_differ_in_their_dropout() {
+    let place = Workplace::new();
+    // Of the loss of the first update, what is no smoothed cross-entropy is how far the passes disagree.
+    let loss = |run: &str, alpha: &str| {
+        let r_drop = format!("training.r_drop={{ alpha = {alpha} }}");
+        let settings = ["model.dropout=0.2", "training.steps=1", "training.log_every=1", &r_drop];
+        place.trained(run, &[&set(&settings)[..], &["--quiet"]].concat());
+        place.metrics(run)[0]["loss"].as_f64().expect("a number")
+    };
+    let [one, three] = [loss("one", "1.0"), loss("three", "3.0")];
+    assert!(three - one > 1e-3, "{one} and {three}");
+}
+
 fn initial_weights(config: &Path) -> BTreeMap<String, Vec<f32>> {
     let config = RunConfig::load(config, &[]).expect("a configuration");
     let task = Task::new(&config, None).expect("a task");

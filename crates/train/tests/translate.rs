@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::samples::{gzip, pairs};
+use common::samples::{corpus, gzip, pairs};
 use common::{Workplace, decode, set};
 use text::metrics::{Bleu, BleuTokenization};
 
@@ -241,10 +241,39 @@ fn a_corpus_larger_than_the_shuffle_buffer_is_streamed_and_its_epochs_are_told()
 #[test]
 fn only_as_many_sentences_are_validated_as_asked() {
     let place = Workplace::translating();
-    place.trained("run", &["--quiet", "--set", "validation.sentences=7"]);
+    place.write("test.tsv", corpus(7));
+    let ran = place.trained("run", &set(&["validation.sentences=7", "task.test=test.tsv"]));
+    ran.tells(&["of 20 validation pairs the first 7 alone are measured: validation.sentences = 7"]);
+    assert!(!ran.stderr.contains("test pairs the first"), "{}", ran.stderr);
     let metrics = place.metrics("run");
-    let validation = metrics.iter().find(|line| line.get("validation").is_some()).unwrap();
-    assert_eq!(validation["validation"]["sentences"], 7);
+    for split in ["validation", "test"] {
+        let measured = metrics.iter().find(|line| line.get(split).is_some()).unwrap();
+        assert_eq!(measured[split]["sentences"], 7);
+    }
+}
+
+#[test]
+fn validation_and_test_decode_with_the_beams_asked_for() {
+    let place = Workplace::translating();
+    place.write("test.tsv", corpus(20));
+    let settings = [
+        "validation.beam=2",
+        "decoding.beam=3",
+        "decoding.length_penalty={ form = \"power\", alpha = 0.5 }",
+        "task.test=test.tsv",
+    ];
+    place.trained("run", &[&set(&settings)[..], &["--quiet"]].concat());
+    let measured = |split: &str| {
+        let mut lines = place.metrics("run").into_iter().rev();
+        lines.find_map(|mut line| line.get_mut(split).map(serde_json::Value::take)).expect(split)
+    };
+    let (validation, test) = (measured("validation"), measured("test"));
+    assert_eq!((&validation["beam"], &test["beam"]), (&2.into(), &3.into()));
+    let output = |triple: &serde_json::Value| triple["output"].as_str().expect("text").to_string();
+    let outputs: Vec<String> = test["samples"].as_array().expect("samples").iter().map(output).collect();
+    let sources: Vec<String> = pairs(outputs.len()).into_iter().map(|(source, _)| source).collect();
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    assert_eq!(outputs, decode(&place.path("run"), &sources), "what the run folder's users get");
 }
 
 #[test]

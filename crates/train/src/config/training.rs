@@ -273,6 +273,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn passes_are_asked_to_agree_after_the_updates_without() {
+        let mut training = TrainingConfig { label_smoothing: 0.2, ..TrainingConfig::default() };
+        let asked = |training: &TrainingConfig, step| {
+            let Objective { label_smoothing, r_drop } = training.objective(step);
+            assert_eq!(label_smoothing, 0.2);
+            r_drop
+        };
+        assert_eq!(asked(&training, 1), 0.0);
+        training.r_drop = Some(RDrop { alpha: 3.0, after: 7 });
+        assert_eq!([1, 7, 8, 100].map(|step| asked(&training, step)), [0.0, 0.0, 3.0, 3.0]);
+    }
+
+    #[test]
     fn dropout_falls_as_a_line_after_its_beginning() {
         let mut training = TrainingConfig { steps: 100, ..TrainingConfig::default() };
         assert_eq!((training.dropout_share(1), training.dropout_share(100)), (1.0, 1.0));

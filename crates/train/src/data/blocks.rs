@@ -10,7 +10,7 @@ use text::{Pair, ParallelPath, ParallelReader, TextError};
 use super::encoder::{Counts, PairEncoder};
 use super::{Example, Position};
 use crate::error::TrainError;
-use crate::task::Generator;
+use crate::task::{Contents, Generator};
 
 /// Where training examples come from.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct InMemory {
 #[derive(Debug)]
 pub struct Streamed {
     pub path: ParallelPath,
+    /// What the files held when the run began.
+    pub contents: Contents,
     pub encoder: PairEncoder,
     /// Pairs in a block.
     pub shuffle_buffer: usize,
@@ -60,6 +62,8 @@ pub struct Blocks {
     index: usize,
     /// The rest of the epoch, where it is streamed.
     reader: Option<Peekable<ParallelReader>>,
+    /// What that has brought, where it began with the epoch.
+    contents: Option<Contents>,
     /// What this has read of the epoch.
     read: Counts,
     /// Whether the epoch has brought an example so far.
@@ -70,13 +74,14 @@ impl Blocks {
     /// From the block in which `position` lies.
     pub fn new(data: Arc<TrainingData>, position: Position) -> Self {
         let fruitful = position.block > 0;
-        Self { data, epoch: position.epoch, index: position.block, reader: None, read: Counts::default(), fruitful }
+        let (epoch, index) = (position.epoch, position.block);
+        Self { data, epoch, index, reader: None, contents: None, read: Counts::default(), fruitful }
     }
 
     /// The next block.
     ///
     /// # Errors
-    /// Files that cannot be read, or an epoch without a single usable pair.
+    /// Files that cannot be read or have changed, or an epoch without a single usable pair.
     pub fn next_block(&mut self) -> Result<Block, TrainError> {
         let data = self.data.clone();
         let (examples, counts, last) = match &*data {
@@ -103,12 +108,19 @@ impl Blocks {
     fn streamed(&mut self, corpus: &Streamed) -> Result<(Arc<Vec<Example>>, Counts, bool), TrainError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
-            None => self.reader.insert(corpus.open(self.epoch, self.index)?.peekable()),
+            None => {
+                self.contents = (self.index == 0).then(Contents::default);
+                self.reader.insert(corpus.open(self.epoch, self.index)?.peekable())
+            }
         };
         let pairs: Vec<Pair> = reader.by_ref().take(corpus.shuffle_buffer).collect::<Result<_, _>>()?;
         let last = reader.peek().is_none();
+        if let Some(contents) = &mut self.contents {
+            pairs.iter().for_each(|pair| contents.add(pair));
+        }
         if last {
             self.reader = None;
+            corpus.check(self.contents.take())?;
         }
         let (examples, counts) = corpus.encode(&pairs, self.epoch, self.index)?;
         Ok((Arc::new(examples), counts, last))
@@ -139,6 +151,17 @@ impl Streamed {
         let mut reader = ParallelReader::open(&self.path.reordered(&order))?;
         reader.skip_pairs(block.saturating_mul(self.shuffle_buffer))?;
         Ok(reader)
+    }
+
+    /// Refuses an epoch of other pairs than the run began with. One that was gone on with was read in part.
+    fn check(&self, epoch: Option<Contents>) -> Result<(), TrainError> {
+        let (path, expected) = (self.path.to_string(), self.contents.pairs);
+        match epoch {
+            Some(found) if found != self.contents => {
+                Err(TrainError::CorpusChanged { path, found: found.pairs, expected })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The usable pairs of a block as ids, on all cores.
@@ -181,7 +204,14 @@ mod tests {
             path
         };
         let path = ParallelPath::Tsv((0..3).map(shard).collect());
-        Arc::new(TrainingData::Streamed(Streamed { path, encoder: encoder(0.1), shuffle_buffer }))
+        let contents = contents(&path);
+        Arc::new(TrainingData::Streamed(Streamed { path, contents, encoder: encoder(0.1), shuffle_buffer }))
+    }
+
+    fn contents(path: &ParallelPath) -> Contents {
+        let mut contents = Contents::default();
+        ParallelReader::open(path).unwrap().for_each(|pair| contents.add(&pair.unwrap()));
+        contents
     }
 
     fn epoch(blocks: &mut Blocks) -> Vec<Block> {
@@ -239,7 +269,8 @@ mod tests {
         let path = folder.path().join("empty.tsv");
         std::fs::write(&path, "\t\n".repeat(20)).unwrap();
         let path = ParallelPath::Tsv(path.into());
-        let data = TrainingData::Streamed(Streamed { path, encoder: encoder(0.0), shuffle_buffer: 8 });
+        let contents = contents(&path);
+        let data = TrainingData::Streamed(Streamed { path, contents, encoder: encoder(0.0), shuffle_buffer: 8 });
         let mut stream = Blocks::new(Arc::new(data), Position::default());
         let error = (0..3).find_map(|_| stream.next_block().err()).unwrap().to_string();
         assert!(error.contains("no training pair is left") && error.contains("check that both columns"), "{error}");

@@ -77,10 +77,30 @@ impl Fingerprint {
     /// One more pair.
     pub fn add(&mut self, pair: &Pair) {
         self.pairs += 1;
-        // These keep the sides apart: no line holds `\n`, and `\r` is rare but at a line's end, where it is not read.
-        let bytes = pair.source.bytes().chain([b'\r']).chain(pair.target.bytes()).chain([b'\n']);
-        self.hash = bytes.fold(self.hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+        self.hash = hashed(self.hash, pair);
     }
+}
+
+/// A corpus in short, in whatever order it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    pub pairs: usize,
+    sum: u64,
+}
+
+impl Contents {
+    /// One more pair.
+    pub fn add(&mut self, pair: &Pair) {
+        self.pairs += 1;
+        self.sum = self.sum.wrapping_add(hashed(BASIS, pair));
+    }
+}
+
+/// A hash gone on with by a pair.
+fn hashed(hash: u64, pair: &Pair) -> u64 {
+    // These keep the sides apart: no line holds `\n`, and `\r` is rare but at a line's end, where it is not read.
+    let bytes = pair.source.bytes().chain([b'\r']).chain(pair.target.bytes()).chain([b'\n']);
+    bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 impl Default for Fingerprint {
@@ -112,5 +132,19 @@ mod tests {
         }
         let json = serde_json::to_string(&whole).unwrap();
         assert_eq!(serde_json::from_str::<Fingerprint>(&json).unwrap(), whole);
+    }
+
+    #[test]
+    fn contents_are_the_same_in_any_order_and_change_with_any_pair() {
+        let of = |pairs: &[Pair]| {
+            let mut contents = Contents::default();
+            pairs.iter().for_each(|pair| contents.add(pair));
+            contents
+        };
+        let whole = of(&[pair("a b", "c"), pair("d", "e"), pair("d", "e")]);
+        assert_eq!(whole, of(&[pair("d", "e"), pair("a b", "c"), pair("d", "e")]));
+        assert_ne!(whole, of(&[pair("a b", "c"), pair("d", "e")]));
+        assert_ne!(whole, of(&[pair("a b", "c"), pair("a b", "c"), pair("d", "e")]));
+        assert_ne!(whole, of(&[pair("a b", "e"), pair("d", "c"), pair("d", "e")]));
     }
 }

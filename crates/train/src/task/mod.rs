@@ -12,7 +12,7 @@ use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde::{Deserialize, Serialize};
 use text::{Pair, ParallelPath, TextError, Tokenizer};
 
-pub use corpora::{Corpora, Fingerprint};
+pub use corpora::{Contents, Corpora, Fingerprint};
 pub use generated::{GeneratedConfig, Generator, Rule};
 pub use translate::TranslateConfig;
 

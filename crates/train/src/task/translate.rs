@@ -8,7 +8,7 @@ use text::{
     END_ID, Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID, read_parallel,
 };
 
-use super::{Corpora, Fingerprint, Sample, Task, Vocabularies};
+use super::{Contents, Corpora, Fingerprint, Sample, Task, Vocabularies};
 use crate::config::RunConfig;
 use crate::data::{Counts, Example, InMemory, PairEncoder, Streamed, TrainingData};
 use crate::error::TrainError;
@@ -81,10 +81,9 @@ pub(super) fn task(
     let from = config.training.init_from.iter();
     let mut notes: Vec<String> =
         from.map(|run| format!("the vocabularies are those of {}, not trained anew", run.display())).collect();
-    let mut validation = samples("validation", validation, &whole, &mut notes)?;
-    let mut test = samples("test", test, &whole, &mut notes)?;
-    validation.truncate(config.validation.sentences);
-    test.truncate(config.validation.sentences);
+    let most = config.validation.sentences;
+    let validation = samples("validation", validation, most, &whole, &mut notes)?;
+    let test = samples("test", test, most, &whole, &mut notes)?;
     let training = training(task, data.shuffle_buffer, survey, encoder, &mut notes)?;
     notes.push(unknown_rates(&validation));
     Ok(Task {
@@ -101,6 +100,7 @@ pub(super) fn task(
 /// What one reading of the training corpus tells.
 struct Survey {
     fingerprint: Fingerprint,
+    contents: Contents,
     /// The first pairs, as many as asked for.
     first: Vec<Pair>,
 }
@@ -115,17 +115,18 @@ fn sampled(tokenizer: &TokenizerConfig) -> usize {
 
 impl Survey {
     fn new(path: &ParallelPath, most: usize) -> Result<Self, TrainError> {
-        let (mut fingerprint, mut first) = (Fingerprint::new(), Vec::new());
+        let (mut fingerprint, mut contents, mut first) = (Fingerprint::new(), Contents::default(), Vec::new());
         for pair in ParallelReader::open(path)? {
             let pair = pair?;
             fingerprint.add(&pair);
+            contents.add(&pair);
             if first.len() < most {
                 first.push(pair);
             }
         }
         match fingerprint.pairs {
             0 => Err(TextError::Empty { origin: path.to_string() }.into()),
-            _ => Ok(Self { fingerprint, first }),
+            _ => Ok(Self { fingerprint, contents, first }),
         }
     }
 
@@ -151,10 +152,10 @@ fn trained<'a>(
     tokenizer: &TokenizerConfig,
     lines: impl Iterator<Item = &'a str>,
     origin: &str,
-) -> Result<Tokenizer, TextError> {
+) -> Result<Tokenizer, TrainError> {
     Tokenizer::train(tokenizer, lines).map_err(|error| match error {
-        TextError::Empty { .. } => TextError::Empty { origin: origin.to_string() },
-        other => other,
+        TextError::Empty { .. } => TextError::Empty { origin: origin.to_string() }.into(),
+        source => TrainError::Vocabulary { origin: origin.to_string(), source },
     })
 }
 
@@ -175,7 +176,8 @@ fn training(
         let pairs = model::summary::grouped(survey.fingerprint.pairs);
         let buffer = model::summary::grouped(shuffle_buffer);
         notes.push(format!("{pairs} training pairs, streamed through a shuffle buffer of {buffer}"));
-        return Ok(TrainingData::Streamed(Streamed { path: task.train.clone(), encoder, shuffle_buffer }));
+        let (path, contents) = (task.train.clone(), survey.contents);
+        return Ok(TrainingData::Streamed(Streamed { path, contents, encoder, shuffle_buffer }));
     }
     let (mut pairs, mut examples, mut counts) = (Vec::new(), Vec::new(), Counts::default());
     for pair in survey.first {
@@ -206,16 +208,20 @@ fn any_usable(reader: ParallelReader, encoder: &PairEncoder, counts: &mut Counts
     Ok(false)
 }
 
-/// The pairs of a split to measure on. Those that the model cannot read are dropped, and that is said.
+/// The pairs of a split to measure on, at most so many. Those that the model cannot read are dropped, and that is said.
 fn samples(
     split: &str,
     pairs: Vec<Pair>,
+    most: usize,
     encoder: &PairEncoder,
     notes: &mut Vec<String>,
 ) -> Result<Vec<Sample>, TrainError> {
     let all = pairs.len();
-    let (mut samples, mut counts) = (Vec::with_capacity(all), Counts::default());
+    let (mut samples, mut counts) = (Vec::with_capacity(all.min(most)), Counts::default());
     for pair in pairs {
+        if samples.len() == most {
+            break;
+        }
         let example = encoder.encode(&pair)?;
         counts.add(example.as_ref().err().copied());
         if let Ok(example) = example {
@@ -227,8 +233,12 @@ fn samples(
         let remedy = encoder.remedy(&counts);
         return Err(TrainError::Data(format!("no {split} pair is left: of each {reason}; {remedy}")));
     }
-    if samples.len() < all {
-        notes.push(format!("dropped {} of {all} {split} pairs: {reason}", all - samples.len()));
+    if counts.dropped() > 0 {
+        notes.push(format!("dropped {} of {} {split} pairs: {reason}", counts.dropped(), counts.pairs));
+    }
+    if counts.pairs < all {
+        let limit = format!("validation.sentences = {most}");
+        notes.push(format!("of {all} {split} pairs the first {} alone are measured: {limit}", counts.pairs));
     }
     Ok(samples)
 }

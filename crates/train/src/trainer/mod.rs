@@ -107,7 +107,9 @@ impl<'a> Trainer<'a> {
                 self.save()?;
                 return Ok(Outcome::Interrupted { step: self.state.step });
             }
-            let (Prefetched { parts, after, epoch_read }, waited) = ahead.next_update()?;
+            let next = ahead.next_update();
+            let (Prefetched { parts, after, epoch_read }, waited) =
+                next.or_else(|error| self.cut_short(error, progress))?;
             let parts: Vec<Batch> = parts.iter().map(|examples| self.batch(examples)).collect();
             self.update(&parts);
             self.meter.waited(waited);
@@ -138,6 +140,16 @@ impl<'a> Trainer<'a> {
         self.state.finished = true;
         self.save()?;
         Ok(Outcome::Finished(test))
+    }
+
+    /// Keeps what was learned before the data broke off.
+    fn cut_short<T>(&mut self, error: TrainError, progress: &Progress) -> Result<T, TrainError> {
+        // A corpus that has changed may have been learned from already.
+        if self.state.step > 0 && !matches!(error, TrainError::CorpusChanged { .. }) {
+            self.save()?;
+            progress.say(&format!("checkpoint of step {} written; go on with --resume", self.state.step));
+        }
+        Err(error)
     }
 
     /// One update of the weights.

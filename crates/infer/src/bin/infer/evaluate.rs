@@ -17,11 +17,6 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     decoding.apply(&mut trained)?;
     let translations = Translator::new(&trained, batches.batch_tokens)?.translate(&sources, 1)?;
     let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
-    if let Some(path) = &output {
-        let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;
-    }
-
     let bleu = comparison.bleu();
     let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));
     for chrf in [Chrf::default(), Chrf::plus_plus()] {
@@ -34,9 +29,13 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
         exact_match(&hypotheses, &references)?
     };
     report += &format!("exact match = {:.2} % of {} sentences\n", 100.0 * exact, references.len());
-    io::stdout()
-        .write_all(report.as_bytes())
-        .map_err(|source| InferError::Stream { origin: "standard output", source }.into())
+    // The scores first: they are not to be lost where the hypotheses find no room.
+    let told = io::stdout().write_all(report.as_bytes());
+    if let Some(path) = &output {
+        let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
+        fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;
+    }
+    told.map_err(|source| InferError::Stream { origin: "standard output", source }.into())
 }
 
 fn lowercased(lines: &[String]) -> Vec<String> {

@@ -1,0 +1,62 @@
+//! A streamed corpus that breaks or changes while a run reads it: nothing that was learned from what it was is lost, and
+//! nothing is learned unnoticed from what it has become.
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, Read};
+
+use common::samples::corpus;
+use common::{Ran, Workplace, set};
+
+const STREAMED: &[&str] = &[
+    "data.shuffle_buffer=16",
+    "training.max_tokens=64",
+    "training.steps=1000",
+    "training.checkpoint_every=100000",
+    "validation.every=500",
+];
+
+/// Trains until `train.tsv`, replaced after a few updates, ends it.
+fn ended_by(place: &Workplace, replacement: &str) -> Ran {
+    place.write("other.tsv", replacement);
+    let (mut child, mut stderr) = place.started("run", &set(STREAMED));
+    let mut told = String::new();
+    while !told.lines().last().is_some_and(|last| last.starts_with("step 5/")) {
+        assert!(stderr.read_line(&mut told).expect("text") > 0, "it ended early:\n{told}");
+    }
+    // In one move, so that what is open goes on being what it was.
+    fs::rename(place.path("other.tsv"), place.path("train.tsv")).expect("a writable folder");
+    stderr.read_to_string(&mut told).expect("text");
+    Ran { code: child.wait().expect("an end").code(), stdout: String::new(), stderr: told }
+}
+
+#[test]
+fn one_that_breaks_costs_no_update() {
+    let place = Workplace::translating();
+    let whole = place.text("train.tsv");
+    place.trained("whole", &[&set(STREAMED)[..], &["--quiet"]].concat());
+    let ran = ended_by(&place, &format!("{whole}a line alone\n"));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    ran.tells(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "go on with --resume"]);
+    let [checkpoint] = &place.names("run/checkpoints")[..] else { panic!("one checkpoint") };
+    let step: u64 = checkpoint.strip_prefix("step-").and_then(|step| step.parse().ok()).expect("a step");
+    assert!(5 < step && step < 1000, "{checkpoint}");
+
+    place.write("train.tsv", whole);
+    place.trained("run", &[&set(STREAMED)[..], &["--quiet", "--resume"]].concat());
+    place.same("whole", "run");
+}
+
+#[test]
+fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
+    let other = corpus(60).replacen("Katze", "Maus", 1);
+    assert_ne!(other, corpus(60));
+    for (replacement, found) in [(other, "60 pairs"), (corpus(59), "59 pairs")] {
+        let place = Workplace::translating();
+        let ran = ended_by(&place, &replacement);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        ran.tells(&["train.tsv was changed while the run read it", found, "the very 60", "restore it"]);
+        assert!(!place.path("run/checkpoints").exists(), "weights that have learned from it are not kept");
+    }
+}
