@@ -10,8 +10,8 @@
 # tokenised as the literature scores it. Files that are there already and right are kept. Needs curl, gzip and sha256sum.
 set -euo pipefail
 
-root=$(realpath -- "$(dirname "$0")/..")
-directory=$(realpath -m -- "${1:-$root/data/multi30k}")
+root=$(cd -- "$(dirname -- "$0")/.." && pwd)
+directory=${1:-$root/data/multi30k}
 # The same repository, from three places. A source is tried for a file only after those before it have failed.
 sources=${SOURCES:-"
     https://raw.githubusercontent.com/multi30k/dataset/master
@@ -45,7 +45,8 @@ is_right() { [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]; }
 
 partial=$(mktemp -d)
 trap 'rm -rf "$partial"' EXIT
-mkdir -p "$directory/tok"
+mkdir -p -- "$directory/tok"
+directory=$(cd -- "$directory" && pwd)
 kept=0 fetched=0
 while read -r sum place name; do
     [ -n "$sum" ] || continue
