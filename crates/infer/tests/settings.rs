@@ -266,8 +266,11 @@ fn options_are_checked_together() {
     run.configure("[decoding]", "[decoding]\nmin_length = 20\nmax_length_ratio = 3.0\nmin_length_ratio = 2.0");
     let options = ["--max-length", "10", "--min-length", "5", "--min-length-ratio", "0.5", "--max-length-ratio", "1.5"];
     assert_eq!(run.answers(&["1 2 3"], &options).len(), 1);
-    let told = ["decoding.min_length = 20", "--min-length: ", "at most as many as the longest target has, 10"];
+    // The option that was given is to blame, whichever setting of the run it spoils.
+    let told = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
     run.refuses(&["--max-length", "10", "1"], &told);
-    let told = ["decoding.min_length_ratio = 2", "--min-length-ratio: ", "at most decoding.max_length_ratio = 1.5"];
+    run.refuses(&["--beam", "2", "--max-length", "10", "1"], &["--beam, --max-length: decoding.min_length = 20"]);
+    run.refuses(&["--max-length", "10", "--min-length", "11", "1"], &["--min-length: decoding.min_length = 11"]);
+    let told = ["--max-length-ratio: decoding.min_length_ratio = 2", "at most decoding.max_length_ratio = 1.5"];
     run.refuses(&["--max-length-ratio", "1.5", "1"], &told);
 }

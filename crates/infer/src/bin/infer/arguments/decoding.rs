@@ -52,11 +52,33 @@ impl DecodingArguments {
         replace(&mut decoding.repetition_penalty, self.repetition_penalty);
         // All together: one option may make room for another.
         decoding.validate(&trained.config).map_err(|error| {
-            let option = option(&error.field);
+            let option = self.at_fault(&error.field);
             anyhow::Error::from(error).context(option)
         })?;
         trained.decoding = decoding;
         Ok(())
+    }
+
+    /// The option that spoils a field: its own (`--length-penalty` for `decoding.length_penalty.alpha`) if it was given,
+    /// else those that were, since the run's own settings agree with each other.
+    fn at_fault(&self, field: &str) -> String {
+        let own = format!("--{}", field.split('.').nth(1).unwrap_or(field).replace('_', "-"));
+        let given = self.given();
+        if given.is_empty() || given.contains(&own.as_str()) { own } else { given.join(", ") }
+    }
+
+    fn given(&self) -> Vec<&'static str> {
+        let options = [
+            ("--beam", self.beam.is_some()),
+            ("--length-penalty", self.length_penalty.is_some()),
+            ("--min-length", self.min_length.is_some()),
+            ("--min-length-ratio", self.min_length_ratio.is_some()),
+            ("--max-length", self.max_length.is_some()),
+            ("--max-length-ratio", self.max_length_ratio.is_some()),
+            ("--no-repeat-ngram", self.no_repeat_ngram.is_some()),
+            ("--repetition-penalty", self.repetition_penalty.is_some()),
+        ];
+        options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
     }
 }
 
@@ -64,12 +86,6 @@ fn replace<T>(setting: &mut T, asked: Option<T>) {
     if let Some(asked) = asked {
         *setting = asked;
     }
-}
-
-/// The option for a field: `--length-penalty` for `decoding.length_penalty.alpha`.
-fn option(field: &str) -> String {
-    let key = field.split('.').nth(1).unwrap_or(field);
-    format!("--{}", key.replace('_', "-"))
 }
 
 /// What is asked for beside the run's configuration.
