@@ -52,6 +52,9 @@ struct Continuation {
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
+///
+/// # Panics
+/// A source, or a limit in `rules`, of more tokens than `model.max_length`.
 pub fn beam_search(
     engine: &Engine,
     sources: &[Source],

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct DecodingConfig {
     /// Hypotheses kept per sentence; 1 is greedy decoding.
     pub beam: usize,
-    /// How hypotheses of different lengths compare; beam search alone asks.
+    /// How hypotheses of different lengths compare, those of a beam and drawn ones, and so what every `score` is divided by.
     pub length_penalty: LengthPenalty,
     /// Fewest target tokens per sentence, before the end token. As many as `max_length` leave no room for that: every
     /// sentence has exactly so many and is cut off.

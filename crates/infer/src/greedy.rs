@@ -12,6 +12,9 @@ use crate::rules::{Next, Rules};
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
+///
+/// # Panics
+/// A source, or a limit in `rules`, of more tokens than `model.max_length`.
 pub fn greedy(
     engine: &Engine,
     sources: &[Source],

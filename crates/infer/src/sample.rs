@@ -57,6 +57,9 @@ impl Sampling {
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
+///
+/// # Panics
+/// A source, or a limit in `rules`, of more tokens than `model.max_length`.
 pub fn sample(
     engine: &Engine,
     sources: &[Source],

@@ -39,18 +39,18 @@ pub struct TrainedModel {
     /// The network as tensors, which only looking inside needs; where `engine` does without, it is opened when asked for.
     network: OnceLock<Transformer>,
     /// Where its weights are.
-    weights: WeightsFile,
+    weights: Stamp,
 }
 
-/// A file of weights. `train` puts others in its place now and then, which length and time tell apart.
+/// Which file of weights it was. `train` puts others in its place now and then, which length and time tell apart.
 #[derive(Debug, Default, PartialEq)]
-struct WeightsFile {
+struct Stamp {
     path: PathBuf,
     length: u64,
     modified: Option<SystemTime>,
 }
 
-impl WeightsFile {
+impl Stamp {
     /// The file that is there now.
     fn at(path: &Path) -> io::Result<Self> {
         let found = fs::metadata(path)?;
@@ -101,7 +101,7 @@ impl TrainedModel {
         let path = folder.join(files::WEIGHTS);
         let unreadable = |source: WeightsError| InferError::Weights { path: path.clone(), source };
         // Before the weights are read: what takes their place meanwhile is another file.
-        let weights = WeightsFile::at(&path).map_err(|error| unreadable(error.into()))?;
+        let weights = Stamp::at(&path).map_err(|error| unreadable(error.into()))?;
         let engine = match backend::is_flex(device) {
             true => PlainModel::open(&path, &config, sizes).map(|model| Engine::Plain(Box::new(model))),
             false => network(&path, &config, sizes, device).map(|network| Engine::tensors(network, sizes, device)),
@@ -122,7 +122,7 @@ impl TrainedModel {
     ) -> Self {
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
         let engine = Engine::of(&network, &config, sizes, &device);
-        let (network, weights) = (OnceLock::from(network), WeightsFile::default());
+        let (network, weights) = (OnceLock::from(network), Stamp::default());
         Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device, engine, network, weights }
     }
 
@@ -139,7 +139,7 @@ impl TrainedModel {
         }
         let path = &self.weights.path;
         let unreadable = |source: WeightsError| InferError::Weights { path: path.clone(), source };
-        let still_there = || match WeightsFile::at(path) {
+        let still_there = || match Stamp::at(path) {
             Ok(found) if found == self.weights => Ok(()),
             Ok(_) => Err(InferError::Replaced { path: path.clone() }),
             Err(error) => Err(unreadable(error.into())),

@@ -1,7 +1,8 @@
 //! Loops that the compiler vectorises for the processor at hand, chosen at run time.
 
-/// Evaluates an expression compiled for the widest vectors that this processor has. All that it calls must be
-/// `#[inline(always)]`, closures included, else it stays compiled for the least processor.
+/// Evaluates an expression compiled for the widest vectors that this processor has. What it calls is so compiled too only
+/// where it becomes part of it: functions and closures with a loop or a long formula in them need `#[inline(always)]`, else
+/// they stay compiled for the least processor; those of an operation or two are taken in by themselves.
 macro_rules! vectorised {
     ($work:expr) => {
         $crate::vector::run(

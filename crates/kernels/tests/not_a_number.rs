@@ -1,4 +1,4 @@
-//! What is not a number shows in the result, so that training stops at the update that went wrong.
+//! What is not a number shows in the result, so that training notices at its next logged line, validation or checkpoint.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernels::linear::Then;

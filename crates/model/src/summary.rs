@@ -54,7 +54,7 @@ impl fmt::Display for Summary {
 }
 
 /// 1234567 as `1,234,567`.
-pub fn grouped(number: usize) -> String {
+pub fn grouped(number: impl ToString) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {

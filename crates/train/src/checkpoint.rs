@@ -1,6 +1,6 @@
 //! Checkpoints: everything needed to go on as if never interrupted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,8 @@ pub struct State {
     pub position: Position,
     /// The best validation so far; higher is better whatever the metric.
     pub best: Option<f64>,
-    /// Validations since then.
+    /// Validations in a row that were no better than the best before them. Equal ones count, though their weights, which
+    /// have seen more, become the best.
     pub stale: usize,
     /// The weights kept for averaging.
     pub snapshots: Vec<Snapshot>,
@@ -129,13 +130,15 @@ pub fn load_latest(
     };
     let model =
         weights::load(blank.clone(), tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
+    // How many values each weight has.
+    let sizes = weights::shapes(&model).into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
     let moments = tensors(OPTIMIZER)?;
-    check_moments(&moments, &model, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
+    check_moments(&moments, &sizes, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
     // Before the first update there is nothing to average.
     let averaged = training.ema > 0.0 && state.step > 0;
     let ema = if averaged { tensors(EMA)? } else { Vec::new() };
     if averaged {
-        check_ema(&ema, &model).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
+        check_ema(&ema, &sizes).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
     }
     tidy(folder, training.keep)?;
     Ok(Some(Checkpoint { state, model, optimizer: moments, ema }))
@@ -158,35 +161,31 @@ fn remove_unfinished(checkpoints: &Path) {
 }
 
 /// Checks that each tensor is a moment of a weight of this model, and that both moments of a weight are there.
-fn check_moments(moments: &[NamedTensor], model: &Transformer, step: u64) -> Result<(), String> {
-    let sizes: BTreeMap<String, usize> =
-        weights::shapes(model).into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
-    let (mut first, mut second) = (0, 0);
+fn check_moments(moments: &[NamedTensor], sizes: &BTreeMap<String, usize>, step: u64) -> Result<(), String> {
+    let (mut first, mut second) = (BTreeSet::new(), BTreeSet::new());
     for moment in moments {
         let (kind, name) = moment.name.split_once('.').unwrap_or_default();
         match kind {
-            "first" => first += 1,
-            "second" => second += 1,
+            "first" => first.insert(name),
+            "second" => second.insert(name),
             _ => return Err(format!("tensor `{}` is not of an optimizer", moment.name)),
-        }
+        };
         if sizes.get(name) != Some(&moment.values.len()) {
             return Err(format!("tensor `{}` fits no weight of the model", moment.name));
         }
     }
-    if first != second || (first == 0 && step > 0) {
-        return Err(format!("{first} first and {second} second moments after {step} steps; expected as many of both"));
+    match first.symmetric_difference(&second).next() {
+        Some(name) => Err(format!("one moment of `{name}` is there without the other")),
+        None if first.is_empty() && step > 0 => Err(format!("no moments after {step} steps")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Checks that a moving average is of this model's weights, all of them.
-fn check_ema(ema: &[NamedTensor], model: &Transformer) -> Result<(), String> {
-    let shapes = weights::shapes(model);
-    if ema.len() != shapes.len() {
-        return Err(format!("{} weights, expected {}", ema.len(), shapes.len()));
+fn check_ema(ema: &[NamedTensor], sizes: &BTreeMap<String, usize>) -> Result<(), String> {
+    if ema.len() != sizes.len() {
+        return Err(format!("{} weights, expected {}", ema.len(), sizes.len()));
     }
-    let sizes: BTreeMap<String, usize> =
-        shapes.into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
     match ema.iter().find(|tensor| sizes.get(&tensor.name) != Some(&tensor.values.len())) {
         Some(tensor) => Err(format!("tensor `{}` fits no weight of the model", tensor.name)),
         None => Ok(()),
@@ -222,6 +221,29 @@ mod tests {
         remove_unfinished(place.path());
         let left = |name: &str| place.path().join(name).exists();
         assert_eq!((left(".step-20.partial"), left("step-10"), left(".hidden")), (false, true, true));
+    }
+
+    #[test]
+    fn an_optimizer_without_one_of_its_moments_is_refused() {
+        let sizes = BTreeMap::from([("a", 2), ("b", 1)].map(|(name, size)| (name.to_string(), size)));
+        let moment = |name: &str| {
+            let size = if name.ends_with('a') { 2 } else { 1 };
+            NamedTensor { name: name.to_string(), shape: vec![size], values: vec![0.0; size] }
+        };
+        let check = |names: &[&str], step| {
+            check_moments(&names.iter().map(|name| moment(name)).collect::<Vec<_>>(), &sizes, step)
+        };
+        assert_eq!(check(&["first.a", "first.b", "second.b", "second.a"], 5), Ok(()));
+        assert_eq!(check(&[], 0), Ok(()));
+        for (names, told) in [
+            (&["first.a", "second.b"][..], "one moment of `a`"),
+            (&["first.a", "first.b", "second.b"], "one moment of `a`"),
+            (&["first.a", "third.a"], "`third.a` is not of an optimizer"),
+            (&["first.c", "second.c"], "`first.c` fits no weight"),
+            (&[], "no moments after 5 steps"),
+        ] {
+            assert!(check(names, 5).is_err_and(|error| error.contains(told)), "{names:?}");
+        }
     }
 
     #[test]

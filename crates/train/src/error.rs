@@ -67,7 +67,7 @@ pub enum TrainError {
          began with; restore it and resume from a checkpoint of before, or start anew with --overwrite"
     )]
     CorpusChanged { path: String, found: usize, expected: usize },
-    #[error("step {step}: the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]
+    #[error("at step {step} the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]
     Diverged { step: u64, loss: f64 },
     #[error("the device failed: {0}")]
     Device(String),

@@ -97,7 +97,6 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let backend = backend::choose(arguments.device.as_deref())?;
     config.validate_on(backend, &arguments.config)?;
     let device = backend.open()?;
-    config.training.matmul_precision.set();
     let run = RunFolder::examine(&output, existing, &config)?;
     if run != Found::Resumable {
         config.validate_new(&arguments.config)?;

@@ -17,6 +17,7 @@ pub struct Meter {
     /// Of the last update, `[1]`.
     gradient_norm: Option<Tensor<1>>,
     tokens: usize,
+    /// Target positions, real or padding.
     padded: usize,
     /// Of the tokens, those of a run that this one goes on from, counted before `since`.
     earlier_tokens: usize,
@@ -31,7 +32,9 @@ pub struct Meter {
 pub struct Counted {
     pub loss: f32,
     pub nll: f32,
+    /// Real target tokens.
     pub tokens: usize,
+    /// Target positions, real or padding.
     pub padded: usize,
 }
 
@@ -44,7 +47,7 @@ pub struct Reading {
     /// Without smoothing.
     pub nll: f64,
     pub gradient_norm: f64,
-    /// Share of target positions that were padding.
+    /// Share of target padded that were padding.
     pub padding: f64,
     pub seconds: f64,
     /// Share of that time in which training waited for data.

@@ -70,7 +70,7 @@ pub fn write(run: &Path, step: u64, tensors: &[NamedTensor]) -> Result<(), Train
 /// The mean of the snapshots' weights, by name.
 ///
 /// # Errors
-/// A snapshot that is missing or damaged.
+/// A snapshot that is missing, damaged or of another model than the first.
 ///
 /// # Panics
 /// Without a snapshot.
@@ -85,6 +85,12 @@ pub fn mean(run: &Path, snapshots: &[Snapshot]) -> Result<Vec<NamedTensor>, Trai
         Ok(tensors)
     };
     let all = snapshots.iter().map(read).collect::<Result<Vec<_>, TrainError>>()?;
+    for (tensors, snapshot) in all.iter().zip(snapshots) {
+        if !tensors.iter().map(like).eq(all[0].iter().map(like)) {
+            let (path, found) = (file(run, snapshot.step), "weights of another model".to_string());
+            return Err(TrainError::Damaged { path, found, expected: "those of this run" });
+        }
+    }
     let averaged = |(at, first): (usize, &NamedTensor)| {
         let value = |i: usize| {
             let sum: f64 = all.iter().map(|tensors| f64::from(tensors[at].values[i])).sum();
@@ -93,6 +99,11 @@ pub fn mean(run: &Path, snapshots: &[Snapshot]) -> Result<Vec<NamedTensor>, Trai
         NamedTensor { values: (0..first.values.len()).map(value).collect(), ..first.clone() }
     };
     Ok(all[0].iter().enumerate().map(averaged).collect())
+}
+
+/// What the same weight has in common in all snapshots.
+fn like(tensor: &NamedTensor) -> (&str, &[usize]) {
+    (&tensor.name, &tensor.shape)
 }
 
 /// Removes the snapshots that nobody counts on.
@@ -128,6 +139,14 @@ mod tests {
         let snapshots: Vec<Snapshot> = steps.iter().map(|&(step, _)| Snapshot { step, score: 0.0 }).collect();
         assert_eq!(mean(run.path(), &snapshots).unwrap(), tensors([4.0, 3.0]));
         assert_eq!(mean(run.path(), &snapshots[..1]).unwrap(), tensors([1.0, 2.0]));
+
+        let mut longer = tensors([1.0, 2.0]);
+        longer[0] = NamedTensor { shape: vec![3], values: vec![1.0; 3], ..longer[0].clone() };
+        for other in [&tensors([1.0, 2.0])[..20], &longer] {
+            write(run.path(), 10, other).unwrap();
+            let error = mean(run.path(), &snapshots).unwrap_err().to_string();
+            assert!(error.contains("step-10.safetensors holds weights of another model"), "{error}");
+        }
 
         keep_only(run.path(), &BTreeSet::from([3, 20])).unwrap();
         let error = mean(run.path(), &snapshots).unwrap_err().to_string();

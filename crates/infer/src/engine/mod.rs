@@ -83,6 +83,9 @@ impl Engine {
     }
 
     /// Reads the sources, each ended by `</s>`: one row each, which has not read a target token yet.
+    ///
+    /// # Panics
+    /// A source of more tokens than `model.max_length`.
     pub fn start(&self, sources: &[&[u32]]) -> State {
         match self {
             Self::Plain(model) => State::Plain(Box::new(model.start(sources))),
@@ -95,6 +98,9 @@ impl Engine {
     ///
     /// # Errors
     /// A device that fails.
+    ///
+    /// # Panics
+    /// More steps than `model.max_length`.
     pub fn step(&self, tokens: &[u32], state: &mut State, logits: &mut Vec<f32>) -> Result<(), InferError> {
         match (self, state) {
             (Self::Plain(model), State::Plain(state)) => {

@@ -62,7 +62,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
     require(config, "eos_token_id", &json!(0))?;
     for key in ["pad_token_id", "decoder_start_token_id"] {
         let found = size(config, key, None)?;
-        if found + 1 != target {
+        if found.checked_add(1) != Some(target) {
             let expected = format!("{}, the last id, as the models of OPUS-MT have it", target.saturating_sub(1));
             return Err(unexpected(key, &found.to_string(), &expected, ELSEWHERE));
         }

@@ -1,4 +1,4 @@
-//! What the server lets a client ask for. Each limit has a status that tells it apart; see `docs/serving.md`.
+//! What the server lets a client ask for. What goes beyond one is refused with a status of its own; see `docs/serving.md`.
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use infer::{DecodingConfig, TrainedModel};
@@ -212,4 +213,18 @@ fn the_commands_do_it() {
     let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn that_nobody_hears_of_it_is_no_failure() {
+    let copy = Copy::of("gelu-bytes");
+    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
+    let import = ["import", &marian, "--output", &run];
+    let export = ["export", "--model", &run, "--format", "marian", &out];
+    for arguments in [&import[..], &export] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+        assert_eq!(command.args(arguments).stderr(full).status().unwrap().code(), Some(0), "{arguments:?}");
+    }
 }

@@ -12,7 +12,8 @@ use crate::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 /// Queries whose scores exist at a time.
 const BLOCK: usize = 64;
 
-/// Rows of scores are this much of a multiple long; what is over is hidden.
+/// Length of a row of scores: the keys, rounded up to whole registers of [`NARROW`] lanes; what is beyond the keys is
+/// hidden.
 fn padded(keys: usize) -> usize {
     keys.next_multiple_of(NARROW)
 }

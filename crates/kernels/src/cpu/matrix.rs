@@ -36,12 +36,15 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// One past the last index that the matrix touches.
+    /// One past the last index that the matrix touches; beyond every slice where no number is large enough for it.
     fn end(&self) -> usize {
-        match self.rows * self.cols {
-            0 => 0,
-            _ => (self.rows - 1) * self.row_stride + (self.cols - 1) * self.col_stride + 1,
+        if self.rows == 0 || self.cols == 0 {
+            return 0;
         }
+        let down = (self.rows - 1).checked_mul(self.row_stride);
+        let across = (self.cols - 1).checked_mul(self.col_stride);
+        let last = down.zip(across).and_then(|(down, across)| down.checked_add(across));
+        last.map_or(usize::MAX, |last| last.saturating_add(1))
     }
 }
 
@@ -91,7 +94,8 @@ pub(super) fn check(target: &Target, left: &Matrix, right: &Matrix) {
     let (m, n, k) = (target.rows, target.cols, left.cols);
     assert!(left.rows == m && right.cols == n && right.rows == k, "{m}×{n} is not the shape of this product");
     assert!(left.end() <= left.values.len() && right.end() <= right.values.len(), "an operand is too short");
-    assert!(m * n == 0 || (m - 1) * target.row_stride + n <= target.values.len(), "the target is too short");
+    let reached = Matrix { values: &[], rows: m, cols: n, row_stride: target.row_stride, col_stride: 1 }.end();
+    assert!(reached <= target.values.len(), "the target is too short");
     assert!(m <= 1 || n <= target.row_stride, "rows of the target overlap");
 }
 

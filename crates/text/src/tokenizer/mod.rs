@@ -190,18 +190,6 @@ impl Tokenizer {
         })
     }
 
-    /// The part of all tokens of `lines` that is `<unk>`, from 0 to 1. Only word vocabularies
-    /// and models of SentencePiece have any.
-    pub fn unknown_rate<S: AsRef<str>>(&self, lines: impl Iterator<Item = S>) -> Result<f64, TextError> {
-        let (mut unknown, mut total) = (0usize, 0usize);
-        for line in lines {
-            let ids = self.encode(line.as_ref())?;
-            unknown += ids.iter().filter(|id| **id == UNKNOWN_ID).count();
-            total += ids.len();
-        }
-        Ok(unknown as f64 / total.max(1) as f64)
-    }
-
     /// The label of one id, as it stands in the vocabulary: `▁cat`, `</s>`, `<0xE2>`.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.labels.get(id as usize).map(String::as_str)

@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use model::summary::grouped;
+
 /// The smallest of …, 0.1, 0.2, 0.5, 1, 2, 5, 10, … that is at least `value`, which is positive.
 pub fn round_up(value: f64) -> f64 {
     let unit = power_of_ten(value);
@@ -60,19 +62,6 @@ pub fn short(value: f64) -> String {
         1e-2..1e7 => format!("{value:.*}", usize::try_from(3 - exponent(value)).unwrap_or(0).min(4)),
         _ => format!("{value:.2e}"),
     }
-}
-
-/// `1,234,567`.
-pub fn grouped(value: u64) -> String {
-    let digits = value.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// `2 h 5 min`, `5 min 3 s`, `3 s`.

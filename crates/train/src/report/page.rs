@@ -2,12 +2,14 @@
 
 use std::io;
 
+use model::summary::grouped;
+
 use super::axis::Axis;
 use super::chart;
 use super::curves::{CHARTS, Chart, Curve};
 use super::html::{escape, fill};
 use super::metrics::{Metrics, Sample, Scores, Validation};
-use super::number::{duration, fixed, grouped, short};
+use super::number::{duration, fixed, short};
 
 const TEMPLATE: &str = include_str!("page.html");
 
@@ -38,7 +40,7 @@ fn facts(config: &str, metrics: &Metrics) -> String {
         return String::new();
     }
     let steps = toml::from_str::<toml::Table>(config).ok();
-    let steps = steps.and_then(|config| config.get("training")?.get("steps")?.as_integer()?.try_into().ok());
+    let steps = steps.and_then(|config| config.get("training")?.get("steps")?.as_integer());
     let mut facts = vec![match steps {
         Some(steps) => format!("step {} of {}", grouped(metrics.last_step()), grouped(steps)),
         None => format!("step {}", grouped(metrics.last_step())),

@@ -26,7 +26,7 @@ impl Trainer<'_> {
         let report = self.measure(&self.trained(usable.clone()), &self.task.validation)?;
         self.still_a_number(report.nll)?; // else such weights could become the best
         let score = report.score(self.config.validation.metric);
-        // Equal is better too: later weights have seen more.
+        // Equal is better too: later weights have seen more. Patience wants more than that.
         let best = self.state.best.is_none_or(|best| score >= best);
         self.state.stale = match self.state.best {
             Some(old) if score <= old => self.state.stale + 1,

@@ -48,7 +48,8 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// A new run that starts from the weights of `model`, or (with `resume`) the one in `path`, from its last
-    /// checkpoint. The model's device differentiates, `device` does not.
+    /// checkpoint. The model's device differentiates, `device` does not. From here on the whole process takes its products
+    /// with `training.matmul_precision`.
     ///
     /// # Errors
     /// A folder that cannot be written, or a checkpoint that cannot be read.
@@ -62,6 +63,7 @@ impl<'a> Trainer<'a> {
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let training = &config.training;
+        training.matmul_precision.set();
         let (mut folder, found) = match resume {
             true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model, training)?),
             false => (RunFolder::create(path, config, task)?, None),

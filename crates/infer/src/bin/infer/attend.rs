@@ -11,6 +11,7 @@ use infer::attend::{attend, page, still};
 use model::ModelConfig;
 
 use crate::arguments::{AttendArguments, AttendFormat, AttentionName};
+use crate::tell;
 
 pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
     let form = arguments.form();
@@ -33,8 +34,7 @@ pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
     }
     write(&output, &bytes).with_context(|| format!("writing {}", output.display()))?;
     if !machine.quiet {
-        // Nobody listening to this is no reason to fail.
-        drop(writeln!(io::stderr(), "{}: {} → {}", output.display(), attention.source.text, attention.target.text));
+        tell(format!("{}: {} → {}", output.display(), attention.source.text, attention.target.text));
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Texts or lines in, lines out.
 
-use std::io::{self, Write};
+use std::io;
 
 use infer::stream::{self, Format};
 use infer::{Translation, Translator};
 
 use crate::arguments::{DecodeArguments, OutputFormat};
-use crate::progress;
+use crate::{progress, tell};
 
 pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
     let DecodeArguments { model, texts, format, scores, decoding, settings, batches, machine } = arguments;
@@ -34,8 +34,7 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
         unknown = unknown_tokens(&translations);
     }
     if unknown > 0 && !machine.quiet {
-        let note = format!("note: {unknown} source tokens are not in the vocabulary and were read as <unk>");
-        drop(writeln!(io::stderr(), "{note}"));
+        tell(format!("note: {unknown} source tokens are not in the vocabulary and were read as <unk>"));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use infer::marian;
 
 use crate::arguments::{DecodingArguments, MachineArguments};
+use crate::tell;
 
 #[derive(Args)]
 pub struct ExportArguments {
@@ -38,9 +39,9 @@ pub fn run(arguments: ExportArguments) -> anyhow::Result<()> {
     }
     if !machine.quiet {
         if let Some(note) = marian::beam_differs(&trained.decoding) {
-            eprintln!("note: {note}");
+            tell(format!("note: {note}"));
         }
-        eprintln!("written: {}", output.display());
+        tell(format!("written: {}", output.display()));
     }
     Ok(())
 }

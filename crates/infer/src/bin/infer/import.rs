@@ -7,6 +7,8 @@ use clap::Args;
 use infer::marian::{self, Imported};
 use model::backend::{self, Backend};
 
+use crate::tell;
+
 #[derive(Args)]
 pub struct ImportArguments {
     /// Folder with config.json, model.safetensors or pytorch_model.bin, source.spm, target.spm and vocab.json
@@ -28,12 +30,12 @@ pub fn run(arguments: ImportArguments) -> anyhow::Result<()> {
     let Imported { left_out, decoding, .. } = marian::import(&input, &output, &device)?;
     if !quiet {
         if let Some(note) = marian::beam_differs(&decoding) {
-            eprintln!("note: {note}");
+            tell(format!("note: {note}"));
         }
         for setting in left_out {
-            eprintln!("not taken over, as this program does not decode so: {setting}");
+            tell(format!("not taken over, as this program does not decode so: {setting}"));
         }
-        eprintln!("written: {}", output.display());
+        tell(format!("written: {}", output.display()));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod score;
 #[cfg(feature = "serve")]
 mod serve;
 
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -23,6 +24,11 @@ use infer::error::told;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are reused instead of returned at every operation
+
+/// Says something beside the results. That nobody listens is no reason to fail.
+fn tell(text: impl Display) {
+    drop(writeln!(io::stderr(), "{text}"));
+}
 
 fn main() -> ExitCode {
     kernels::memory::release_freed();
@@ -43,7 +49,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(InferError::is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
-            drop(writeln!(io::stderr(), "error: {}", told(error.as_ref())));
+            tell(format!("error: {}", told(error.as_ref())));
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,10 @@
 //! The model as a server.
 
-use std::io::{self, Write};
-
 use infer::serve::{self, About, Limits, Listener, Serving};
 use model::backend;
 
 use crate::arguments::ServeArguments;
+use crate::tell;
 
 pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let ServeArguments { model, listen, decoding, batches, limits, machine } = arguments;
@@ -20,8 +19,7 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let workers = if trained.engine.gains_by_workers() { rayon::current_num_threads() } else { 1 };
     let say = move |line: &str| {
         if !machine.quiet {
-            // Nobody listening to this is no reason to fail.
-            drop(writeln!(io::stderr(), "{line}"));
+            tell(line);
         }
     };
     serve::run(

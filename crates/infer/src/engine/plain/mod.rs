@@ -53,6 +53,8 @@ impl PlainModel {
     pub(super) fn start(&self, sources: &[&[u32]]) -> PlainState {
         let d_model = self.d_model;
         let lengths: Vec<usize> = sources.iter().map(|ids| ids.len()).collect();
+        let most = self.source_positions.len() / d_model;
+        assert!(lengths.iter().all(|&length| length <= most), "a source has at most {most} tokens");
         let mut x = vec![0.0; lengths.iter().sum::<usize>() * d_model];
         let mut rows = x.chunks_exact_mut(d_model);
         for ids in sources {

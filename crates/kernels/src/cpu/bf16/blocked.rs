@@ -49,7 +49,8 @@ thread_local! {
 /// `target (+)= scale · left · right`; a product of nothing leaves the target alone.
 ///
 /// # Panics
-/// Where the processor lacks the unit; shapes that do not fit, or a slice that is too short.
+/// Where the processor lacks the unit; shapes that do not fit, a slice that is too short, or an operand neither whose rows
+/// nor whose columns hold neighbouring values.
 pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     assert!(unit.available(), "this processor has no {unit:?}");
     check(&target, &left, &right);

@@ -63,9 +63,12 @@ impl<'a> Lines<'a> {
 
     /// Tiles of sixteen lines after one another, each line's depth before the next lines; zeros where lines or depth end.
     ///
+    /// # Panics
+    /// Unless one of the strides is one.
+    ///
     /// # Safety
     /// The processor has AVX-512 with its bfloat16 instructions, and every index that the strides reach lies inside
-    /// `values`. One of the strides must be one.
+    /// `values`.
     #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
     pub unsafe fn pack<const RIGHT: bool>(self, tiles: &mut Vec<Tile>) {
         assert!(self.line_stride == 1 || self.stride == 1, "an operand has neighbouring rows or columns");

@@ -1,6 +1,5 @@
 //! Where to compute, and the trained model that is opened there.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -8,6 +7,8 @@ use clap::Args;
 use infer::TrainedModel;
 use model::backend;
 use model::summary::grouped;
+
+use crate::tell;
 
 /// Where to compute, and what to say of it.
 #[derive(Args)]
@@ -34,8 +35,7 @@ impl MachineArguments {
         let trained = TrainedModel::open(model, &backend.open()?)?;
         if !self.quiet {
             let parameters = grouped(trained.engine.parameters());
-            // Nobody listening to this is no reason to fail.
-            drop(writeln!(io::stderr(), "{}: {parameters} parameters on {backend}, float32", model.display()));
+            tell(format!("{}: {parameters} parameters on {backend}, float32", model.display()));
         }
         Ok(trained)
     }
