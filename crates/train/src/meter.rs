@@ -47,7 +47,7 @@ pub struct Reading {
     /// Without smoothing.
     pub nll: f64,
     pub gradient_norm: f64,
-    /// Share of target padded that were padding.
+    /// Share of target positions that were padding.
     pub padding: f64,
     pub seconds: f64,
     /// Share of that time in which training waited for data.

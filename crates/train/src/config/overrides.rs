@@ -16,8 +16,8 @@ pub(super) fn overridden(
     let mut own = fault(&table);
     let mut culprit = None;
     for given in overrides {
-        let (path, value) = parts(given)?;
-        set(&mut table, path, value).map_err(|reason| match toml::from_str::<RunConfig>(text) {
+        let (tables, key, value) = parts(given)?;
+        set(&mut table, tables, key, value).map_err(|reason| match toml::from_str::<RunConfig>(text) {
             Err(error) => in_file(error), // the value that stands where a table belongs is the file's
             Ok(_) => TrainError::Set { given: given.clone(), reason },
         })?;
@@ -35,26 +35,25 @@ pub(super) fn overridden(
     })
 }
 
-/// The path and the value of `table.key=value`.
-fn parts(given: &str) -> Result<(&str, &str), TrainError> {
-    let reason = "expected table.key=value, for example training.steps=500".to_string();
-    match given.split_once('=') {
-        Some((path, value)) if path.contains('.') => Ok((path.trim(), value.trim())),
-        _ => Err(TrainError::Set { given: given.to_string(), reason }),
-    }
+/// `table`, `key` and `value` of `table.key=value`; the table may lie in another.
+fn parts(given: &str) -> Result<(&str, &str, &str), TrainError> {
+    let parts = given.split_once('=').and_then(|(path, value)| {
+        let (tables, key) = path.trim().rsplit_once('.')?;
+        Some((tables, key, value.trim()))
+    });
+    let reason = "expected table.key=value, for example training.steps=500";
+    parts.ok_or_else(|| TrainError::Set { given: given.to_string(), reason: reason.to_string() })
 }
 
 /// Puts a value into the table: TOML, or else a plain string. The reason where a table on its way is none.
-fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
+fn set(table: &mut toml::Table, tables: &str, key: &str, value: &str) -> Result<(), String> {
     let value = format!("value = {value}")
         .parse::<toml::Table>()
         .ok()
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| toml::Value::String(value.to_string()));
-    let mut names: Vec<&str> = path.split('.').collect();
-    let key = names.pop().unwrap_or_default();
     let mut target = table;
-    for name in names {
+    for name in tables.split('.') {
         let entry = target.entry(name).or_insert_with(|| toml::Value::Table(toml::Table::new()));
         target = entry.as_table_mut().ok_or_else(|| format!("`{name}` is a value, not a table"))?;
     }
