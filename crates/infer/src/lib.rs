@@ -32,6 +32,7 @@ pub mod stream;
 pub mod trained;
 pub mod translation;
 pub mod translator;
+pub mod whole;
 
 pub use config::{DecodingConfig, LengthPenalty};
 pub use error::InferError;

@@ -37,7 +37,7 @@ pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), M
     let mut written =
         vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
     written.extend(vocabulary::write(source_tokenizer, target_tokenizer, model.max_length));
-    folder::create(output, written)
+    folder::create(output, &written)
 }
 
 /// The file of all weights, with Marian's names and order of columns.

@@ -86,13 +86,13 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let note = json!({"from": "marian"}).to_string();
     let weights = weights::to_safetensors(&weights, &note)
         .map_err(|source| MarianError::Weights { path: stored.path, source })?;
-    let files = vec![
+    let files = [
         (trained::files::CONFIG, config_file(&model, &generation.decoding).into_bytes()),
         (trained::files::SOURCE_TOKENIZER, source.to_json().into_bytes()),
         (trained::files::TARGET_TOKENIZER, target.to_json().into_bytes()),
         (trained::files::WEIGHTS, weights),
     ];
-    folder::create(output, files)?;
+    folder::create(output, &files)?;
     let generation::Generation { decoding, left_out } = generation;
     Ok(Imported { config: model, decoding, left_out })
 }

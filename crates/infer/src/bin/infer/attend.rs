@@ -1,13 +1,12 @@
 //! What a model attends to, as numbers, a page or a picture.
 
-use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use infer::InferError;
 use infer::attend::still::{Kind, View};
 use infer::attend::{attend, page, still};
+use infer::{InferError, whole};
 use model::ModelConfig;
 
 use crate::arguments::{AttendArguments, AttendFormat, AttentionName};
@@ -32,7 +31,7 @@ pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
         return stdout.write_all(&bytes).and_then(|()| stdout.flush()).map_err(|source| failed(source).into());
     }
-    write(&output, &bytes).with_context(|| format!("writing {}", output.display()))?;
+    whole::replace_file(&output, &bytes).with_context(|| format!("writing {}", output.display()))?;
     if !machine.quiet {
         tell(format!("{}: {} → {}", output.display(), attention.source.text, attention.target.text));
     }
@@ -52,18 +51,4 @@ fn check(view: View, config: &ModelConfig) -> Result<(), InferError> {
         }
     }
     Ok(())
-}
-
-/// Replaces a file as a whole, so that a reader never meets half of it. What is no file, such as a pipe, is written to.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, bytes);
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.partial"));
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.and_then(|()| fs::rename(&beside, path)).inspect_err(|_| drop(fs::remove_file(&beside)))
 }

@@ -1,10 +1,9 @@
 //! A file decoded and compared with its reference, in the lines that sacreBLEU prints.
 
-use std::fs;
 use std::io::{self, Write};
 
 use anyhow::Context;
-use infer::{InferError, Translator};
+use infer::{InferError, Translator, whole};
 use text::exact_match;
 use text::metrics::Chrf;
 
@@ -33,7 +32,7 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let told = io::stdout().write_all(report.as_bytes());
     if let Some(path) = &output {
         let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(path, lines).with_context(|| format!("writing {}", path.display()))?;
+        whole::replace_file(path, lines.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
     }
     told.map_err(|source| InferError::Stream { origin: "standard output", source }.into())
 }

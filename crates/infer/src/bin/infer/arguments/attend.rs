@@ -8,18 +8,6 @@ use infer::attend::still::Kind;
 
 use super::{Arguments, DecodingArguments, MachineArguments, one_based};
 
-/// What a given target leaves nothing to do for.
-const DECODING: [&str; 8] = [
-    "beam",
-    "length_penalty",
-    "min_length",
-    "min_length_ratio",
-    "max_length",
-    "max_length_ratio",
-    "no_repeat_ngram",
-    "repetition_penalty",
-];
-
 #[derive(Args)]
 pub struct AttendArguments {
     /// Folder written by `train`, such as runs/tiny
@@ -28,8 +16,8 @@ pub struct AttendArguments {
     /// Text to decode
     #[arg(value_name = "TEXT")]
     pub text: String,
-    /// What the model shall say, instead of what it says by itself
-    #[arg(long, value_name = "TEXT", conflicts_with_all = DECODING)]
+    /// What the model shall say, instead of what it says by itself; leaves nothing to decode
+    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingArguments")]
     pub target: Option<String>,
     /// File to write: .json for all numbers, .html for a page, .svg or .png for a picture; - is standard output
     #[arg(long, value_name = "FILE")]
