@@ -22,6 +22,7 @@ pub mod error;
 pub mod greedy;
 #[cfg(feature = "marian")]
 pub mod marian;
+pub mod place;
 pub mod rules;
 pub mod sample;
 pub mod scoring;

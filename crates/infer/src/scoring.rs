@@ -30,7 +30,8 @@ pub fn score(
 
 impl Translator<'_> {
     /// How probable given translations are, as the decoder would score them: one result per pair, in order. `first_line`
-    /// numbers the pairs. An empty source counts as a bare `</s>`.
+    /// numbers the pairs. An empty source counts as a bare `</s>`. A target is cut into tokens as in training, and ended with
+    /// `</s>`: a decoder may have said the same text in other tokens.
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
@@ -53,7 +54,7 @@ impl Translator<'_> {
         encoded.sort_by_key(|(_, source, target)| source.len().max(target.len() + 1));
         let lengths: Vec<usize> =
             encoded.iter().map(|(_, source, target)| source.len().max(target.len() + 1)).collect();
-        let batches = self.cut(&lengths).into_iter().map(|batch| &encoded[batch]).collect();
+        let batches = self.cut(&lengths, 1).into_iter().map(|batch| &encoded[batch]).collect();
         let scored = self.share(batches, |batch: &[(usize, Vec<u32>, Vec<u32>)]| {
             let pairs: Vec<(Source, &[u32])> =
                 batch.iter().map(|(at, source, target)| (self.source(source, first_line + at), &target[..])).collect();

@@ -59,13 +59,17 @@ impl<'a> Translator<'a> {
     /// Decodes as these settings say.
     ///
     /// # Errors
-    /// Settings that are not valid, or a prefix that leaves no room for more.
+    /// Settings that are not valid, or a prefix that leaves no room for more or that the model cannot say.
     pub fn with_settings(mut self, settings: Settings) -> Result<Self, InferError> {
         settings.validate(self.trained)?;
         self.prefix = self.trained.target_tokenizer.encode(&settings.prefix)?;
         let (found, limit) = (self.prefix.len() + 1, self.trained.config.max_length);
         if found > limit {
             return Err(InferError::TargetTooLong { place: "--prefix".to_string(), found, limit });
+        }
+        if self.prefix.contains(&UNKNOWN_ID) {
+            let expected = "text that the target's vocabulary has tokens for".to_string();
+            return Err(InferError::Option { option: "--prefix", found: settings.prefix, expected });
         }
         self.settings = settings;
         Ok(self)
@@ -104,7 +108,8 @@ impl<'a> Translator<'a> {
         }
         encoded.sort_by_key(|source| source.ids.len());
         let lengths: Vec<usize> = encoded.iter().map(|source| source.ids.len()).collect();
-        let batches = self.cut(&lengths).into_iter().map(|batch| &encoded[batch]).collect();
+        let rows = self.settings.rows_per_sentence();
+        let batches = self.cut(&lengths, rows).into_iter().map(|batch| &encoded[batch]).collect();
         let found = self.share(batches, |batch: &[Encoded]| self.batch(batch))?;
 
         let mut targets: Vec<Option<Vec<Target>>> = items.iter().map(|_| None).collect();
@@ -170,9 +175,9 @@ impl<'a> Translator<'a> {
         Target::new(found, alignment, &self.trained.target_tokenizer)
     }
 
-    /// Batches of sentences that are sorted by these lengths.
-    pub(crate) fn cut(&self, sorted_lengths: &[usize]) -> Vec<Range<usize>> {
-        let sentences = self.trained.engine.most_rows() / self.settings.rows_per_sentence();
+    /// Batches of sentences that are sorted by these lengths and take so many rows each.
+    pub(crate) fn cut(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
+        let sentences = self.trained.engine.most_rows() / rows_per_sentence;
         batches::cut(sorted_lengths, Limits { tokens: self.batch_tokens, sentences, workers: self.workers() })
     }
 

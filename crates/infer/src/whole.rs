@@ -2,20 +2,21 @@
 //! never meets half of one.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process;
 
-/// Replaces a file. What is no file, such as a pipe, is written to.
+/// Replaces a file. What is no file, such as a pipe, is written to, and so is what a name in `/dev` stands for: behind
+/// `/dev/stdout` may be a file that already holds something.
 ///
 /// # Errors
 /// A place that cannot be written to; nothing is left there then, or what was there before.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if path.metadata().is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, bytes);
+    if path.starts_with("/dev") || path.metadata().is_ok_and(|found| !found.is_file()) {
+        return OpenOptions::new().append(true).open(path)?.write_all(bytes);
     }
-    // A link stays: what it leads to is replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = real(path);
     let beside = beside(&path);
     write(&beside, bytes).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| drop(fs::remove_file(&beside)))
 }
@@ -29,11 +30,8 @@ pub fn create_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), (Path
         let path = path.to_owned();
         move |error| (path, error)
     };
-    let beside = beside(path);
-    if beside.exists() {
-        // The remains of an attempt that was killed.
-        fs::remove_dir_all(&beside).map_err(at(&beside))?;
-    }
+    let path = real(path);
+    let beside = beside(&path);
     fs::create_dir_all(&beside).map_err(at(&beside))?;
     let written = files.iter().try_for_each(|(name, bytes)| {
         let file = beside.join(name);
@@ -41,8 +39,8 @@ pub fn create_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), (Path
     });
     let moved = written.and_then(|()| {
         // Renaming onto an empty folder works on some systems alone.
-        drop(fs::remove_dir(path));
-        fs::rename(&beside, path).map_err(at(path))
+        drop(fs::remove_dir(&path));
+        fs::rename(&beside, &path).map_err(at(&path))
     });
     moved.inspect_err(|_| drop(fs::remove_dir_all(&beside)))
 }
@@ -53,11 +51,19 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// `out/.marian.partial` for `out/marian`.
+/// What a path leads to: links stay, and what they lead to, be it there or not, is replaced.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| match fs::read_link(path) {
+        Ok(absent) => path.with_file_name(absent),
+        Err(_) => path.to_owned(),
+    })
+}
+
+/// `out/.marian.partial-PID` for `out/marian`: what two processes write at a time must not mix.
 fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(".partial");
+    name.push(format!(".partial-{}", process::id()));
     path.with_file_name(name)
 }
 
@@ -67,32 +73,43 @@ mod tests {
 
     use super::*;
 
+    fn names(folder: &TempDir) -> Vec<String> {
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
     #[test]
-    fn the_remains_of_a_killed_attempt_give_way() {
-        let parent = TempDir::new().unwrap();
-        let path = parent.child("marian");
-        fs::create_dir(parent.child(".marian.partial")).unwrap();
-        fs::write(parent.child(".marian.partial/half"), "ha").unwrap();
-        create_folder(&path, &[("whole", b"whole".to_vec())]).unwrap();
-        let names = |folder: &Path| {
-            let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            names.sort();
-            names
-        };
-        assert_eq!(names(parent.path()), ["marian"]);
-        assert_eq!(names(&path), ["whole"]);
+    fn a_failure_leaves_what_was_there() {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.child("taken"), "kept").unwrap();
+        let (at, _) = create_folder(&folder.child("taken"), &[("file", b"new".to_vec())]).unwrap_err();
+        assert_eq!((at, names(&folder)), (folder.child("taken").canonicalize().unwrap(), vec!["taken".to_string()]));
+        create_folder(&folder.child("made"), &[("no/such", Vec::new())]).unwrap_err();
+        assert_eq!(names(&folder), ["taken"]);
+        assert_eq!(fs::read_to_string(folder.child("taken")).unwrap(), "kept");
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_and_the_file_it_leads_to_is_replaced() {
+    fn links_stay_and_what_they_lead_to_is_replaced() {
         let folder = TempDir::new().unwrap();
-        let [file, link] = ["file", "link"].map(|name| folder.child(name));
-        fs::write(&file, "old").unwrap();
-        std::os::unix::fs::symlink("file", &link).unwrap();
-        replace_file(&link, b"new").unwrap();
-        assert!(link.is_symlink());
-        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        for (link, file) in [("old.link", "old"), ("new.link", "new")] {
+            std::os::unix::fs::symlink(file, folder.child(link)).unwrap();
+        }
+        fs::write(folder.child("old"), "before").unwrap();
+        for (link, file) in [("old.link", "old"), ("new.link", "new")] {
+            replace_file(&folder.child(link), b"after").unwrap();
+            assert!(folder.child(link).is_symlink());
+            assert_eq!(fs::read_to_string(folder.child(file)).unwrap(), "after");
+        }
+        let (empty, link) = (folder.child("empty"), folder.child("empty.link"));
+        fs::create_dir(&empty).unwrap();
+        std::os::unix::fs::symlink("empty", &link).unwrap();
+        create_folder(&link, &[("file", b"new".to_vec())]).unwrap();
+        assert_eq!((link.is_symlink(), fs::read(empty.join("file")).unwrap()), (true, b"new".to_vec()));
+        assert_eq!(names(&folder), ["empty", "empty.link", "new", "new.link", "old", "old.link"]);
     }
 }

@@ -2,6 +2,9 @@
 
 mod common;
 
+#[cfg(target_os = "linux")]
+use std::{fs, process::Command};
+
 use common::{Run, texts};
 use text::metrics::{Bleu, BleuTokenization, Chrf};
 
@@ -72,6 +75,29 @@ fn the_answers_can_be_kept_and_decoding_is_as_asked() {
     run.evaluate(&[&FILES[..], &["--output", "beam.txt", "--beam", "4", "--max-length", "5"]].concat());
     let beam = run.answers_on(run.read("source.txt"), &["--beam", "4", "--max-length", "5"]);
     assert_eq!(String::from_utf8(run.read("beam.txt")).unwrap(), beam.join("\n") + "\n");
+}
+
+#[test]
+fn on_standard_output_the_answers_follow_the_scores() {
+    let (run, answers, _) = run();
+    let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
+    let both = run.evaluate(&[&FILES[..], &["--quiet", "--output", "-"]].concat()).lines();
+    assert_eq!(both, [scores, answers].concat());
+}
+
+/// A file that standard output leads to holds what it held, the scores and the answers.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_standard_output_leads_to_is_not_replaced() {
+    let (run, answers, _) = run();
+    let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
+    run.write("log.txt", "earlier\n");
+    let log = fs::OpenOptions::new().append(true).open(run.file("log.txt")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+    command.args(["evaluate", "--device", "flex", "--quiet", "--output", "/dev/stdout", "--model"]).arg(run.path());
+    assert!(command.args(FILES).current_dir(run.path()).stdout(log).status().unwrap().success());
+    let expected = [vec!["earlier".to_string()], scores, answers].concat();
+    assert_eq!(String::from_utf8(run.read("log.txt")).unwrap().lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -218,6 +218,7 @@ fn every_answer_begins_with_the_prefix() {
     }
     let long = vec!["1"; 24].join(" ");
     run.refuses(&["--prefix", &long, "1"], &["--prefix: 25 tokens", "24"]);
+    run.refuses(&["--prefix", "7 seven", "1"], &["--prefix = 7 seven: expected text that the target's vocabulary has"]);
     // It begins even where it is longer than the answer may be.
     assert!(run.answers(&["1 2"], &["--prefix", "7 7 3", "--max-length", "2"])[0].starts_with("7 7 3"));
 }

@@ -64,10 +64,33 @@ pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, hidden: Option<Ten
     let scaled = queries.div_scalar((head_size as f64).sqrt());
     let scores = scaled.matmul(keys.swap_dims(2, 3));
     let Some(hidden) = hidden else { return activation::softmax(scores, 3) };
-    // Filling twice keeps a row with nothing visible free of NaN: its softmax is uniform, then zero, and so is its gradient.
-    let visible = scores.mask_fill(hidden.clone(), HIDDEN_SCORE);
+    // The lowest of all numbers, rather than −∞, and filling twice: a row with nothing visible stays free of NaN. Its
+    // softmax is uniform, then zero, and so is its gradient.
+    let lowest = scores.dtype().finfo().map_or(f64::from(f32::MIN), |numbers| numbers.min);
+    let visible = scores.mask_fill(hidden.clone(), lowest);
     activation::softmax(visible, 3).mask_fill(hidden, 0.0)
 }
 
-/// Far below any real score, yet finite in half precision too.
-const HIDDEN_SCORE: f64 = -3e4;
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+
+    /// One query that sees the first key alone, or none, with scores of any size.
+    #[test]
+    fn a_score_of_any_size_is_above_a_hidden_one() {
+        let device = Device::flex();
+        let hidden =
+            |keys: [bool; 2]| Tensor::<4, Bool>::from_data(TensorData::new(keys.to_vec(), [1, 1, 1, 2]), &device);
+        let one = |value: f32| Tensor::<4>::from_floats([[[[value]]]], &device);
+        for score in [-1e30f32, -1e5, 0.0, 1e30] {
+            let keys = Tensor::<4>::from_floats([[[[score], [1.0]]]], &device);
+            let weights = |seen| attention_weights(one(1.0), keys.clone(), Some(hidden(seen))).into_data();
+            weights([false, true]).assert_eq(&TensorData::from([[[[1f32, 0.0]]]]), true);
+            weights([true, true]).assert_eq(&TensorData::from([[[[0f32, 0.0]]]]), true);
+            let gathered = attention(one(1.0), keys.clone(), keys.clone(), Some(hidden([false, true])), None);
+            gathered.into_data().assert_eq(&TensorData::from([[[[score]]]]), true);
+        }
+    }
+}

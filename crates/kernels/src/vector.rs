@@ -201,4 +201,31 @@ mod tests {
             assert!((total - values.iter().map(|x| (x - 6.0).exp()).sum::<f32>()).abs() < 1e-5);
         }
     }
+
+    /// What makes a run the same on processors whose registers differ in width.
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn any_width_gives_the_same_bits() {
+        #[inline(always)]
+        fn bits(values: &[f32]) -> Vec<u32> {
+            let mut results = values.to_vec();
+            let total = exp_and_sum::<NARROW>(&mut results, 0.1);
+            let squares = sum::<WIDE>(values, |x| x * x + 0.3);
+            results.extend([total, squares, sum_pairs::<WIDE>(values, values, |x, y| x * y - x)]);
+            results.into_iter().map(f32::to_bits).collect()
+        }
+        let values: Vec<f32> = (0..1_003).map(|i| ((i * 7_919) % 1_009) as f32 * -0.013).collect();
+        let least = bits(&values);
+        assert_eq!(vectorised!(bits(&values)), least);
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            // SAFETY: the processor has these instructions, as just asked.
+            let narrower = unsafe {
+                with_avx2(
+                    #[inline(always)]
+                    || bits(&values),
+                )
+            };
+            assert_eq!(narrower, least);
+        }
+    }
 }

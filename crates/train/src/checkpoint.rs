@@ -60,7 +60,8 @@ impl Checkpoint {
     }
 }
 
-const CHECKPOINTS: &str = "checkpoints";
+/// Where they are in a run folder.
+pub const CHECKPOINTS: &str = "checkpoints";
 const STATE: &str = "state.json";
 const WEIGHTS: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
@@ -72,7 +73,6 @@ const EMA: &str = "ema.safetensors";
 /// A full disk, for one; the checkpoints before it stay.
 pub fn save(folder: &RunFolder, learner: &Learner, state: &State, keep: usize) -> Result<(), TrainError> {
     let checkpoints = folder.path().join(CHECKPOINTS);
-    durable::make_folder(&checkpoints)?;
     let path = checkpoints.join(format!("step-{}", state.step));
     if path.is_dir() {
         return Ok(()); // whole, since it was moved into place; and what a step leads to is a function of the run
@@ -120,10 +120,15 @@ pub fn load_latest(
     training: &TrainingConfig,
 ) -> Result<Option<Checkpoint>, TrainError> {
     remove_unfinished(&folder.join(CHECKPOINTS));
-    let Some((_, path)) = list(folder)?.pop() else { return Ok(None) };
-    let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason };
+    let mut found = list(folder)?;
+    let Some((_, path)) = found.pop() else { return Ok(None) };
+    let remedy = match found.is_empty() {
+        true => "restore it, or start anew with --overwrite",
+        false => "remove that folder to resume from the one before it",
+    };
+    let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason, remedy };
     let read = |name: &str| fs::read(path.join(name)).map_err(|error| broken(format!("cannot read {name}: {error}")));
-    let state = read_state(&path)?;
+    let state = read_state(&path).map_err(broken)?;
     let tensors = |name: &str| {
         let read = weights::from_safetensors(&read(name)?).map_err(|error| broken(format!("{name}: {error}")));
         read.map(|(tensors, _)| tensors)
@@ -144,10 +149,9 @@ pub fn load_latest(
     Ok(Some(Checkpoint { state, model, optimizer: moments, ema }))
 }
 
-fn read_state(path: &Path) -> Result<State, TrainError> {
-    let broken = |reason: String| TrainError::Checkpoint { path: path.to_path_buf(), reason };
-    let bytes = fs::read(path.join(STATE)).map_err(|error| broken(format!("cannot read {STATE}: {error}")))?;
-    serde_json::from_slice(&bytes).map_err(|error| broken(format!("{STATE} is damaged: {error}")))
+fn read_state(path: &Path) -> Result<State, String> {
+    let bytes = fs::read(path.join(STATE)).map_err(|error| format!("cannot read {STATE}: {error}"))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{STATE} is damaged: {error}"))
 }
 
 /// Removes what a kill in the middle of a save has left. Nobody reads it, so a failure here is no failure.

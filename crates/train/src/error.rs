@@ -34,6 +34,11 @@ pub enum TrainError {
     NotARun { path: PathBuf },
     #[error("{path} cannot give its place to a run: {reason}; name another --output, such as a folder inside it")]
     NotReplaceable { path: PathBuf, reason: &'static str },
+    #[error(
+        "training.init_from = {path}: it is the run that --overwrite sets aside; choose another --output, so that a run \
+         can be begun from it again"
+    )]
+    OwnOrigin { path: PathBuf },
     #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
     OtherConfig { path: PathBuf, difference: String },
     #[error(
@@ -48,8 +53,13 @@ pub enum TrainError {
          or start anew with --overwrite"
     )]
     Metrics { path: PathBuf, found: u64, expected: u64 },
-    #[error("checkpoint {path}: {reason}; remove that folder to resume from the one before it")]
-    Checkpoint { path: PathBuf, reason: String },
+    #[error("checkpoint {path}: {reason}; {remedy}")]
+    Checkpoint { path: PathBuf, reason: String, remedy: &'static str },
+    #[error(
+        "{path} is missing, without which there is nothing to go on from; restore it, or start anew with --overwrite \
+         (`infer` needs none)"
+    )]
+    NoCheckpoints { path: PathBuf },
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
     #[error("training.init_from = {path}: another model ({difference}); set [model] as in that run's config.toml")]
@@ -64,9 +74,15 @@ pub enum TrainError {
     Vocabulary { origin: String, source: TextError },
     #[error(
         "{path} was changed while the run read it: found {found} pairs in an epoch, expected the very {expected} that it \
-         began with; restore it and resume from a checkpoint of before, or start anew with --overwrite"
+         began with; restore it and go on with --resume, which refuses checkpoints that have learned from the change, or \
+         start anew with --overwrite"
     )]
     CorpusChanged { path: String, found: usize, expected: usize },
+    #[error(
+        "the checkpoint has learned from other text than {path} holds: it was changed while the run read it; remove the \
+         newest folder in checkpoints/ to resume from the one before it, or start anew with --overwrite"
+    )]
+    LearnedElsewhere { path: String },
     #[error("at step {step} the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]
     Diverged { step: u64, loss: f64 },
     #[error("the device failed: {0}")]

@@ -3,7 +3,7 @@
 //! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
 //! (what is learned) and [`start`] (from where); [`data`] (from files to batches); [`learner`] with [`schedule`],
 //! [`workers`], [`gradients`] and [`adam`] (how a step is made); [`ema`] and [`snapshots`] (which weights are averaged);
-//! [`meter`] and [`validation`] (how well it goes); [`run_folder`] with `place`, `lock`, `durable` and [`checkpoint`]
+//! [`meter`] and [`validation`] (how well it goes); [`run_folder`] with `lock`, `durable` and [`checkpoint`]
 //! (what is kept), with `fault`, by which tests see what a power cut would leave; and [`progress`] and [`report`] (what is
 //! shown).
 
@@ -25,7 +25,6 @@ pub mod gradients;
 pub mod learner;
 mod lock;
 pub mod meter;
-mod place;
 pub mod progress;
 pub mod report;
 pub mod run_folder;

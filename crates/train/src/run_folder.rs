@@ -4,16 +4,17 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use infer::place;
 use infer::trained::files;
 use model::weights;
 use serde::Serialize;
 
+use crate::checkpoint::CHECKPOINTS;
 use crate::config::{self, RunConfig};
 use crate::durable::{make_folder, name, replace_file, replace_folder, write_error, write_file};
 use crate::error::TrainError;
 use crate::fault;
 use crate::lock;
-use crate::place;
 use crate::task::{Corpora, Task};
 
 /// What to do about a folder that is there already.
@@ -54,13 +55,13 @@ impl RunFolder {
     /// configuration.
     pub fn examine(path: &Path, existing: Existing, config: &RunConfig) -> Result<Found, TrainError> {
         if !path.exists() {
-            return place::check(path).map(|()| Found::Nothing);
+            return replaceable(path).map(|()| Found::Nothing);
         }
         let config_file = path.join(files::CONFIG);
         if !config_file.is_file() {
             let empty = path.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
             return match empty {
-                true => place::check(path).map(|()| Found::Nothing),
+                true => replaceable(path).map(|()| Found::Nothing),
                 false => Err(TrainError::NotARun { path: path.to_path_buf() }),
             };
         }
@@ -68,8 +69,16 @@ impl RunFolder {
         let free = || lock::take(path).map(drop);
         match existing {
             Existing::Refuse => Err(TrainError::Exists { path: path.to_path_buf() }),
-            Existing::Resume => same_config(&config_file, config).and_then(|()| free()).map(|()| Found::Resumable),
-            Existing::SetAside => place::check(path).and_then(|()| free()).map(|()| Found::InTheWay),
+            Existing::Resume => {
+                same_config(&config_file, config)?;
+                has_checkpoints(path)?;
+                free().map(|()| Found::Resumable)
+            }
+            Existing::SetAside => {
+                replaceable(path)?;
+                no_origin_of_its_own(path, config)?;
+                free().map(|()| Found::InTheWay)
+            }
         }
     }
 
@@ -108,7 +117,8 @@ impl RunFolder {
             write_file(&folder.join(files::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
             let corpora = serde_json::to_vec_pretty(&task.corpora).unwrap_or_default();
             write_file(&folder.join(CORPORA), &corpora)?;
-            write_file(&folder.join(METRICS), b"")
+            write_file(&folder.join(METRICS), b"")?;
+            make_folder(&folder.join(CHECKPOINTS))
         })?;
         Self::open(path)
     }
@@ -190,6 +200,29 @@ impl RunFolder {
 
 pub(crate) const METRICS: &str = "metrics.jsonl";
 pub(crate) const CORPORA: &str = "corpora.json";
+
+/// Refuses what no rename can replace, and the working folder.
+fn replaceable(path: &Path) -> Result<(), TrainError> {
+    match place::reason_to_stay(path) {
+        None => Ok(()),
+        Some(reason) => Err(TrainError::NotReplaceable { path: path.to_path_buf(), reason }),
+    }
+}
+
+/// Refuses to begin a run anew that had something to go on from: the folder is there from the beginning.
+fn has_checkpoints(path: &Path) -> Result<(), TrainError> {
+    let checkpoints = path.join(CHECKPOINTS);
+    if checkpoints.is_dir() { Ok(()) } else { Err(TrainError::NoCheckpoints { path: checkpoints }) }
+}
+
+/// Refuses a run that would start from what had its own name.
+fn no_origin_of_its_own(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
+    let real = |path: &Path| path.canonicalize().ok();
+    match &config.training.init_from {
+        Some(origin) if real(origin) == real(path) => Err(TrainError::OwnOrigin { path: origin.clone() }),
+        _ => Ok(()),
+    }
+}
 
 /// Refuses to resume with another configuration, naming the first difference.
 fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {

@@ -175,6 +175,8 @@ fn an_override_may_mend_the_file_and_is_quoted_where_it_spoils_it_again() {
     place.refuses("run", &set(&["model.d_model=16", "model.n_heads=3"]), &["model.n_heads = 3", "d_model = 16"]);
     let again = set(&["model.d_model=16", "model.d_model=big"]);
     place.refuses("run", &again, &["--set model.d_model=big:", "string \"big\""]);
+    let before = set(&["training.steps=many", "model.d_model=16"]);
+    place.refuses("run", &before, &["--set training.steps=many:", "string \"many\""]);
 }
 
 #[test]

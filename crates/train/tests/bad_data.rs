@@ -231,4 +231,8 @@ fn two_vocabularies_cannot_share_one_matrix_even_if_they_are_equally_large() {
 fn a_run_that_diverges_says_what_to_lower() {
     let ran = Workplace::new().train("run", &["--quiet", "--set", "training.learning_rate=1e30"]);
     ran.refused_telling(&["the loss is NaN", "step 5", "lower training.learning_rate"]);
+    // So does a validation that is the first to meet it.
+    let settings = set(&["training.learning_rate=1e30", "validation.every=3"]);
+    let ran = Workplace::new().train("run", &[&settings[..], &["--quiet"]].concat());
+    ran.refused_telling(&["at step 3 the loss is NaN", "lower training.learning_rate"]);
 }

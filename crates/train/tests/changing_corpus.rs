@@ -18,9 +18,9 @@ const STREAMED: &[&str] = &[
 ];
 
 /// Trains until `train.tsv`, replaced after a few updates, ends it.
-fn ended_by(place: &Workplace, replacement: &str) -> Ran {
+fn ended_by(place: &Workplace, replacement: &str, settings: &[&'static str]) -> Ran {
     place.write("other.tsv", replacement);
-    let (mut child, mut stderr) = place.started("run", &set(STREAMED));
+    let (mut child, mut stderr) = place.started("run", &set(settings));
     let mut told = String::new();
     while !told.lines().last().is_some_and(|last| last.starts_with("step 5/")) {
         assert!(stderr.read_line(&mut told).expect("text") > 0, "it ended early:\n{told}");
@@ -36,7 +36,7 @@ fn one_that_breaks_costs_no_update() {
     let place = Workplace::translating();
     let whole = place.text("train.tsv");
     place.trained("whole", &[&set(STREAMED)[..], &["--quiet"]].concat());
-    let ran = ended_by(&place, &format!("{whole}a line alone\n"));
+    let ran = ended_by(&place, &format!("{whole}a line alone\n"), STREAMED);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     ran.tells(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "go on with --resume"]);
     let [checkpoint] = &place.names("run/checkpoints")[..] else { panic!("one checkpoint") };
@@ -54,9 +54,40 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
     assert_ne!(other, corpus(60));
     for (replacement, found) in [(other, "60 pairs"), (corpus(59), "59 pairs")] {
         let place = Workplace::translating();
-        let ran = ended_by(&place, &replacement);
+        let ran = ended_by(&place, &replacement, STREAMED);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         ran.tells(&["train.tsv was changed while the run read it", found, "the very 60", "restore it"]);
-        assert!(!place.path("run/checkpoints").exists(), "weights that have learned from it are not kept");
+        assert!(place.names("run/checkpoints").is_empty(), "weights that have learned from it are not kept");
     }
+}
+
+/// Checkpoints of the epoch in which it is noticed have learned from it, and say so once the corpus is restored.
+#[test]
+fn a_checkpoint_that_has_learned_from_a_change_is_refused_and_one_of_before_goes_on() {
+    let settings = [STREAMED, &["training.checkpoint_every=2", "training.keep=1000", "training.steps=400"]].concat();
+    let place = Workplace::translating();
+    let whole = place.text("train.tsv");
+    place.trained("whole", &[&set(&settings)[..], &["--quiet"]].concat());
+    // All of it is other text, so that no block is as it was.
+    let ran = ended_by(&place, &whole.replace('\t', " indeed\t"), &settings);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    ran.tells(&[
+        "train.tsv was changed while the run read it",
+        "refuses checkpoints that have learned from the change",
+    ]);
+
+    place.write("train.tsv", whole);
+    let resumed = [&set(&settings)[..], &["--quiet", "--resume"]].concat();
+    let newest = || {
+        let steps = place.names("run/checkpoints").into_iter();
+        steps.max_by_key(|name| name.trim_start_matches("step-").parse::<u64>().expect("a step")).expect("a checkpoint")
+    };
+    let mut refused = 0;
+    while place.train("run", &resumed).code == Some(1) {
+        place.refuses("run", &resumed, &["the checkpoint has learned from other text", "train.tsv", "--overwrite"]);
+        place.remove(&format!("run/checkpoints/{}", newest()));
+        refused += 1;
+    }
+    assert!(refused > 0, "none had learned from it");
+    place.same("whole", "run");
 }

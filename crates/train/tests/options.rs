@@ -51,6 +51,15 @@ fn training_starts_from_the_weights_of_another_run() {
     assert_eq!(place.text("tuned/config.toml"), place.text("set/config.toml"));
 }
 
+/// Under its name there would be the new one.
+#[test]
+fn a_run_is_not_replaced_by_one_that_starts_from_it() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    let told = ["training.init_from = ./run: it is the run that --overwrite sets aside", "another --output"];
+    place.refuses("run", &["--overwrite", "--init-from", "./run"], &told);
+}
+
 #[test]
 fn what_only_training_asks_of_the_network_may_be_another() {
     let place = Workplace::new();

@@ -114,9 +114,22 @@ fn with_nothing_there_yet_it_starts_from_the_beginning() {
     place.trained("resumed", &["--quiet", "--resume"]);
     place.same("plain", "resumed");
 
-    place.remove("resumed/checkpoints");
+    for step in place.names("resumed/checkpoints") {
+        place.remove(&format!("resumed/checkpoints/{step}"));
+    }
     place.trained("resumed", &["--quiet", "--resume"]);
     place.same("plain", "resumed");
+}
+
+/// `infer` does without them, so they may have been removed from a run that took hours.
+#[test]
+fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
+    let place = Workplace::new();
+    place.trained("run", &["--quiet"]);
+    place.remove("run/checkpoints");
+    let before = place.snapshot();
+    place.refuses("run", &["--resume"], &["run/checkpoints is missing", "restore it", "--overwrite"]);
+    assert!(before == place.snapshot());
 }
 
 #[test]
@@ -195,6 +208,12 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
         place.same("whole", "broken");
         place.remove("broken");
     }
+    place.copy("whole", "broken");
+    place.names("broken/checkpoints").iter().filter(|name| *name != "step-20").for_each(|name| {
+        place.remove(&format!("broken/checkpoints/{name}"));
+    });
+    place.remove(&format!("{newest}/state.json"));
+    place.refuses("broken", &resumed, &["broken/checkpoints/step-20", "restore it, or start anew with --overwrite"]);
 }
 
 #[test]

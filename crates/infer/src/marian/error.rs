@@ -17,6 +17,8 @@ pub enum MarianError {
     Write { path: PathBuf, source: io::Error },
     #[error("{path}: found something there, expected nothing or an empty folder; name another, or move it away")]
     Occupied { path: PathBuf },
+    #[error("{path} cannot give its place to another folder: {reason}; name another, such as a folder inside it")]
+    NotReplaceable { path: PathBuf, reason: &'static str },
     #[error("{path}: malformed JSON ({source}); fetch the file anew")]
     Json { path: PathBuf, source: serde_json::Error },
     #[error("{path}: {source}")]

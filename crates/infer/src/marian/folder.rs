@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::MarianError;
-use crate::whole;
+use crate::{place, whole};
 
 /// A file's name and bytes.
 pub type NewFile = (&'static str, Vec<u8>);
@@ -13,13 +13,17 @@ pub type NewFile = (&'static str, Vec<u8>);
 /// Refuses a place where something is already.
 ///
 /// # Errors
-/// A file there, or a folder that is not empty.
+/// A file there, a folder that is not empty, or one that cannot be replaced, such as the working folder.
 pub fn vacant(path: &Path) -> Result<(), MarianError> {
     let empty = match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    if empty { Ok(()) } else { Err(MarianError::Occupied { path: path.to_owned() }) }
+    match place::reason_to_stay(path) {
+        _ if !empty => Err(MarianError::Occupied { path: path.to_owned() }),
+        Some(reason) => Err(MarianError::NotReplaceable { path: path.to_owned(), reason }),
+        None => Ok(()),
+    }
 }
 
 /// Makes the folder `path` with `files` in it, whole or not at all.

@@ -6,6 +6,7 @@
 
 use model::{ConfigError, ModelConfig};
 use serde_json::{Map, Value, json};
+use text::END_ID;
 
 use crate::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 
@@ -46,6 +47,7 @@ const NOT_HERE: [(&str, Neutral); 14] = [
 impl Neutral {
     fn is(&self, value: &Value) -> bool {
         value.is_null()
+            || value.as_array().is_some_and(|values| values.iter().all(|value| self.is(value)))
             || match self {
                 Neutral::Only => false,
                 Neutral::False => *value == Value::Bool(false),
@@ -111,18 +113,35 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
         repetition_penalty: number("repetition_penalty", 1.0)?,
         ..DecodingConfig::default()
     };
-    decoding.validate(model)?;
+    decoding.validate(model).map_err(|error| in_their_words(error, generation))?;
 
     let mut left_out: Vec<String> = NOT_HERE
         .iter()
         .filter(|(key, neutral)| !neutral.is(&generation[*key]))
         .map(|(key, _)| format!("{key} = {}", generation[*key]))
         .collect();
-    let bad_words = &generation["bad_words_ids"];
-    if !bad_words.is_null() && *bad_words != json!([[pad]]) {
-        left_out.push(format!("bad_words_ids = {bad_words}"));
+    for (key, ours) in [
+        ("bad_words_ids", [Value::Null, json!([[pad]]), json!([])]),
+        ("decoder_start_token_id", [Value::Null, json!(pad), json!([pad])]),
+        ("eos_token_id", [Value::Null, json!(END_ID), json!([END_ID])]),
+    ] {
+        if !ours.contains(&generation[key]) {
+            left_out.push(format!("{key} = {}", generation[key]));
+        }
     }
     Ok(Generation { decoding, left_out })
+}
+
+/// What is wrong with a `[decoding]` table, told of the file that it comes from.
+fn in_their_words(error: ConfigError, generation: &Value) -> ConfigError {
+    let key = match error.field.trim_start_matches("decoding.") {
+        "beam" => "num_beams",
+        "no_repeat_ngram" => "no_repeat_ngram_size",
+        same => same,
+    };
+    let counted = if key == "min_length" { ", the token that begins the decoder not counted" } else { "" };
+    let remedy = "correct it in generation_config.json";
+    ConfigError::new(key, &generation[key], error.expected + counted, remedy)
 }
 
 /// The contents of `generation_config.json`.
@@ -182,95 +201,4 @@ pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model() -> ModelConfig {
-        ModelConfig { max_length: 512, ..ModelConfig::default() }
-    }
-
-    #[test]
-    fn settings_come_along() {
-        let read = |value: Value| read(&value, &model(), 99).unwrap();
-        let published =
-            read(json!({"num_beams": 6, "max_length": 512, "bad_words_ids": [[99]], "length_penalty": 0.6}));
-        let length_penalty = "0.6".parse().unwrap();
-        let expected = DecodingConfig { beam: 6, max_length: Some(511), length_penalty, ..DecodingConfig::default() };
-        assert_eq!((published.decoding, published.left_out.len()), (expected, 0));
-
-        let more = read(json!({"no_repeat_ngram_size": 3, "repetition_penalty": 1.2, "min_length": 5}));
-        let (min_length, no_repeat_ngram, repetition_penalty) = (4, 3, 1.2);
-        let expected = DecodingConfig { min_length, no_repeat_ngram, repetition_penalty, ..DecodingConfig::default() };
-        assert_eq!(more.decoding, expected, "their shortest length counts the token that begins the decoder");
-        let neutral = read(json!({"no_repeat_ngram_size": 0, "repetition_penalty": 1.0, "min_length": 0}));
-        assert_eq!(neutral.decoding, DecodingConfig::default());
-
-        let other = read(json!({"early_stopping": true, "bad_words_ids": [[7]], "do_sample": false}));
-        assert_eq!(other.left_out, ["early_stopping = true", "bad_words_ids = [[7]]"]);
-    }
-
-    #[test]
-    fn settings_without_counterpart_are_told_unless_they_do_nothing() {
-        let left_out = |value: Value| read(&value, &model(), 99).unwrap().left_out;
-        let neutral = json!({
-            "num_beam_groups": 1, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0, "forced_eos_token_id": 0,
-            "encoder_repetition_penalty": 1.0, "min_new_tokens": 0, "sequence_bias": null, "early_stopping": false,
-        });
-        assert!(left_out(neutral.clone()).is_empty(), "{:?}", left_out(neutral));
-        for (key, value) in [
-            ("min_new_tokens", json!(3)),
-            ("exponential_decay_length_penalty", json!([5, 1.5])),
-            ("encoder_repetition_penalty", json!(1.5)),
-            ("sequence_bias", json!([[[7], -1.0]])),
-            ("forced_eos_token_id", json!(5)),
-            ("num_beam_groups", json!(2)),
-            ("early_stopping", json!("never")),
-        ] {
-            assert_eq!(left_out(json!({ key: value })), [format!("{key} = {value}")]);
-        }
-    }
-
-    #[test]
-    fn a_beam_with_rules_is_told() {
-        let ruled = DecodingConfig { beam: 4, min_length: 3, no_repeat_ngram: 2, ..DecodingConfig::default() };
-        assert!(beam_differs(&ruled).unwrap().starts_with("a beam of 4 with min_length, no_repeat_ngram: "));
-        assert_eq!(beam_differs(&DecodingConfig { beam: 1, ..ruled }), None);
-        assert_eq!(beam_differs(&DecodingConfig { beam: 4, ..DecodingConfig::default() }), None);
-    }
-
-    #[test]
-    fn values_that_cannot_be_used_are_told() {
-        let error = |value: Value| read(&value, &model(), 99).unwrap_err().to_string();
-        assert!(
-            error(json!({"length_penalty": -1.0})).starts_with("length_penalty = -1: expected a number of at least 0")
-        );
-        assert!(error(json!({"num_beams": "four"})).starts_with("num_beams = \"four\": expected a number"));
-        assert!(error(json!({"num_beams": 2.5})).starts_with("num_beams = 2.5: expected a whole number"));
-        assert!(error(json!({"num_beams": 5000})).starts_with("decoding.beam = 5000: expected 1 to"));
-    }
-
-    #[test]
-    fn what_is_written_reads_as_the_same() {
-        let decoding = DecodingConfig {
-            beam: 4,
-            min_length: 3,
-            max_length: Some(40),
-            no_repeat_ngram: 2,
-            repetition_penalty: 1.5,
-            ..DecodingConfig::default()
-        };
-        let written = write(&decoding, &model(), 99).unwrap();
-        assert_eq!((&written["max_length"], &written["min_length"]), (&41.into(), &4.into()));
-        assert_eq!(read(&written, &model(), 99).unwrap().decoding, decoding);
-
-        let relative = DecodingConfig { max_length_ratio: Some(2.0), ..decoding.clone() };
-        let error = write(&relative, &model(), 99).unwrap_err().to_string();
-        assert!(error.starts_with("decoding.max_length_ratio = 2: expected none"), "{error}");
-        assert!(error.contains("leave out --max-length-ratio, or take the key out of"), "{error}");
-
-        let wu = DecodingConfig { length_penalty: "wu:0.6".parse().unwrap(), ..decoding };
-        let error = write(&wu, &model(), 99).unwrap_err().to_string();
-        assert!(error.contains("decoding.length_penalty.form = \"wu\": expected \"power\""), "{error}");
-        assert_eq!(write(&DecodingConfig { beam: 1, ..wu }, &model(), 99).unwrap()["length_penalty"], 1.0);
-    }
-}
+mod tests;

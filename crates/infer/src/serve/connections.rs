@@ -138,7 +138,7 @@ fn by_hand(refusal: &Refusal) -> String {
 ///
 /// # Errors
 /// A system that does not let the signals be heard.
-pub async fn signals(on_first: impl FnOnce(), on_second: impl FnOnce()) -> io::Result<()> {
+pub fn signals(on_first: impl FnOnce(), on_second: impl FnOnce()) -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut next = {
         use tokio::signal::unix::{SignalKind, signal};
@@ -149,15 +149,18 @@ pub async fn signals(on_first: impl FnOnce(), on_second: impl FnOnce()) -> io::R
                 (Poll::Pending, Poll::Pending) => Poll::Pending,
                 _ => Poll::Ready(()),
             })
-            .await;
-            io::Result::Ok(())
+            .await
         }
     };
     #[cfg(not(unix))]
-    let mut next = async || tokio::signal::ctrl_c().await;
-    next().await?;
-    on_first();
-    next().await?;
-    on_second();
-    Ok(())
+    let mut next = async || match tokio::signal::ctrl_c().await {
+        Ok(()) => (),
+        Err(_) => std::future::pending().await,
+    };
+    Ok(async move {
+        next().await;
+        on_first();
+        next().await;
+        on_second();
+    })
 }

@@ -121,7 +121,7 @@ pub fn run(
                 stop.send_replace(true);
             },
             || process::exit(INTERRUPTED),
-        );
+        )?;
         let signals = tokio::spawn(signals);
         say(&format!("listening on http://{}", listener.address));
         connections::serve(socket, routes::router(server.clone()), server.clone(), stopped).await;

@@ -215,6 +215,20 @@ fn the_commands_do_it() {
     assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
 }
 
+/// What is relative to it would be lost with it.
+#[test]
+fn the_working_folder_is_left_alone() {
+    let copy = Copy::of("gelu-bytes");
+    let (marian, empty) = (copy.path("marian"), copy.path("empty"));
+    fs::create_dir(&empty).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+    command.arg("import").arg(&marian).args(["--output", "."]).current_dir(&empty);
+    let ran = command.output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(told.contains(". cannot give its place to another folder: it is the working folder"), "{told}");
+    assert_eq!((ran.status.code(), fs::read_dir(&empty).unwrap().count()), (Some(1), 0));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn that_nobody_hears_of_it_is_no_failure() {

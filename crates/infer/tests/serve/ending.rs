@@ -56,6 +56,16 @@ fn without_work_it_ends_at_once() {
 }
 
 #[test]
+fn a_signal_is_heard_from_the_first_moment() {
+    let run = Run::new();
+    for _ in 0..10 {
+        let mut server = Server::start(&run, &[]);
+        server.signal("TERM");
+        assert_eq!(server.ends(), Some(0));
+    }
+}
+
+#[test]
 fn a_second_signal_does_not_wait() {
     let run = slow();
     let mut server = Server::start(&run, &["--threads", "1", "--batch-tokens", "1"]);

@@ -2,7 +2,7 @@
 //!
 //! For each panel of 64 outputs a few rows go through at once, their sums in registers: the panel is read from memory for
 //! the first of them, and from the cache for the others. Each sum runs over the inputs in order, however many rows there
-//! are and however wide the registers, so that every processor with fused multiply-add gives the same bits.
+//! are and however wide the registers, so that every x86 processor with fused multiply-add gives the same bits.
 
 use super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
 use crate::vector::relu;

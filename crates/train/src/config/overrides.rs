@@ -28,11 +28,21 @@ pub(super) fn overridden(
             _ => {}
         }
     }
-    parse(&table).map_err(|error| match culprit {
+    let named = |error: &toml::de::Error| {
+        // Such an error ends with its place: "in `training.steps`".
+        let place = error.to_string();
+        overrides.iter().rev().find(|given| place.trim_end().ends_with(&format!("in `{}`", path(given))))
+    };
+    parse(&table).map_err(|error| match culprit.map(|culprit| named(&error).unwrap_or(culprit)) {
         Some(given) => TrainError::Set { given: given.clone(), reason: error.to_string().trim().to_string() },
         // Only the text knows the line.
         None => in_file(toml::from_str::<RunConfig>(text).err().unwrap_or(error)),
     })
+}
+
+/// The `table.key` of an override.
+fn path(given: &str) -> &str {
+    given.split_once('=').map_or(given, |(path, _)| path).trim()
 }
 
 /// `table`, `key` and `value` of `table.key=value`; the table may lie in another.

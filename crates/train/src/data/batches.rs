@@ -7,6 +7,7 @@ use super::Example;
 use super::blocks::Block;
 use super::encoder::Counts;
 use crate::error::TrainError;
+use crate::task::Contents;
 
 /// Where training stands in its data: the next batch of a block of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct Position {
     pub batch: usize,
     /// What was read of this epoch before this block.
     pub before: Counts,
+    /// Where the corpus is streamed, what was learned from in this epoch: the blocks before this one, and this one too if
+    /// it has begun.
+    pub learned: Contents,
 }
 
 /// An endless sequence of batches of examples of similar length.
@@ -64,12 +68,17 @@ impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
             let batch = batches.get(self.position.batch);
             let examples: Option<Vec<Example>> =
                 batch.map(|batch| batch.iter().map(|&index| block.examples[index].clone()).collect());
-            let (last, mut read) = (block.last, self.position.before);
+            let (last, mut read, mut learned) = (block.last, self.position.before, self.position.learned);
             read += block.counts;
+            if self.position.batch == 0 {
+                learned += block.contents;
+            }
             let ended = self.position.batch + 1 >= batches.len();
             self.position = match (ended, last) {
-                (false, _) => Position { batch: self.position.batch + 1, ..self.position },
-                (true, false) => Position { epoch: block.epoch, block: block.index + 1, batch: 0, before: read },
+                (false, _) => Position { batch: self.position.batch + 1, learned, ..self.position },
+                (true, false) => {
+                    Position { epoch: block.epoch, block: block.index + 1, batch: 0, before: read, learned }
+                }
                 (true, true) => Position { epoch: block.epoch + 1, ..Position::default() },
             };
             if ended {
@@ -146,7 +155,8 @@ mod tests {
         move || {
             let examples = Arc::new(if index == 1 { Vec::new() } else { examples() });
             let counts = Counts { pairs: 1000, ..Counts::default() };
-            let block = Block { epoch, index, examples, counts, last: index == 2 };
+            let contents = Contents::default();
+            let block = Block { epoch, index, examples, counts, contents, last: index == 2 };
             (epoch, index) = if index == 2 { (epoch + 1, 0) } else { (epoch, index + 1) };
             Ok(block)
         }
@@ -171,7 +181,8 @@ mod tests {
     fn the_order_is_another_one_for_each_seed_epoch_and_block() {
         let order = |seed, epoch, index| {
             let (examples, counts) = (Arc::new(examples()), Counts::default());
-            Planned::new(Block { epoch, index, examples, counts, last: true }, 100, seed).batches
+            let contents = Contents::default();
+            Planned::new(Block { epoch, index, examples, counts, contents, last: true }, 100, seed).batches
         };
         let orders = [order(5, 0, 0), order(6, 0, 0), order(5, 1, 0), order(5, 0, 1)];
         for (i, one) in orders.iter().enumerate() {

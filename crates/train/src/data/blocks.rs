@@ -51,6 +51,8 @@ pub struct Block {
     pub examples: Arc<Vec<Example>>,
     /// Of this block alone.
     pub counts: Counts,
+    /// Its pairs in short, where the corpus is streamed.
+    pub contents: Contents,
     /// Whether it ends the epoch.
     pub last: bool,
 }
@@ -62,8 +64,10 @@ pub struct Blocks {
     index: usize,
     /// The rest of the epoch, where it is streamed.
     reader: Option<Peekable<ParallelReader>>,
-    /// What that has brought, where it began with the epoch.
-    contents: Option<Contents>,
+    /// What that has brought so far, what it passed over included.
+    contents: Contents,
+    /// Where it is gone on from, until that has been compared with what the corpus holds.
+    from: Option<Position>,
     /// What this has read of the epoch.
     read: Counts,
     /// Whether the epoch has brought an example so far.
@@ -75,7 +79,8 @@ impl Blocks {
     pub fn new(data: Arc<TrainingData>, position: Position) -> Self {
         let fruitful = position.block > 0;
         let (epoch, index) = (position.epoch, position.block);
-        Self { data, epoch, index, reader: None, contents: None, read: Counts::default(), fruitful }
+        let (contents, read, from) = (Contents::default(), Counts::default(), Some(position));
+        Self { data, epoch, index, reader: None, contents, from, read, fruitful }
     }
 
     /// The next block.
@@ -84,14 +89,14 @@ impl Blocks {
     /// Files that cannot be read or have changed, or an epoch without a single usable pair.
     pub fn next_block(&mut self) -> Result<Block, TrainError> {
         let data = self.data.clone();
-        let (examples, counts, last) = match &*data {
-            TrainingData::Generated(generator) => whole(Arc::new(generator.epoch(self.epoch))),
-            TrainingData::InMemory(corpus) => whole(corpus.epoch(self.epoch)),
+        let block = match &*data {
+            TrainingData::Generated(generator) => self.whole(Arc::new(generator.epoch(self.epoch))),
+            TrainingData::InMemory(corpus) => self.whole(corpus.epoch(self.epoch)),
             TrainingData::Streamed(corpus) => self.streamed(corpus)?,
         };
-        self.fruitful |= !examples.is_empty();
-        self.read += counts;
-        let block = Block { epoch: self.epoch, index: self.index, examples, counts, last };
+        let last = block.last;
+        self.fruitful |= !block.examples.is_empty();
+        self.read += block.counts;
         if last && !self.fruitful {
             return Err(match &*data {
                 TrainingData::Streamed(corpus) => corpus.encoder.nothing_left(&self.read),
@@ -105,31 +110,35 @@ impl Blocks {
         Ok(block)
     }
 
-    fn streamed(&mut self, corpus: &Streamed) -> Result<(Arc<Vec<Example>>, Counts, bool), TrainError> {
+    /// An epoch as a single block.
+    fn whole(&self, examples: Arc<Vec<Example>>) -> Block {
+        let counts = Counts { pairs: examples.len(), ..Counts::default() };
+        Block { epoch: self.epoch, index: self.index, examples, counts, contents: Contents::default(), last: true }
+    }
+
+    fn streamed(&mut self, corpus: &Streamed) -> Result<Block, TrainError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             None => {
-                self.contents = (self.index == 0).then(Contents::default);
-                self.reader.insert(corpus.open(self.epoch, self.index)?.peekable())
+                let (reader, passed) = corpus.open(self.epoch, self.index)?;
+                self.contents = passed;
+                self.reader.insert(reader.peekable())
             }
         };
         let pairs: Vec<Pair> = reader.by_ref().take(corpus.shuffle_buffer).collect::<Result<_, _>>()?;
         let last = reader.peek().is_none();
-        if let Some(contents) = &mut self.contents {
-            pairs.iter().for_each(|pair| contents.add(pair));
+        let (before, contents) = (self.contents, Contents::of(&pairs));
+        self.contents += contents;
+        if let Some(from) = self.from.take() {
+            corpus.check_learned(from, if from.batch > 0 { self.contents } else { before })?;
         }
         if last {
             self.reader = None;
-            corpus.check(self.contents.take())?;
+            corpus.check(self.contents)?;
         }
         let (examples, counts) = corpus.encode(&pairs, self.epoch, self.index)?;
-        Ok((Arc::new(examples), counts, last))
+        Ok(Block { epoch: self.epoch, index: self.index, examples: Arc::new(examples), counts, contents, last })
     }
-}
-
-fn whole(examples: Arc<Vec<Example>>) -> (Arc<Vec<Example>>, Counts, bool) {
-    let counts = Counts { pairs: examples.len(), ..Counts::default() };
-    (examples, counts, true)
 }
 
 impl InMemory {
@@ -144,24 +153,30 @@ impl InMemory {
 const SHARDS: u64 = 0x5AD5;
 
 impl Streamed {
-    /// The rest of an epoch from a block on. Each epoch reads the shards in an order of its own.
-    fn open(&self, epoch: u64, block: usize) -> Result<ParallelReader, TextError> {
+    /// The rest of an epoch from a block on, and what it passed over. Each epoch reads the shards in an order of its own.
+    fn open(&self, epoch: u64, block: usize) -> Result<(ParallelReader, Contents), TextError> {
         let mut order: Vec<usize> = (0..self.path.shards()?).collect();
         Stream::new(random::key(&[self.encoder.seed, SHARDS, epoch])).shuffle(&mut order);
         let mut reader = ParallelReader::open(&self.path.reordered(&order))?;
-        reader.skip_pairs(block.saturating_mul(self.shuffle_buffer))?;
-        Ok(reader)
+        let mut passed = Contents::default();
+        for pair in reader.by_ref().take(block.saturating_mul(self.shuffle_buffer)) {
+            passed.add(&pair?);
+        }
+        Ok((reader, passed))
     }
 
-    /// Refuses an epoch of other pairs than the run began with. One that was gone on with was read in part.
-    fn check(&self, epoch: Option<Contents>) -> Result<(), TrainError> {
-        let (path, expected) = (self.path.to_string(), self.contents.pairs);
-        match epoch {
-            Some(found) if found != self.contents => {
-                Err(TrainError::CorpusChanged { path, found: found.pairs, expected })
-            }
-            _ => Ok(()),
+    /// Refuses an epoch of other pairs than the run began with.
+    fn check(&self, epoch: Contents) -> Result<(), TrainError> {
+        if epoch == self.contents {
+            return Ok(());
         }
+        let (path, expected) = (self.path.to_string(), self.contents.pairs);
+        Err(TrainError::CorpusChanged { path, found: epoch.pairs, expected })
+    }
+
+    /// Refuses to go on with weights that have learned from other pairs than stand before the same place now.
+    fn check_learned(&self, from: Position, now: Contents) -> Result<(), TrainError> {
+        if from.learned == now { Ok(()) } else { Err(TrainError::LearnedElsewhere { path: self.path.to_string() }) }
     }
 
     /// The usable pairs of a block as ids, on all cores.
@@ -209,9 +224,8 @@ mod tests {
     }
 
     fn contents(path: &ParallelPath) -> Contents {
-        let mut contents = Contents::default();
-        ParallelReader::open(path).unwrap().for_each(|pair| contents.add(&pair.unwrap()));
-        contents
+        let pairs: Vec<Pair> = ParallelReader::open(path).unwrap().map(Result::unwrap).collect();
+        Contents::of(&pairs)
     }
 
     fn epoch(blocks: &mut Blocks) -> Vec<Block> {
@@ -256,10 +270,18 @@ mod tests {
         let data = streamed(&folder, 7);
         let mut stream = Blocks::new(data.clone(), Position::default());
         let whole: Vec<Block> = (0..12).map(|_| stream.next_block().unwrap()).collect();
-        for from in [1, 4, 5, 8] {
-            let position = Position { epoch: whole[from].epoch, block: whole[from].index, ..Position::default() };
+        for (from, batch) in [(1, 0), (4, 1), (5, 0), (5, 1), (8, 2)] {
+            let Block { epoch, index, .. } = whole[from];
+            let mut learned = Contents::default();
+            whole[from - index..from + batch.min(1)].iter().for_each(|block| learned += block.contents);
+            let position = Position { epoch, block: index, batch, learned, ..Position::default() };
             let mut stream = Blocks::new(data.clone(), position);
             assert!(whole[from..].iter().all(|block| *block == stream.next_block().unwrap()), "from block {from}");
+            // Such weights have learned from something else.
+            let pair = Pair { source: "other".to_string(), target: "text".to_string() };
+            let other = Position { learned: Contents::of(&[pair]), ..position };
+            let error = Blocks::new(data.clone(), other).next_block().unwrap_err().to_string();
+            assert!(error.contains("the checkpoint has learned from other text"), "{error}");
         }
     }
 

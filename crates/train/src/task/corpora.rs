@@ -1,5 +1,7 @@
 //! What a run's data were made from, so that it is resumed with nothing else.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 use text::Pair;
 
@@ -81,11 +83,33 @@ impl Fingerprint {
     }
 }
 
-/// A corpus in short, in whatever order it is read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A corpus or a part of it in short, in whatever order it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, into = "Written", try_from = "Written")]
 pub struct Contents {
     pub pairs: usize,
     sum: u64,
+}
+
+impl From<Contents> for Written {
+    fn from(contents: Contents) -> Self {
+        Self { pairs: contents.pairs, hash: format!("{:016x}", contents.sum) }
+    }
+}
+
+impl TryFrom<Written> for Contents {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        Ok(Self { pairs: written.pairs, sum: u64::from_str_radix(&written.hash, 16)? })
+    }
+}
+
+impl AddAssign for Contents {
+    fn add_assign(&mut self, other: Self) {
+        self.pairs += other.pairs;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
 }
 
 impl Contents {
@@ -93,6 +117,13 @@ impl Contents {
     pub fn add(&mut self, pair: &Pair) {
         self.pairs += 1;
         self.sum = self.sum.wrapping_add(hashed(BASIS, pair));
+    }
+
+    /// Of some pairs.
+    pub fn of(pairs: &[Pair]) -> Self {
+        let mut contents = Self::default();
+        pairs.iter().for_each(|pair| contents.add(pair));
+        contents
     }
 }
 
@@ -136,15 +167,16 @@ mod tests {
 
     #[test]
     fn contents_are_the_same_in_any_order_and_change_with_any_pair() {
-        let of = |pairs: &[Pair]| {
-            let mut contents = Contents::default();
-            pairs.iter().for_each(|pair| contents.add(pair));
-            contents
-        };
+        let of = Contents::of;
         let whole = of(&[pair("a b", "c"), pair("d", "e"), pair("d", "e")]);
         assert_eq!(whole, of(&[pair("d", "e"), pair("a b", "c"), pair("d", "e")]));
         assert_ne!(whole, of(&[pair("a b", "c"), pair("d", "e")]));
         assert_ne!(whole, of(&[pair("a b", "c"), pair("a b", "c"), pair("d", "e")]));
         assert_ne!(whole, of(&[pair("a b", "e"), pair("d", "c"), pair("d", "e")]));
+        let mut parts = of(&[pair("d", "e")]);
+        parts += of(&[pair("a b", "c"), pair("d", "e")]);
+        assert_eq!(whole, parts);
+        let json = serde_json::to_string(&whole).unwrap();
+        assert_eq!(serde_json::from_str::<Contents>(&json).unwrap(), whole);
     }
 }

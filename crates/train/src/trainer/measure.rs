@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use infer::trained::files;
-use infer::{DecodingConfig, TrainedModel};
+use infer::{DecodingConfig, InferError, TrainedModel};
 use model::Transformer;
 use model::weights::{self, NamedTensor};
 use serde_json::json;
@@ -23,7 +23,11 @@ impl Trainer<'_> {
     pub(super) fn validate(&mut self, progress: &Progress) -> Result<(), TrainError> {
         let (started, step) = (Instant::now(), self.state.step);
         let usable = self.learner.usable();
-        let report = self.measure(&self.trained(usable.clone()), &self.task.validation)?;
+        let report =
+            self.measure(&self.trained(usable.clone()), &self.task.validation).map_err(|error| match error {
+                TrainError::Infer(InferError::NotFinite) => TrainError::Diverged { step, loss: f64::NAN },
+                other => other,
+            })?;
         self.still_a_number(report.nll)?; // else such weights could become the best
         let score = report.score(self.config.validation.metric);
         // Equal is better too: later weights have seen more. Patience wants more than that.

@@ -147,7 +147,8 @@ impl<'a> Trainer<'a> {
     /// Keeps what was learned before the data broke off.
     fn cut_short<T>(&mut self, error: TrainError, progress: &Progress) -> Result<T, TrainError> {
         // A corpus that has changed may have been learned from already.
-        if self.state.step > 0 && !matches!(error, TrainError::CorpusChanged { .. }) {
+        let changed = matches!(error, TrainError::CorpusChanged { .. } | TrainError::LearnedElsewhere { .. });
+        if self.state.step > 0 && !changed {
             self.save()?;
             progress.say(&format!("checkpoint of step {} written; go on with --resume", self.state.step));
         }

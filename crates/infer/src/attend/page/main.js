@@ -51,7 +51,7 @@ function listen() {
     redraw();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
+    if (event.key !== "Escape" || !page) return;
     letGo();
     if (byId("head-views").contains(document.activeElement)) {
       thumbs[selection.kind][selection.layer][selection.head].focus();

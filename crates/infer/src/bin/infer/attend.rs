@@ -1,16 +1,12 @@
 //! What a model attends to, as numbers, a page or a picture.
 
-use std::io::{self, Write};
-use std::path::Path;
-
-use anyhow::Context;
+use infer::InferError;
 use infer::attend::still::{Kind, View};
 use infer::attend::{attend, page, still};
-use infer::{InferError, whole};
 use model::ModelConfig;
 
 use crate::arguments::{AttendArguments, AttendFormat, AttentionName};
-use crate::tell;
+use crate::{results, tell};
 
 pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
     let form = arguments.form();
@@ -26,13 +22,8 @@ pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
         AttendFormat::Svg => still::svg(&attention, view).into_bytes(),
         AttendFormat::Png => still::png(&attention, view)?,
     };
-    if output == Path::new("-") {
-        let failed = |source| InferError::Stream { origin: "standard output", source };
-        let mut stdout = io::stdout().lock();
-        return stdout.write_all(&bytes).and_then(|()| stdout.flush()).map_err(|source| failed(source).into());
-    }
-    whole::replace_file(&output, &bytes).with_context(|| format!("writing {}", output.display()))?;
-    if !machine.quiet {
+    results::write(&output, &bytes)?;
+    if !machine.quiet && !results::is_standard(&output) {
         tell(format!("{}: {} → {}", output.display(), attention.source.text, attention.target.text));
     }
     Ok(())

@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
-use infer::{InferError, Translator, whole};
+use infer::{InferError, Translator};
 use text::exact_match;
 use text::metrics::Chrf;
 
 use crate::arguments::EvaluateArguments;
+use crate::results;
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let EvaluateArguments { model, comparison, output, decoding, batches, machine } = arguments;
@@ -32,7 +32,7 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let told = io::stdout().write_all(report.as_bytes());
     if let Some(path) = &output {
         let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
-        whole::replace_file(path, lines.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+        results::write(path, lines.as_bytes())?;
     }
     told.map_err(|source| InferError::Stream { origin: "standard output", source }.into())
 }

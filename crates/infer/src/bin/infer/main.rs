@@ -10,6 +10,7 @@ mod export;
 #[cfg(feature = "marian")]
 mod import;
 mod progress;
+mod results;
 mod score;
 #[cfg(feature = "serve")]
 mod serve;

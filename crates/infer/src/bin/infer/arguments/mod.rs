@@ -117,7 +117,7 @@ pub struct EvaluateArguments {
     pub model: PathBuf,
     #[command(flatten)]
     pub comparison: ComparisonArguments,
-    /// Write the decoded texts here, one a line
+    /// Write the decoded texts here, one a line; - is standard output, after the scores
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]

@@ -1,23 +1,12 @@
-//! Whether a folder that is there can give its place to a run, which is made beside it and renamed.
+//! Whether a folder that is there can give its place to another, which is made beside it and renamed.
 
 use std::env;
 use std::fs::{self, Metadata};
 use std::path::Path;
 
-use crate::error::TrainError;
-
-/// Refuses what no rename can replace, and the folder that everything else is relative to.
-///
-/// # Errors
-/// The working folder, the top of a file system, a link to nothing, and a path such as `..`.
-pub(crate) fn check(path: &Path) -> Result<(), TrainError> {
-    match reason_to_stay(path) {
-        None => Ok(()),
-        Some(reason) => Err(TrainError::NotReplaceable { path: path.to_path_buf(), reason }),
-    }
-}
-
-fn reason_to_stay(path: &Path) -> Option<&'static str> {
+/// Why it cannot: no rename replaces the top of a file system, a link to nothing and a path such as `..`; and the working
+/// folder is what everything else is relative to.
+pub fn reason_to_stay(path: &Path) -> Option<&'static str> {
     let Ok(real) = path.canonicalize() else {
         return path.is_symlink().then_some("it is a link to nothing");
     };
