@@ -17,8 +17,9 @@ fn bfloat16_learns_as_float32_does_though_not_to_the_last_digit() {
     place.trained("bfloat16", BFLOAT16);
     let (exact, rounded) = (losses(&place, "float32"), losses(&place, "bfloat16"));
     assert_eq!((exact.len(), rounded.len()), (4, 4));
-    for (exact, rounded) in exact.iter().zip(&rounded) {
-        assert!((exact / rounded - 1.0).abs() < 5e-3, "{rounded}, not {exact}");
+    // What is rounded adds up from update to update, and each kind of processor rounds in other places.
+    for ((exact, rounded), most) in exact.iter().zip(&rounded).zip([3e-3, 3e-3, 3e-2, 3e-2]) {
+        assert!((exact / rounded - 1.0).abs() < most, "{rounded}, not {exact}");
         assert!((exact / rounded - 1.0).abs() > 1e-7, "nothing was rounded");
     }
 }
