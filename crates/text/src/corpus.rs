@@ -60,14 +60,6 @@ impl ParallelReader {
         Ok(reader)
     }
 
-    /// Reads over as many pairs.
-    ///
-    /// # Errors
-    /// As for reading them.
-    pub fn skip_pairs(&mut self, count: usize) -> Result<(), TextError> {
-        (0..count).try_for_each(|_| self.next().transpose().map(drop))
-    }
-
     /// Opens the next files, if there are more.
     fn open_next(&mut self) -> Result<(), TextError> {
         self.current = match self.waiting.pop() {
