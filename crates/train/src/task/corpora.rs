@@ -31,32 +31,11 @@ impl Corpora {
 
 /// A corpus in short: how many pairs, and a hash of them all in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, into = "Written", try_from = "Written")]
+#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     pub pairs: usize,
+    #[serde(with = "hexadecimal")]
     hash: u64,
-}
-
-/// TOML and many JSON readers know no numbers of 64 bits without a sign.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    pairs: usize,
-    hash: String,
-}
-
-impl From<Fingerprint> for Written {
-    fn from(fingerprint: Fingerprint) -> Self {
-        Self { pairs: fingerprint.pairs, hash: format!("{:016x}", fingerprint.hash) }
-    }
-}
-
-impl TryFrom<Written> for Fingerprint {
-    type Error = std::num::ParseIntError;
-
-    fn try_from(written: Written) -> Result<Self, Self::Error> {
-        Ok(Self { pairs: written.pairs, hash: u64::from_str_radix(&written.hash, 16)? })
-    }
 }
 
 /// FNV-1a (Fowler, Noll and Vo).
@@ -85,24 +64,11 @@ impl Fingerprint {
 
 /// A corpus or a part of it in short, in whatever order it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, into = "Written", try_from = "Written")]
+#[serde(deny_unknown_fields)]
 pub struct Contents {
     pub pairs: usize,
+    #[serde(with = "hexadecimal")]
     sum: u64,
-}
-
-impl From<Contents> for Written {
-    fn from(contents: Contents) -> Self {
-        Self { pairs: contents.pairs, hash: format!("{:016x}", contents.sum) }
-    }
-}
-
-impl TryFrom<Written> for Contents {
-    type Error = std::num::ParseIntError;
-
-    fn try_from(written: Written) -> Result<Self, Self::Error> {
-        Ok(Self { pairs: written.pairs, sum: u64::from_str_radix(&written.hash, 16)? })
-    }
 }
 
 impl AddAssign for Contents {
@@ -137,6 +103,20 @@ fn hashed(hash: u64, pair: &Pair) -> u64 {
 impl Default for Fingerprint {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Hashes as text: many JSON readers know no numbers of 64 bits without a sign.
+mod hexadecimal {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(hash: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{hash:016x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        u64::from_str_radix(&String::deserialize(deserializer)?, 16).map_err(D::Error::custom)
     }
 }
 
