@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Pairs per second and peak memory of the way from corpus files to batches, for growing corpora.
+# Measures pairs per second and peak memory of reading, tokenising and batching corpora of increasing size.
 #
-#   scripts/bench-data                   0.2, 2 and 20 million pairs
-#   scripts/bench-data 200000 2000000
+#   scripts/bench/data.sh                    0.2, 2 and 20 million pairs
+#   scripts/bench/data.sh 200000 2000000
 #
-# The largest needs 3 GB in the temporary folder (TMPDIR).
+# The largest corpus needs 3 GB in the temporary folder (TMPDIR).
 set -euo pipefail
-cd "$(dirname "$0")/.."
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
+cd "$(dirname "$0")/../.."
 
 cargo build -q -p train --example bench_data
 for pairs in ${*:-200000 2000000 20000000}; do

@@ -1,6 +1,12 @@
-"""Decodes side by side: this project, CTranslate2 and Hugging Face transformers. Started by scripts/bench-decode.
+#!/usr/bin/env python3
+"""Compares decoding speed on a CPU with CTranslate2 and Hugging Face transformers.
 
-Each engine works in a process of its own and answers requests; the engines take turns, and medians are compared.
+    python3 -m venv VENV && VENV/bin/pip install -r scripts/requirements.txt
+    VENV/bin/python scripts/bench/decode.py
+    VENV/bin/python scripts/bench/decode.py --sizes tiny --rounds 3 --without-hf
+
+Builds `infer` and the example `bench_decode` first. All engines decode the same sentences with the same random weights
+to the same length. Each engine runs in its own process, the engines take turns, and medians are compared.
 """
 
 import argparse
@@ -14,12 +20,13 @@ import tempfile
 import time
 from pathlib import Path
 
-BINARIES = Path(os.environ.get("CARGO_TARGET_DIR", "target")) / "debug"
-LENGTH = 24  # target tokens of every sentence, the end token not counted
-# How many sentences: one by one, and in batches.
+ROOT = Path(__file__).resolve().parents[2]
+BINARIES = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"
+LENGTH = 24  # target tokens per sentence, without the end token
+# Number of sentences: one by one, and in batches.
 SENTENCES = {"tiny": (192, 192), "base": (24, 96)}
 
-# A case: beam, batched or one sentence at a time, whole machine or one stream.
+# Each case: beam size, batches or single sentences, one stream or all cores.
 CASES = [
     {"name": "greedy, one sentence after the other", "beam": 1, "batched": False, "stream": True},
     {"name": "greedy, sentences one by one, whole machine", "beam": 1, "batched": False, "stream": False},
@@ -31,21 +38,21 @@ CASES = [
 
 
 class Worker:
-    """A process that answers a JSON line with a JSON line."""
+    """A process that returns one line of JSON for each line of JSON."""
 
     def __init__(self, *command):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, request):
+    def request(self, request):
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"{self.process.args}: ended before it answered")
+            sys.exit(f"{self.process.args}: ended before it returned a result")
         return json.loads(line)
 
     def peak_mib(self):
-        """The most memory that it held so far."""
+        """Peak resident memory so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
@@ -63,7 +70,7 @@ def peer(kind, folder, sentences):
 
 
 def ways(kind, case, cores):
-    """The ways in which an engine may do a case; the fastest is taken."""
+    """Settings to try for an engine and a case; the fastest one is measured."""
     if kind == "attend":
         workers = 1 if case["stream"] else cores
         sizes = [1024, 4096] if case["batched"] else [1]
@@ -85,24 +92,24 @@ def work_ctranslate2(folder, sentences):
     texts = [line.split() + ["</s>"] for line in Path(sentences).read_text().splitlines()]
     key, translator = None, None
     for line in sys.stdin:
-        ask = json.loads(line)
-        if key != (ask["inter"], ask["intra"]):
-            key, translator = (ask["inter"], ask["intra"]), None
+        command = json.loads(line)
+        if key != (command["inter"], command["intra"]):
+            key, translator = (command["inter"], command["intra"]), None
             translator = ctranslate2.Translator(
-                folder, device="cpu", compute_type="float32", inter_threads=ask["inter"], intra_threads=ask["intra"]
+                folder, device="cpu", compute_type="float32", inter_threads=command["inter"], intra_threads=command["intra"]
             )
         options = {
-            "beam_size": ask["beam"],
-            "min_decoding_length": ask["length"],
-            "max_decoding_length": ask["length"],
+            "beam_size": command["beam"],
+            "min_decoding_length": command["length"],
+            "max_decoding_length": command["length"],
             "return_scores": False,
         }
-        chosen = texts[: ask["sentences"]]
+        chosen = texts[: command["sentences"]]
         started = time.perf_counter()
-        if ask["stream"]:
+        if command["stream"]:
             results = [translator.translate_batch([text], **options)[0] for text in chosen]
         else:
-            results = translator.translate_batch(chosen, max_batch_size=ask["batch"], **options)
+            results = translator.translate_batch(chosen, max_batch_size=command["batch"], **options)
         seconds = time.perf_counter() - started
         print(json.dumps({"seconds": seconds, "targets": [result.hypotheses[0] for result in results]}), flush=True)
 
@@ -120,23 +127,23 @@ def work_transformers(folder, sentences):
     pad, end = model.config.pad_token_id, vocabulary["</s>"]
     texts = [[vocabulary[word] for word in line.split()] + [end] for line in Path(sentences).read_text().splitlines()]
     for line in sys.stdin:
-        ask = json.loads(line)
-        torch.set_num_threads(ask["threads"])
-        order = sorted(range(min(ask["sentences"], len(texts))), key=lambda at: len(texts[at]))
+        command = json.loads(line)
+        torch.set_num_threads(command["threads"])
+        order = sorted(range(min(command["sentences"], len(texts))), key=lambda at: len(texts[at]))
         targets = [None] * len(order)
         started = time.perf_counter()
-        for first in range(0, len(order), ask["batch"]):
-            batch = order[first : first + ask["batch"]]
+        for first in range(0, len(order), command["batch"]):
+            batch = order[first : first + command["batch"]]
             longest = max(len(texts[at]) for at in batch)
             ids = torch.tensor([texts[at] + [pad] * (longest - len(texts[at])) for at in batch])
             with torch.inference_mode():
                 found = model.generate(
                     input_ids=ids,
                     attention_mask=(ids != pad).long(),
-                    num_beams=ask["beam"],
+                    num_beams=command["beam"],
                     do_sample=False,
-                    min_new_tokens=ask["length"],
-                    max_new_tokens=ask["length"],
+                    min_new_tokens=command["length"],
+                    max_new_tokens=command["length"],
                     forced_eos_token_id=None,
                 )
             for at, row in zip(batch, found.tolist()):
@@ -147,31 +154,31 @@ def work_transformers(folder, sentences):
 
 
 def measure(case, workers, sentences, rounds, cores):
-    """Seconds a sentence of each engine, and whether they said the same."""
-    chosen, counts, said = {}, {}, {}
+    """Seconds per sentence, share of outputs equal to ours, and chosen settings, by engine."""
+    chosen, counts, outputs = {}, {}, {}
     for kind, worker in workers.items():
         count = sentences if kind != "transformers" else (32 if case["batched"] else 8)
         timed = []
         for way in ways(kind, case, cores):
-            worker.ask(request(case, way, min(count, 8)))  # warms up
-            timed.append((worker.ask(request(case, way, count))["seconds"], json.dumps(way)))
+            worker.request(request(case, way, min(count, 8)))  # warms up
+            timed.append((worker.request(request(case, way, count))["seconds"], json.dumps(way)))
         chosen[kind], counts[kind] = json.loads(min(timed)[1]), count
     seconds = {kind: [] for kind in workers}
     for _ in range(rounds):
         for kind, worker in workers.items():
-            answer = worker.ask(request(case, chosen[kind], counts[kind]))
+            answer = worker.request(request(case, chosen[kind], counts[kind]))
             seconds[kind].append(answer["seconds"] / counts[kind])
-            said[kind] = answer["targets"]
-    for kind, targets in said.items():
-        assert all(len(target) == LENGTH for target in targets), f"{kind}: not all of {LENGTH} tokens"
+            outputs[kind] = answer["targets"]
+    for kind, targets in outputs.items():
+        assert all(len(target) == LENGTH for target in targets), f"{kind}: not every output has {LENGTH} tokens"
     equal = {
-        kind: sum(a == b for a, b in zip(said["attend"], targets)) / len(targets) for kind, targets in said.items()
+        kind: sum(a == b for a, b in zip(outputs["attend"], targets)) / len(targets) for kind, targets in outputs.items()
     }
     return {kind: statistics.median(times) for kind, times in seconds.items()}, equal, chosen
 
 
-def starting(run, converted, sentence):
-    """Seconds from nothing to the first translation. CTranslate2 is spared its interpreter and imports."""
+def startup(run, converted, sentence):
+    """Seconds from process start to the first translation. CTranslate2's excludes the interpreter and its imports."""
     ours_times, peer_times = [], []
     code = (
         "import sys, time, ctranslate2\nstarted = time.perf_counter()\n"
@@ -195,24 +202,24 @@ def starting(run, converted, sentence):
 
 
 def memory(run, converted, sentences, count, cores):
-    """Peak MiB of each engine for greedy decoding in batches, and CTranslate2's without its interpreter and imports."""
+    """Peak MiB for greedy decoding in batches: ours, CTranslate2's, and CTranslate2's without interpreter and imports."""
     case = CASES[2]
     worker = ours(run, sentences)
-    worker.ask(request(case, {"batch_tokens": 1024, "workers": cores}, count))
+    worker.request(request(case, {"batch_tokens": 1024, "workers": cores}, count))
     mine = worker.peak_mib()
     worker.end()
     worker = peer("ctranslate2", converted, sentences)
     worker.process.stdin.flush()
     time.sleep(2)
     bare = worker.peak_mib()
-    worker.ask(request(case, {"inter": cores, "intra": 1, "batch": 32}, count))
+    worker.request(request(case, {"inter": cores, "intra": 1, "batch": 32}, count))
     whole = worker.peak_mib()
     worker.end()
     return mine, whole, whole - bare
 
 
-def bench(size, rounds, with_transformers, cores, place):
-    run, exported, converted = place / f"{size}-run", place / f"{size}-marian", place / f"{size}-ctranslate2"
+def bench(size, rounds, with_transformers, cores, folder):
+    run, exported, converted = folder / f"{size}-run", folder / f"{size}-marian", folder / f"{size}-ctranslate2"
     subprocess.run([str(BINARIES / "examples/bench_decode"), "make", size, str(run)], check=True)
     subprocess.run(
         [str(BINARIES / "infer"), "export", "--quiet", "--model", str(run), "--format", "marian", str(exported)],
@@ -226,7 +233,7 @@ def bench(size, rounds, with_transformers, cores, place):
         stderr=subprocess.DEVNULL,
     )
     random.seed(1)
-    sentences = place / "sentences"
+    sentences = folder / "sentences"
     one_by_one, in_batches = SENTENCES[size]
     words = {"tiny": 10_000, "base": 32_000}[size]
     lines = [" ".join(f"w{random.randrange(3, words)}" for _ in range(random.randint(8, 30))) for _ in range(in_batches)]
@@ -243,32 +250,37 @@ def bench(size, rounds, with_transformers, cores, place):
         for kind, time_each in seconds.items():
             ratio = f"{time_each / seconds['attend']:5.2f}x" if kind != "attend" else "      "
             print(
-                f"    {kind:13} {LENGTH / time_each:8.0f} tokens/s  {1e3 * time_each:8.2f} ms a sentence  {ratio}"
-                f"  {100 * equal[kind]:5.1f} % the same  {json.dumps(chosen[kind])}",
+                f"    {kind:13} {LENGTH / time_each:8.0f} tokens/s  {1e3 * time_each:8.2f} ms/sentence  {ratio}"
+                f"  {100 * equal[kind]:5.1f} % equal  {json.dumps(chosen[kind])}",
                 flush=True,
             )
     for worker in workers.values():
         worker.end()
-    mine, theirs = starting(run, converted, lines[0])
+    mine, theirs = startup(run, converted, lines[0])
     print(f"  start to first translation: {1e3 * mine:.0f} ms, CTranslate2 {1e3 * theirs:.0f} ms (without Python)")
     mine, whole, theirs = memory(run, converted, sentences, in_batches, cores)
     print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({whole:.0f} with Python)")
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--sizes", default="tiny,base")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--without-hf", action="store_true")
-    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", default="tiny,base", help="model sizes, comma-separated [default: %(default)s]")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements per case [default: %(default)s]")
+    parser.add_argument("--without-hf", action="store_true", help="skip Hugging Face transformers")
+    parser.add_argument(
+        "--cores", type=int, default=len(os.sched_getaffinity(0)), help="processor cores to use [default: all]"
+    )
     parser.add_argument("--worker", nargs=3, metavar=("KIND", "FOLDER", "SENTENCES"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         kind, folder, sentences = arguments.worker
         return {"ctranslate2": work_ctranslate2, "transformers": work_transformers}[kind](folder, sentences)
-    with tempfile.TemporaryDirectory() as place:
+    for build in (["-p", "infer"], ["-p", "infer", "--example", "bench_decode"]):
+        subprocess.run(["cargo", "build", "--quiet", *build], cwd=ROOT, check=True)
+    with tempfile.TemporaryDirectory() as folder:
         for size in arguments.sizes.split(","):
-            bench(size, arguments.rounds, not arguments.without_hf, arguments.cores, Path(place))
+            bench(size, arguments.rounds, not arguments.without_hf, arguments.cores, Path(folder))
 
 
-main()
+if __name__ == "__main__":
+    main()

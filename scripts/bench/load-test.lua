@@ -1,5 +1,5 @@
--- For wrk: asks for one text after the other, and compares each answer, letter for letter, with what `infer` said.
--- The answers to expect are in a file that the variable EXPECTED names: text TAB body, one a line.
+-- Script of wrk for load-test.py: requests one text after the other and compares each response with the output of `infer`.
+-- The environment variable EXPECTED names a file with one line `text TAB body` per text.
 
 local threads = {}
 
@@ -16,7 +16,7 @@ function init()
     table.insert(texts, text)
     expected[text] = body
   end
-  -- Each thread begins elsewhere.
+  -- Each thread starts at another text.
   at = number * 1009
   wrk.method = "POST"
   wrk.headers["content-type"] = "application/json"
@@ -29,7 +29,7 @@ function request()
 end
 
 function response(status, headers, body)
-  -- The answer names its source, which no text of the file needs to escape.
+  -- The response contains its source; no text of the file has escapes in JSON.
   local text = body:match('"source":"(.-)","unknown"')
   if status ~= 200 then
     failed = failed + 1

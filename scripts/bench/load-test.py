@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""A server under load, and under attack: are all its answers right, does it live, and does its memory stay?
+"""Tests `infer serve` under load and under attack: responses, stability, latency and memory.
 
-    scripts/load-test                                     runs/toy-en-de, for a minute
-    scripts/load-test runs/tiny --texts digits.txt        another run, with texts of its own, one a line
-    scripts/load-test --seconds 10 --connections 64 --no-hostile
-    scripts/load-test --seconds 10 -- --threads 1         what follows -- goes to `infer serve`
+    scripts/bench/load-test.py                                  runs/toy-en-de, for one minute
+    scripts/bench/load-test.py runs/tiny --texts digits.txt     another run folder and its texts, one per line
+    scripts/bench/load-test.py --seconds 10 --connections 64 --no-hostile
+    scripts/bench/load-test.py --seconds 10 -- --threads 1      options after -- are passed to `infer serve`
 
-Starts `infer serve` and lets wrk (Debian's package of that name) ask for one text after the other over many connections.
-Each answer is compared, letter for letter, with what `infer --format jsonl` says of the text. Meanwhile hostile clients
-send what no server likes, each expecting the status that it deserves. At the end the server is told to stop. Any
-wrong answer, wrong status, panic, or a growing memory (give it a minute to settle) makes the exit code 1.
+Starts `infer serve` and sends texts over many connections with wrk (Debian package `wrk`). Each response must equal
+the output of `infer --format jsonl` byte for byte. Meanwhile hostile clients send invalid, slow and huge requests; each
+must receive the expected status. The exit code is 1 after any wrong response or status, a panic, or growth of memory
+(memory needs about a minute to settle).
 """
 import argparse
 import json
@@ -28,23 +28,23 @@ import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-READ_TIMEOUT = 2  # of the server started here; slow clients need not be waited for as long as by default
-# Resident memory in the last quarter of the time, relative to that in the second, that is still called flat: it depends on how
-# many large bodies happen to be under way. A leak shows in a longer run.
-GROWTH = 1.25
+ROOT = Path(__file__).resolve().parents[2]
+READ_TIMEOUT = 2  # seconds; shorter than the default, so that slow clients end soon
+# Maximum ratio of the resident memory in the last quarter to that in the second. Memory varies with the number of large
+# bodies in flight; a leak becomes visible in a longer test.
+MAX_GROWTH = 1.25
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     usage="%(prog)s [options] [RUN] [-- OPTION OF infer serve …]")
-    parser.add_argument("run", nargs="?", default=ROOT / "runs/toy-en-de", help="folder that `train` wrote")
-    parser.add_argument("--texts", default=ROOT / "data/toy-en-de/test.tsv", help="texts, one a line; of a TSV the first column")
-    parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--no-hostile", action="store_true", help="load alone")
-    parser.add_argument("--binary", help="an `infer` that is built already [default: cargo builds one]")
-    # argparse gives what stands behind `--` to the first positional that is still free, which is the run.
+                                     usage="%(prog)s [options] [RUN] [-- OPTIONS OF infer serve]")
+    parser.add_argument("run", nargs="?", default=ROOT / "runs/toy-en-de", help="run folder [default: runs/toy-en-de]")
+    parser.add_argument("--texts", default=ROOT / "data/toy-en-de/test.tsv", help="texts, one per line; of a TSV file the first column [default: data/toy-en-de/test.tsv]")
+    parser.add_argument("--seconds", type=int, default=60, help="duration [default: %(default)s]")
+    parser.add_argument("--connections", type=int, default=32, help="connections of wrk [default: %(default)s]")
+    parser.add_argument("--no-hostile", action="store_true", help="no hostile clients")
+    parser.add_argument("--binary", help="path of `infer` [default: build it]")
+    # argparse would assign the first option after `--` to RUN.
     own, server = sys.argv[1:], []
     if "--" in own:
         at = own.index("--")
@@ -54,16 +54,16 @@ def arguments():
     return options
 
 
-# ---------------------------------------------------------------- what is expected
+# ---------------------------------------------------------------- expected responses
 
-def expected_answers(binary, run, texts, file):
-    """Writes text TAB body for each text; what would need escapes is left to the tests."""
+def write_expected(binary, run, texts, file):
+    """Writes `text TAB body` for each text; skips texts that JSON would escape."""
     texts = list(dict.fromkeys(text for text in texts if text.strip() and not re.search(r'["\\\x00-\x1f]', text)))
     lines = subprocess.run(
         [binary, "--model", run, "--format", "jsonl", "--quiet"],
         input="\n".join(texts) + "\n", capture_output=True, text=True, check=True,
     ).stdout.splitlines()
-    assert len(lines) == len(texts), f"{len(lines)} answers to {len(texts)} texts"
+    assert len(lines) == len(texts), f"{len(lines)} outputs for {len(texts)} texts"
     for text, line in zip(texts, lines):
         file.write(f'{text}\t{{"translations":[{line}]}}\n')
     file.flush()
@@ -94,7 +94,7 @@ def endless_body(client):
         for _ in range(1024):
             client.sendall(b"x" * (1 << 16))
     except OSError:
-        pass  # cut off, as it should be
+        pass  # the server closed the connection, as expected
     return None
 
 
@@ -156,21 +156,21 @@ def gone_halfway(client):
     return None
 
 
-KINDS = [huge_body, endless_body, slow_body, slow_head, bad_json, no_request, bad_utf8, long_text, many_texts, wide_beam,
-         no_http, gone_early, gone_halfway]
+ATTACKS = [huge_body, endless_body, slow_body, slow_head, bad_json, no_request, bad_utf8, long_text, many_texts, wide_beam,
+           no_http, gone_early, gone_halfway]
 
 
 def attack(address, stop, seen, wrong):
-    """One hostile client after the other; each pauses a little, for the load is to be seen as well."""
+    """Sends hostile requests one after the other, with pauses that leave capacity for the load."""
     while not stop.is_set():
-        kind = random.choice(KINDS)
+        kind = random.choice(ATTACKS)
         try:
             with socket.create_connection(address, timeout=30) as client:
                 expected = kind(client)
                 if expected:
                     status = client.makefile("rb").readline().decode("latin-1").split(" ")[1:2]
                     if status != [str(expected)]:
-                        wrong.append(f"{kind.__name__}: {status}, not {expected}")
+                        wrong.append(f"{kind.__name__}: expected status {expected}, found {status}")
         except OSError as error:
             wrong.append(f"{kind.__name__}: {error}")
         seen[kind.__name__] += 1
@@ -183,21 +183,21 @@ class Server:
     def __init__(self, binary, run, options):
         command = [binary, "serve", "--model", run, "--listen", "127.0.0.1:0", "--read-timeout", str(READ_TIMEOUT)]
         self.process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
-        self.said = []
+        self.log = []
         for line in self.process.stderr:
-            self.said.append(line)
+            self.log.append(line)
             if line.startswith("listening on "):
                 self.url = line.split()[-1]
                 break
         else:
-            sys.exit("".join(self.said) or "the server did not start")
+            sys.exit("".join(self.log) or "the server did not start")
         host, port = self.url.removeprefix("http://").rsplit(":", 1)
         self.address = (host, int(port))
-        self.reader = threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True)
+        self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr), daemon=True)
         self.reader.start()
 
     def memory(self, field):
-        """In MiB, as Linux has it."""
+        """A field of /proc/PID/status, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
 
@@ -211,7 +211,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        """What ends before its time, by an error or by hand, leaves no server behind."""
+        """Stops the server after an error or an interrupt."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -226,21 +226,21 @@ class Server:
 def main():
     options = arguments()
     if not shutil.which("wrk"):
-        sys.exit("wrk is not installed; Debian's package has that name")
+        sys.exit("wrk is not installed; on Debian, run apt-get install wrk")
     binary = options.binary
     if not binary:
         subprocess.run(["cargo", "build", "-p", "infer"], cwd=ROOT, check=True)
         binary = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug/infer"
     texts = [line.split("\t")[0] for line in Path(options.texts).read_text().splitlines()]
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as expected:
-        count = expected_answers(binary, options.run, texts, expected)
+        count = write_expected(binary, options.run, texts, expected)
         with Server(binary, options.run, options.server) as server:
-            print(f"{server.said[0].strip()}; {count} texts, {options.connections} connections, "
+            print(f"{server.log[0].strip()}; {count} texts, {options.connections} connections, "
                   f"{options.seconds} seconds")
 
             load = subprocess.Popen(
                 ["wrk", "-t2", f"-c{options.connections}", f"-d{options.seconds}s", "--timeout", "30s", "-s",
-                 ROOT / "scripts/load-test.lua", server.url],
+                 ROOT / "scripts/bench/load-test.lua", server.url],
                 stdout=subprocess.PIPE, text=True, env={**os.environ, "EXPECTED": expected.name},
             )
             stop, seen, wrong = threading.Event(), Counter(), []
@@ -260,34 +260,34 @@ def main():
             metrics, peak = server.metrics(), server.memory("VmHWM")
             code = server.stop()
 
-    # What is resident goes up and down with what is asked for at the moment, hence medians.
+    # Medians, since resident memory varies with the requests in flight.
     parts = [statistics.median(resident[len(resident) * i // 4:len(resident) * (i + 1) // 4]) for i in range(4)]
     batches = metrics["attend_batch_texts_count"]
     print(f"requests per second    {figures['rate']}")
     print(f"latency p50, p90, p99  {figures['p50']}, {figures['p90']}, {figures['p99']} ms")
     print(f"texts per batch        {metrics['attend_batch_texts_sum'] / batches:.2f}")
-    print(f"answers checked        {figures['checked']}, wrong {figures['wrong']}, refused {figures['failed']}, "
+    print(f"responses checked      {figures['checked']}, wrong {figures['wrong']}, rejected {figures['failed']}, "
           f"socket errors {figures['socket-errors']}")
-    print(f"hostile requests       {sum(seen.values())}, with an unexpected answer {len(wrong)}")
+    print(f"hostile requests       {sum(seen.values())}, with an unexpected status {len(wrong)}")
     for kind, number in sorted(seen.items()):
         print(f"    {kind:<18} {number}")
-    print(f"disconnected clients   {metrics['attend_disconnected_total']:.0f}, texts of theirs that were not decoded "
+    print(f"disconnected clients   {metrics['attend_disconnected_total']:.0f}, their cancelled texts "
           f"{metrics['attend_forgotten_texts_total']:.0f}")
-    print(f"resident memory        {resident[0]:.1f} MiB at first; {', '.join(f'{part:.1f}' for part in parts)} MiB in the four "
-          f"quarters of the time; {peak:.1f} at most")
-    said = "".join(server.said)
-    bad = [message for message, is_so in [
-        ("an answer was wrong", figures["wrong"] != "0"),
-        ("a request was refused", figures["failed"] != "0"),
+    print(f"resident memory        {resident[0]:.1f} MiB at the start; {', '.join(f'{part:.1f}' for part in parts)} MiB in the "
+          f"four quarters; peak {peak:.1f} MiB")
+    log = "".join(server.log)
+    bad = [message for message, failed in [
+        ("a response was wrong", figures["wrong"] != "0"),
+        ("a request was rejected", figures["failed"] != "0"),
         ("a connection failed", figures["socket-errors"] != "0"),
-        ("nothing was checked", figures["checked"] == "0"),
-        ("a hostile request got an unexpected answer", wrong),
-        ("the server panicked", "panicked" in said),
-        ("memory grew", parts[3] > parts[1] * GROWTH),
-        (f"the server ended with {code}", code != 0),
-    ] if is_so]
+        ("no response was checked", figures["checked"] == "0"),
+        ("a hostile request received an unexpected status", wrong),
+        ("the server panicked", "panicked" in log),
+        ("memory grew", parts[3] > parts[1] * MAX_GROWTH),
+        (f"the server exited with code {code}", code != 0),
+    ] if failed]
     for message in [*bad, *wrong[:5], *([figures["first-bad"]] if "first-bad" in figures else [])]:
-        print(f"!! {message}")
+        print(f"error: {message}")
     sys.exit(1 if bad else 0)
 
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# The best Multi30k English–German model of 2.7 million parameters: four trainings, the later ones with text that the earlier
-# ones write.
+# Trains the best Multi30k English–German model of 2.7 million parameters: four trainings, the later ones with translations by
+# the models of the earlier ones.
 #
-#   scripts/fetch-multi30k.sh && scripts/multi30k-best.sh
+#   scripts/data/fetch-multi30k.sh && scripts/bench/multi30k-best.sh [OPTIONS OF train]
 #
-# Reads data/multi30k/tok and writes runs/multi30k-best, whose 4-best is the model. May be stopped at any time and started
-# again: it goes on where it was. Arguments go to each training: --set training.matmul_precision=float32 is faster where the
-# processor has no products of bfloat16. How long it takes, and what it reaches: docs/results.md.
+# Reads data/multi30k/tok and writes runs/multi30k-best; the final model is its folder 4-best. After an interruption, the
+# script resumes where it stopped. Options are passed to each training: --set training.matmul_precision=float32 is faster on
+# processors without bfloat16 products. docs/results.md has the duration and the result.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
+cd "$(dirname "$0")/../.."
 
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
@@ -17,15 +18,15 @@ runs=runs/multi30k-best
 english=data/multi30k/tok/train.lc.norm.tok.en
 german=data/multi30k/tok/train.lc.norm.tok.de
 
-# The run NAME of the configuration of that name, from its last checkpoint if there is one.
-trained() {
+# Trains or resumes configuration NAME. Usage: train_run NAME
+train_run() {
     command=("${train[@]}" --config "configs/multi30k-best/$1.toml" --output "$runs/$1")
     [ ! -e "$runs/$1" ] || command+=(--resume)
     "${command[@]}"
 }
 
-# What the rest of the arguments print, as FILE among the runs, unless it is there.
-written() {
+# Writes the output of COMMAND to FILE in the folder of the runs, unless FILE exists. Usage: write_file FILE COMMAND…
+write_file() {
     file=$runs/$1
     shift
     [ ! -e "$file" ] || return 0
@@ -34,30 +35,30 @@ written() {
     mv "$file.part" "$file"
 }
 
-# Of a beam of ten, the translation of each line of SOURCE by RUN that is closest to that of REFERENCE.
+# Prints, for each line of SOURCE, the hypothesis of RUN (beam 10) closest to REFERENCE. Usage: closest RUN SOURCE REFERENCE
 closest() {
     "$binaries/infer" distil --quiet --model "$runs/$1" --source "$2" --reference "$3" --tokenize none \
         --beam 10 --length-penalty 1.0
 }
 
-# What RUN takes for the most probable translation of each line of SOURCE.
+# Prints the most probable translation of each line of SOURCE by RUN. Usage: likely RUN SOURCE
 likely() {
     "$binaries/infer" --quiet --model "$runs/$1" --beam 5 --length-penalty 1.0 <"$2"
 }
 
-# A translation of each line of SOURCE that is drawn from the distribution of RUN, with a seed.
-drawn() {
+# Prints a translation of each line of SOURCE sampled from RUN. Usage: sampled RUN SOURCE SEED
+sampled() {
     "$binaries/infer" --quiet --model "$runs/$1" --sample --top-p 0.9 --seed "$3" <"$2"
 }
 
-trained 1-both
-written both.closest.de closest 1-both "$english" "$german"
-written both.likely.de likely 1-both "$english"
-written both.closest.en closest 1-both "$german" "$english"
-written both.drawn.en drawn 1-both "$german" 1
-trained 2-own-text
-trained 3-wide
-written wide.closest.de closest 3-wide "$english" "$german"
-written wide.likely.de likely 3-wide "$english"
-written both.redrawn.en drawn 1-both "$german" 2
-trained 4-best
+train_run 1-both
+write_file both.closest.de closest 1-both "$english" "$german"
+write_file both.likely.de likely 1-both "$english"
+write_file both.closest.en closest 1-both "$german" "$english"
+write_file both.drawn.en sampled 1-both "$german" 1
+train_run 2-own-text
+train_run 3-wide
+write_file wide.closest.de closest 3-wide "$english" "$german"
+write_file wide.likely.de likely 3-wide "$english"
+write_file both.redrawn.en sampled 1-both "$german" 2
+train_run 4-best

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Trains recipes with several seeds and prints what they reached and how long the `train` process took.
+# Trains recipes with several seeds and prints their exact match on the test split and the time of the `train` process.
 #
-#   scripts/measure-recipes.sh                         tiny, reverse and sort, seeds 1 2 3
-#   scripts/measure-recipes.sh toy-en-de               one recipe
-#   SEEDS="1" FEATURES="--features ndarray" scripts/measure-recipes.sh tiny
+#   scripts/bench/recipes.sh                  tiny, reverse and sort, seeds 1 2 3
+#   scripts/bench/recipes.sh toy-en-de        one recipe
+#   SEEDS="1" FEATURES="--features ndarray" scripts/bench/recipes.sh tiny
 #
-# Builds first, so that the times are those of training alone. Runs go to a temporary folder.
+# Builds `train` first; the times exclude the build. Run folders are temporary.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
+cd "$(dirname "$0")/../.."
 
 recipes=${*:-tiny reverse sort}
-# shellcheck disable=SC2086 # FEATURES may hold several words
+# shellcheck disable=SC2086 # FEATURES may contain several words
 cargo build -q -p train ${FEATURES:-}
 train=${CARGO_TARGET_DIR:-target}/debug/train
 runs=$(mktemp -d)
@@ -22,7 +23,7 @@ for recipe in $recipes; do
         started=$(date +%s.%N)
         "$train" --config "configs/$recipe.toml" --output "$runs/$recipe-$seed" --seed "$seed" --quiet
         ended=$(date +%s.%N)
-        # A recipe without a test split has no such line.
+        # Recipes without a test split have no such record.
         test=$(grep '"test":' "$runs/$recipe-$seed/metrics.jsonl" || true)
         exact=$(grep -o '"exact_match":[0-9.]*' <<<"$test" | cut -d: -f2 || true)
         awk -v r="$recipe" -v s="$seed" -v e="$exact" -v a="$started" -v b="$ended" 'BEGIN {

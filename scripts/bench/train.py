@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Training speed on a CPU: this project beside PyTorch, eager and compiled.
+"""Compares training speed on a CPU with PyTorch, eager and compiled.
 
-    scripts/bench-train                              all sizes
-    scripts/bench-train --sizes tiny,long --rounds 7
-    scripts/bench-train --threads 1 --json times.json
+    python3 -m venv VENV && VENV/bin/pip install -r scripts/requirements.txt
+    VENV/bin/python scripts/bench/train.py                             all sizes
+    VENV/bin/python scripts/bench/train.py --sizes tiny,long --rounds 7
+    VENV/bin/python scripts/bench/train.py --threads 1 --json times.json
 
-Needs Python with torch, numpy and safetensors. All sides train the same model (same initial weights) on the same ragged
-batches with the same dropout rates, label smoothing, tying and Adam, in float32, on as many threads. Before anything is
-timed, their first ten losses without dropout must agree. Then they take turns, so that a noisy machine is noisy for all.
+Builds the example `bench_train` first. All sides train the same model from the same initial weights on the same ragged
+batches in float32, with the same dropout rates, label smoothing, tying, Adam and number of threads. Before the timing,
+their first ten losses without dropout must agree. The sides take turns, so that noise of the machine affects all of
+them.
 """
 import argparse
 import json
@@ -20,27 +22,27 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SIZES = {
-    # layers on each side, d_model, d_ff, heads, vocabulary, dropout; sentences a batch; target length: mean, spread, range
+    # Layers of encoder and of decoder; sentences per batch; target length: mean, standard deviation, min, max.
     "tiny": dict(layers=4, d_model=128, d_ff=256, n_heads=4, vocabulary=10_000, dropout=0.3, sentences=128, length=(16, 4, 4, 40)),
     "small": dict(layers=3, d_model=256, d_ff=1024, n_heads=8, vocabulary=8_000, dropout=0.1, sentences=128, length=(16, 4, 4, 40)),
     "base": dict(layers=6, d_model=512, d_ff=2048, n_heads=8, vocabulary=32_000, dropout=0.1, sentences=64, length=(16, 4, 4, 40)),
     "long": dict(layers=4, d_model=128, d_ff=256, n_heads=4, vocabulary=10_000, dropout=0.3, sentences=8, length=(496, 10, 480, 512)),
 }
 BATCHES = 8
-# glibc gives large freed blocks back to the system, which clears them for the next step. This project keeps them, so
-# PyTorch may too.
+# glibc returns large freed blocks to the system, which zeroes them for the next step. This project keeps them, and these
+# settings let PyTorch keep them too.
 KEEP_FREED = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30), "MALLOC_TRIM_THRESHOLD_": str(8 << 30), "MALLOC_TOP_PAD_": str(256 << 20)
 }
 
 
-# ---------------------------------------------------------------- what is trained on
+# ---------------------------------------------------------------- model and data
 
 
 def make_size(name, threads):
-    """The sizes of a model and its training, as both sides read them."""
+    """Dimensions and hyper-parameters, in the form that all sides read."""
     s = SIZES[name]
     return dict(
         name=name, d_model=s["d_model"], n_heads=s["n_heads"], d_ff=s["d_ff"], encoder_layers=s["layers"],
@@ -50,19 +52,19 @@ def make_size(name, threads):
 
 
 def make_batches(name):
-    """Ragged batches of similar lengths: sentences of a pool sorted by length and cut, so that padding stays below 10 %."""
+    """Ragged batches of sentences of similar length, so that padding is below 10 %."""
     s, draw = SIZES[name], random.Random(1)
-    mean, spread, least, most = s["length"]
-    length = lambda centre: max(least, min(most, round(draw.gauss(centre, spread))))
+    mean, deviation, min_len, max_len = s["length"]
+    length = lambda mean: max(min_len, min(max_len, round(draw.gauss(mean, deviation))))
     ids = lambda n: [draw.randint(2, s["vocabulary"] - 2) for _ in range(n - 1)] + [0]
     pool = []
     for _ in range(s["sentences"] * 64):
         target = length(mean)
-        pool.append((max(least, min(most, target + draw.randint(-1, 1))), target))
+        pool.append((max(min_len, min(max_len, target + draw.randint(-1, 1))), target))
     pool.sort(key=lambda pair: (pair[1], pair[0]))
-    cut = [pool[i : i + s["sentences"]] for i in range(0, len(pool), s["sentences"])]
-    step = len(cut) / BATCHES  # one of every length class, in a random order
-    chosen = [cut[int((i + 0.5) * step)] for i in range(BATCHES)]
+    batches = [pool[i : i + s["sentences"]] for i in range(0, len(pool), s["sentences"])]
+    step = len(batches) / BATCHES  # one batch of each length class, in random order
+    chosen = [batches[int((i + 0.5) * step)] for i in range(BATCHES)]
     draw.shuffle(chosen)
     return [[[ids(source), ids(target)] for source, target in draw.sample(pairs, len(pairs))] for pairs in chosen]
 
@@ -73,7 +75,7 @@ def padding(batches):
 
 
 def multiply_adds(size, batch):
-    """Of the matrix products of real tokens in one forward pass."""
+    """Multiply-adds of the matrix products of one forward pass, without padding."""
     d, ff, v = size["d_model"], size["d_ff"], size["vocabulary"]
     total = 0
     for source, target in batch:
@@ -88,7 +90,7 @@ def multiply_adds(size, batch):
 
 
 def torch_worker(folder, compiled):
-    """Obeys the same requests on standard input as `crates/train/examples/bench_train.rs`."""
+    """Reads the same requests from standard input as the example `bench_train`."""
     import numpy as np
     import torch
     import torch.nn.functional as F
@@ -150,7 +152,7 @@ def torch_worker(folder, compiled):
             return F.dropout(F.embedding(ids, self.shared) * d**0.5 + self.positions[: ids.shape[1]], rate)
 
         def forward(self, source, source_mask, target_input, target_output, rate):
-            """The smoothed loss, summed over real tokens."""
+            """The smoothed loss, summed over all tokens but padding."""
             x = self.embed(source, rate)
             for layer in self.encoder:
                 x = layer.norms[0](x + F.dropout(layer.self_attention(x, source_mask), rate))
@@ -194,8 +196,8 @@ def torch_worker(folder, compiled):
                         norm.bias.copy_(weights[f"{at}.{residual}.norm.beta"])
 
     def padded(rows):
-        most = max(map(len, rows))
-        return torch.tensor([row + [pad] * (most - len(row)) for row in rows])
+        max_len = max(map(len, rows))
+        return torch.tensor([row + [pad] * (max_len - len(row)) for row in rows])
 
     def tensors(batch):
         source, output = padded([s for s, _ in batch]), padded([t for _, t in batch])
@@ -203,11 +205,11 @@ def torch_worker(folder, compiled):
         mask = (source != pad)[:, None, None, :]
         return source, None if mask.all() else mask, given, output
 
-    class Learner:
+    class Training:
         def __init__(self, kind):
             self.model, self.at = Model(), 0
             load(self.model)
-            self.loss = torch.compile(self.model, dynamic=True) if compiled else self.model  # ragged: shapes are symbols
+            self.loss = torch.compile(self.model, dynamic=True) if compiled else self.model  # ragged batches: dynamic shapes
             self.adam = torch.optim.Adam(
                 self.model.parameters(), lr=size["learning_rate"], betas=size["betas"], eps=size["epsilon"], **{kind: True}
             )
@@ -228,8 +230,8 @@ def torch_worker(folder, compiled):
 
     def faster_adam():
         def seconds(kind):
-            learner = Learner(kind)
-            return min(learner.step(0.0)[0] for _ in range(4))
+            training = Training(kind)
+            return min(training.step(0.0)[0] for _ in range(4))
 
         return min(["fused", "foreach"], key=seconds) if not compiled else "fused"
 
@@ -244,26 +246,26 @@ def torch_worker(folder, compiled):
         return best
 
     kind = faster_adam()
-    learner = Learner(kind)
-    if compiled:  # every shape, with and without dropout, before anything is timed
+    training = Training(kind)
+    if compiled:  # compiles every shape, with and without dropout, before the timing
         for rate in [0.0, size["dropout"]]:
             for _ in range(2 * len(batches)):
-                learner.step(rate)
-        learner = Learner(kind)
+                training.step(rate)
+        training = Training(kind)
         for rate in [0.0, size["dropout"]]:
             for _ in range(len(batches)):
-                learner.step(rate)
-        load(learner.model)
-        learner.at, learner.adam.state = 0, type(learner.adam.state)(dict)
+                training.step(rate)
+        load(training.model)
+        training.at, training.adam.state = 0, type(training.adam.state)(dict)
     print("ready", flush=True)
     for line in sys.stdin:
         match line.split():
             case ["steps", count, rate]:
-                seconds, losses, tokens = zip(*(learner.step(float(rate)) for _ in range(int(count))))
+                seconds, losses, tokens = zip(*(training.step(float(rate)) for _ in range(int(count))))
                 print(json.dumps(dict(seconds=seconds, losses=losses, tokens=tokens)), flush=True)
             case ["reset"]:
-                load(learner.model)
-                learner.at, learner.adam.state = 0, type(learner.adam.state)(dict)
+                load(training.model)
+                training.at, training.adam.state = 0, type(training.adam.state)(dict)
                 print("ok", flush=True)
             case ["peak"]:
                 print(json.dumps(dict(gflops=peak())), flush=True)
@@ -271,11 +273,11 @@ def torch_worker(folder, compiled):
                 return
 
 
-# ---------------------------------------------------------------- taking turns
+# ---------------------------------------------------------------- measurement
 
 
 class Worker:
-    """A side of the comparison, in a process of its own."""
+    """One side of the comparison, in its own process."""
 
     def __init__(self, name, command, environment):
         self.name, self.rounds, self.memory = name, [], 0.0
@@ -287,20 +289,20 @@ class Worker:
     def line(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} ended with status {self.process.wait()}; see its messages above")
+            raise RuntimeError(f"{self.name} exited with status {self.process.wait()}; its messages are above")
         return line.strip()
 
     def expect(self, word):
         if (line := self.line()) != word:
-            raise RuntimeError(f"{self.name} said {line!r} instead of {word!r}")
+            raise RuntimeError(f"{self.name}: expected {word!r}, found {line!r}")
 
-    def ask(self, request):
+    def request(self, request):
         self.process.stdin.write(request + "\n")
         self.process.stdin.flush()
         return self.line()
 
     def steps(self, count, rate):
-        return json.loads(self.ask(f"steps {count} {rate}"))
+        return json.loads(self.request(f"steps {count} {rate}"))
 
     def quit(self):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
@@ -313,9 +315,9 @@ def rate_of(found):
 
 
 def compare(name, arguments, binary):
-    """One size on all sides; returns its table rows."""
+    """Measures one size on all sides and returns the rows of its table."""
     size, batches = make_size(name, arguments.threads), make_batches(name)
-    count = 8 if name == "base" else 16  # whole rounds of the batches, so that every round has the same work
+    count = 8 if name == "base" else 16  # a multiple of the number of batches, so that all rounds have the same work
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         (folder / "size.json").write_text(json.dumps(size))
@@ -326,14 +328,14 @@ def compare(name, arguments, binary):
         sides += [] if arguments.no_compile else [("compiled", [*python, "--worker", "compiled", str(folder)])]
         keep = {} if arguments.plain_malloc else KEEP_FREED
         workers = [Worker(side, command, {} if side == "attend" else keep) for side, command in sides]
-        peak = max(json.loads(worker.ask("peak"))["gflops"] for worker in workers)
+        peak = max(json.loads(worker.request("peak"))["gflops"] for worker in workers)
 
         first = [worker.steps(10, 0.0)["losses"] for worker in workers]
         off = max(abs(a - b) / b for losses in first[1:] for a, b in zip(first[0], losses))
         if off > 1e-3:
-            sys.exit(f"{name}: losses differ by {off:.1e}, these are not the same models: {first}")
+            sys.exit(f"{name}: the losses differ by {off:.1e}, expected at most 1e-3: {first}")
         for worker in workers:
-            worker.ask("reset")
+            worker.request("reset")
             worker.steps(8 if name == "base" else 20, size["dropout"])
         for _ in range(arguments.rounds):
             for worker in workers:
@@ -368,20 +370,20 @@ def compare(name, arguments, binary):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default=",".join(SIZES))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
-    parser.add_argument("--plain-malloc", action="store_true", help="leave PyTorch's allocator as it comes")
-    parser.add_argument("--no-build", action="store_true", help="the release build is there already")
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--sizes", default=",".join(SIZES), help="model sizes, comma-separated [default: %(default)s]")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements per size [default: %(default)s]")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads per side [default: all cores]")
+    parser.add_argument("--no-compile", action="store_true", help="skip torch.compile")
+    parser.add_argument("--plain-malloc", action="store_true", help="use glibc's default settings for PyTorch")
+    parser.add_argument("--no-build", action="store_true", help="use the existing release build")
+    parser.add_argument("--json", type=Path, help="write all measurements to this file")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         return torch_worker(Path(arguments.worker[1]), arguments.worker[0] == "compiled")
     if not arguments.no_build:
         subprocess.run(["cargo", "build", "--release", "-p", "train", "--example", "bench_train"], cwd=ROOT, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
     flags = Path("/proc/cpuinfo").read_text().split()
     sets = [name for name in ["avx2", "avx512f"] if name in flags]
     print(f"{os.cpu_count()} cores, {', '.join(sets)}; {arguments.threads} threads, {arguments.rounds} rounds", flush=True)

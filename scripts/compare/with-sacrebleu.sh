@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Holds `infer evaluate` against sacreBLEU, digit for digit, on real sentences.
+# Compares the scores of `infer evaluate` with sacreBLEU on your sentences; every printed digit must be equal.
 #
 #   python3 -m venv VENV && VENV/bin/pip install sacrebleu==2.6.0
-#   SACREBLEU=VENV/bin/sacrebleu scripts/compare-with-sacrebleu.sh RUN SOURCE REFERENCE [OPTION OF evaluate …]
+#   SACREBLEU=VENV/bin/sacrebleu scripts/compare/with-sacrebleu.sh RUN SOURCE REFERENCE [OPTIONS OF evaluate]
 #
-# Compares BLEU (13a and none), chrF and chrF++, in mixed case and lower-cased; SOURCE is translated anew for each of
-# the four settings.
+# Compares BLEU (tokenization 13a and none), chrF and chrF++, each in mixed and in lower case, and translates SOURCE once per
+# setting. The exit code is 1 if any score differs.
 set -euo pipefail
-
-[ $# -ge 3 ] || { sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 2; }
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
+[ $# -ge 3 ] || { "$0" --help >&2; exit 2; }
 run=$(realpath -m -- "$1") source=$(realpath -m -- "$2") reference=$(realpath -m -- "$3")
 shift 3
 sacrebleu=${SACREBLEU:-sacrebleu}
 case $sacrebleu in */*) sacrebleu=$(realpath -ms -- "$sacrebleu") ;; esac
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 hypotheses=$(mktemp)
 trap 'rm -f "$hypotheses"' EXIT
 
@@ -40,4 +40,4 @@ for tokenize in 13a none; do
         fi
     done
 done
-[ "$different" = 0 ] && echo "equal to sacreBLEU in every digit" || { echo "not equal to sacreBLEU"; exit 1; }
+[ "$different" = 0 ] && echo "all scores equal those of sacreBLEU" || { echo "some scores differ from those of sacreBLEU"; exit 1; }

@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
-# Fetches the Multi30k parallel text (Elliott et al. 2016), English and German, and checks every file.
+# Downloads the Multi30k corpus (Elliott et al. 2016), English and German, and verifies the checksum of every file.
 #
-#   scripts/fetch-multi30k.sh               into data/multi30k
-#   scripts/fetch-multi30k.sh DIR           elsewhere
-#   SOURCES="URL …" scripts/fetch-multi30k.sh
-#                                           from a mirror of the repository multi30k/dataset, or file:///ITS/FOLDER
+#   scripts/data/fetch-multi30k.sh          into data/multi30k
+#   scripts/data/fetch-multi30k.sh DIR      into DIR
+#   SOURCES="URL …" scripts/data/fetch-multi30k.sh
+#                                           from a mirror of the repository multi30k/dataset, or file:///FOLDER
 #
-# Afterwards DIR holds the text as it was written (train, val, test_2016_flickr) and, in DIR/tok, lower-cased, normalised and
-# tokenised as the literature scores it. Files that are there already and right are kept. Needs curl, gzip and sha256sum.
+# DIR receives the original text (train, val, test_2016_flickr); DIR/tok receives the lower-cased, normalised and tokenised
+# text of the literature. Existing files with the right checksum are kept. Needs curl, gzip and sha256sum.
 set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 
-root=$(cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(cd -- "$(dirname -- "$0")/../.." && pwd)
 directory=${1:-$root/data/multi30k}
-# The same repository, from three places. A source is tried for a file only after those before it have failed.
+# Mirrors of one repository, tried in this order.
 sources=${SOURCES:-"
     https://raw.githubusercontent.com/multi30k/dataset/master
     https://cdn.jsdelivr.net/gh/multi30k/dataset@master
     https://github.com/multi30k/dataset/raw/master"}
 
-# sha256 of the unpacked file, its place in the repository, its name here
+# SHA-256 of the unpacked file, path in the repository, path in DIR
 files="
 460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6 data/task1/raw/train.en.gz train.en
 2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72 data/task1/raw/train.de.gz train.de
@@ -38,42 +39,42 @@ fail() {
     exit 1
 }
 for tool in curl gzip sha256sum; do
-    command -v "$tool" >/dev/null || fail "$tool is not installed; install it, or fetch the files by hand"
+    command -v "$tool" >/dev/null || fail "$tool is not installed; install it, or download the files by hand"
 done
 
-is_right() { [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]; }
+is_valid() { [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]; }
 
 partial=$(mktemp -d)
 trap 'rm -rf "$partial"' EXIT
 mkdir -p -- "$directory/tok"
 directory=$(cd -- "$directory" && pwd)
 kept=0 fetched=0
-while read -r sum place name; do
+while read -r sum path name; do
     [ -n "$sum" ] || continue
     target=$directory/$name
-    if is_right "$sum" "$target"; then
+    if is_valid "$sum" "$target"; then
         kept=$((kept + 1))
         continue
     fi
     tried=""
     for source in $sources; do
-        url=$source/$place
+        url=$source/$path
         rm -f "$partial/file" "$partial/text"
         if ! curl --fail --silent --show-error --location --connect-timeout 10 --max-time 120 --retry 2 \
-            --output "$partial/file" "$url" 2>"$partial/why"; then
-            tried+=$'\n'"    $url: $(tail -n 1 "$partial/why")"
+            --output "$partial/file" "$url" 2>"$partial/error"; then
+            tried+=$'\n'"    $url: $(tail -n 1 "$partial/error")"
         else
-            case $place in
+            case $path in
             *.gz) gzip -dc "$partial/file" >"$partial/text" 2>/dev/null || true ;;
             *) mv "$partial/file" "$partial/text" ;;
             esac
-            is_right "$sum" "$partial/text" && break
-            tried+=$'\n'"    $url: the file has another checksum than $sum"
+            is_valid "$sum" "$partial/text" && break
+            tried+=$'\n'"    $url: wrong checksum, expected $sum"
         fi
     done
-    is_right "$sum" "$partial/text" || fail "cannot fetch $name; tried$tried
-Are you offline? Get the file from another machine, put it at $target, and run this again: it is checked and kept."
+    is_valid "$sum" "$partial/text" || fail "cannot download $name; tried$tried
+Without a network, copy the file from another machine to $target and run this script again; it verifies and keeps the file."
     mv "$partial/text" "$target"
     fetched=$((fetched + 1))
 done <<<"$files"
-echo "$directory: $fetched files fetched, $kept there already; all checksums are right"
+echo "$directory: $fetched files downloaded, $kept kept; all checksums match"

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Generate the toy English-German parallel corpus in data/toy-en-de.
+"""Generates the toy English-German parallel corpus in data/toy-en-de.
 
-    python3 scripts/generate-toy-en-de.py           write train, validation and test
-    python3 scripts/generate-toy-en-de.py --check   verify the files on disk, print statistics
+    python3 scripts/data/generate-toy-en-de.py           writes train, validation and test
+    python3 scripts/data/generate-toy-en-de.py --check   verifies the files on disk and prints statistics
 
-Both languages are built in parallel from one small grammar, so every English
-sentence has exactly one German translation. The output depends on nothing but
-this file: all randomness is Random(SEED).random(), which gives the same
-numbers on every Python 3, and no step looks at the order of a set.
+One small grammar generates both languages in parallel, so that every English sentence has exactly one German
+translation. The output is a function of this file: all randomness is Random(SEED).random(), whose numbers are the same
+in every Python 3, and no step depends on the order of a set.
 """
 
 import argparse
@@ -22,7 +21,7 @@ TRAIN, VALIDATION, TEST = 20000, 1000, 1000
 MIN_COUNT = 20      # each word form occurs at least this often in train
 MAX_WORDS = 20      # longest sentence, punctuation not counted
 HELD_OUT = ("The cat sat on the mat.", "Die Katze saß auf der Matte.")
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "toy-en-de")
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "toy-en-de")
 
 
 # ---------------------------------------------------------------- lexicon ----
@@ -1325,7 +1324,7 @@ def path(name):
 
 
 def check(splits):
-    """Verify every promise of data/README.md; print the statistics. True when all hold."""
+    """Verifies every property listed in data/README.md and prints statistics; `True` if all hold."""
     failures = []
 
     def expect(condition, message):
@@ -1392,7 +1391,7 @@ def check(splits):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Generate the toy English-German corpus.")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="verify the files on disk and print the statistics")
     arguments = parser.parse_args()
     splits = generate()

@@ -1,4 +1,4 @@
-//! One side of `scripts/bench-decode`: makes models of random weights, and decodes on request.
+//! One side of `scripts/bench/decode.py`: makes models of random weights, and decodes on request.
 //!
 //! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES` opens it, reads requests from
 //! standard input, a JSON object a line, and answers each with one: how long it took, and the tokens that came out.

@@ -1,4 +1,4 @@
-//! What a run folder makes of texts, in numbers: for comparing with other programs (`scripts/compare-with-transformers`).
+//! What a run folder makes of texts, in numbers: for comparing with other programs (`scripts/compare/with-transformers.py`).
 //!
 //! ```sh
 //! cargo run -p infer --example ids_and_logits -- RUN INPUT.json OUTPUT.json

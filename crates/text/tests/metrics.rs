@@ -1,4 +1,4 @@
-//! BLEU, chrF and chrF++ against sacreBLEU. `scripts/metric-fixtures.py` wrote the fixtures.
+//! BLEU, chrF and chrF++ against sacreBLEU. `scripts/fixtures/metrics.py` wrote the fixtures.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

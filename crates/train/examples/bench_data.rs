@@ -6,7 +6,7 @@
 //! ```
 //!
 //! writes as many pairs (more than 100,000) to a temporary folder (100 bytes each), surveys them and trains a
-//! vocabulary as `train` does, and prints one line of JSON. `scripts/bench-data` runs several sizes.
+//! vocabulary as `train` does, and prints one line of JSON. `scripts/bench/data.sh` runs several sizes.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

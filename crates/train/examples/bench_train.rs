@@ -1,4 +1,4 @@
-//! One side of `scripts/bench-train`: a model of given sizes trained on given batches, on request.
+//! One side of `scripts/bench/train.py`: a model of given sizes trained on given batches, on request.
 //!
 //! Reads `size.json` and `batches.json` from the folder named on the command line, writes its initial weights there as
 //! `weights.safetensors` for the other side to start from, says `ready`, and then obeys lines on standard input:

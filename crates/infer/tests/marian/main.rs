@@ -1,5 +1,5 @@
 //! Marian folders, held against what transformers and SentencePiece make of the same files
-//! (`scripts/marian-fixtures.py`).
+//! (`scripts/fixtures/marian.py`).
 
 mod export;
 mod folder;

@@ -74,7 +74,7 @@ pub fn assert_gradients(found: &[NamedTensor], expected: &[NamedTensor], relativ
     }
 }
 
-/// What PyTorch computed; see `scripts/pytorch-fixtures.py`.
+/// What PyTorch computed; see `scripts/fixtures/pytorch.py`.
 pub struct Fixture {
     pub name: String,
     floats: HashMap<String, NamedTensor>,
