@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use infer::{Settings, TrainedModel, Translator};
+use decode::{Settings, TrainedModel, Translator};
 use model::random::{self, Stream};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use serde::{Deserialize, Serialize};

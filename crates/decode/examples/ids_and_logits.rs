@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::{env, fs};
 
-use infer::{TrainedModel, Translator};
+use decode::{TrainedModel, Translator};
 use model::{Batch, Pass, backend};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

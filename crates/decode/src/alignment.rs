@@ -3,8 +3,8 @@
 use model::{AttentionMaps, Batch, ModelConfig, Pass};
 use text::END_ID;
 
-use crate::error::InferError;
-use crate::trained::TrainedModel;
+use crate::error::DecodeError;
+use crate::trained_model::TrainedModel;
 
 /// Which heads are asked, counted from 0. What is not chosen is averaged over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,13 +16,13 @@ pub struct AlignmentHeads {
 impl AlignmentHeads {
     /// # Errors
     /// A layer or head that the model does not have.
-    pub fn validate(&self, config: &ModelConfig) -> Result<(), InferError> {
+    pub fn validate(&self, config: &ModelConfig) -> Result<(), DecodeError> {
         for (option, chosen, count) in
             [("--alignment-layer", self.layer, config.decoder_layers), ("--alignment-head", self.head, config.n_heads)]
         {
             if let Some(chosen) = chosen.filter(|&chosen| chosen >= count) {
                 let (found, expected) = ((chosen + 1).to_string(), format!("1 to {count}"));
-                return Err(InferError::Option { option, found, expected });
+                return Err(DecodeError::Option { option, found, expected });
             }
         }
         Ok(())
@@ -39,7 +39,7 @@ pub(crate) fn align(
     source: &[u32],
     target: &[u32],
     heads: AlignmentHeads,
-) -> Result<Vec<[usize; 2]>, InferError> {
+) -> Result<Vec<[usize; 2]>, DecodeError> {
     let mut ended = [target, &[END_ID]].concat();
     ended.truncate(trained.config.max_length);
     let batch = Batch::new(&[(source, &ended)], trained.sizes, &trained.device);
@@ -49,7 +49,7 @@ pub(crate) fn align(
     let mut mean = vec![0.0; ended.len() * source.len()];
     for (_, map) in maps.cross.into_iter().enumerate().filter(|(layer, _)| heads.layer.is_none_or(|own| own == *layer))
     {
-        let weights = map.try_into_vec_as::<f32>().map_err(|error| InferError::Device(error.to_string()))?;
+        let weights = map.try_into_vec_as::<f32>().map_err(|error| DecodeError::Device(error.to_string()))?;
         let by_head = weights.chunks_exact(mean.len()).enumerate(); // the batch is one sentence
         for (_, weights) in by_head.filter(|(head, _)| heads.head.is_none_or(|own| own == *head)) {
             mean.iter_mut().zip(weights).for_each(|(mean, weight)| *mean += weight);

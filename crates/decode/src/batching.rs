@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::error::InferError;
+use crate::error::DecodeError;
 
 /// How large a batch may become.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub fn cut(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
 /// A piece of work, and what came of it.
 struct Place<T, R> {
     piece: Option<T>,
-    done: Option<Result<R, InferError>>,
+    done: Option<Result<R, DecodeError>>,
 }
 
 /// Does every piece of work once and returns what came of each, in order; at most `workers` at a time, the last pieces
@@ -47,8 +47,8 @@ struct Place<T, R> {
 pub fn share<T: Send, R: Send>(
     pieces: Vec<T>,
     workers: usize,
-    work: impl Fn(T) -> Result<R, InferError> + Sync,
-) -> Result<Vec<R>, InferError> {
+    work: impl Fn(T) -> Result<R, DecodeError> + Sync,
+) -> Result<Vec<R>, DecodeError> {
     if workers <= 1 || pieces.len() <= 1 {
         return pieces.into_iter().map(work).collect();
     }
@@ -94,7 +94,7 @@ mod tests {
             let doubled = share((0..50).collect(), workers, |piece: usize| Ok(2 * piece)).expect("no failure");
             assert_eq!(doubled, (0..50).map(|piece| 2 * piece).collect::<Vec<_>>());
             let failed = share((0..9).collect(), workers, |piece: usize| match piece {
-                4 => Err(InferError::Device("four".to_string())),
+                4 => Err(DecodeError::Device("four".to_string())),
                 piece => Ok(piece),
             });
             assert_eq!(failed.expect_err("a failure").to_string(), "the device failed: four");

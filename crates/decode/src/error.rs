@@ -10,7 +10,7 @@ use model::weights::WeightsError;
 use text::TextError;
 
 #[derive(Debug, thiserror::Error)]
-pub enum InferError {
+pub enum DecodeError {
     #[error(
         "{path} is not a run folder: {missing} is missing; give the folder that `train` wrote (runs/NAME), \
          or wait for its first validation"
@@ -67,7 +67,7 @@ pub enum InferError {
 }
 
 /// An error with its causes for a person to read, each told once: most of our messages hold their cause's already.
-pub fn told(error: &(dyn Error + 'static)) -> String {
+pub fn format_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string().trim_end().to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -80,9 +80,9 @@ pub fn told(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-impl InferError {
+impl DecodeError {
     /// Whether the reader of standard output went away, which is no failure of ours.
     pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, InferError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+        matches!(self, DecodeError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }
 }

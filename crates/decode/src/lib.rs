@@ -5,39 +5,19 @@
 //! [`engine`] that they drive. [`scoring`] asks how probable given translations are, and [`alignment`] from which source
 //! token each target token comes.
 
-#[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
-compile_error!(
-    "no backend: build with `--features flex` (CPU, the default), `ndarray`, `wgpu`, `vulkan` or `cuda`, \
-     for example `cargo run -p infer --no-default-features --features wgpu -- …`"
-);
-
 pub mod alignment;
-pub mod attend;
-mod batches;
-pub mod beam;
-pub mod config;
-pub mod decoded;
+mod batching;
 pub mod engine;
 pub mod error;
-pub mod greedy;
-#[cfg(feature = "marian")]
-pub mod marian;
-pub mod place;
-pub mod rules;
-pub mod sample;
 pub mod scoring;
-#[cfg(feature = "serve")]
-pub mod serve;
+pub mod search;
 pub mod settings;
-pub mod stream;
-pub mod trained;
+pub mod trained_model;
 pub mod translation;
 pub mod translator;
-pub mod whole;
 
-pub use config::{DecodingConfig, LengthPenalty};
-pub use error::InferError;
+pub use error::DecodeError;
 pub use settings::Settings;
-pub use trained::TrainedModel;
+pub use trained_model::TrainedModel;
 pub use translation::{Target, Translation};
 pub use translator::Translator;

@@ -2,14 +2,14 @@
 
 use text::{END_ID, Pair, UNKNOWN_ID};
 
-use crate::config::LengthPenalty;
-use crate::decoded::{Hypothesis, Source};
 use crate::engine::Engine;
-use crate::error::InferError;
-use crate::greedy::row_by_row;
-use crate::rules::Rules;
+use crate::error::DecodeError;
+use crate::search::greedy::row_by_row;
+use crate::search::hypothesis::{Hypothesis, Source};
+use crate::search::logits_processor::Rules;
 use crate::translation::{Target, Translation};
 use crate::translator::{Item, Translator};
+use runs::config::LengthPenalty;
 
 /// Scores each target (ids without `</s>`) given its source, as if the decoder had found it, `</s>` included.
 ///
@@ -19,7 +19,7 @@ pub fn score(
     engine: &Engine,
     pairs: &[(Source, &[u32])],
     length_penalty: LengthPenalty,
-) -> Result<Vec<Hypothesis>, InferError> {
+) -> Result<Vec<Hypothesis>, DecodeError> {
     let sources: Vec<Source> =
         pairs.iter().map(|(source, target)| Source { least: 0, limit: target.len() + 1, ..*source }).collect();
     let rows: Vec<usize> = (0..sources.len()).collect();
@@ -35,7 +35,7 @@ impl Translator<'_> {
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
-    pub fn score(&self, pairs: &[Pair], first_line: usize) -> Result<Vec<Translation>, InferError> {
+    pub fn score(&self, pairs: &[Pair], first_line: usize) -> Result<Vec<Translation>, DecodeError> {
         let trained = self.trained();
         let mut encoded = Vec::with_capacity(pairs.len());
         for (at, pair) in pairs.iter().enumerate() {
@@ -47,7 +47,7 @@ impl Translator<'_> {
             let target = trained.target_tokenizer.encode(&pair.target)?;
             let (found, limit) = (target.len() + 1, trained.config.max_length);
             if found > limit {
-                return Err(InferError::TargetTooLong { place: format!("target {place}"), found, limit });
+                return Err(DecodeError::TargetTooLong { place: format!("target {place}"), found, limit });
             }
             encoded.push((at, source, target));
         }
@@ -60,7 +60,7 @@ impl Translator<'_> {
                 batch.iter().map(|(at, source, target)| (self.source(source, first_line + at), &target[..])).collect();
             let scored = score(&trained.engine, &pairs, self.settings().decoding.length_penalty)?;
             let targets = pairs.iter().zip(scored).map(|((source, _), found)| self.target(source, found));
-            targets.collect::<Result<Vec<Target>, InferError>>()
+            targets.collect::<Result<Vec<Target>, DecodeError>>()
         })?;
         let mut results: Vec<Option<Translation>> = pairs.iter().map(|_| None).collect();
         for ((at, source, _), mut best) in encoded.iter().zip(scored.into_iter().flatten()) {

@@ -1,10 +1,10 @@
 //! How one input is decoded: the run's own settings, and what a user asks for besides.
 
 use crate::alignment::AlignmentHeads;
-use crate::config::DecodingConfig;
-use crate::error::InferError;
-use crate::sample::Sampling;
-use crate::trained::TrainedModel;
+use crate::error::DecodeError;
+use crate::search::sampling::Sampling;
+use crate::trained_model::TrainedModel;
+use runs::config::DecodingConfig;
 
 /// Everything that an answer depends on beside its text.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,8 @@ impl Settings {
 
     /// # Errors
     /// A value that cannot be, or values that contradict each other or the model.
-    pub fn validate(&self, trained: &TrainedModel) -> Result<(), InferError> {
-        self.decoding.validate(&trained.config).map_err(InferError::Setting)?;
+    pub fn validate(&self, trained: &TrainedModel) -> Result<(), DecodeError> {
+        self.decoding.validate(&trained.config).map_err(DecodeError::Setting)?;
         self.sampling.iter().try_for_each(Sampling::validate)?;
         self.alignment.iter().try_for_each(|heads| heads.validate(&trained.config))?;
         let (most, why) = match self.sampling {
@@ -42,13 +42,13 @@ impl Settings {
         };
         if self.n_best == 0 || self.n_best > most {
             let expected = format!("1 to {most}, {why}");
-            return Err(InferError::Option { option: "--n-best", found: self.n_best.to_string(), expected });
+            return Err(DecodeError::Option { option: "--n-best", found: self.n_best.to_string(), expected });
         }
         Ok(())
     }
 
     /// How many rows of a batch one sentence takes.
-    pub(crate) fn rows_per_sentence(&self) -> usize {
+    pub fn rows_per_sentence(&self) -> usize {
         if self.sampling.is_some() { self.n_best } else { self.decoding.beam }
     }
 }

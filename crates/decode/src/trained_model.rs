@@ -9,21 +9,14 @@ use std::time::SystemTime;
 use burn::tensor::Device;
 use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer, VocabularySizes, backend};
+use runs::layout;
 use serde::Deserialize;
 use text::Tokenizer;
 
-use crate::config::DecodingConfig;
 use crate::engine::Engine;
-use crate::engine::plain::PlainModel;
-use crate::error::InferError;
-
-/// File names inside a run folder.
-pub mod files {
-    pub const CONFIG: &str = "config.toml";
-    pub const SOURCE_TOKENIZER: &str = "source.tokenizer.json";
-    pub const TARGET_TOKENIZER: &str = "target.tokenizer.json";
-    pub const WEIGHTS: &str = "model.safetensors";
-}
+use crate::engine::cpu::PlainModel;
+use crate::error::DecodeError;
+use runs::config::DecodingConfig;
 
 /// A model with all it needs to turn text into text.
 #[derive(Debug)]
@@ -71,20 +64,20 @@ impl TrainedModel {
     ///
     /// # Errors
     /// A file that is missing, damaged, of another kind, or that disagrees with the others.
-    pub fn open(folder: &Path, device: &Device) -> Result<Self, InferError> {
-        for missing in [files::CONFIG, files::SOURCE_TOKENIZER, files::TARGET_TOKENIZER, files::WEIGHTS] {
+    pub fn open(folder: &Path, device: &Device) -> Result<Self, DecodeError> {
+        for missing in [layout::CONFIG, layout::SOURCE_TOKENIZER, layout::TARGET_TOKENIZER, layout::WEIGHTS] {
             if !folder.join(missing).is_file() {
-                return Err(InferError::NotARun { path: folder.to_path_buf(), missing });
+                return Err(DecodeError::NotARun { path: folder.to_path_buf(), missing });
             }
         }
-        let path = folder.join(files::CONFIG);
+        let path = folder.join(layout::CONFIG);
         let config_text =
-            fs::read_to_string(&path).map_err(|source| InferError::Read { path: path.clone(), source })?;
-        let toml_error = |source| InferError::Toml { path: path.clone(), source: Box::new(source) };
+            fs::read_to_string(&path).map_err(|source| DecodeError::Read { path: path.clone(), source })?;
+        let toml_error = |source| DecodeError::Toml { path: path.clone(), source: Box::new(source) };
         let ConfigFile { model: config, decoding } = toml::from_str(&config_text).map_err(toml_error)?;
         let written: toml::Table = toml::from_str(&config_text).map_err(toml_error)?;
-        complete(&written).map_err(|source| InferError::Config { path: path.clone(), source })?;
-        let (source, target) = (folder.join(files::SOURCE_TOKENIZER), folder.join(files::TARGET_TOKENIZER));
+        complete(&written).map_err(|source| DecodeError::Config { path: path.clone(), source })?;
+        let (source, target) = (folder.join(layout::SOURCE_TOKENIZER), folder.join(layout::TARGET_TOKENIZER));
         let source_tokenizer = Arc::new(Tokenizer::load(&source)?);
         // A joint vocabulary is opened once.
         let target_tokenizer =
@@ -97,9 +90,9 @@ impl TrainedModel {
             .validate()
             .and_then(|()| config.validate_vocabularies(sizes))
             .and_then(|()| decoding.validate(&config))
-            .map_err(|source| InferError::Config { path, source })?;
-        let path = folder.join(files::WEIGHTS);
-        let unreadable = |source: WeightsError| InferError::Weights { path: path.clone(), source };
+            .map_err(|source| DecodeError::Config { path, source })?;
+        let path = folder.join(layout::WEIGHTS);
+        let unreadable = |source: WeightsError| DecodeError::Weights { path: path.clone(), source };
         // Before the weights are read: what takes their place meanwhile is another file.
         let weights = Stamp::at(&path).map_err(|error| unreadable(error.into()))?;
         let engine = match backend::is_flex(device) {
@@ -130,7 +123,7 @@ impl TrainedModel {
     ///
     /// # Errors
     /// Weights that cannot be read any more, or are no longer those that `engine` has.
-    pub fn network(&self) -> Result<&Transformer, InferError> {
+    pub fn network(&self) -> Result<&Transformer, DecodeError> {
         if let Engine::Tensors(model) = &self.engine {
             return Ok(&model.network);
         }
@@ -138,10 +131,10 @@ impl TrainedModel {
             return Ok(network);
         }
         let path = &self.weights.path;
-        let unreadable = |source: WeightsError| InferError::Weights { path: path.clone(), source };
+        let unreadable = |source: WeightsError| DecodeError::Weights { path: path.clone(), source };
         let still_there = || match Stamp::at(path) {
             Ok(found) if found == self.weights => Ok(()),
-            Ok(_) => Err(InferError::Replaced { path: path.clone() }),
+            Ok(_) => Err(DecodeError::Replaced { path: path.clone() }),
             Err(error) => Err(unreadable(error.into())),
         };
         still_there()?;

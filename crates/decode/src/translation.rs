@@ -3,8 +3,8 @@
 use serde::Serialize;
 use text::Tokenizer;
 
-use crate::decoded::Hypothesis;
-use crate::error::InferError;
+use crate::error::DecodeError;
+use crate::search::hypothesis::Hypothesis;
 
 /// One text and what it became. Serialises as one line of `--format jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ impl Target {
         found: Hypothesis,
         alignment: Option<Vec<[usize; 2]>>,
         tokenizer: &Tokenizer,
-    ) -> Result<Self, InferError> {
+    ) -> Result<Self, DecodeError> {
         let Hypothesis { ids, finished, token_scores, score } = found;
         let text = tokenizer.decode(&ids)?;
         let tokens = ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_string()).collect();

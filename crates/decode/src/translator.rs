@@ -5,15 +5,15 @@ use std::ops::Range;
 use text::{END_ID, UNKNOWN_ID};
 
 use crate::alignment::align;
-use crate::batches::{self, Limits};
-use crate::beam::{BeamSearch, beam_search};
-use crate::decoded::{Hypothesis, Source};
-use crate::error::InferError;
-use crate::greedy::greedy;
-use crate::rules::Rules;
-use crate::sample::sample;
+use crate::batching::{self, Limits};
+use crate::error::DecodeError;
+use crate::search::beam::{BeamSearch, beam_search};
+use crate::search::greedy::greedy;
+use crate::search::hypothesis::{Hypothesis, Source};
+use crate::search::logits_processor::Rules;
+use crate::search::sampling::sample;
 use crate::settings::Settings;
-use crate::trained::TrainedModel;
+use crate::trained_model::TrainedModel;
 use crate::translation::{Target, Translation};
 
 /// Decodes texts with a trained model. What becomes of a text does not depend on what it is decoded with.
@@ -47,10 +47,10 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// A bound of zero.
-    pub fn new(trained: &'a TrainedModel, batch_tokens: usize) -> Result<Self, InferError> {
+    pub fn new(trained: &'a TrainedModel, batch_tokens: usize) -> Result<Self, DecodeError> {
         if batch_tokens == 0 {
             let (option, found, expected) = ("--batch-tokens", "0".to_string(), "at least 1".to_string());
-            return Err(InferError::Option { option, found, expected });
+            return Err(DecodeError::Option { option, found, expected });
         }
         let workers = rayon::current_num_threads();
         Ok(Self { trained, settings: Settings::of(trained), prefix: Vec::new(), batch_tokens, workers })
@@ -60,16 +60,16 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// Settings that are not valid, or a prefix that leaves no room for more or that the model cannot say.
-    pub fn with_settings(mut self, settings: Settings) -> Result<Self, InferError> {
+    pub fn with_settings(mut self, settings: Settings) -> Result<Self, DecodeError> {
         settings.validate(self.trained)?;
         self.prefix = self.trained.target_tokenizer.encode(&settings.prefix)?;
         let (found, limit) = (self.prefix.len() + 1, self.trained.config.max_length);
         if found > limit {
-            return Err(InferError::TargetTooLong { place: "--prefix".to_string(), found, limit });
+            return Err(DecodeError::TargetTooLong { place: "--prefix".to_string(), found, limit });
         }
         if self.prefix.contains(&UNKNOWN_ID) {
             let expected = "text that the target's vocabulary has tokens for".to_string();
-            return Err(InferError::Option { option: "--prefix", found: settings.prefix, expected });
+            return Err(DecodeError::Option { option: "--prefix", found: settings.prefix, expected });
         }
         self.settings = settings;
         Ok(self)
@@ -87,7 +87,7 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
-    pub fn translate(&self, texts: &[String], first_line: usize) -> Result<Vec<Translation>, InferError> {
+    pub fn translate(&self, texts: &[String], first_line: usize) -> Result<Vec<Translation>, DecodeError> {
         let items: Vec<Item> = texts.iter().zip(first_line..).map(|(text, place)| Item { text, place }).collect();
         self.translate_items(&items)
     }
@@ -96,7 +96,7 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// As [`translate`](Self::translate).
-    pub fn translate_items(&self, items: &[Item]) -> Result<Vec<Translation>, InferError> {
+    pub fn translate_items(&self, items: &[Item]) -> Result<Vec<Translation>, DecodeError> {
         let mut encoded = Vec::with_capacity(items.len());
         let mut unknown = vec![0; items.len()];
         for (at, item) in items.iter().enumerate() {
@@ -129,19 +129,19 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// A text longer than the model's positions.
-    pub fn encode(&self, item: &Item) -> Result<Vec<u32>, InferError> {
+    pub fn encode(&self, item: &Item) -> Result<Vec<u32>, DecodeError> {
         let mut ids = self.trained.source_tokenizer.encode(item.text)?;
         if !ids.is_empty() {
             ids.push(END_ID);
         }
         match (ids.len(), self.trained.config.max_length) {
-            (found, limit) if found > limit => Err(InferError::TooLong { number: item.place, found, limit }),
+            (found, limit) if found > limit => Err(DecodeError::TooLong { number: item.place, found, limit }),
             _ => Ok(ids),
         }
     }
 
     /// The hypotheses of each source, best first.
-    pub(crate) fn decode(&self, sources: &[Source]) -> Result<Vec<Vec<Hypothesis>>, InferError> {
+    pub fn decode(&self, sources: &[Source]) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
         let Settings { decoding, sampling, n_best, .. } = &self.settings;
         let (engine, beam, length_penalty) = (&self.trained.engine, decoding.beam, decoding.length_penalty);
         let rules = Rules {
@@ -159,7 +159,7 @@ impl<'a> Translator<'a> {
     }
 
     /// A source as the decoders take it.
-    pub(crate) fn source<'s>(&self, ids: &'s [u32], place: usize) -> Source<'s> {
+    pub fn source<'s>(&self, ids: &'s [u32], place: usize) -> Source<'s> {
         let decoding = &self.settings.decoding;
         // A prefix has room, and what follows it too.
         let limit = decoding.limit(ids.len(), &self.trained.config).max(self.prefix.len() + 1);
@@ -167,7 +167,7 @@ impl<'a> Translator<'a> {
     }
 
     /// What is made of a hypothesis for its reader.
-    pub(crate) fn target(&self, source: &Source, found: Hypothesis) -> Result<Target, InferError> {
+    pub(crate) fn target(&self, source: &Source, found: Hypothesis) -> Result<Target, DecodeError> {
         let alignment = match self.settings.alignment {
             Some(heads) => Some(align(self.trained, source.ids, &found.ids, heads)?),
             None => None,
@@ -178,16 +178,16 @@ impl<'a> Translator<'a> {
     /// Batches of sentences that are sorted by these lengths and take so many rows each.
     pub(crate) fn cut(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
         let sentences = self.trained.engine.most_rows() / rows_per_sentence;
-        batches::cut(sorted_lengths, Limits { tokens: self.batch_tokens, sentences, workers: self.workers() })
+        batching::cut(sorted_lengths, Limits { tokens: self.batch_tokens, sentences, workers: self.workers() })
     }
 
     /// Does the same to all batches, several at a time.
     pub(crate) fn share<T: Send, R: Send>(
         &self,
         batches: Vec<T>,
-        work: impl Fn(T) -> Result<R, InferError> + Sync,
-    ) -> Result<Vec<R>, InferError> {
-        batches::share(batches, self.workers(), work)
+        work: impl Fn(T) -> Result<R, DecodeError> + Sync,
+    ) -> Result<Vec<R>, DecodeError> {
+        batching::share(batches, self.workers(), work)
     }
 
     pub(crate) fn trained(&self) -> &TrainedModel {
@@ -198,7 +198,7 @@ impl<'a> Translator<'a> {
         &self.settings
     }
 
-    fn batch(&self, batch: &[Encoded]) -> Result<Vec<Vec<Target>>, InferError> {
+    fn batch(&self, batch: &[Encoded]) -> Result<Vec<Vec<Target>>, DecodeError> {
         let sources: Vec<Source> = batch.iter().map(|source| self.source(&source.ids, source.place)).collect();
         let found = self.decode(&sources)?;
         let targets = |(source, hypotheses): (&Source, Vec<Hypothesis>)| {

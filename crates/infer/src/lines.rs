@@ -5,9 +5,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::error::InferError;
-use crate::translation::Translation;
-use crate::translator::Translator;
+use decode::error::DecodeError;
+use decode::translation::Translation;
+use decode::translator::Translator;
 
 /// Lines that are decoded together at most; sorting by length happens within.
 pub const WINDOW: usize = 1024;
@@ -42,8 +42,8 @@ pub fn write(
     first_line: usize,
     format: Format,
     output: &mut impl Write,
-) -> Result<(), InferError> {
-    let failed = |source| InferError::Stream { origin: "standard output", source };
+) -> Result<(), DecodeError> {
+    let failed = |source| DecodeError::Stream { origin: "standard output", source };
     for (translation, place) in translations.iter().zip(first_line - 1..) {
         let text = translation.best.line();
         match format {
@@ -73,14 +73,14 @@ pub fn translate_lines(
     format: Format,
     output: &mut impl Write,
     mut seen: impl FnMut(&[Translation]),
-) -> Result<(), InferError> {
+) -> Result<(), DecodeError> {
     let lines = read_in_background(input);
     let mut number = 1;
     loop {
         let (window, end) = next_window(&lines);
         if !window.is_empty() {
             let translated = translator.translate(&window, number);
-            if let Err(InferError::TooLong { number: refused, .. }) = translated {
+            if let Err(DecodeError::TooLong { number: refused, .. }) = translated {
                 // The lines before it are still answered.
                 let answered = translator.translate(&window[..refused - number], number)?;
                 write(&answered, number, format, output)?;
@@ -102,11 +102,11 @@ pub fn translate_lines(
 enum End {
     Window,
     Input,
-    Failure(InferError),
+    Failure(DecodeError),
 }
 
 /// All lines that are there now, up to a full window; waits for the first.
-fn next_window(lines: &Receiver<Result<String, InferError>>) -> (Vec<String>, End) {
+fn next_window(lines: &Receiver<Result<String, DecodeError>>) -> (Vec<String>, End) {
     let mut window = Vec::new();
     loop {
         let next = if window.is_empty() {
@@ -128,7 +128,7 @@ fn next_window(lines: &Receiver<Result<String, InferError>>) -> (Vec<String>, En
 
 /// Reads lines on a thread of its own, so that waiting for input and decoding overlap; bounded, so that a long file
 /// is not read far ahead.
-fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<String, InferError>> {
+fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<String, DecodeError>> {
     let (sender, receiver) = mpsc::sync_channel(WINDOW);
     thread::spawn(move || {
         let mut reader = std::io::BufReader::new(input);
@@ -144,9 +144,9 @@ fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Stri
                         bytes.drain(..BYTE_ORDER_MARK.len());
                     }
                     String::from_utf8(bytes)
-                        .map_err(|_| InferError::Utf8 { origin: format!("standard input, line {number}") })
+                        .map_err(|_| DecodeError::Utf8 { origin: format!("standard input, line {number}") })
                 }
-                Err(source) => Err(InferError::Stream { origin: "standard input", source }),
+                Err(source) => Err(DecodeError::Stream { origin: "standard input", source }),
             };
             let failed = line.is_err();
             if sender.send(line).is_err() || failed {

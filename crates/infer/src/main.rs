@@ -1,27 +1,24 @@
 //! `infer`: puts a folder that `train` wrote to work. A bare call decodes texts; the other jobs are commands.
 
+#[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
+compile_error!(
+    "no backend: build with `--features flex` (CPU, the default), `ndarray`, `wgpu`, `vulkan` or `cuda`, \
+     for example `cargo run -p infer --no-default-features --features wgpu -- …`"
+);
+
 mod arguments;
-mod attend;
-mod decode;
-mod distil;
-mod evaluate;
-#[cfg(feature = "marian")]
-mod export;
-#[cfg(feature = "marian")]
-mod import;
+mod commands;
+mod lines;
 mod progress;
 mod results;
-mod score;
-#[cfg(feature = "serve")]
-mod serve;
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
-use infer::InferError;
-use infer::error::told;
+use decode::DecodeError;
+use runs::format_chain;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are reused instead of returned at every operation
@@ -34,23 +31,23 @@ fn tell(text: impl Display) {
 fn main() -> ExitCode {
     kernels::memory::release_freed();
     let done = match Arguments::parsed() {
-        Command::Decode(arguments) => decode::run(arguments),
-        Command::Score(arguments) => score::run(arguments),
-        Command::Evaluate(arguments) => evaluate::run(arguments),
-        Command::Distil(arguments) => distil::run(arguments),
-        Command::Attend(arguments) => attend::run(arguments),
+        Command::Decode(arguments) => commands::decode::run(arguments),
+        Command::Score(arguments) => commands::score::run(arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(arguments),
+        Command::Distil(arguments) => commands::distil::run(arguments),
+        Command::Attend(arguments) => commands::attend::run(arguments),
         #[cfg(feature = "serve")]
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => commands::serve::run(arguments),
         #[cfg(feature = "marian")]
-        Command::Export(arguments) => export::run(arguments),
+        Command::Export(arguments) => commands::export::run(arguments),
         #[cfg(feature = "marian")]
-        Command::Import(arguments) => import::run(arguments),
+        Command::Import(arguments) => commands::import::run(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.downcast_ref().is_some_and(InferError::is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(format!("error: {}", told(error.as_ref())));
+            tell(format!("error: {}", format_chain(error.as_ref())));
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use infer::{InferError, whole};
+use decode::DecodeError;
+use runs::atomic;
 
 /// Whether that is standard output.
 pub fn is_standard(path: &Path) -> bool {
@@ -14,9 +15,9 @@ pub fn is_standard(path: &Path) -> bool {
 /// Writes to a file as a whole, or to standard output.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if !is_standard(path) {
-        return whole::replace_file(path, bytes).with_context(|| format!("writing {}", path.display()));
+        return atomic::replace_file(path, bytes).with_context(|| format!("writing {}", path.display()));
     }
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.map_err(|source| InferError::Stream { origin: "standard output", source }.into())
+    written.map_err(|source| DecodeError::Stream { origin: "standard output", source }.into())
 }

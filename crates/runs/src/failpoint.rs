@@ -4,7 +4,7 @@
 //! Builds without debug assertions do not have it.
 
 /// One more step is done; the one whose number `ATTEND_ABORT_AT` holds, from 1, is the last.
-pub(crate) fn step() {
+pub fn step() {
     #[cfg(debug_assertions)]
     hook::step();
 }

@@ -20,9 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use super::impatient::Impatient;
-use super::refusal::Refusal;
-use super::state::Server;
+use crate::impatient::Impatient;
+use crate::refusal::Refusal;
+use crate::state::Server;
 
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;

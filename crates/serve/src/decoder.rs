@@ -1,11 +1,11 @@
 //! The model, and how it decodes where a request does not say otherwise.
 
-use crate::attend::{self, Attention};
-use crate::error::InferError;
-use crate::settings::Settings;
-use crate::trained::TrainedModel;
-use crate::translation::Translation;
-use crate::translator::{Item, Translator};
+use decode::error::DecodeError;
+use decode::settings::Settings;
+use decode::trained_model::TrainedModel;
+use decode::translation::Translation;
+use decode::translator::{Item, Translator};
+use views::Attention;
 
 /// A trained model that several threads decode with.
 pub struct Decoder {
@@ -19,7 +19,7 @@ impl Decoder {
     ///
     /// # Errors
     /// A bound of zero.
-    pub fn new(trained: TrainedModel, batch_tokens: usize) -> Result<Self, InferError> {
+    pub fn new(trained: TrainedModel, batch_tokens: usize) -> Result<Self, DecodeError> {
         Translator::new(&trained, batch_tokens)?;
         let settings = Settings::of(&trained);
         Ok(Self { trained, settings, batch_tokens })
@@ -29,13 +29,13 @@ impl Decoder {
     ///
     /// # Errors
     /// Settings that are not valid.
-    pub fn translator(&self, settings: &Settings) -> Result<Translator<'_>, InferError> {
+    pub fn translator(&self, settings: &Settings) -> Result<Translator<'_>, DecodeError> {
         Ok(Translator::new(&self.trained, self.batch_tokens)?.with_settings(settings.clone())?.with_workers(1))
     }
 
     /// # Errors
     /// A device that fails; the texts have been encoded before.
-    pub fn translate(&self, settings: &Settings, items: &[Item]) -> Result<Vec<Translation>, InferError> {
+    pub fn translate(&self, settings: &Settings, items: &[Item]) -> Result<Vec<Translation>, DecodeError> {
         self.translator(settings)?.translate_items(items)
     }
 
@@ -43,13 +43,13 @@ impl Decoder {
     ///
     /// # Errors
     /// A text that cannot be encoded.
-    pub fn target_tokens(&self, target: &str) -> Result<usize, InferError> {
+    pub fn target_tokens(&self, target: &str) -> Result<usize, DecodeError> {
         Ok(self.trained.target_tokenizer.encode(target)?.len() + 1)
     }
 
     /// # Errors
     /// A text or target without tokens or with too many, a translation of more than `most`, or a device that fails.
-    pub fn attend(&self, text: &str, target: Option<&str>, most: usize) -> Result<Attention, InferError> {
-        attend::attend_up_to(&self.trained, text, target, most)
+    pub fn attend(&self, text: &str, target: Option<&str>, most: usize) -> Result<Attention, DecodeError> {
+        views::attend_up_to(&self.trained, text, target, most)
     }
 }

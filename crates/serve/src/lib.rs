@@ -31,8 +31,8 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::error::InferError;
-use crate::trained::TrainedModel;
+use decode::error::DecodeError;
+use decode::trained_model::TrainedModel;
 use decoder::Decoder;
 use state::Server;
 
@@ -51,7 +51,7 @@ pub enum ServeError {
     #[error("cannot start its workers: {0}")]
     Workers(#[from] rayon::ThreadPoolBuildError),
     #[error(transparent)]
-    Infer(#[from] InferError),
+    Infer(#[from] DecodeError),
 }
 
 /// An address that is ours, before anybody is answered there.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::config::DecodingConfig;
-use crate::error::InferError;
+use decode::error::DecodeError;
+use runs::config::DecodingConfig;
 
 /// Bounds on what one request, and all of them together, may cost.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +46,7 @@ impl Default for Limits {
 impl Limits {
     /// # Errors
     /// A limit of zero, or a queue that could never take the largest request.
-    pub fn validate(&self) -> Result<(), InferError> {
+    pub fn validate(&self) -> Result<(), DecodeError> {
         let counts = [
             ("--max-body", self.body_bytes),
             ("--max-texts", self.texts),
@@ -55,21 +55,21 @@ impl Limits {
             ("--max-connections", self.connections),
         ];
         if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(InferError::Option { option, found: "0".to_string(), expected: "at least 1".to_string() });
+            return Err(DecodeError::Option { option, found: "0".to_string(), expected: "at least 1".to_string() });
         }
         if self.queue < self.texts {
             let expected = format!("at least the {} texts that one request may have (--max-texts)", self.texts);
-            return Err(InferError::Option { option: "--max-queue", found: self.queue.to_string(), expected });
+            return Err(DecodeError::Option { option: "--max-queue", found: self.queue.to_string(), expected });
         }
         Ok(())
     }
 
     /// # Errors
     /// Usual settings that no client could ask for.
-    pub fn admit(&self, usual: &DecodingConfig) -> Result<(), InferError> {
+    pub fn admit(&self, usual: &DecodingConfig) -> Result<(), DecodeError> {
         if usual.beam > self.beam {
             let expected = format!("1 to {} (--max-beam); give a smaller --beam or a larger --max-beam", self.beam);
-            return Err(InferError::Option { option: "--beam", found: usual.beam.to_string(), expected });
+            return Err(DecodeError::Option { option: "--beam", found: usual.beam.to_string(), expected });
         }
         Ok(())
     }

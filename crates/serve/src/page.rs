@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::attend::page;
+use views::page;
 
 static HTML: LazyLock<String> = LazyLock::new(|| {
     page::under(include_str!("page/ask.html"), include_str!("page/ask.css"), include_str!("page/ask.js"))

@@ -7,7 +7,8 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::json;
 
-use crate::error::{InferError, told};
+use decode::DecodeError;
+use runs::format_chain;
 
 /// A client that met a full queue may try again after as many seconds: about as long as a queue takes to move on.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -38,7 +39,7 @@ pub enum Refusal {
     #[error("{0}")]
     BadOption(String),
     #[error("{0}")]
-    BadText(InferError),
+    BadText(DecodeError),
     #[error("the {side} has {found} tokens: expected at most {limit} where attention is shown (--max-attend-tokens)")]
     TooLongToShow { side: &'static str, found: usize, limit: usize },
     #[error("{waiting} texts are waiting, and with these it would be more than {limit} (--max-queue); try again later")]
@@ -62,16 +63,16 @@ pub struct Reason(pub &'static str);
 impl Refusal {
     /// Settings that make no sense. Where a message names an option of the command line, it is told as the field of a
     /// request that it is here.
-    pub fn of_settings(error: InferError) -> Self {
+    pub fn of_settings(error: DecodeError) -> Self {
         let field = |option: &str| option.trim_start_matches('-').replace('-', "_");
         Self::BadOption(match error {
-            InferError::Option { option, found, expected } => {
+            DecodeError::Option { option, found, expected } => {
                 format!("{} = {found}: expected {expected}", field(option))
             }
-            InferError::TargetTooLong { place, found, limit } => {
-                told(&InferError::TargetTooLong { place: field(&place), found, limit })
+            DecodeError::TargetTooLong { place, found, limit } => {
+                format_chain(&DecodeError::TargetTooLong { place: field(&place), found, limit })
             }
-            error => told(&error),
+            error => format_chain(&error),
         })
     }
 
@@ -89,7 +90,7 @@ impl Refusal {
             Refusal::NotARequest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_a_request"),
             Refusal::TooManyTexts { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_many_texts"),
             Refusal::BadOption(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_option"),
-            Refusal::BadText(InferError::TooLong { .. } | InferError::TargetTooLong { .. }) => {
+            Refusal::BadText(DecodeError::TooLong { .. } | DecodeError::TargetTooLong { .. }) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "too_long")
             }
             Refusal::BadText(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_text"),
@@ -103,7 +104,7 @@ impl Refusal {
 
     /// The answer's body.
     pub fn body(&self) -> String {
-        json!({ "error": { "code": self.kind().1, "message": told(self) } }).to_string()
+        json!({ "error": { "code": self.kind().1, "message": format_chain(self) } }).to_string()
     }
 }
 

@@ -4,12 +4,12 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
-use super::limits::Limits;
-use super::refusal::Refusal;
-use crate::alignment::AlignmentHeads;
-use crate::config::{LengthPenalty, PenaltyForm};
-use crate::sample::Sampling;
-use crate::settings::Settings;
+use crate::limits::Limits;
+use crate::refusal::Refusal;
+use decode::alignment::AlignmentHeads;
+use decode::search::sampling::Sampling;
+use decode::settings::Settings;
+use runs::config::{LengthPenalty, PenaltyForm};
 
 /// The body of `POST /translate`.
 #[derive(Debug, Deserialize)]

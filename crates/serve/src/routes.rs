@@ -15,16 +15,16 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::body;
-use super::metrics::{Gauges, Metrics};
-use super::page;
-use super::refusal::{Reason, Refusal};
-use super::request::{AttendRequest, TranslateRequest};
-use super::state::Server;
-use super::work::{Look, Text, Work};
-use crate::error::InferError;
-use crate::translation::Translation;
-use crate::translator::Item;
+use crate::body;
+use crate::metrics::{Gauges, Metrics};
+use crate::page;
+use crate::refusal::{Reason, Refusal};
+use crate::request::{AttendRequest, TranslateRequest};
+use crate::state::Server;
+use crate::work::{Look, Text, Work};
+use decode::error::DecodeError;
+use decode::translation::Translation;
+use decode::translator::Item;
 
 /// All paths. `page` is for people, the others for programs.
 pub fn router(server: Arc<Server>) -> Router {
@@ -99,13 +99,13 @@ async fn attend(State(server): State<Arc<Server>>, request: Request) -> Answer {
         let _place = server.enqueue(vec![work])?;
         match answer.await {
             Ok(Ok(attention)) => Ok(attention),
-            Ok(Err(error @ (InferError::NoTokens { .. } | InferError::TargetTooLong { .. }))) => {
+            Ok(Err(error @ (DecodeError::NoTokens { .. } | DecodeError::TargetTooLong { .. }))) => {
                 Err(Refusal::BadText(error))
             }
-            Ok(Err(InferError::TooLongToShow { found, limit })) => {
+            Ok(Err(DecodeError::TooLongToShow { found, limit })) => {
                 Err(Refusal::TooLongToShow { side: "translation", found, limit })
             }
-            Ok(Err(error)) => Err(Refusal::Failed(crate::error::told(&error))),
+            Ok(Err(error)) => Err(Refusal::Failed(decode::error::format_chain(&error))),
             Err(_) => Err(Refusal::Failed("it left a text without an answer".to_string())),
         }
     };
@@ -116,7 +116,7 @@ fn look(
     server: &Server,
     text: String,
     target: Option<String>,
-    answer: oneshot::Sender<Result<String, InferError>>,
+    answer: oneshot::Sender<Result<String, DecodeError>>,
 ) -> Result<Work, Refusal> {
     let decoder = &server.decoder;
     let source = decoder.translator(&decoder.settings).and_then(|known| known.encode(&Item { text: &text, place: 1 }));

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::decoder::Decoder;
-use super::limits::Limits;
-use super::metrics::Metrics;
-use super::queue::Queue;
-use super::refusal::Refusal;
-use super::work::Work;
+use crate::decoder::Decoder;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::refusal::Refusal;
+use crate::work::Work;
 
 /// What the server says of itself.
 #[derive(Clone, Debug)]

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::decoder::Decoder;
-use super::metrics::Metrics;
-use super::queue::{Bounds, Company, Queue};
-use crate::error::{InferError, told};
-use crate::settings::Settings;
-use crate::translation::Translation;
-use crate::translator::Item;
+use crate::decoder::Decoder;
+use crate::metrics::Metrics;
+use crate::queue::{Bounds, Company, Queue};
+use decode::DecodeError;
+use decode::settings::Settings;
+use decode::translation::Translation;
+use decode::translator::Item;
+use runs::format_chain;
 
 /// One thing to do for a request.
 pub enum Work {
@@ -38,7 +39,7 @@ pub struct Look {
     /// Most tokens of a translation to show.
     pub most: usize,
     /// The attention as JSON, or why there is none.
-    pub answer: oneshot::Sender<Result<String, InferError>>,
+    pub answer: oneshot::Sender<Result<String, DecodeError>>,
 }
 
 impl Work {
@@ -132,7 +133,7 @@ fn translate(decoder: &Decoder, metrics: &Metrics, texts: Vec<Text>) {
         // One text's failure is not another's.
         Err(_) if texts.len() > 1 => texts.into_iter().for_each(|text| translate(decoder, metrics, vec![text])),
         Err(error) => {
-            let reason = told(&error);
+            let reason = format_chain(&error);
             for text in texts {
                 drop(text.answer.send((text.place, Err(reason.clone()))));
             }
@@ -141,7 +142,8 @@ fn translate(decoder: &Decoder, metrics: &Metrics, texts: Vec<Text>) {
 }
 
 /// Keeps a worker alive whatever happens within: a worker that is lost would leave requests waiting.
-fn guarded<T>(work: impl FnOnce() -> Result<T, InferError>) -> Result<T, InferError> {
-    panic::catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(InferError::Device("it stopped in the middle; standard error tells where".to_string())))
+fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(DecodeError::Device("it stopped in the middle; standard error tells where".to_string()))
+    })
 }

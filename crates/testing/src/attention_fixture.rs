@@ -1,7 +1,6 @@
 //! An attention made by hand: numbers from a formula, with weights that follow from the vectors by equation 1.
-#![allow(dead_code)] // each test file uses its part
 
-use infer::attend::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use views::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
 
 /// What it is made of.
 pub struct Sizes {

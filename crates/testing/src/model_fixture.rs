@@ -1,5 +1,4 @@
 //! Shared by the test binaries: the devices to test on, fixtures, and comparisons.
-#![allow(dead_code)] // each binary uses its part
 
 use std::collections::HashMap;
 use std::path::Path;

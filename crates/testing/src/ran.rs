@@ -1,6 +1,15 @@
 //! What became of a call of one of the binaries; shared by the tests of `infer` and of `train`.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
+
+/// The path of a binary of this build. Cargo builds the binaries of a package before its integration tests, into the
+/// folder above theirs.
+pub fn binary(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the test");
+    let folder = test.parent().and_then(|deps| deps.parent()).expect("target/PROFILE/deps");
+    folder.join(name).with_extension(std::env::consts::EXE_EXTENSION)
+}
 
 /// Exit code and everything that was written.
 #[derive(Debug)]

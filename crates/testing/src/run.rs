@@ -1,5 +1,4 @@
 //! Runs the `infer` binary on a run folder with random weights, each test on one of its own.
-#![allow(dead_code)] // each test file uses its part
 
 use std::fs;
 use std::io::Write;
@@ -13,9 +12,7 @@ use serde_json::Value;
 use temp_dir::TempDir;
 use text::Tokenizer;
 
-mod ran;
-
-pub use ran::{Ran, without_gpu};
+use crate::{Ran, binary, without_gpu};
 
 /// Positions of the model: texts of up to 23 words.
 pub const MAX_LENGTH: usize = 24;
@@ -103,7 +100,7 @@ impl Run {
 
     /// On flex unless told otherwise: it is always there, and other backends may round differently.
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+        let mut command = Command::new(binary("infer"));
         if !arguments.contains(&"--device") {
             command.args(["--device", "flex"]);
         }
@@ -138,7 +135,7 @@ impl Run {
     }
 
     fn run(&self, what: &str, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+        let mut command = Command::new(binary("infer"));
         command.args([what, "--device", "flex", "--model"]).arg(self.path()).args(arguments);
         Ran::from(command.current_dir(self.path()).output().expect("a binary that starts"))
     }

@@ -1,21 +1,16 @@
 //! Runs the `train` binary on tiny configurations, each test in a folder of its own.
-#![allow(dead_code)] // each test file uses its part
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 use temp_dir::TempDir;
 
-#[path = "../../../infer/tests/common/ran.rs"]
-mod ran;
-pub mod samples;
-
-pub use ran::{Ran, without_gpu};
-use samples::{COPY, TRANSLATE, corpus};
+use crate::samples::{COPY, TRANSLATE, corpus};
+use crate::{Ran, binary, without_gpu};
 
 /// A folder with a configuration, in which `train` runs.
 pub struct Workplace {
@@ -107,7 +102,7 @@ impl Workplace {
 
     /// On flex unless told otherwise: other backends promise less than equal bytes.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        let mut command = Command::new(binary("train"));
         if !arguments.contains(&"--device") {
             command.args(["--device", "flex"]);
         }
@@ -225,18 +220,4 @@ pub fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
 fn send(signal: &str, child: &Child) {
     let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
     assert!(status.expect("a shell").success(), "the run was over before the signal came");
-}
-
-/// Decodes texts with a run folder, through the library.
-pub fn decode(run: &Path, texts: &[&str]) -> Vec<String> {
-    let device = model::backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
-    let trained = infer::TrainedModel::open(run, &device).expect("a run folder");
-    let translator = infer::Translator::new(&trained, 1024).expect("a translator");
-    let texts: Vec<String> = texts.iter().map(|text| text.to_string()).collect();
-    translator
-        .translate(&texts, 1)
-        .expect("texts that fit")
-        .into_iter()
-        .map(|translation| translation.best.text)
-        .collect()
 }

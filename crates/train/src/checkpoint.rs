@@ -8,15 +8,15 @@ use model::Transformer;
 use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::TrainingConfig;
 use crate::data::Position;
-use crate::durable::{self, write_error, write_file};
 use crate::error::TrainError;
-use crate::fault;
 use crate::learner::Learner;
 use crate::meter::Counted;
 use crate::run_folder::RunFolder;
 use crate::snapshots::{self, Snapshot};
+use runs::config::TrainingConfig;
+use runs::durable::{self, write_error, write_file};
+use runs::failpoint;
 
 /// Where training stands; the weights and moments apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ pub fn save(folder: &RunFolder, learner: &Learner, state: &State, keep: usize) -
 fn tidy(folder: &Path, keep: usize) -> Result<(), TrainError> {
     for (_, old) in list(folder)?.into_iter().rev().skip(keep) {
         fs::remove_dir_all(&old).map_err(write_error(&old, "removing an old checkpoint"))?;
-        fault::step();
+        failpoint::step();
     }
     let kept: Result<Vec<State>, _> = list(folder)?.into_iter().map(|(_, path)| read_state(&path)).collect();
     let Ok(kept) = kept else { return Ok(()) }; // a damaged one no longer says what it counts on

@@ -3,33 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 
-use infer::InferError;
-use model::ConfigError;
+use decode::DecodeError;
 use model::weights::WeightsError;
+use runs::RunError;
 use text::TextError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    #[error("cannot read {path}: {source}; give an existing configuration, such as configs/tiny.toml")]
-    ConfigFile { path: PathBuf, source: io::Error },
-    #[error("{path}: {source}")]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
-    #[error("{origin}: {source}")]
-    Config { origin: String, source: ConfigError },
-    #[error("--set {given}: {reason}")]
-    Set { given: String, reason: String },
     #[error("cannot read {path}: {source}; restore it, or start anew with --overwrite")]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path}: {action} failed: {source}; check that the folder exists, is writable and has room")]
-    Write { path: PathBuf, action: &'static str, source: io::Error },
     #[error(
         "{path} already holds a run; continue it with --resume, or start anew with --overwrite (the old one is kept beside it)"
     )]
     Exists { path: PathBuf },
-    #[error(
-        "{path} is in use: another process trains there; wait until it ends, or stop it, or choose another --output"
-    )]
-    InUse { path: PathBuf },
     #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
     NotARun { path: PathBuf },
     #[error("{path} cannot give its place to a run: {reason}; name another --output, such as a folder inside it")]
@@ -67,7 +53,7 @@ pub enum TrainError {
     #[error("training.init_from = {path}: {source}; set [model] as in that run's config.toml")]
     InitFrom { path: PathBuf, source: WeightsError },
     #[error("training.init_from: {0}")]
-    NothingToStartFrom(#[source] InferError),
+    NothingToStartFrom(#[source] DecodeError),
     #[error("{0}")]
     Data(String),
     #[error("{origin}: {source}")]
@@ -88,7 +74,9 @@ pub enum TrainError {
     #[error("the device failed: {0}")]
     Device(String),
     #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]
-    Infer(#[from] InferError),
+    Decode(#[from] DecodeError),
 }

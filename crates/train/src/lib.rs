@@ -1,6 +1,6 @@
 //! Training, from one configuration file to one run folder.
 //!
-//! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`config`] (what was asked for), [`task`]
+//! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`runs::config`] (what was asked for), [`task`]
 //! (what is learned) and [`start`] (from where); [`data`] (from files to batches); [`learner`] with [`schedule`],
 //! [`workers`], [`gradients`] and [`adam`] (how a step is made); [`ema`] and [`snapshots`] (which weights are averaged);
 //! [`meter`] and [`validation`] (how well it goes); [`run_folder`] with `lock`, `durable` and [`checkpoint`]
@@ -15,15 +15,11 @@ compile_error!(
 
 pub mod adam;
 pub mod checkpoint;
-pub mod config;
 pub mod data;
-mod durable;
 pub mod ema;
 pub mod error;
-mod fault;
 pub mod gradients;
 pub mod learner;
-mod lock;
 pub mod meter;
 pub mod progress;
 pub mod report;
@@ -36,5 +32,5 @@ pub mod trainer;
 pub mod validation;
 pub mod workers;
 
-pub use config::RunConfig;
 pub use error::TrainError;
+pub use runs::RunConfig;

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            drop(writeln!(io::stderr(), "error: {}", infer::error::told(error.as_ref())));
+            drop(writeln!(io::stderr(), "error: {}", runs::format_chain(error.as_ref())));
             ExitCode::FAILURE
         }
     }

@@ -4,18 +4,19 @@ use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use infer::place;
-use infer::trained::files;
 use model::weights;
+use runs::RunError;
+use runs::layout;
+use runs::replaceable;
 use serde::Serialize;
 
 use crate::checkpoint::CHECKPOINTS;
-use crate::config::{self, RunConfig};
-use crate::durable::{make_folder, name, replace_file, replace_folder, write_error, write_file};
 use crate::error::TrainError;
-use crate::fault;
-use crate::lock;
 use crate::task::{Corpora, Task};
+use runs::config::{self, RunConfig};
+use runs::durable::{make_folder, name, replace_file, replace_folder, write_error, write_file};
+use runs::failpoint;
+use runs::lock;
 
 /// What to do about a folder that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl RunFolder {
         if !path.exists() {
             return replaceable(path).map(|()| Found::Nothing);
         }
-        let config_file = path.join(files::CONFIG);
+        let config_file = path.join(layout::CONFIG);
         if !config_file.is_file() {
             let empty = path.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
             return match empty {
@@ -72,12 +73,12 @@ impl RunFolder {
             Existing::Resume => {
                 same_config(&config_file, config)?;
                 has_checkpoints(path)?;
-                free().map(|()| Found::Resumable)
+                free().map(|()| Found::Resumable).map_err(TrainError::from)
             }
             Existing::SetAside => {
                 replaceable(path)?;
                 no_origin_of_its_own(path, config)?;
-                free().map(|()| Found::InTheWay)
+                free().map(|()| Found::InTheWay).map_err(TrainError::from)
             }
         }
     }
@@ -97,7 +98,7 @@ impl RunFolder {
             .unwrap_or_else(|| real.with_extension("old"));
         fs::rename(&real, &aside).map_err(write_error(path, "setting the old run aside"))?;
         match link {
-            true => make_folder(&real),
+            true => Ok(make_folder(&real)?),
             false => Ok(()),
         }
     }
@@ -112,9 +113,9 @@ impl RunFolder {
         // A link stays; the empty folder that it leads to is replaced.
         let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         replace_folder(&real, |folder| {
-            write_file(&folder.join(files::CONFIG), config.to_toml().as_bytes())?;
-            write_file(&folder.join(files::SOURCE_TOKENIZER), task.source_tokenizer.to_json().as_bytes())?;
-            write_file(&folder.join(files::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
+            write_file(&folder.join(layout::CONFIG), config.to_toml().as_bytes())?;
+            write_file(&folder.join(layout::SOURCE_TOKENIZER), task.source_tokenizer.to_json().as_bytes())?;
+            write_file(&folder.join(layout::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
             let corpora = serde_json::to_vec_pretty(&task.corpora).unwrap_or_default();
             write_file(&folder.join(CORPORA), &corpora)?;
             write_file(&folder.join(METRICS), b"")?;
@@ -151,11 +152,11 @@ impl RunFolder {
     /// # Errors
     /// A full disk, for one.
     pub fn log(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
-        let fail = |source| TrainError::Write { path: self.path.join(METRICS), action: "writing", source };
+        let fail = |source| RunError::Write { path: self.path.join(METRICS), action: "writing", source };
         let mut bytes = serde_json::to_vec(line).map_err(|error| fail(error.into()))?;
         bytes.push(b'\n');
         self.metrics.write_all(&bytes).map_err(fail)?;
-        fault::step();
+        failpoint::step();
         Ok(())
     }
 
@@ -165,8 +166,8 @@ impl RunFolder {
     /// A full disk, for one.
     pub fn metrics_length(&mut self) -> Result<u64, TrainError> {
         let length = self.metrics.sync_all().and_then(|()| self.metrics.stream_position());
-        fault::step();
-        length.map_err(write_error(&self.path.join(METRICS), "syncing"))
+        failpoint::step();
+        Ok(length.map_err(write_error(&self.path.join(METRICS), "syncing"))?)
     }
 
     /// Cuts `metrics.jsonl` to what it held at a checkpoint.
@@ -180,12 +181,12 @@ impl RunFolder {
             return Err(TrainError::Metrics { path, found, expected: length });
         }
         let cut = self.metrics.set_len(length).and_then(|()| self.metrics.seek(SeekFrom::Start(length)));
-        cut.map(|_| ()).map_err(write_error(&path, "cutting to the checkpoint"))
+        Ok(cut.map(|_| ()).map_err(write_error(&path, "cutting to the checkpoint"))?)
     }
 
     /// The step of the weights that `infer` uses, if there are any.
     pub fn weights_step(&self) -> Option<u64> {
-        let (_, note) = weights::from_safetensors(&fs::read(self.path.join(files::WEIGHTS)).ok()?).ok()?;
+        let (_, note) = weights::from_safetensors(&fs::read(self.path.join(layout::WEIGHTS)).ok()?).ok()?;
         serde_json::from_str::<serde_json::Value>(&note?).ok()?["step"].as_u64()
     }
 
@@ -194,7 +195,7 @@ impl RunFolder {
     /// # Errors
     /// A full disk, for one.
     pub fn write_weights(&self, bytes: &[u8]) -> Result<(), TrainError> {
-        replace_file(&self.path.join(files::WEIGHTS), bytes)
+        Ok(replace_file(&self.path.join(layout::WEIGHTS), bytes)?)
     }
 }
 
@@ -203,7 +204,7 @@ pub(crate) const CORPORA: &str = "corpora.json";
 
 /// Refuses what no rename can replace, and the working folder.
 fn replaceable(path: &Path) -> Result<(), TrainError> {
-    match place::reason_to_stay(path) {
+    match replaceable::reason_to_stay(path) {
         None => Ok(()),
         Some(reason) => Err(TrainError::NotReplaceable { path: path.to_path_buf(), reason }),
     }
@@ -226,9 +227,9 @@ fn no_origin_of_its_own(path: &Path, config: &RunConfig) -> Result<(), TrainErro
 
 /// Refuses to resume with another configuration, naming the first difference.
 fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
-    let old = fs::read_to_string(path).map_err(|source| TrainError::ConfigFile { path: path.to_path_buf(), source })?;
-    let old: RunConfig = toml::from_str(&old)
-        .map_err(|source| TrainError::Toml { path: path.to_path_buf(), source: Box::new(source) })?;
+    let old = fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
+    let old: RunConfig =
+        toml::from_str(&old).map_err(|source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) })?;
     if old == *config {
         return Ok(());
     }

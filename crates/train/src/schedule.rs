@@ -1,22 +1,6 @@
 //! The learning rate as a function of the step, so that nothing about it needs saving.
 
-use serde::{Deserialize, Serialize};
-
-use crate::config::TrainingConfig;
-
-/// How the learning rate moves after (or with) its linear warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Schedule {
-    /// factor · d_model^-½ · min(step^-½, step · warmup^-1.5): the paper's equation 3.
-    Noam,
-    /// The same curve, given by its peak: rate · min(step / warmup, √(warmup / step)).
-    InverseSqrt,
-    /// Up to the peak, then down to zero at the last step along half a cosine.
-    Cosine,
-    /// Up to the peak, then level.
-    Constant,
-}
+use runs::config::{Schedule, TrainingConfig};
 
 /// The learning rate of `step`, counted from 1.
 pub fn learning_rate(training: &TrainingConfig, d_model: usize, step: u64) -> f64 {

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Average, AverageOf};
-use crate::durable::{make_folder, replace_file, write_error};
 use crate::error::TrainError;
-use crate::fault;
+use runs::config::{Average, AverageOf};
+use runs::durable::{make_folder, replace_file, write_error};
+use runs::failpoint;
 
 /// The weights of one validation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub fn write(run: &Path, step: u64, tensors: &[NamedTensor]) -> Result<(), Train
     make_folder(&folder)?;
     let bytes = weights::to_safetensors(tensors, &format!("{{\"step\":{step}}}"))
         .map_err(|source| TrainError::Weights { path: path.clone(), source })?;
-    replace_file(&path, &bytes)
+    Ok(replace_file(&path, &bytes)?)
 }
 
 /// The mean of the snapshots' weights, by name.
@@ -115,7 +115,7 @@ pub fn keep_only(run: &Path, counted_on: &BTreeSet<u64>) -> Result<(), TrainErro
     let entries = fs::read_dir(run.join(FOLDER)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path| !wanted.contains(path)) {
         fs::remove_file(&path).map_err(write_error(&path, "removing an old snapshot"))?;
-        fault::step();
+        failpoint::step();
     }
     Ok(())
 }

@@ -3,15 +3,16 @@
 use std::path::Path;
 
 use burn::tensor::Device;
-use infer::TrainedModel;
+use decode::TrainedModel;
 use model::config::PositionKind;
 use model::{ConfigError, ModelConfig, Transformer, weights};
 use text::{TokenizerConfig, TokenizerKind};
 
 use crate::checkpoint;
-use crate::config::{self, RunConfig};
 use crate::error::TrainError;
 use crate::task::{Task, Vocabularies};
+use runs::RunError;
+use runs::config::{self, RunConfig};
 
 /// The vocabularies that are there already: those of the run in `resumed`, or of the one that
 /// `training.init_from` names.
@@ -53,7 +54,7 @@ fn same_kind(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path) -> R
 }
 
 fn invalid(source: ConfigError) -> TrainError {
-    TrainError::Config { origin: "configuration".to_string(), source }
+    RunError::Config { origin: "configuration".to_string(), source }.into()
 }
 
 /// The model before the first update, on a device that differentiates. A run that goes on from a checkpoint of its own

@@ -1,14 +1,14 @@
 //! How well it goes: the decoder that users get, on sentences that training never saw.
 
-use infer::{TrainedModel, Translator};
+use decode::{TrainedModel, Translator};
 use model::{Batch, Pass};
 use serde::Serialize;
 use text::exact_match;
 use text::metrics::{Bleu, Chrf};
 
-use crate::config::{Metric, ValidationConfig};
 use crate::error::TrainError;
 use crate::task::Sample;
+use runs::config::{Metric, ValidationConfig};
 
 /// Tokens per batch when measuring.
 const BATCH_TOKENS: usize = 4096;

@@ -8,11 +8,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use infer::attend::attend;
-use infer::{DecodingConfig, InferError, TrainedModel, Translator};
+use decode::{DecodeError, TrainedModel, Translator};
 use model::random::{self, Stream};
 use model::{AttentionMaps, AttentionVectors, Batch, ModelConfig, Pass, Transformer, VocabularySizes, backend};
+use runs::DecodingConfig;
 use text::{END_ID, Tokenizer};
+use views::attend;
 
 const SENTENCES: usize = 200;
 const ROUNDS: usize = 5;
@@ -71,14 +72,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A pass, to its last number.
-fn read(trained: &TrainedModel, batch: &Batch, pass: &mut Pass) -> Result<(), InferError> {
+fn read(trained: &TrainedModel, batch: &Batch, pass: &mut Pass) -> Result<(), DecodeError> {
     let logits = trained.network()?.forward(batch, pass).try_into_data();
-    logits.map(drop).map_err(|error| InferError::Device(error.to_string()))
+    logits.map(drop).map_err(|error| DecodeError::Device(error.to_string()))
 }
 
 /// Milliseconds a sentence for each of these ways, which take turns: a machine that is busy with something else slows
 /// them alike, and of each sentence the fastest time counts.
-fn best<const N: usize>(ways: [&dyn Fn(usize) -> Result<(), InferError>; N]) -> Result<[f64; N], InferError> {
+fn best<const N: usize>(ways: [&dyn Fn(usize) -> Result<(), DecodeError>; N]) -> Result<[f64; N], DecodeError> {
     let mut sums = [0.0; N];
     for at in 0..SENTENCES {
         let mut best = [f64::INFINITY; N];

@@ -4,11 +4,11 @@
 //! [`Attention`] is what there is to see. As JSON it is `infer attend`'s `.json` output, whose schema is this type's:
 //! field names as here, matrices as nested arrays. The other forms are drawn from it.
 
-mod observe;
 pub mod page;
-pub mod still;
+pub mod picture;
+mod record;
 
-pub use observe::{attend, attend_up_to};
+pub use record::{attend, attend_up_to};
 use serde::Serialize;
 
 /// The attention of one pass over a source and a target.

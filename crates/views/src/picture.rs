@@ -5,11 +5,11 @@ mod grid;
 mod head;
 mod map;
 mod markup;
-#[cfg(feature = "pictures")]
+#[cfg(feature = "png")]
 mod raster;
 
-use super::{Attention, Kinds, Matrix};
-use crate::InferError;
+use crate::{Attention, Kinds, Matrix};
+use decode::DecodeError;
 
 /// Which heads a picture shows. With a layer and a head it is that one, large; with one of the two, all heads of the
 /// layer or this head in every layer; with neither, all.
@@ -45,16 +45,16 @@ pub fn svg(attention: &Attention, view: View) -> String {
 }
 
 /// As PNG: the SVG, twice as large and on white.
-#[cfg(feature = "pictures")]
-pub fn png(attention: &Attention, view: View) -> Result<Vec<u8>, InferError> {
+#[cfg(feature = "png")]
+pub fn png(attention: &Attention, view: View) -> Result<Vec<u8>, DecodeError> {
     raster::png(&svg(attention, view))
 }
 
 /// Without the feature `pictures`, an error that names it.
-#[cfg(not(feature = "pictures"))]
-pub fn png(_attention: &Attention, _view: View) -> Result<Vec<u8>, InferError> {
+#[cfg(not(feature = "png"))]
+pub fn png(_attention: &Attention, _view: View) -> Result<Vec<u8>, DecodeError> {
     let reason = "this build draws no PNG; build with `--features pictures`, or write .svg".to_string();
-    Err(InferError::Picture(reason))
+    Err(DecodeError::Picture(reason))
 }
 
 fn chosen(one: Option<usize>, count: usize) -> std::ops::Range<usize> {

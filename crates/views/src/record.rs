@@ -6,11 +6,11 @@ use model::{AttentionMaps, AttentionVectors, Batch, Pass};
 use text::{END_ID, Tokenizer};
 
 use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
-use crate::decoded::Hypothesis;
-use crate::error::InferError;
-use crate::rules::normaliser;
-use crate::trained::TrainedModel;
-use crate::translator::{Item, Translator};
+use decode::error::DecodeError;
+use decode::search::hypothesis::Hypothesis;
+use decode::search::logits_processor::normaliser;
+use decode::trained_model::TrainedModel;
+use decode::translator::{Item, Translator};
 use kernels::decode::logits::largest;
 
 /// Names the form of an [`Attention`]; another number means that a reader of this one must look again.
@@ -24,7 +24,7 @@ const CANDIDATES: usize = 5;
 /// # Errors
 /// A text or target without tokens or with more of them than the model has positions, a device that fails, or a model
 /// whose logits are not finite.
-pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, InferError> {
+pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, DecodeError> {
     attend_up_to(trained, text, target, usize::MAX)
 }
 
@@ -37,11 +37,11 @@ pub fn attend_up_to(
     text: &str,
     target: Option<&str>,
     most: usize,
-) -> Result<Attention, InferError> {
+) -> Result<Attention, DecodeError> {
     let translator = Translator::new(trained, trained.config.max_length)?;
     let source = translator.encode(&Item { text, place: 1 })?;
     if source.is_empty() {
-        return Err(InferError::NoTokens { side: "text" });
+        return Err(DecodeError::NoTokens { side: "text" });
     }
     let target_ids = match target {
         Some(target) => given(trained, target)?,
@@ -84,21 +84,21 @@ pub fn attend_up_to(
 }
 
 /// The ids of a target to be told, `</s>` included.
-fn given(trained: &TrainedModel, target: &str) -> Result<Vec<u32>, InferError> {
+fn given(trained: &TrainedModel, target: &str) -> Result<Vec<u32>, DecodeError> {
     let mut ids = trained.target_tokenizer.encode(target)?;
     if ids.is_empty() {
-        return Err(InferError::NoTokens { side: "target" });
+        return Err(DecodeError::NoTokens { side: "target" });
     }
     ids.push(END_ID);
     let (found, limit) = (ids.len(), trained.config.max_length);
     if found > limit {
-        return Err(InferError::TargetTooLong { place: "the target".to_string(), found, limit });
+        return Err(DecodeError::TargetTooLong { place: "the target".to_string(), found, limit });
     }
     Ok(ids)
 }
 
 /// The ids of what the model says by itself, with `</s>` where it says so.
-fn own(translator: &Translator, source: &[u32], most: usize) -> Result<Vec<u32>, InferError> {
+fn own(translator: &Translator, source: &[u32], most: usize) -> Result<Vec<u32>, DecodeError> {
     let found = translator.decode(&[translator.source(source, 1)])?;
     let said = |Hypothesis { mut ids, finished, .. }: Hypothesis| {
         ids.extend(finished.then_some(END_ID));
@@ -106,8 +106,8 @@ fn own(translator: &Translator, source: &[u32], most: usize) -> Result<Vec<u32>,
     };
     let ids = found.into_iter().flatten().map(said).next().unwrap_or_default();
     match ids.len() {
-        0 => Err(InferError::NoTokens { side: "translation" }),
-        found if found > most => Err(InferError::TooLongToShow { found, limit: most }),
+        0 => Err(DecodeError::NoTokens { side: "translation" }),
+        found if found > most => Err(DecodeError::TooLongToShow { found, limit: most }),
         _ => Ok(ids),
     }
 }
@@ -126,19 +126,19 @@ fn label(tokenizer: &Tokenizer, id: u32) -> String {
     tokenizer.token(id).unwrap_or_default().to_string()
 }
 
-fn layers<T, U>(recorded: &[T], read: impl Fn(&T) -> Result<U, InferError>) -> Result<Vec<U>, InferError> {
+fn layers<T, U>(recorded: &[T], read: impl Fn(&T) -> Result<U, DecodeError>) -> Result<Vec<U>, DecodeError> {
     recorded.iter().map(read).collect()
 }
 
 /// `[1, head, row, column]` to one matrix per head.
-fn matrices(tensor: &Tensor<4>) -> Result<Vec<Matrix>, InferError> {
+fn matrices(tensor: &Tensor<4>) -> Result<Vec<Matrix>, DecodeError> {
     let [_, _, rows, columns] = tensor.dims();
     let values = floats(tensor.clone())?;
     let matrix = |head: &[f32]| head.chunks_exact(columns).map(<[f32]>::to_vec).collect();
     Ok(values.chunks_exact(rows * columns).map(matrix).collect())
 }
 
-fn head_vectors(recorded: &HeadVectors) -> Result<Vectors, InferError> {
+fn head_vectors(recorded: &HeadVectors) -> Result<Vectors, DecodeError> {
     Ok(Vectors {
         queries: matrices(&recorded.queries)?,
         keys: matrices(&recorded.attended.keys)?,
@@ -147,10 +147,10 @@ fn head_vectors(recorded: &HeadVectors) -> Result<Vectors, InferError> {
 }
 
 /// How probable each token of the target was, and what else was. `logits` is `[target_len, vocabulary]`.
-fn steps(logits: Tensor<2>, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec<Step>, InferError> {
+fn steps(logits: Tensor<2>, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec<Step>, DecodeError> {
     let [_, vocabulary] = logits.dims();
     let logits = floats(logits)?;
-    let step = |(row, &id): (&[f32], &u32)| -> Result<Step, InferError> {
+    let step = |(row, &id): (&[f32], &u32)| -> Result<Step, DecodeError> {
         // `<pad>` is the last id and never an answer.
         let row = &row[..vocabulary - 1];
         let normaliser = normaliser(row)?;
@@ -165,6 +165,6 @@ fn steps(logits: Tensor<2>, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec
     logits.chunks_exact(vocabulary).zip(target).map(step).collect()
 }
 
-fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, InferError> {
-    tensor.try_into_vec_as::<f32>().map_err(|error| InferError::Device(error.to_string()))
+fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DecodeError> {
+    tensor.try_into_vec_as::<f32>().map_err(|error| DecodeError::Device(error.to_string()))
 }

@@ -1,19 +1,19 @@
 //! What decoders drive: a model that reads sources, then one token of each row at a time.
 //!
-//! There are two of them. On the CPU (`flex`) a [plain](plain::PlainModel) one computes over slices, without tensors and
-//! their bookkeeping; every other device runs the [network itself](tensors::TensorModel). Both say the same, up to
+//! There are two of them. On the CPU (`flex`) a [plain](cpu::PlainModel) one computes over slices, without tensors and
+//! their bookkeeping; every other device runs the [network itself](network::TensorModel). Both say the same, up to
 //! rounding.
 
-pub mod plain;
-pub mod tensors;
+pub mod cpu;
+pub mod network;
 
 use burn::tensor::Device;
 use model::summary::Summary;
 use model::{ModelConfig, Transformer, VocabularySizes, backend};
 
-use self::plain::{PlainModel, PlainState};
-use self::tensors::{TensorModel, TensorState};
-use crate::error::InferError;
+use self::cpu::{PlainModel, PlainState};
+use self::network::{TensorModel, TensorState};
+use crate::error::DecodeError;
 
 /// Weights of four bytes each that the last cache of a usual processor holds beside other things.
 const CACHED_PARAMETERS: usize = 4 << 20;
@@ -101,7 +101,7 @@ impl Engine {
     ///
     /// # Panics
     /// More steps than `model.max_length`.
-    pub fn step(&self, tokens: &[u32], state: &mut State, logits: &mut Vec<f32>) -> Result<(), InferError> {
+    pub fn step(&self, tokens: &[u32], state: &mut State, logits: &mut Vec<f32>) -> Result<(), DecodeError> {
         match (self, state) {
             (Self::Plain(model), State::Plain(state)) => {
                 model.step(tokens, state, logits);

@@ -5,7 +5,7 @@ use model::batch::SourceBatch;
 use model::cache::DecoderCache;
 use model::{Pass, Transformer, VocabularySizes};
 
-use crate::error::InferError;
+use crate::error::DecodeError;
 
 /// A network with what it needs to be decoded with.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ impl TensorModel {
         tokens: &[u32],
         state: &mut TensorState,
         logits: &mut Vec<f32>,
-    ) -> Result<(), InferError> {
+    ) -> Result<(), DecodeError> {
         let ids: Vec<i32> = tokens.iter().map(|&id| id as i32).collect();
         let read = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
         let next = self.network.step(read, &mut state.cache, &mut Pass::inference());
-        *logits = next.try_into_vec_as::<f32>().map_err(|error| InferError::Device(error.to_string()))?;
+        *logits = next.try_into_vec_as::<f32>().map_err(|error| DecodeError::Device(error.to_string()))?;
         Ok(())
     }
 }

@@ -8,11 +8,11 @@
 use kernels::decode::logits::largest;
 use text::END_ID;
 
-use crate::config::LengthPenalty;
-use crate::decoded::{Hypothesis, Source};
 use crate::engine::Engine;
-use crate::error::InferError;
-use crate::rules::{Next, Rules};
+use crate::error::DecodeError;
+use crate::search::hypothesis::{Hypothesis, Source};
+use crate::search::logits_processor::{Next, Rules};
+use runs::config::LengthPenalty;
 
 /// How wide to search, and how lengths compare.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +60,7 @@ pub fn beam_search(
     sources: &[Source],
     rules: &Rules,
     search: BeamSearch,
-) -> Result<Vec<Vec<Hypothesis>>, InferError> {
+) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
     let sentences: Vec<&[u32]> = sources.iter().map(|source| source.ids).collect();
     let mut state = engine.start(&sentences);
     let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); sources.len()];
@@ -106,7 +106,7 @@ impl Search {
         source: &Source,
         rules: &Rules,
         search: BeamSearch,
-    ) -> Result<Vec<usize>, InferError> {
+    ) -> Result<Vec<usize>, DecodeError> {
         let BeamSearch { beam, length_penalty } = search;
         let candidates = self.candidates(logits, vocabulary, source, rules, 2 * beam)?;
         let length = self.living[0].ids.len() + 1;
@@ -159,7 +159,7 @@ impl Search {
         source: &Source,
         rules: &Rules,
         count: usize,
-    ) -> Result<Vec<Continuation>, InferError> {
+    ) -> Result<Vec<Continuation>, DecodeError> {
         let mut all: Vec<Continuation> = Vec::with_capacity(self.living.len() * count);
         for (from, (living, logits)) in self.living.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
             let next = Next::new(logits, &living.ids, source, rules)?;

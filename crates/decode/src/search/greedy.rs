@@ -2,11 +2,11 @@
 
 use text::END_ID;
 
-use crate::config::LengthPenalty;
-use crate::decoded::{Hypothesis, Source};
 use crate::engine::Engine;
-use crate::error::InferError;
-use crate::rules::{Next, Rules};
+use crate::error::DecodeError;
+use crate::search::hypothesis::{Hypothesis, Source};
+use crate::search::logits_processor::{Next, Rules};
+use runs::config::LengthPenalty;
 
 /// Greedy decoding: always the token of the greatest value.
 ///
@@ -20,7 +20,7 @@ pub fn greedy(
     sources: &[Source],
     rules: &Rules,
     length_penalty: LengthPenalty,
-) -> Result<Vec<Hypothesis>, InferError> {
+) -> Result<Vec<Hypothesis>, DecodeError> {
     let rows: Vec<usize> = (0..sources.len()).collect();
     row_by_row(engine, sources, &rows, rules, length_penalty, |_, _, next| most_probable(next.values()))
 }
@@ -35,7 +35,7 @@ pub(crate) fn row_by_row(
     rules: &Rules,
     length_penalty: LengthPenalty,
     mut choose: impl FnMut(usize, usize, &Next) -> u32,
-) -> Result<Vec<Hypothesis>, InferError> {
+) -> Result<Vec<Hypothesis>, DecodeError> {
     let sentences: Vec<&[u32]> = sources.iter().map(|source| source.ids).collect();
     let mut state = engine.start(&sentences);
     if !rows.iter().copied().eq(0..sources.len()) {

@@ -2,8 +2,8 @@
 
 use text::END_ID;
 
-use crate::decoded::Source;
-use crate::error::InferError;
+use crate::error::DecodeError;
+use crate::search::hypothesis::Source;
 use kernels::decode::logits::log_sum_exp;
 
 /// Rules for all sentences of a batch.
@@ -42,7 +42,7 @@ impl<'a> Next<'a> {
     ///
     /// # Errors
     /// Logits that are not finite.
-    pub fn new(logits: &'a mut [f32], said: &[u32], source: &Source, rules: &Rules) -> Result<Self, InferError> {
+    pub fn new(logits: &'a mut [f32], said: &[u32], source: &Source, rules: &Rules) -> Result<Self, DecodeError> {
         let answers = logits.len() - 1;
         let values = &mut logits[..answers];
         let normaliser = normaliser(values)?;
@@ -104,9 +104,9 @@ impl<'a> Next<'a> {
 ///
 /// # Errors
 /// Logits that are not finite.
-pub(crate) fn normaliser(logits: &[f32]) -> Result<f64, InferError> {
+pub fn normaliser(logits: &[f32]) -> Result<f64, DecodeError> {
     let normaliser = log_sum_exp(logits);
-    if normaliser.is_finite() { Ok(normaliser) } else { Err(InferError::NotFinite) }
+    if normaliser.is_finite() { Ok(normaliser) } else { Err(DecodeError::NotFinite) }
 }
 
 /// Tokens that would repeat a sequence of `n` tokens that `said` holds already.
@@ -162,7 +162,7 @@ mod tests {
         for wrong in [f32::NAN, f32::INFINITY] {
             let mut logits = [1.0, 0.5, wrong, 3.0, 99.0];
             let found = Next::new(&mut logits, &[], &source(0), &Rules::default());
-            assert!(matches!(found, Err(InferError::NotFinite)), "{wrong}");
+            assert!(matches!(found, Err(DecodeError::NotFinite)), "{wrong}");
         }
         let mut pad = [1.0, 0.5, f32::NAN];
         assert!(Next::new(&mut pad, &[], &source(0), &Rules::default()).is_ok(), "`<pad>` is no answer");

@@ -3,13 +3,13 @@
 use model::random::{self, Stream};
 use serde::{Deserialize, Serialize};
 
-use crate::config::LengthPenalty;
-use crate::decoded::{Hypothesis, Source};
 use crate::engine::Engine;
-use crate::error::InferError;
-use crate::greedy::row_by_row;
-use crate::rules::{Next, Rules};
+use crate::error::DecodeError;
+use crate::search::greedy::row_by_row;
+use crate::search::hypothesis::{Hypothesis, Source};
+use crate::search::logits_processor::{Next, Rules};
 use kernels::decode::logits::largest;
+use runs::config::LengthPenalty;
 
 /// From what to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,9 +34,9 @@ impl Default for Sampling {
 impl Sampling {
     /// # Errors
     /// A probability that is none, or a temperature that is not above 0.
-    pub fn validate(&self) -> Result<(), InferError> {
+    pub fn validate(&self) -> Result<(), DecodeError> {
         let refuse = |option, found: f64, expected: &str| {
-            Err(InferError::Option { option, found: found.to_string(), expected: expected.to_string() })
+            Err(DecodeError::Option { option, found: found.to_string(), expected: expected.to_string() })
         };
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return refuse("--top-p", self.top_p, "above 0 and at most 1");
@@ -67,7 +67,7 @@ pub fn sample(
     sampling: &Sampling,
     rules: &Rules,
     length_penalty: LengthPenalty,
-) -> Result<Vec<Vec<Hypothesis>>, InferError> {
+) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
     let rows: Vec<usize> = (0..sources.len() * samples).map(|row| row / samples).collect();
     let drawn = row_by_row(engine, sources, &rows, rules, length_penalty, |row, said, next| {
         let (place, number) = (sources[row / samples].place as u64, (row % samples) as u64);

@@ -1,15 +1,13 @@
 //! Beam search against its definition: the best of all sentences that there are.
 
-mod common;
-
 use burn::tensor::Device;
-use common::{Run, config, object, texts, weights_of};
-use infer::LengthPenalty;
-use infer::beam::{BeamSearch, beam_search};
-use infer::decoded::{Hypothesis, Source};
-use infer::engine::Engine;
-use infer::rules::Rules;
+use decode::engine::Engine;
+use decode::search::beam::{BeamSearch, beam_search};
+use decode::search::hypothesis::{Hypothesis, Source};
+use decode::search::logits_processor::Rules;
 use model::{Batch, Pass, Transformer, VocabularySizes, backend, weights};
+use runs::config::LengthPenalty;
+use testing::run::{Run, config, object, texts, weights_of};
 use text::END_ID;
 
 /// `</s>`, `<unk>`, three words, `<pad>`.

@@ -1,7 +1,7 @@
 //! The plain engine against the network: the same numbers, whatever the options.
 
 use burn::tensor::Device;
-use infer::engine::{Engine, State};
+use decode::engine::{Engine, State};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Stream};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
-use infer::attend::still::Kind;
+use views::picture::Kind;
 
 use super::{Arguments, DecodingArguments, MachineArguments, one_based};
 

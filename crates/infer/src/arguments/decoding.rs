@@ -1,9 +1,10 @@
 //! How to decode.
 
 use clap::Args;
-use infer::alignment::AlignmentHeads;
-use infer::sample::Sampling;
-use infer::{LengthPenalty, Settings, TrainedModel};
+use decode::alignment::AlignmentHeads;
+use decode::search::sampling::Sampling;
+use decode::{Settings, TrainedModel};
+use runs::LengthPenalty;
 
 use super::one_based;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
-use infer::TrainedModel;
+use decode::TrainedModel;
 use model::backend;
 use model::summary::grouped;
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use infer::LengthPenalty;
+use runs::config::LengthPenalty;
 use text::metrics::{Bleu, BleuTokenization};
 use text::{ParallelPath, TextError, read_parallel};
 
@@ -51,10 +51,10 @@ pub enum Command {
     Attend(AttendArguments),
     /// Write a model in the form that other programs read
     #[cfg(feature = "marian")]
-    Export(crate::export::ExportArguments),
+    Export(crate::commands::export::ExportArguments),
     /// Make a run folder of a Hugging Face Marian folder, such as those of OPUS-MT
     #[cfg(feature = "marian")]
-    Import(crate::import::ImportArguments),
+    Import(crate::commands::import::ImportArguments),
     /// Answer over HTTP: JSON for programs, a page for people
     #[cfg(feature = "serve")]
     Serve(ServeArguments),

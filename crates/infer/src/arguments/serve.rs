@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ::serve::Limits;
 use clap::Args;
-use infer::serve::Limits;
 
 use super::{BatchArguments, DecodingArguments, MachineArguments};
 

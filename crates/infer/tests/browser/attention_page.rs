@@ -1,12 +1,9 @@
 //! The page of an attention in a browser: what a person sees after clicks, pointing and keys.
 
-mod driver;
-mod sample;
-
-use driver::with_page;
+use crate::driver::with_page;
 use fantoccini::key::Key;
-use infer::attend::{Attention, page};
 use serde_json::json;
+use views::{Attention, page};
 
 /// The three digits that the page gives a weight.
 fn told(weight: f32) -> String {
@@ -20,7 +17,7 @@ fn strongest(row: &[f32]) -> (usize, f32) {
 
 #[test]
 fn a_click_opens_a_head_and_a_token_shows_where_it_looks() {
-    let attention = sample::small();
+    let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         assert_eq!(page.text("#source-text").await, "The cat sat.");
         assert_eq!(page.texts(".thumb").await.len(), 3 * 2 * 3, "all heads of the three attentions");
@@ -52,7 +49,7 @@ fn a_click_opens_a_head_and_a_token_shows_where_it_looks() {
 
 #[test]
 fn a_cell_of_the_heat_map_tells_its_weight() {
-    let attention = sample::small();
+    let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         // The middle cell of five by five.
         page.hover("#map-canvas").await;
@@ -66,7 +63,7 @@ fn a_cell_of_the_heat_map_tells_its_weight() {
 
 #[test]
 fn all_can_be_reached_by_keyboard() {
-    let attention = sample::small();
+    let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         let focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent";
         page.press(Key::Tab).await;
@@ -99,7 +96,7 @@ fn all_can_be_reached_by_keyboard() {
 /// Tab comes by every kind of control, and each says what it is.
 #[test]
 fn controls_have_names() {
-    with_page(&page::html(&sample::small()), async |page| {
+    with_page(&page::html(&testing::attention_fixture::small()), async |page| {
         let nameless = page
             .value(
                 "[...document.querySelectorAll('button, select, input, [role=gridcell], [role=listbox], canvas[role=img]')]\
@@ -112,7 +109,7 @@ fn controls_have_names() {
 
 #[test]
 fn a_generation_is_stepped_through() {
-    let attention = sample::small();
+    let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         assert_eq!(page.text("#step-count").await, "step 1 of 5");
         page.click("#step-next").await;
@@ -154,15 +151,16 @@ fn cross_row(attention: &Attention, layers: &[usize], heads: &[usize], query: us
 
 #[test]
 fn equation_1_can_be_followed() {
-    let attention = sample::small();
+    let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         page.click("[data-kind=decoder][data-layer='0'][data-head='1'].thumb").await;
         page.choose("#equation-query", "2").await;
         let vectors = &attention.vectors.decoder[0];
         let weights = &attention.maps.decoder[0][1][2];
         let minus = |text: String| text.replace('-', "−");
-        let scores =
-            (0..3).map(|key| minus(format!("{:.2}", sample::score(&vectors.queries[1][2], &vectors.keys[1][key]))));
+        let scores = (0..3).map(|key| {
+            minus(format!("{:.2}", testing::attention_fixture::score(&vectors.queries[1][2], &vectors.keys[1][key])))
+        });
         let expected: Vec<String> = scores.chain(["−∞".to_string(), "−∞".to_string()]).collect();
         assert_eq!(page.texts("#equation-table tbody td:nth-child(2)").await, expected);
         let expected: Vec<String> = weights.iter().map(|weight| told(*weight)).collect();
@@ -180,7 +178,7 @@ fn equation_1_can_be_followed() {
 
 #[test]
 fn the_hidden_half_of_the_decoder_is_hatched() {
-    with_page(&page::html(&sample::small()), async |page| {
+    with_page(&page::html(&testing::attention_fixture::small()), async |page| {
         page.click("[data-kind=decoder][data-layer='0'][data-head='0'].thumb").await;
         // Colours within the cells of the first query: the second key is hidden from it, the first is not.
         let colours = "(key) => { const canvas = document.getElementById('map-canvas'); const side = canvas.width / 5; \
@@ -193,7 +191,7 @@ fn the_hidden_half_of_the_decoder_is_hatched() {
 
 #[test]
 fn statistics_lead_to_heads_worth_seeing() {
-    let mut attention = sample::small();
+    let mut attention = testing::attention_fixture::small();
     let previous = |query: usize, key: usize| if key == query.max(1) - 1 { 1.0 } else { 0.0 };
     attention.maps.decoder[1][2] = (0..5).map(|query| (0..5).map(|key| previous(query, key)).collect()).collect();
     with_page(&page::html(&attention), async |page| {
@@ -216,7 +214,7 @@ fn statistics_lead_to_heads_worth_seeing() {
 
 #[test]
 fn hostile_text_shows_as_text() {
-    let attention = sample::hostile();
+    let attention = testing::attention_fixture::hostile();
     with_page(&page::html(&attention), async |page| {
         page.click("[data-kind=encoder][data-layer='0'][data-head='1'].thumb").await;
         assert_eq!(page.text("#source-text").await, attention.source.text);
@@ -242,9 +240,9 @@ fn hostile_text_shows_as_text() {
 /// The plain form of the data serves as well, and a second one takes the place of the first.
 #[test]
 fn other_data_can_be_shown_later() {
-    let first = sample::small();
-    let sizes = sample::Sizes { layers: 1, heads: 2, head_size: 4 };
-    let second = sample::attention(&sizes, &["▁A", "</s>"], &["▁Ein", "</s>"]);
+    let first = testing::attention_fixture::small();
+    let sizes = testing::attention_fixture::Sizes { layers: 1, heads: 2, head_size: 4 };
+    let second = testing::attention_fixture::attention(&sizes, &["▁A", "</s>"], &["▁Ein", "</s>"]);
     with_page(&page::empty(), async |page| {
         let data: serde_json::Value = serde_json::from_str(&page::data(&first)).unwrap();
         page.run("show(arguments[0])", vec![data]).await;
@@ -260,7 +258,7 @@ fn other_data_can_be_shown_later() {
 
 #[test]
 fn a_large_page_answers_within_a_second() {
-    let html = page::html(&sample::large());
+    let html = page::html(&testing::attention_fixture::large());
     assert!(html.len() <= 6_000_000, "{} bytes", html.len());
     with_page(&html, async |page| {
         // Other work on the machine only ever delays: once is enough.

@@ -1,15 +1,9 @@
 //! The page that `infer serve` serves, in a browser: what a person sees after typing.
 
-#[path = "serve/client.rs"]
-#[allow(dead_code)] // its other half is for programs
-mod client;
-mod common;
-mod driver;
-
-use client::Server;
-use common::{Run, texts};
-use driver::{Page, with_url};
+use crate::client::Server;
+use crate::driver::{Page, with_url};
 use serde_json::{Value, json};
+use testing::run::{Run, texts};
 
 /// Translations end early enough for there to be room for `</s>`, so that they may be given as targets.
 fn on_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &Server)) {

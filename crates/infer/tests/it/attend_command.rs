@@ -1,10 +1,15 @@
 //! `infer attend`: what it writes, where, and what it refuses.
 
-use infer::attend::attend;
+use decode::TrainedModel;
+use model::backend;
 use serde_json::Value;
+use views::attend;
 
-use crate::common::Run;
-use crate::opened;
+fn opened(run: &Run) -> TrainedModel {
+    let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+    TrainedModel::open(run.path(), &device).expect("a run folder")
+}
+use testing::run::Run;
 
 fn files(run: &Run) -> Vec<String> {
     let entries = run.path().read_dir().unwrap();

@@ -1,12 +1,10 @@
 //! Whatever is wrong with a run folder, a text or an option: one message that says where, what was found, what was
 //! expected and what to do, exit code 1 (or 2 for wrong usage), and no panic.
 
-mod common;
-
 use std::process::Stdio;
 
-use common::{MAX_LENGTH, Run, config, tokenizer, weights_of};
 use model::{ModelConfig, VocabularySizes, weights};
+use testing::run::{MAX_LENGTH, Run, config, tokenizer, weights_of};
 use text::Tokenizer;
 
 const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];

@@ -1,14 +1,12 @@
 //! Texts in, texts out: what is written does not depend on how the texts came or how they are computed.
 
-mod common;
-
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Run, object, texts};
+use testing::run::{Run, object, texts};
 
 #[test]
 fn the_model_of_these_tests_is_worth_testing_with() {
@@ -105,7 +103,7 @@ fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
         let tokens: Vec<&str> = object["tokens"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
         let shown: Vec<&str> = tokens.iter().copied().filter(|token| *token != "<unk>").collect();
         assert_eq!(shown.join(" "), *answer, "words are joined by spaces, and unknown ones leave no trace");
-        let longest = (text.split(' ').count() + 1 + 50).min(common::MAX_LENGTH);
+        let longest = (text.split(' ').count() + 1 + 50).min(testing::run::MAX_LENGTH);
         assert_eq!(object["finished"].as_bool().unwrap(), tokens.len() < longest, "{object}");
     }
     let empty = object(&run.answers(&[""], &["--format", "jsonl"])[0]);

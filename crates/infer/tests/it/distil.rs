@@ -1,8 +1,6 @@
 //! `infer distil`: of a text's hypotheses the one closest to its reference.
 
-mod common;
-
-use common::{Run, texts};
+use testing::run::{Run, texts};
 use text::Tokenizer;
 use text::metrics::{Bleu, BleuTokenization};
 
@@ -33,7 +31,7 @@ fn run() -> (Run, Vec<Vec<String>>, Vec<String>) {
 fn n_best(run: &Run, sources: &[String], options: &[&str]) -> Vec<Vec<String>> {
     let lines = run.answers_on(sources.join("\n"), &[options, &["--format", "jsonl"]].concat());
     let all = lines.iter().map(|line| {
-        let translation = common::object(line);
+        let translation = testing::run::object(line);
         let mut all = vec![translation.clone()];
         all.extend(translation["alternatives"].as_array().into_iter().flatten().cloned());
         let sentence = |target: &serde_json::Value| target["finished"] == true && target["text"] != "";
@@ -151,7 +149,7 @@ fn references_are_read_as_the_tokenizer_reads_them() {
 fn a_text_too_long_to_read_becomes_an_empty_line_that_is_told_of() {
     let (run, hypotheses, references) = run();
     let mut sources: Vec<String> = texts(24);
-    sources[5] = "1 ".repeat(common::MAX_LENGTH);
+    sources[5] = "1 ".repeat(testing::run::MAX_LENGTH);
     run.write("source.txt", sources.join("\n") + "\n");
     let ran = run.distil(&[&FILES[..], &["--beam", "4"]].concat());
     let mut expected = closest(&hypotheses, &references, &SENTENCES);

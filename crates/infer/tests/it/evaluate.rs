@@ -1,11 +1,9 @@
 //! `infer evaluate`: what it prints is what the metrics say of what `infer` answers.
 
-mod common;
-
 #[cfg(target_os = "linux")]
 use std::{fs, process::Command};
 
-use common::{Run, texts};
+use testing::run::{Run, texts};
 use text::metrics::{Bleu, BleuTokenization, Chrf};
 
 /// A run with `source.txt`, and `reference.txt` that its greedy answers meet partly.
@@ -93,7 +91,7 @@ fn what_standard_output_leads_to_is_not_replaced() {
     let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
     run.write("log.txt", "earlier\n");
     let log = fs::OpenOptions::new().append(true).open(run.file("log.txt")).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
+    let mut command = Command::new(testing::binary("infer"));
     command.args(["evaluate", "--device", "flex", "--quiet", "--output", "/dev/stdout", "--model"]).arg(run.path());
     assert!(command.args(FILES).current_dir(run.path()).stdout(log).status().unwrap().success());
     let expected = [vec!["earlier".to_string()], scores, answers].concat();

@@ -1,9 +1,7 @@
 //! `infer score`: given translations get the scores that the decoder would give them.
 
-mod common;
-
-use common::{Run, object, texts};
 use serde_json::Value;
+use testing::run::{Run, object, texts};
 
 /// Sources, and the model's own translations with their objects: those that come back when they are read again.
 fn translated(run: &Run, options: &[&str]) -> (Vec<String>, Vec<Value>) {

@@ -1,11 +1,9 @@
 //! Every setting of decoding does what it says, and what makes no sense is refused.
 
-mod common;
-
 use std::collections::HashSet;
 
-use common::{Run, object, texts};
 use serde_json::Value;
+use testing::run::{Run, object, texts};
 
 fn objects(run: &Run, input: &str, options: &[&str]) -> Vec<Value> {
     let lines = run.answers_on(input, &[&["--format", "jsonl"], options].concat());

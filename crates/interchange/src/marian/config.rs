@@ -177,7 +177,7 @@ pub fn column_order(model: &ModelConfig) -> Option<Vec<usize>> {
 }
 
 /// The file's contents as JSON, or what is wrong.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Value, super::MarianError> {
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Value, super::MarianError> {
     serde_json::from_slice(bytes).map_err(|source| super::MarianError::Json { path: path.to_owned(), source })
 }
 

@@ -12,8 +12,9 @@ use safetensors::tensor::TensorView;
 use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{MarianError, config, files, folder, generation, names, positions, vocabulary};
-use crate::error::told;
-use crate::trained::{self, TrainedModel};
+use decode::trained_model::TrainedModel;
+use runs::format_chain;
+use runs::layout;
 
 /// Writes the model opened from the run folder `run` as a Marian folder `output`, which must not exist or be empty.
 ///
@@ -25,13 +26,13 @@ use crate::trained::{self, TrainedModel};
 /// What Marian lacks, named; a place that is taken or cannot be written.
 pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), MarianError> {
     folder::vacant(output)?;
-    let configured = |source: ConfigError| MarianError::Config { path: run.join(trained::files::CONFIG), source };
+    let configured = |source: ConfigError| MarianError::Config { path: run.join(layout::CONFIG), source };
     let TrainedModel { config: model, sizes, decoding, source_tokenizer, target_tokenizer, .. } = trained;
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
-    let network = trained.network().map_err(|error| MarianError::Model(told(&error)))?;
-    let path = run.join(trained::files::WEIGHTS);
+    let network = trained.network().map_err(|error| MarianError::Model(format_chain(&error)))?;
+    let path = run.join(layout::WEIGHTS);
     let weights = weights(network, model, *sizes).map_err(|source| MarianError::Weights { path, source })?;
 
     let mut written =

@@ -8,7 +8,7 @@ use model::{ConfigError, ModelConfig};
 use serde_json::{Map, Value, json};
 use text::END_ID;
 
-use crate::config::{DecodingConfig, LengthPenalty, PenaltyForm};
+use runs::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 
 /// What a folder says of decoding.
 #[derive(Debug)]

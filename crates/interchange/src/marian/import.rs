@@ -13,10 +13,10 @@ use serde_json::json;
 use toml::Table;
 
 use super::config::Network;
-use super::pytorch::StoredTensor;
 use super::{MarianError, config, files, folder, generation, names, tensors, vocabulary};
-use crate::config::DecodingConfig;
-use crate::trained;
+use crate::pytorch::StoredTensor;
+use runs::config::DecodingConfig;
+use runs::layout;
 
 /// What came out of a Marian folder.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let weights = weights::to_safetensors(&weights, &note)
         .map_err(|source| MarianError::Weights { path: stored.path, source })?;
     let files = [
-        (trained::files::CONFIG, config_file(&model, &generation.decoding).into_bytes()),
-        (trained::files::SOURCE_TOKENIZER, source.to_json().into_bytes()),
-        (trained::files::TARGET_TOKENIZER, target.to_json().into_bytes()),
-        (trained::files::WEIGHTS, weights),
+        (layout::CONFIG, config_file(&model, &generation.decoding).into_bytes()),
+        (layout::SOURCE_TOKENIZER, source.to_json().into_bytes()),
+        (layout::TARGET_TOKENIZER, target.to_json().into_bytes()),
+        (layout::WEIGHTS, weights),
     ];
     folder::create(output, &files)?;
     let generation::Generation { decoding, left_out } = generation;

@@ -12,9 +12,8 @@ mod generation;
 mod import;
 mod names;
 pub mod positions;
-mod pytorch;
 mod sentencepiece;
-mod tensors;
+pub(crate) mod tensors;
 mod vocabulary;
 
 pub use error::MarianError;

@@ -8,7 +8,7 @@
 /// For each column of Marian's order the paper's column that goes there.
 ///
 /// ```
-/// assert_eq!(infer::marian::positions::halves_of_interleaved(6), [0, 2, 4, 1, 3, 5]);
+/// assert_eq!(interchange::marian::positions::halves_of_interleaved(6), [0, 2, 4, 1, 3, 5]);
 /// ```
 pub fn halves_of_interleaved(d_model: usize) -> Vec<usize> {
     (0..d_model).step_by(2).chain((1..d_model).step_by(2)).collect()
@@ -17,7 +17,7 @@ pub fn halves_of_interleaved(d_model: usize) -> Vec<usize> {
 /// Takes from a tensor along `axis` the entries `order`, in that order.
 ///
 /// ```
-/// use infer::marian::positions::reorder;
+/// use interchange::marian::positions::reorder;
 /// assert_eq!(reorder(&[1.0, 2.0, 3.0, 4.0], &[2, 2], 1, &[1, 0]), [2.0, 1.0, 4.0, 3.0]);
 /// assert_eq!(reorder(&[1.0, 2.0, 3.0, 4.0], &[2, 2], 0, &[1, 0]), [3.0, 4.0, 1.0, 2.0]);
 /// ```

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
 
-use super::pytorch::{self, StoredTensor};
 use super::{MarianError, files};
+use crate::pytorch::{self, StoredTensor};
 
 /// Numbers in which weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

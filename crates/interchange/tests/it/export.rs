@@ -2,17 +2,17 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
-use infer::{DecodingConfig, TrainedModel};
+use decode::TrainedModel;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Stream};
 use model::{Batch, ModelConfig, Pass, Transformer, VocabularySizes, weights};
+use runs::DecodingConfig;
 use temp_dir::TempDir;
 use text::{Tokenizer, TokenizerConfig, TokenizerKind};
 
-use crate::folder::{Copy, Expected, NAMES, answers, device, infer, json};
+use crate::folder::{Copy, Expected, Import as _, NAMES, answers, device, json};
 
 /// A model with random weights, biases and norms included.
 fn model(change: impl FnOnce(&mut ModelConfig)) -> TrainedModel {
@@ -47,8 +47,8 @@ fn logits(trained: &TrainedModel) -> Vec<f32> {
 fn round_trip(trained: &TrainedModel) -> TrainedModel {
     let folder = TempDir::new().unwrap();
     let (marian, run) = (folder.child("deep/marian"), folder.child("run"));
-    infer::marian::export(trained, Path::new("runs/x"), &marian).unwrap();
-    infer::marian::import(&marian, &run, &device()).unwrap();
+    interchange::marian::export(trained, Path::new("runs/x"), &marian).unwrap();
+    interchange::marian::import(&marian, &run, &device()).unwrap();
     let opened = TrainedModel::open(&run, &device()).unwrap();
     opened.network().unwrap(); // while the folder is there
     opened
@@ -81,7 +81,7 @@ fn logits_survive_the_way_there_and_back() {
 #[test]
 fn what_was_imported_is_exported_as_it_was() {
     for name in NAMES {
-        let copy = Copy::of(name);
+        let copy = Copy::new(name);
         let mut before = copy.imported("run");
         let mut after = round_trip(&before);
         assert_eq!(before.source_tokenizer.to_json(), after.source_tokenizer.to_json(), "{name}");
@@ -121,7 +121,7 @@ fn the_files_are_those_of_a_marian_folder() {
     let folder = TempDir::new().unwrap();
     let mut trained = model(|_| {});
     trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
-    infer::marian::export(&trained, Path::new("runs/x"), &folder.child("out")).unwrap();
+    interchange::marian::export(&trained, Path::new("runs/x"), &folder.child("out")).unwrap();
     let read = |name: &str| json(&folder.child("out").join(name));
     let config = read("config.json");
     assert_eq!((&config["model_type"], &config["d_model"]), (&"marian".into(), &16.into()));
@@ -142,7 +142,7 @@ fn what_marian_lacks_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let refused = |trained: &TrainedModel| {
         let output = folder.child("out");
-        let error = infer::marian::export(trained, Path::new("runs/x"), &output).unwrap_err().to_string();
+        let error = interchange::marian::export(trained, Path::new("runs/x"), &output).unwrap_err().to_string();
         assert!(!output.exists());
         error
     };
@@ -178,7 +178,7 @@ fn what_marian_lacks_is_refused_by_name() {
 fn a_place_that_is_taken_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let trained = model(|_| {});
-    let export = |name: &str| infer::marian::export(&trained, Path::new("runs/x"), &folder.child(name));
+    let export = |name: &str| interchange::marian::export(&trained, Path::new("runs/x"), &folder.child(name));
     fs::create_dir(folder.child("empty")).unwrap();
     export("empty").unwrap();
     fs::create_dir(folder.child("full")).unwrap();
@@ -188,57 +188,4 @@ fn a_place_that_is_taken_is_left_alone() {
     fs::write(folder.child("file"), "").unwrap();
     assert!(export("file").is_err());
     assert_eq!(fs::read_dir(folder.child("full")).unwrap().count(), 1);
-}
-
-/// The command, on a folder that was imported by the command.
-#[test]
-fn the_commands_do_it() {
-    let copy = Copy::of("gelu-bytes");
-    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
-    let ran = infer(&["import", &marian, "--output", &run, "--quiet"]);
-    assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
-    let ran = infer(&["export", "--model", &run, "--format", "marian", &out, "--beam", "2"]);
-    assert!(ran.status.success(), "{ran:?}");
-    assert!(String::from_utf8(ran.stderr).unwrap().ends_with(&format!("written: {out}\n")));
-    assert_eq!(json(&copy.path("out").join("generation_config.json"))["num_beams"], 2);
-    for (beam, noted) in [("2", true), ("1", false)] {
-        let ruled = copy.path(&format!("ruled-{beam}")).to_str().unwrap().to_owned();
-        let rules = ["--beam", beam, "--no-repeat-ngram", "2", "--repetition-penalty", "1.5"];
-        let ran = infer(&[&["export", "--model", &run, "--format", "marian", &ruled], &rules[..]].concat());
-        let told = String::from_utf8(ran.stderr).unwrap();
-        let note = "note: a beam of 2 with no_repeat_ngram, repetition_penalty: ";
-        assert_eq!(told.contains(note), noted, "{told}");
-        assert!(noted || !told.contains("note: "), "{told}");
-    }
-    let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
-    assert_eq!(again.status.code(), Some(1));
-    assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
-}
-
-/// What is relative to it would be lost with it.
-#[test]
-fn the_working_folder_is_left_alone() {
-    let copy = Copy::of("gelu-bytes");
-    let (marian, empty) = (copy.path("marian"), copy.path("empty"));
-    fs::create_dir(&empty).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
-    command.arg("import").arg(&marian).args(["--output", "."]).current_dir(&empty);
-    let ran = command.output().unwrap();
-    let told = String::from_utf8(ran.stderr).unwrap();
-    assert!(told.contains(". cannot give its place to another folder: it is the working folder"), "{told}");
-    assert_eq!((ran.status.code(), fs::read_dir(&empty).unwrap().count()), (Some(1), 0));
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn that_nobody_hears_of_it_is_no_failure() {
-    let copy = Copy::of("gelu-bytes");
-    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
-    let import = ["import", &marian, "--output", &run];
-    let export = ["export", "--model", &run, "--format", "marian", &out];
-    for arguments in [&import[..], &export] {
-        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
-        assert_eq!(command.args(arguments).stderr(full).status().unwrap().code(), Some(0), "{arguments:?}");
-    }
 }

@@ -1,15 +1,13 @@
 //! Copies of the fixtures that a test may change, and what is expected of them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use burn::tensor::Device;
-use infer::{TrainedModel, Translator};
+use decode::{TrainedModel, Translator};
 use model::backend;
 use safetensors::SafeTensors;
 use serde_json::Value;
-use temp_dir::TempDir;
+pub use testing::marian_fixture::{MarianFolder as Copy, fixture, json};
 
 /// Weights in float32 sums of another order.
 pub const LOGITS_TOLERANCE: f32 = 1e-4;
@@ -21,68 +19,29 @@ pub fn device() -> Device {
     backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")
 }
 
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/marian").join(name)
-}
-
-/// A folder for a test to write in, with a copy of a Marian folder inside.
-pub struct Copy {
-    folder: TempDir,
-}
-
-impl Copy {
-    pub fn of(name: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::create_dir(folder.child("marian")).unwrap();
-        for entry in fs::read_dir(fixture(name)).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, folder.child("marian").join(path.file_name().unwrap())).unwrap();
-        }
-        Self { folder }
-    }
-
-    pub fn marian(&self) -> PathBuf {
-        self.folder.child("marian")
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.child(name)
-    }
-
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
-        fs::write(self.marian().join(name), bytes).unwrap();
-    }
-
-    pub fn remove(&self, name: &str) {
-        fs::remove_file(self.marian().join(name)).unwrap();
-    }
-
-    /// Changes a JSON file of the folder.
-    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
-        let mut value = json(&self.marian().join(name));
-        change(&mut value);
-        self.write(name, value.to_string());
-    }
-
+/// Imports of a copy.
+pub trait Import {
     /// Imports the folder and opens the run.
-    pub fn imported(&self, run: &str) -> TrainedModel {
+    fn imported(&self, run: &str) -> TrainedModel;
+
+    /// The message of an import that has to fail; nothing is left of it.
+    fn refusal(&self) -> String;
+}
+
+impl Import for Copy {
+    fn imported(&self, run: &str) -> TrainedModel {
         let run = self.path(run);
-        infer::marian::import(&self.marian(), &run, &device()).expect("an import");
+        interchange::marian::import(&self.marian(), &run, &device()).expect("an import");
         TrainedModel::open(&run, &device()).expect("a run")
     }
 
-    /// What an import that has to fail says; nothing is left of it.
-    pub fn refusal(&self) -> String {
+    fn refusal(&self) -> String {
         let run = self.path("refused.run");
-        let error = infer::marian::import(&self.marian(), &run, &device()).expect_err("a refusal").to_string();
+        let error = interchange::marian::import(&self.marian(), &run, &device()).expect_err("a refusal").to_string();
         assert!(!run.exists(), "{error}");
-        assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), 1, "{error}");
+        assert_eq!(fs::read_dir(self.path("")).unwrap().count(), 1, "{error}");
         error.replace(&format!("{}/", self.marian().display()), "")
     }
-}
-
-pub fn json(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 /// What the libraries make of a folder's texts.
@@ -141,9 +100,4 @@ pub fn answers(trained: &mut TrainedModel, texts: &[String], beam: usize) -> Vec
     let id = |token: &String| labels.iter().position(|label| label == token).unwrap() as u32;
     let best = found.into_iter().map(|one| one.best);
     best.map(|best| (best.tokens.iter().map(id).collect(), best.text, best.finished)).collect()
-}
-
-/// Runs the `infer` binary.
-pub fn infer(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_infer")).args(arguments).output().expect("the program")
 }

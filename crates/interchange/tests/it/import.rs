@@ -2,11 +2,10 @@
 
 use std::fs;
 
-use infer::TrainedModel;
-use model::config::Tie;
+use decode::TrainedModel;
 use model::{Batch, Pass};
 
-use crate::folder::{Copy, Expected, LOGITS_TOLERANCE, NAMES, answers, infer};
+use crate::folder::{Copy, Expected, Import as _, LOGITS_TOLERANCE, NAMES, answers};
 
 fn furthest(trained: &TrainedModel, expected: &Expected) -> f32 {
     let mut furthest = 0f32;
@@ -25,7 +24,7 @@ fn furthest(trained: &TrainedModel, expected: &Expected) -> f32 {
 #[test]
 fn texts_become_the_ids_that_sentencepiece_and_the_vocabulary_give() {
     for name in NAMES {
-        let (trained, expected) = (Copy::of(name).imported("run"), Expected::of(name));
+        let (trained, expected) = (Copy::new(name).imported("run"), Expected::of(name));
         let texts = expected.texts();
         for (tokenizer, key) in [(&trained.source_tokenizer, "source_ids"), (&trained.target_tokenizer, "target_ids")] {
             for (text, ids) in texts.iter().zip(expected.ids(key)) {
@@ -38,7 +37,7 @@ fn texts_become_the_ids_that_sentencepiece_and_the_vocabulary_give() {
 #[test]
 fn logits_are_those_of_transformers() {
     for name in NAMES {
-        let furthest = furthest(&Copy::of(name).imported("run"), &Expected::of(name));
+        let furthest = furthest(&Copy::new(name).imported("run"), &Expected::of(name));
         assert!(furthest < LOGITS_TOLERANCE, "{name}: {furthest}");
     }
 }
@@ -46,7 +45,7 @@ fn logits_are_those_of_transformers() {
 /// Both of PyTorch's own forms hold the same weights as the safetensors file, to the bit.
 #[test]
 fn pytorch_files_give_the_same_run() {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     drop(copy.imported("run"));
     let weights = |run: &str| fs::read(copy.path(run).join("model.safetensors")).unwrap();
     for form in ["bin", "legacy"] {
@@ -60,7 +59,7 @@ fn pytorch_files_give_the_same_run() {
 #[test]
 fn answers_are_those_of_transformers() {
     for name in NAMES {
-        let (mut trained, expected) = (Copy::of(name).imported("run"), Expected::of(name));
+        let (mut trained, expected) = (Copy::new(name).imported("run"), Expected::of(name));
         for beam in [1, 4] {
             let (texts, theirs) = expected.answers(beam);
             let ours = answers(&mut trained, &texts, beam);
@@ -81,43 +80,10 @@ fn answers_are_those_of_transformers() {
     }
 }
 
-/// What is imported says how the network is made and how to decode, and the command says what it left out.
-#[test]
-fn settings_come_along() {
-    let copy = Copy::of("relu-separate");
-    copy.edit("generation_config.json", |file| {
-        file["early_stopping"] = true.into();
-        file["length_penalty"] = 0.5.into();
-        file["min_length"] = 3.into();
-        file["min_new_tokens"] = 2.into();
-        file["forced_eos_token_id"] = 5.into();
-        // These do nothing.
-        file["num_beam_groups"] = 1.into();
-        file["diversity_penalty"] = 0.0.into();
-        file["encoder_no_repeat_ngram_size"] = 0.into();
-    });
-    let run = copy.path("run");
-    let (input, output) = (copy.marian(), run.to_str().unwrap().to_owned());
-    let ran = infer(&["import", input.to_str().unwrap(), "--output", &output]);
-    let told = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.success(), "{told}");
-    let left_out =
-        told.lines().filter_map(|line| line.strip_prefix("not taken over, as this program does not decode so: "));
-    let expected = ["early_stopping = true", "forced_eos_token_id = 5", "min_new_tokens = 2"];
-    assert_eq!(left_out.collect::<Vec<_>>(), expected, "{told}");
-    assert!(told.contains("note: a beam of 4 with min_length: "), "{told}");
-
-    let trained = TrainedModel::open(&run, &crate::folder::device()).unwrap();
-    assert_eq!((trained.config.encoder_layers, trained.config.decoder_layers), (1, 2));
-    assert_eq!((trained.config.tie, trained.config.output_bias), (Tie::Two, true));
-    assert_eq!((trained.decoding.beam, trained.decoding.max_length), (4, Some(59)));
-    assert_eq!(trained.decoding.length_penalty.alpha, 0.5);
-}
-
 /// Folders from before there was a `generation_config.json` keep its settings in `config.json`.
 #[test]
 fn older_folders_are_read() {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.remove("generation_config.json");
     copy.edit("config.json", |file| {
         file["num_beams"] = 6.into();
@@ -131,7 +97,7 @@ fn older_folders_are_read() {
 #[test]
 fn half_precision_is_read() {
     use safetensors::{Dtype, SafeTensors, tensor::TensorView};
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     let bytes = fs::read(copy.marian().join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let upper = |data: &[u8]| data.chunks_exact(4).flat_map(|number| [number[2], number[3]]).collect::<Vec<u8>>();

@@ -6,11 +6,11 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
-use crate::folder::{Copy, fixture};
+use crate::folder::{Copy, Import as _, fixture};
 
 /// The message after changing a key of a JSON file.
 fn after(file: &str, key: &str, value: Value) -> String {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.edit(file, |contents| contents[key] = value);
     copy.refusal()
 }
@@ -64,7 +64,7 @@ fn files_that_are_missing() {
         ("target.spm", "cannot read target.spm"),
         ("vocab.json", "cannot read vocab.json"),
     ] {
-        let copy = Copy::of("swish");
+        let copy = Copy::new("swish");
         copy.remove(file);
         let error = copy.refusal();
         assert!(error.contains(message), "{file}: {error}");
@@ -74,7 +74,7 @@ fn files_that_are_missing() {
 #[test]
 fn vocabularies_that_do_not_fit() {
     let with = |change: fn(&mut Value)| {
-        let copy = Copy::of("swish");
+        let copy = Copy::new("swish");
         copy.edit("vocab.json", change);
         copy.refusal()
     };
@@ -87,14 +87,14 @@ fn vocabularies_that_do_not_fit() {
     let error = with(|labels| (labels["<unk>"], labels["</s>"]) = (json!(0), json!(1)));
     assert!(error.contains("expected \"</s>\""), "{error}");
     // A folder without SentencePiece has a `tokenizer.json`.
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.remove("source.spm");
     for other in ["[]", "7", "null", "\"text\""] {
         copy.write("tokenizer.json", other);
         let error = copy.refusal();
         assert!(error.starts_with("tokenizer.json: found no object, expected an object"), "{other}: {error}");
     }
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.write("vocab.json", "[");
     assert!(copy.refusal().starts_with("vocab.json: malformed JSON"));
 }
@@ -106,12 +106,12 @@ fn sentencepiece_models_of_another_kind() {
         ("suffix", "source.spm: found treat_whitespace_as_suffix, expected spaces in front of words"),
         ("symbols", "source.spm: found the user-defined symbol \"@@\", expected pieces that were learned"),
     ] {
-        let copy = Copy::of("swish");
+        let copy = Copy::new("swish");
         copy.write("source.spm", fs::read(fixture("refused").join(format!("{file}.spm"))).unwrap());
         let error = copy.refusal();
         assert!(error.starts_with(message), "{error}");
     }
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.write("source.spm", b"no model");
     assert!(copy.refusal().starts_with("source.spm: found bytes that do not decode"));
     copy.write("source.spm", b"");
@@ -123,7 +123,7 @@ type Tensor = (String, Vec<usize>, Vec<u8>);
 
 /// The message after changing the tensors of the safetensors file.
 fn with_tensors(change: impl Fn(&mut Vec<Tensor>)) -> String {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     let bytes = fs::read(copy.marian().join("model.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
     let mut tensors: Vec<Tensor> =
@@ -174,7 +174,7 @@ fn weights_that_do_not_fit() {
 
 #[test]
 fn quantised_weights() {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     let view = TensorView::new(Dtype::I8, vec![2], &[1, 2]).unwrap();
     copy.write("model.safetensors", safetensors::serialize([("model.shared.weight", view)], None).unwrap());
     let error = copy.refusal();
@@ -184,7 +184,7 @@ fn quantised_weights() {
 
 #[test]
 fn pytorch_files_that_are_damaged_or_no_dictionary_of_tensors() {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.remove("model.safetensors");
     let with = |bytes: &[u8]| {
         copy.write("pytorch_model.bin", bytes);
@@ -202,7 +202,7 @@ fn pytorch_files_that_are_damaged_or_no_dictionary_of_tensors() {
             damaged[at] ^= 0x55;
             copy.write("pytorch_model.bin", &damaged);
             let run = copy.path("damaged.run");
-            drop(infer::marian::import(&copy.marian(), &run, &crate::folder::device()));
+            drop(interchange::marian::import(&copy.marian(), &run, &crate::folder::device()));
             drop(fs::remove_dir_all(run));
         }
     }
@@ -222,7 +222,7 @@ fn text(text: &str) -> Vec<u8> {
 
 /// What an import says of such a file.
 fn of_series(state: &[u8], rest: &[u8]) -> String {
-    let copy = Copy::of("swish");
+    let copy = Copy::new("swish");
     copy.remove("model.safetensors");
     copy.write("pytorch_model.bin", series(state, rest));
     copy.refusal()

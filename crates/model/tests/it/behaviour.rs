@@ -1,17 +1,15 @@
 //! What must hold whatever the weights: causality, invariance to padding and batching, cached decoding, masks.
 
-mod common;
-
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use common::{
-    assert_close, assert_gradients, batch, devices, ragged_pairs, small_config, small_model, small_sizes, values,
-};
 use model::attention::attention_weights;
 use model::batch::{SourceBatch, padded};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::loss::Objective;
 use model::{AttentionMaps, Batch, Mask, ModelConfig, Pass, Transformer, weights};
+use testing::model_fixture::{
+    assert_close, assert_gradients, batch, devices, ragged_pairs, small_config, small_model, small_sizes, values,
+};
 
 const ROUNDING: f32 = 1e-5;
 

@@ -1,15 +1,13 @@
 //! Autodiff agrees with finite differences, in double precision: a binary of its own, since a device's float type is set
 //! once per process.
 
-mod common;
-
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
-use common::{batch, devices, ragged_pairs, small_config, small_sizes};
 use model::config::{Activation, NormKind, NormOrder};
 use model::loss::Objective;
 use model::{ModelConfig, Pass, Transformer, weights};
+use testing::model_fixture::{batch, devices, ragged_pairs, small_config, small_sizes};
 
 /// Adds `by` to one element of one parameter, counted over the whole model.
 struct Nudge {

@@ -1,17 +1,15 @@
 //! Equal to PyTorch to rounding: outputs, attention weights, losses and every gradient.
 
-mod common;
-
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use common::{Fixture, assert_close, assert_gradients, devices, transformer_fixtures, values};
 use model::attention::{MultiHeadAttention, attention_weights};
 use model::decoder::DecoderLayer;
 use model::encoder::EncoderLayer;
 use model::loss::Objective;
 use model::pass::AttentionKind;
 use model::{AttentionMaps, AttentionVectors, Mask, Pass, weights};
+use testing::model_fixture::{Fixture, assert_close, assert_gradients, devices, transformer_fixtures, values};
 
 const OUTPUT: f32 = 1e-5;
 const GRADIENT: (f64, f64) = (1e-4, 1e-6);

@@ -78,7 +78,7 @@ impl LengthPenalty {
     /// What a log-probability of as many tokens is divided by.
     ///
     /// ```
-    /// use infer::config::LengthPenalty;
+    /// use runs::config::LengthPenalty;
     /// let [power, wu]: [LengthPenalty; 2] = ["1.0", "wu:0.6"].map(|text| text.parse().unwrap());
     /// assert_eq!(power.of(7), 7.0);
     /// assert!((wu.of(7) - 2f64.powf(0.6)).abs() < 1e-12);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use toml::Value;
 
 /// The first key with two values, such as `training.seed: 1 there, 2 now`. `key` is where the two stand.
-pub(crate) fn first_difference(key: &str, there: &impl Serialize, now: &impl Serialize) -> Option<String> {
+pub fn first_difference(key: &str, there: &impl Serialize, now: &impl Serialize) -> Option<String> {
     let (there, now) = (Value::try_from(there).ok(), Value::try_from(now).ok());
     between(key, there.as_ref(), now.as_ref())
 }

@@ -1,17 +1,19 @@
 //! One experiment, as one TOML file: read strictly, overridden by `--set`, then validated as a whole.
 
 mod data;
-mod difference;
-mod dropout;
+mod decoding;
+mod diff;
 mod overrides;
 mod precision;
+mod regularization;
+mod schedule;
+mod task;
 mod training;
 mod validation;
 
 use std::fs;
 use std::path::Path;
 
-use infer::DecodingConfig;
 use model::backend::Backend;
 use model::config::Tie;
 use model::{ConfigError, ModelConfig};
@@ -19,14 +21,16 @@ use serde::{Deserialize, Serialize};
 use text::{TextError, TokenizerConfig};
 
 pub use data::DataConfig;
-pub(crate) use difference::first_difference;
-pub use dropout::{AnnealDropout, RDrop};
+pub use decoding::{DecodingConfig, LengthPenalty, PenaltyForm};
+pub use diff::first_difference;
 pub use precision::MatmulPrecision;
+pub use regularization::{AnnealDropout, RDrop};
+pub use schedule::Schedule;
+pub use task::{GeneratedConfig, TaskConfig, TranslateConfig};
 pub use training::{Average, AverageOf, Export, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
-use crate::error::TrainError;
-use crate::task::TaskConfig;
+use crate::error::RunError;
 
 /// A whole configuration. The resolved one, defaults included, is kept in the run folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,15 +58,15 @@ impl RunConfig {
     ///
     /// # Errors
     /// What is wrong, with file and line, or with the override at fault; first the file, unless an override mends it.
-    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, TrainError> {
+    pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RunError> {
         let text =
-            fs::read_to_string(path).map_err(|source| TrainError::ConfigFile { path: path.to_path_buf(), source })?;
-        let toml_error = |source| TrainError::Toml { path: path.to_path_buf(), source: Box::new(source) };
+            fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
+        let toml_error = |source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) };
         let mut config: RunConfig = match overrides {
             [] => toml::from_str(&text).map_err(toml_error)?,
             _ => overrides::overridden(&text, overrides, toml_error)?,
         };
-        config.validate().map_err(|source| TrainError::Config { origin: path.display().to_string(), source })?;
+        config.validate().map_err(|source| RunError::Config { origin: path.display().to_string(), source })?;
         if matches!(config.task, TaskConfig::Translate(_)) {
             config.data.get_or_insert_default();
         }
@@ -73,19 +77,19 @@ impl RunConfig {
     ///
     /// # Errors
     /// Values that can be computed with and make no sense.
-    pub fn validate_new(&self, origin: &Path) -> Result<(), TrainError> {
+    pub fn validate_new(&self, origin: &Path) -> Result<(), RunError> {
         let checked = self.training.validate_new(&self.model);
         let checked = checked.and_then(|()| self.validation.validate_new(&self.model));
-        checked.map_err(|source| TrainError::Config { origin: origin.display().to_string(), source })
+        checked.map_err(|source| RunError::Config { origin: origin.display().to_string(), source })
     }
 
     /// Refuses what this backend does not have; `origin` is named in errors.
     ///
     /// # Errors
     /// `training.matmul_precision = "bfloat16"` anywhere but on `flex`.
-    pub fn validate_on(&self, backend: Backend, origin: &Path) -> Result<(), TrainError> {
+    pub fn validate_on(&self, backend: Backend, origin: &Path) -> Result<(), RunError> {
         let checked = self.training.matmul_precision.validate_on(backend);
-        checked.map_err(|source| TrainError::Config { origin: origin.display().to_string(), source })
+        checked.map_err(|source| RunError::Config { origin: origin.display().to_string(), source })
     }
 
     /// The resolved configuration as TOML.
@@ -155,7 +159,7 @@ fn tokenizer_error(error: TextError) -> ConfigError {
     }
 }
 
-pub(crate) fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
+pub fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
     match value {
         0 => Err(ConfigError::new(field, value, "at least 1", "choose a positive number")),
         _ => Ok(()),

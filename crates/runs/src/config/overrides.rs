@@ -1,14 +1,14 @@
 //! `--set table.key=value`: fields of a configuration given on the command line.
 
 use super::RunConfig;
-use crate::error::TrainError;
+use crate::error::RunError;
 
 /// The configuration that a file's text and all overrides together make. `in_file` makes an error of the text's own.
 pub(super) fn overridden(
     text: &str,
     overrides: &[String],
-    in_file: impl Fn(toml::de::Error) -> TrainError,
-) -> Result<RunConfig, TrainError> {
+    in_file: impl Fn(toml::de::Error) -> RunError,
+) -> Result<RunConfig, RunError> {
     let mut table: toml::Table = toml::from_str(text).map_err(&in_file)?;
     let parse = |table: &toml::Table| table.clone().try_into::<RunConfig>();
     let fault = |table: &toml::Table| parse(table).err().map(|error| error.to_string());
@@ -19,7 +19,7 @@ pub(super) fn overridden(
         let (tables, key, value) = parts(given)?;
         set(&mut table, tables, key, value).map_err(|reason| match toml::from_str::<RunConfig>(text) {
             Err(error) => in_file(error), // the value that stands where a table belongs is the file's
-            Ok(_) => TrainError::Set { given: given.clone(), reason },
+            Ok(_) => RunError::Set { given: given.clone(), reason },
         })?;
         match fault(&table) {
             None => (own, culprit) = (None, None),
@@ -34,7 +34,7 @@ pub(super) fn overridden(
         overrides.iter().rev().find(|given| place.trim_end().ends_with(&format!("in `{}`", path(given))))
     };
     parse(&table).map_err(|error| match culprit.map(|culprit| named(&error).unwrap_or(culprit)) {
-        Some(given) => TrainError::Set { given: given.clone(), reason: error.to_string().trim().to_string() },
+        Some(given) => RunError::Set { given: given.clone(), reason: error.to_string().trim().to_string() },
         // Only the text knows the line.
         None => in_file(toml::from_str::<RunConfig>(text).err().unwrap_or(error)),
     })
@@ -46,13 +46,13 @@ fn path(given: &str) -> &str {
 }
 
 /// `table`, `key` and `value` of `table.key=value`; the table may lie in another.
-fn parts(given: &str) -> Result<(&str, &str, &str), TrainError> {
+fn parts(given: &str) -> Result<(&str, &str, &str), RunError> {
     let parts = given.split_once('=').and_then(|(path, value)| {
         let (tables, key) = path.trim().rsplit_once('.')?;
         Some((tables, key, value.trim()))
     });
     let reason = "expected table.key=value, for example training.steps=500";
-    parts.ok_or_else(|| TrainError::Set { given: given.to_string(), reason: reason.to_string() })
+    parts.ok_or_else(|| RunError::Set { given: given.to_string(), reason: reason.to_string() })
 }
 
 /// Puts a value into the table: TOML, or else a plain string. The reason where a table on its way is none.

@@ -24,7 +24,7 @@ impl MatmulPrecision {
         });
     }
 
-    pub(super) fn validate_on(self, backend: Backend) -> Result<(), ConfigError> {
+    pub(crate) fn validate_on(self, backend: Backend) -> Result<(), ConfigError> {
         if self == Self::Float32 || backend == Backend::Flex {
             return Ok(());
         }

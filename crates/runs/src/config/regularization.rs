@@ -27,7 +27,7 @@ pub struct AnnealDropout {
 
 impl RDrop {
     /// Refuses one that would never begin, or whose two passes would not differ. An alpha of 0 turns it off.
-    pub(super) fn validate_new(self, steps: u64, model: &ModelConfig) -> Result<(), ConfigError> {
+    pub(crate) fn validate_new(self, steps: u64, model: &ModelConfig) -> Result<(), ConfigError> {
         if self.alpha == 0.0 {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl RDrop {
 
 impl AnnealDropout {
     /// Refuses one that has no rate to lower.
-    pub(super) fn validate_new(self, model: &ModelConfig) -> Result<(), ConfigError> {
+    pub(crate) fn validate_new(self, model: &ModelConfig) -> Result<(), ConfigError> {
         some_dropout("training.anneal_dropout", model)
     }
 }

@@ -7,9 +7,9 @@ use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use super::at_least_one;
-use super::dropout::{AnnealDropout, RDrop};
 use super::precision::MatmulPrecision;
-use crate::schedule::Schedule;
+use super::regularization::{AnnealDropout, RDrop};
+use super::schedule::Schedule;
 
 /// The rule by which gradients change the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,7 +218,7 @@ impl TrainingConfig {
     }
 
     /// Refuses a rate that would neither reach its peak nor fall, and what would have no effect.
-    pub(super) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
+    pub(crate) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         if self.schedule == Schedule::Cosine && self.warmup_steps >= self.steps {
             return Err(ConfigError::new(
                 "training.warmup_steps",

@@ -1,6 +1,6 @@
 //! The `[validation]` table: how well it goes, how often that is asked, and when to stop.
 
-use infer::DecodingConfig;
+use super::DecodingConfig;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 use text::metrics::BleuTokenization;
@@ -68,7 +68,7 @@ impl ValidationConfig {
     }
 
     /// Holds the beam to what decoding is held to.
-    pub(super) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
+    pub(crate) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         let decoding = DecodingConfig { beam: self.beam, ..DecodingConfig::default() };
         decoding.validate(model).map_err(|error| ConfigError { field: "validation.beam".to_string(), ..error })
     }

@@ -1,8 +1,6 @@
 //! BPE-dropout: our own segmenter against the crate's, and what the draws depend on.
 
-mod common;
-
-use common::{Random, any_text, sentences, trained};
+use crate::common::{Random, any_text, sentences, trained};
 use text::TokenizerKind;
 
 #[test]

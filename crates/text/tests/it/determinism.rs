@@ -1,10 +1,8 @@
 //! The same text gives the same vocabulary: within a process, in other processes, with other numbers of threads.
 
-mod common;
-
 use std::process::Command;
 
-use common::{Random, sentences, trained};
+use crate::common::{Random, sentences, trained};
 use text::{TextError, Tokenizer, TokenizerConfig, TokenizerKind};
 
 const KINDS: [TokenizerKind; 3] = [TokenizerKind::Bpe, TokenizerKind::Unigram, TokenizerKind::Word];

@@ -1,10 +1,8 @@
 //! What every tokenizer promises: the layout of ids, the way back to text, files that others can read, clear refusals.
 
-mod common;
-
 use std::path::Path;
 
-use common::{Random, any_text, sentences, trained};
+use crate::common::{Random, any_text, sentences, trained};
 use text::{END_ID, TextError, Tokenizer, TokenizerConfig, TokenizerKind, UNKNOWN_ID};
 
 const SUBWORDS: [TokenizerKind; 2] = [TokenizerKind::Bpe, TokenizerKind::Unigram];

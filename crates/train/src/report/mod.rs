@@ -16,12 +16,13 @@ mod tests;
 use std::fs;
 use std::path::Path;
 
-use infer::trained::files;
+use runs::RunError;
+use runs::layout;
 
-use crate::durable;
 use crate::error::TrainError;
-use crate::run_folder::METRICS;
 use metrics::Metrics;
+use runs::durable;
+use runs::layout::METRICS;
 
 const REPORT: &str = "report.html";
 
@@ -30,14 +31,14 @@ const REPORT: &str = "report.html";
 /// # Errors
 /// `config.toml` or `metrics.jsonl` that cannot be read, or a folder that cannot be written to.
 pub fn write(run: &Path) -> Result<(), TrainError> {
-    let (config, metrics) = (read(&run.join(files::CONFIG))?, read(&run.join(METRICS))?);
+    let (config, metrics) = (read(&run.join(layout::CONFIG))?, read(&run.join(METRICS))?);
     let report = run.join(REPORT);
-    let page = page::page(&name(run), &config, &Metrics::parse(&metrics)).map_err(|source| TrainError::Write {
+    let page = page::page(&name(run), &config, &Metrics::parse(&metrics)).map_err(|source| RunError::Write {
         path: report.clone(),
         action: "drawing the curves",
         source,
     })?;
-    durable::replace_file(&report, page.as_bytes())
+    Ok(durable::replace_file(&report, page.as_bytes())?)
 }
 
 /// A page is worth having even if a byte of a file is not text.

@@ -7,61 +7,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use model::random::{self, Stream};
-use model::{ConfigError, ModelConfig};
-use serde::Serialize;
 use text::{END_ID, Pair, Tokenizer};
 
 use super::{Corpora, Sample, Task};
-use crate::config::{RunConfig, at_least_one};
 use crate::data::{Example, TrainingData};
 use crate::error::TrainError;
-
-/// Shape of the sequences.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct GeneratedConfig {
-    /// Distinct symbols, written 0, 1, 2, …
-    pub symbols: usize,
-    pub min_length: usize,
-    pub max_length: usize,
-}
-
-impl Default for GeneratedConfig {
-    fn default() -> Self {
-        Self { symbols: 10, min_length: 1, max_length: 10 }
-    }
-}
-
-impl GeneratedConfig {
-    pub(super) fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
-        if self.max_length >= model.max_length {
-            return Err(ConfigError::new(
-                "task.max_length",
-                self.max_length,
-                format!("below model.max_length = {}, which counts the end token too", model.max_length),
-                format!("set model.max_length to at least {}", self.max_length.saturating_add(1)),
-            ));
-        }
-        at_least_one("task.symbols", self.symbols)?;
-        if self.symbols > MOST_SYMBOLS {
-            return Err(ConfigError::new(
-                "task.symbols",
-                self.symbols,
-                format!("at most {MOST_SYMBOLS}"),
-                "ten is enough to learn",
-            ));
-        }
-        at_least_one("task.min_length", self.min_length)?;
-        if self.max_length < self.min_length {
-            return Err(ConfigError::new(
-                "task.max_length",
-                self.max_length,
-                format!("at least task.min_length = {}", self.min_length),
-                "lower min_length or raise max_length",
-            ));
-        }
-        Ok(())
-    }
-}
+use runs::config::{GeneratedConfig, RunConfig};
 
 /// What is to be said about a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +66,6 @@ pub struct Generator {
     seed: u64,
 }
 
-/// An embedding row per symbol has to fit in memory.
-const MOST_SYMBOLS: usize = 1_000_000;
 /// Sequences in what counts as one epoch.
 const EPOCH: usize = 20_000;
 /// Draws without a new sequence after which there is none left.

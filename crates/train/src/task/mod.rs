@@ -7,100 +7,18 @@ mod translate;
 use std::path::Path;
 use std::sync::Arc;
 
-use infer::trained::files;
-use model::{ConfigError, ModelConfig, VocabularySizes};
-use serde::{Deserialize, Serialize};
-use text::{Pair, ParallelPath, TextError, Tokenizer};
+use model::VocabularySizes;
+use runs::RunConfig;
+use runs::RunError;
+use runs::config::TaskConfig;
+use runs::layout;
+use text::{Pair, TextError, Tokenizer};
 
 pub use corpora::{Contents, Corpora, Fingerprint};
-pub use generated::{GeneratedConfig, Generator, Rule};
-pub use translate::TranslateConfig;
+pub use generated::{Generator, Rule};
 
-use crate::config::RunConfig;
 use crate::data::{Example, TrainingData};
 use crate::error::TrainError;
-
-/// The `[task]` table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", try_from = "Written")]
-pub enum TaskConfig {
-    /// Say the source again.
-    Copy(GeneratedConfig),
-    /// Say the source backwards.
-    Reverse(GeneratedConfig),
-    /// Say the source's symbols in order.
-    Sort(GeneratedConfig),
-    /// Say the source in another language.
-    Translate(TranslateConfig),
-}
-
-/// The table as it stands in a file, all kinds in one, so that an error can show the line that it is about.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    kind: Kind,
-    symbols: Option<usize>,
-    min_length: Option<usize>,
-    max_length: Option<usize>,
-    train: Option<ParallelPath>,
-    validation: Option<ParallelPath>,
-    test: Option<ParallelPath>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Copy,
-    Reverse,
-    Sort,
-    Translate,
-}
-
-impl TryFrom<Written> for TaskConfig {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written { kind, symbols, min_length, max_length, train, validation, test } = written;
-        let generated = [
-            ("symbols", symbols.is_some()),
-            ("min_length", min_length.is_some()),
-            ("max_length", max_length.is_some()),
-        ];
-        let corpora = [("train", train.is_some()), ("validation", validation.is_some()), ("test", test.is_some())];
-        let (known, foreign) = if kind == Kind::Translate { (corpora, generated) } else { (generated, corpora) };
-        if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
-            let name = ["copy", "reverse", "sort", "translate"][kind as usize];
-            let known = known.map(|(key, _)| format!("`{key}`")).join(", ");
-            return Err(format!("`{key}` has no place in a task of kind \"{name}\", expected {known}; remove it"));
-        }
-        let missing = |key: &str| format!("missing field `{key}`; give the path of a TSV file, or both sides' paths");
-        let default = GeneratedConfig::default();
-        let generated = GeneratedConfig {
-            symbols: symbols.unwrap_or(default.symbols),
-            min_length: min_length.unwrap_or(default.min_length),
-            max_length: max_length.unwrap_or(default.max_length),
-        };
-        Ok(match kind {
-            Kind::Copy => TaskConfig::Copy(generated),
-            Kind::Reverse => TaskConfig::Reverse(generated),
-            Kind::Sort => TaskConfig::Sort(generated),
-            Kind::Translate => TaskConfig::Translate(TranslateConfig {
-                train: train.ok_or_else(|| missing("train"))?,
-                validation: validation.ok_or_else(|| missing("validation"))?,
-                test,
-            }),
-        })
-    }
-}
-
-impl TaskConfig {
-    pub(crate) fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
-        match self {
-            TaskConfig::Copy(config) | TaskConfig::Reverse(config) | TaskConfig::Sort(config) => config.validate(model),
-            TaskConfig::Translate(config) => config.validate(),
-        }
-    }
-}
 
 /// A pair to validate on: the text beside its ids.
 #[derive(Clone, Debug)]
@@ -138,7 +56,7 @@ impl Vocabularies {
     /// Files that are missing or damaged.
     pub fn of_run(folder: &Path) -> Result<Self, TextError> {
         let load = |name| Tokenizer::load(&folder.join(name)).map(Arc::new);
-        Ok(Self { source: load(files::SOURCE_TOKENIZER)?, target: load(files::TARGET_TOKENIZER)? })
+        Ok(Self { source: load(layout::SOURCE_TOKENIZER)?, target: load(layout::TARGET_TOKENIZER)? })
     }
 }
 
@@ -158,7 +76,7 @@ impl Task {
         config
             .model
             .validate_vocabularies(task.sizes())
-            .map_err(|source| TrainError::Config { origin: "vocabulary".to_string(), source })?;
+            .map_err(|source| RunError::Config { origin: "vocabulary".to_string(), source })?;
         Ok(task)
     }
 

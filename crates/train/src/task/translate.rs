@@ -2,44 +2,14 @@
 
 use std::sync::Arc;
 
-use model::ConfigError;
-use serde::Serialize;
 use text::{
     END_ID, Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID, read_parallel,
 };
 
 use super::{Contents, Corpora, Fingerprint, Sample, Task, Vocabularies};
-use crate::config::RunConfig;
 use crate::data::{Counts, Example, InMemory, PairEncoder, Streamed, TrainingData};
 use crate::error::TrainError;
-
-/// Where the parallel text is: for each split a TSV file (`source TAB target`), or a pair of files.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct TranslateConfig {
-    pub train: ParallelPath,
-    pub validation: ParallelPath,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test: Option<ParallelPath>,
-}
-
-impl TranslateConfig {
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        let splits = [
-            ("task.train", Some(&self.train)),
-            ("task.validation", Some(&self.validation)),
-            ("task.test", self.test.as_ref()),
-        ];
-        for (field, path) in splits {
-            let Some(path) = path else { continue };
-            if let Err(TextError::UnequalShards { source_files, target_files, .. }) = path.shards() {
-                let found = format!("{path}, {source_files} source files and {target_files} target files");
-                let remedy = "list them pairwise, in the same order";
-                return Err(ConfigError::new(field, found, "as many of each", remedy));
-            }
-        }
-        Ok(())
-    }
-}
+use runs::config::{RunConfig, TranslateConfig};
 
 pub(super) fn task(
     task: &TranslateConfig,

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use infer::trained::files;
-use infer::{DecodingConfig, InferError, TrainedModel};
+use decode::{DecodeError, TrainedModel};
 use model::Transformer;
 use model::weights::{self, NamedTensor};
+use runs::DecodingConfig;
+use runs::layout;
 use serde_json::json;
 
 use super::Trainer;
-use crate::config::Export;
 use crate::data::{Counts, TrainingData};
 use crate::error::TrainError;
 use crate::progress::Progress;
@@ -17,6 +17,7 @@ use crate::report;
 use crate::snapshots::{self, Snapshot};
 use crate::task::Sample;
 use crate::validation::{self, Report};
+use runs::config::Export;
 
 impl Trainer<'_> {
     /// Decodes the validation set and keeps the weights if they are the best so far.
@@ -25,7 +26,7 @@ impl Trainer<'_> {
         let usable = self.learner.usable();
         let report =
             self.measure(&self.trained(usable.clone()), &self.task.validation).map_err(|error| match error {
-                TrainError::Infer(InferError::NotFinite) => TrainError::Diverged { step, loss: f64::NAN },
+                TrainError::Decode(DecodeError::NotFinite) => TrainError::Diverged { step, loss: f64::NAN },
                 other => other,
             })?;
         self.still_a_number(report.nll)?; // else such weights could become the best
@@ -63,7 +64,7 @@ impl Trainer<'_> {
     /// repeat bit for bit, so does that validation; elsewhere they may be of one that never comes again.
     pub(super) fn tell_of_later_weights(&self, progress: &Progress) {
         if let Some(step) = self.folder.weights_step().filter(|&step| step > self.state.step) {
-            let path = self.folder.path().join(files::WEIGHTS);
+            let path = self.folder.path().join(layout::WEIGHTS);
             let told =
                 format!("holds the weights of step {step}, after the checkpoint, until a validation is the best");
             progress.say(&format!("{} {told}", path.display()));

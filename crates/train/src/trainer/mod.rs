@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::adam::Adam;
 use crate::checkpoint::{self, Checkpoint, State};
-use crate::config::RunConfig;
 use crate::data::{Example, Prefetch, Prefetched};
 use crate::ema::Ema;
 use crate::error::TrainError;
@@ -23,6 +22,7 @@ use crate::schedule;
 use crate::task::Task;
 use crate::validation::Report;
 use crate::workers::Workers;
+use runs::config::RunConfig;
 
 /// How training ended.
 #[derive(Clone, Debug)]

@@ -1,10 +1,7 @@
 //! The process ends after each single step of what is written to disk: never is there half a file under a name that
 //! counts, and going on leads to the end of a run that was never interrupted.
-#![cfg(unix)]
 
-mod common;
-
-use common::{Ran, Workplace, decode, set};
+use crate::common::{Ran, Workplace, decode, set};
 
 /// Every kind of file is written, replaced and removed within a fraction of a second.
 const BRIEF: &[&str] = &[

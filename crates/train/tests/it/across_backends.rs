@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::AtomicBool;
 
-use infer::{TrainedModel, Translator};
+use decode::{TrainedModel, Translator};
 use model::backend::{self, Backend};
 use train::RunConfig;
 use train::progress::Progress;

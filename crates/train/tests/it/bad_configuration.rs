@@ -1,10 +1,8 @@
 //! Whatever is wrong with the configuration or the command line: one message that says where, what was found, what was
 //! expected and what to do, exit code 1 (or 2 for wrong usage), no panic, and nothing left on disk.
 
-mod common;
-
-use common::samples::{COPY, TRANSLATE};
-use common::{Workplace, set};
+use crate::common::samples::{COPY, TRANSLATE};
+use crate::common::{Workplace, set};
 
 /// `tiny.toml` with one line replaced is refused, naming the file and that line.
 fn refuses_line(config: &str, line: &str, replacement: &str, told: &[&str]) {

@@ -1,10 +1,8 @@
 //! Whatever is wrong with the place to write to, the corpus or the vocabulary: one message, exit code 1, no panic, and
 //! nothing left on disk.
 
-mod common;
-
-use common::samples::{TRANSLATE, corpus, gzip};
-use common::{Workplace, set};
+use crate::common::samples::{TRANSLATE, corpus, gzip};
+use crate::common::{Workplace, set};
 
 #[test]
 fn a_place_that_cannot_be_written_is_named() {

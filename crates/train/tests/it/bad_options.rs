@@ -1,9 +1,7 @@
 //! Options that go beyond the paper, and whatever can be wrong with their settings: one message that says where, what
 //! was found, what was expected and what to do, exit code 1, no panic, and nothing left on disk.
 
-mod common;
-
-use common::{Workplace, set};
+use crate::common::{Workplace, set};
 
 /// A setting of the copy task is refused, naming the field and what was found.
 fn refuses_setting(setting: &str, told: &[&str]) {

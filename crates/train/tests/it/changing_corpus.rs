@@ -1,13 +1,11 @@
 //! A streamed corpus that breaks or changes while a run reads it: nothing that was learned from what it was is lost, and
 //! nothing is learned unnoticed from what it has become.
 
-mod common;
-
 use std::fs;
 use std::io::{BufRead, Read};
 
-use common::samples::corpus;
-use common::{Ran, Workplace, set};
+use crate::common::samples::corpus;
+use crate::common::{Ran, Workplace, set};
 
 const STREAMED: &[&str] = &[
     "data.shuffle_buffer=16",

@@ -1,8 +1,6 @@
 //! Training ends where nothing got better for as many validations as there is patience, though it did get better before.
 
-mod common;
-
-use common::{Workplace, set};
+use crate::common::{Workplace, set};
 
 /// A rate that rises with each update: slow enough to learn at first, then so fast that it spoils what was learned.
 const RISING: &[&str] = &[

@@ -2,13 +2,10 @@
 //! goes on from its last checkpoint to the end that it would have had.
 //!
 //! No file may grow beyond a limit here, which is an error to the program like that of a full disk.
-#![cfg(unix)]
-
-mod common;
 
 use std::process::Command;
 
-use common::{Ran, Workplace, set};
+use crate::common::{Ran, Workplace, set};
 
 /// What `ulimit -f` counts in.
 const BLOCK: u64 = 512;

@@ -2,24 +2,21 @@
 //! greedy decoding. Runs on Mesa's software Vulkan too, where no GPU is.
 //!
 //! Tolerances are wider than on a CPU: a GPU adds in another order and fuses multiplications.
-#![cfg(feature = "gpu-tests")]
-
-#[path = "../../model/tests/common/mod.rs"]
-mod common;
-mod twenty_steps;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use common::{Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values};
-use infer::LengthPenalty;
-use infer::decoded::Source;
-use infer::engine::Engine;
-use infer::greedy::greedy;
-use infer::rules::Rules;
+use decode::engine::Engine;
+use decode::search::greedy::greedy;
+use decode::search::hypothesis::Source;
+use decode::search::logits_processor::Rules;
 use model::attention::attention_weights;
 use model::backend;
 use model::loss::Objective;
 use model::{Mask, Pass, weights};
+use runs::config::LengthPenalty;
+use testing::model_fixture::{
+    Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values,
+};
 
 const OUTPUT: f32 = 1e-4;
 
@@ -57,7 +54,7 @@ fn forward_and_gradients_equal_pytorch() {
 #[test]
 fn twenty_losses_equal_those_of_pytorch() {
     for device in gpus() {
-        twenty_steps::compare(&Fixture::load("transformer_post_relu_padded"), &device, 5e-4);
+        crate::twenty_steps::compare(&Fixture::load("transformer_post_relu_padded"), &device, 5e-4);
     }
 }
 
@@ -85,7 +82,7 @@ fn padding_changes_nothing_and_greedy_decoding_equals_the_cpu() {
         let found = greedy(&engine, &sources, &Rules::default(), LengthPenalty::default()).unwrap();
         found.into_iter().map(|hypothesis| hypothesis.ids).collect()
     };
-    let expected = decode(&common::devices()[0]);
+    let expected = decode(&testing::model_fixture::devices()[0]);
     for device in gpus() {
         assert_eq!(decode(&device), expected);
 

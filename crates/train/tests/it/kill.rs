@@ -1,16 +1,13 @@
 //! Killed at random moments, again and again, and resumed each time: what comes out in the end is what an undisturbed
 //! run gives, byte for byte. There is nothing a process can do about SIGKILL.
-#![cfg(unix)]
-
-mod common;
 
 use std::io::{BufRead, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::samples::{corpus, gzip};
-use common::{Workplace, set};
+use crate::common::samples::{corpus, gzip};
+use crate::common::{Workplace, set};
 use model::random::Stream;
 
 /// Kills that each test makes at least; there are six tests.

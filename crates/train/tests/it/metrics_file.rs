@@ -1,8 +1,6 @@
 //! `metrics.jsonl`: what each of its lines holds.
 
-mod common;
-
-use common::Workplace;
+use crate::common::Workplace;
 
 #[test]
 fn metrics_hold_every_logged_step_and_measurement_and_the_clock_under_one_key() {

@@ -1,12 +1,10 @@
 //! What the optimizer, the choice of weights, patience and another run's weights do to a run.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::samples::corpus;
-use common::{Workplace, set};
+use crate::common::samples::corpus;
+use crate::common::{Workplace, set};
 use safetensors::SafeTensors;
 use train::task::Task;
 use train::{RunConfig, start};

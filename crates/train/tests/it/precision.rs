@@ -1,8 +1,6 @@
 //! Training whose matrix products read bfloat16.
 
-mod common;
-
-use common::{Workplace, set};
+use crate::common::{Workplace, set};
 
 const BFLOAT16: &[&str] = &["--quiet", "--set", "training.matmul_precision=bfloat16"];
 

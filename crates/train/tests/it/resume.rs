@@ -1,10 +1,8 @@
 //! Going on after an end of any kind: the result is that of a run that was never interrupted, byte for byte.
 #![cfg(unix)] // signals
 
-mod common;
-
-use common::samples::corpus;
-use common::{Workplace, set};
+use crate::common::samples::corpus;
+use crate::common::{Workplace, set};
 
 /// Long enough to be interrupted; lines and validations fall on different steps, and checkpoints on none.
 const LONG: &[&str] = &[

@@ -1,9 +1,7 @@
 //! The folder that `train` leaves: what is in it, what decides its bytes, and what happens to one that is there already.
 
-mod common;
-
-use common::samples::COPY;
-use common::{Ran, Workplace, decode, set};
+use crate::common::samples::COPY;
+use crate::common::{Ran, Workplace, decode, set};
 use serde_json::Value;
 
 const FILES: [&str; 8] = [

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use runs::config::{TaskConfig, TranslateConfig};
 use text::ParallelPath;
 use train::RunConfig;
-use train::task::{TaskConfig, TranslateConfig};
 
 fn configs_in(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(folder);

@@ -1,9 +1,7 @@
 //! Training on parallel text, with every kind of vocabulary and every form of corpus.
 
-mod common;
-
-use common::samples::{corpus, gzip, pairs};
-use common::{Workplace, decode, set};
+use crate::common::samples::{corpus, gzip, pairs};
+use crate::common::{Workplace, decode, set};
 use text::metrics::{Bleu, BleuTokenization};
 
 /// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.

@@ -4,11 +4,11 @@ use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use model::Pass;
 use model::loss::Objective;
+use runs::config::TrainingConfig;
 use train::adam::Adam;
-use train::config::TrainingConfig;
 use train::schedule::learning_rate;
 
-use crate::common::Fixture;
+use testing::model_fixture::Fixture;
 
 /// Panics unless each mean loss before an update is within `tolerance` of PyTorch's.
 pub fn compare(fixture: &Fixture, device: &Device, tolerance: f64) {

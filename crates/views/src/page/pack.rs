@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use crate::attend::{Attention, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use crate::{Attention, Kinds, Matrix, Sentence, Step, Target, Vectors};
 
 /// An [`Attention`] as the page holds it.
 #[derive(Serialize)]

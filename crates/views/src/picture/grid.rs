@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Kind, map, markup};
-use crate::attend::Attention;
+use crate::Attention;
 
 /// Width of one map, as nearly as whole pixels for its cells allow.
 const SIDE: f32 = 112.0;

@@ -1,7 +1,7 @@
 //! One head, large: its map with the tokens of queries and keys.
 
 use super::{Kind, map, markup};
-use crate::attend::Attention;
+use crate::Attention;
 
 /// Columns of text after which a token is cut off.
 const MOST: usize = 20;

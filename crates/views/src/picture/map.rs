@@ -1,7 +1,7 @@
 //! One map of weights, in cells of a given size.
 
 use super::colours::{self, LEVELS};
-use crate::attend::Matrix;
+use crate::Matrix;
 
 /// The map with its upper left corner at a place. Where `causal`, what lies above the diagonal is hatched.
 pub fn drawn(weights: &Matrix, x: f32, y: f32, cell: f32, causal: bool) -> String {

@@ -6,7 +6,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::fontdb::{Database, FaceInfo, ID, Stretch, Style, Weight};
 use resvg::usvg::{Options, Tree};
 
-use crate::InferError;
+use decode::DecodeError;
 
 /// Pixels for each unit of the SVG, as screens of today have them.
 const SCALE: f32 = 2.0;
@@ -37,7 +37,7 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-pub fn png(svg: &str) -> Result<Vec<u8>, InferError> {
+pub fn png(svg: &str) -> Result<Vec<u8>, DecodeError> {
     let options = Options { fontdb: FONTS.clone(), font_family: "Ubuntu".to_string(), ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(failed)?;
     let (width, height) = (tree.size().width(), tree.size().height());
@@ -48,6 +48,6 @@ pub fn png(svg: &str) -> Result<Vec<u8>, InferError> {
     picture.encode_png().map_err(failed)
 }
 
-fn failed(reason: impl ToString) -> InferError {
-    InferError::Picture(reason.to_string())
+fn failed(reason: impl ToString) -> DecodeError {
+    DecodeError::Picture(reason.to_string())
 }

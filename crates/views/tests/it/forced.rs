@@ -1,11 +1,11 @@
 //! The views as a whole: whose translation they show, under which labels, and what is refused.
 
-use infer::InferError;
-use infer::attend::attend;
+use decode::DecodeError;
 use text::{Tokenizer, TokenizerConfig};
+use views::attend;
 
-use crate::common::{MAX_LENGTH, Run, texts};
 use crate::{close, faithful, opened, translated, with_moderate_weights};
+use testing::run::{MAX_LENGTH, Run, texts};
 
 #[test]
 fn rows_sum_to_one_and_the_future_is_exactly_zero() {
@@ -104,7 +104,7 @@ fn texts_that_are_empty_or_too_long_are_refused() {
         (long.as_str(), None, "text 1: 25 tokens"),
         ("1", Some(long.as_str()), "the target: 25 tokens"),
     ] {
-        let error: InferError = attend(&trained, text, target).expect_err(expected);
+        let error: DecodeError = attend(&trained, text, target).expect_err(expected);
         assert!(error.to_string().contains(expected), "{error}");
     }
 }

@@ -1,15 +1,15 @@
 //! The numbers: each follows from the weights file and the ids, in plain loops, and comes back from JSON as it was.
 
-use infer::attend::{Attention, Vectors, attend};
-use infer::beam::{BeamSearch, beam_search};
-use infer::decoded::Source;
-use infer::rules::Rules;
+use decode::search::beam::{BeamSearch, beam_search};
+use decode::search::hypothesis::Source;
+use decode::search::logits_processor::Rules;
 use model::{Batch, Pass, weights};
 use serde_json::Value;
+use views::{Attention, Vectors, attend};
 
-use crate::common::{self, Run, texts};
 use crate::plain::{Heads, Plain, Rows, dot, softmax};
 use crate::{ROUNDING, close, faithful, ids, opened, with_moderate_weights};
+use testing::run::{Run, texts};
 
 /// What decodes and what is looked into have the same weights, or there is nothing to see.
 #[test]
@@ -80,7 +80,7 @@ fn map(json: &Value, kind: &str, layer: usize, head: usize) -> Rows {
 
 #[test]
 fn every_weight_of_the_json_follows_from_the_weights_file_and_the_ids() {
-    let tokenizer = common::tokenizer();
+    let tokenizer = testing::run::tokenizer();
     let run = with_moderate_weights(&tokenizer);
     let trained = opened(&run);
     let attention = attend(&trained, "3 1 4 1 5 9", Some("2 6 5 3")).unwrap();
@@ -133,7 +133,7 @@ fn same(what: &str, expected: &Heads, found: impl Fn(usize) -> Rows) {
 
 #[test]
 fn every_map_follows_from_the_vectors() {
-    let run = with_moderate_weights(&common::tokenizer());
+    let run = with_moderate_weights(&testing::run::tokenizer());
     let attention = attend(&opened(&run), "3 1 4 1 5 9", Some("2 6 5 3")).unwrap();
     let (maps, vectors) = (&attention.maps, &attention.vectors);
     for (kind, maps, vectors) in [

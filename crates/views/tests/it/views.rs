@@ -1,21 +1,19 @@
 //! The files that show an attention: the page's size and contents, pictures as SVG and PNG.
 
-mod sample;
-
-use infer::attend::page;
-use infer::attend::still::{self, Kind, View};
+use views::page;
+use views::picture::{self, Kind, View};
 
 const ALL: View = View { kind: Kind::Cross, layer: None, head: None };
 
 #[test]
 fn a_page_of_the_base_model_stays_below_six_megabytes() {
-    let page = page::html(&sample::large());
+    let page = page::html(&testing::attention_fixture::large());
     assert!(page.len() <= 6_000_000, "{} bytes", page.len());
 }
 
 #[test]
 fn a_page_holds_hostile_text_as_data_alone() {
-    let attention = sample::hostile();
+    let attention = testing::attention_fixture::hostile();
     let page = page::html(&attention);
     assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the scripts");
     assert!(!page.contains("<img") && !page.contains('\u{2028}'));
@@ -25,21 +23,22 @@ fn a_page_holds_hostile_text_as_data_alone() {
 
 #[test]
 fn an_overview_names_layers_and_heads() {
-    let svg = still::svg(&sample::small(), ALL);
+    let svg = picture::svg(&testing::attention_fixture::small(), ALL);
     for text in ["Cross-attention", "layer 1", ">2<", "head 1", ">3<", "The cat sat. → Die Katze saß."] {
         assert!(svg.contains(text), "{text}");
     }
     assert_eq!(svg.matches("scale(").count(), 6, "maps");
     assert!(!svg.contains("url(#hidden)"));
-    let one_layer = still::svg(&sample::small(), View { layer: Some(1), ..ALL });
+    let one_layer = picture::svg(&testing::attention_fixture::small(), View { layer: Some(1), ..ALL });
     assert_eq!(one_layer.matches("scale(").count(), 3, "maps");
-    let decoder = still::svg(&sample::small(), View { kind: Kind::Decoder, ..ALL });
+    let decoder = picture::svg(&testing::attention_fixture::small(), View { kind: Kind::Decoder, ..ALL });
     assert_eq!(decoder.matches("url(#hidden)").count(), 6, "hatched halves");
 }
 
 #[test]
 fn one_head_names_its_tokens() {
-    let svg = still::svg(&sample::small(), View { kind: Kind::Cross, layer: Some(1), head: Some(2) });
+    let svg =
+        picture::svg(&testing::attention_fixture::small(), View { kind: Kind::Cross, layer: Some(1), head: Some(2) });
     assert!(svg.contains("Cross-attention, layer 2, head 3"));
     for token in ["▁The", "▁cat", "&lt;/s&gt;", "&lt;pad&gt;", "▁Katze", "▁saß"] {
         assert!(svg.contains(&format!(">{token}<")), "{token}");
@@ -49,7 +48,7 @@ fn one_head_names_its_tokens() {
 #[test]
 fn what_is_not_there_is_said() {
     for (layer, head) in [(Some(2), None), (None, Some(3)), (Some(0), Some(3)), (Some(7), Some(0))] {
-        let svg = still::svg(&sample::small(), View { kind: Kind::Encoder, layer, head });
+        let svg = picture::svg(&testing::attention_fixture::small(), View { kind: Kind::Encoder, layer, head });
         assert!(svg.contains("The encoder self-attention has no such layer or head."), "{layer:?} {head:?}");
     }
 }
@@ -57,18 +56,22 @@ fn what_is_not_there_is_said() {
 /// A picture is markup without holes, whatever the tokens say.
 #[test]
 fn hostile_text_stays_text() {
-    let svg = still::svg(&sample::hostile(), View { kind: Kind::Encoder, layer: Some(0), head: Some(0) });
+    let svg = picture::svg(
+        &testing::attention_fixture::hostile(),
+        View { kind: Kind::Encoder, layer: Some(0), head: Some(0) },
+    );
     assert!(!svg.contains("<script") && !svg.contains("<img") && !svg.contains("<b>") && !svg.contains("<!--"));
     assert!(svg.contains("&lt;script&gt;window.ran …<title>&lt;script&gt;window.ran = 1&lt;/script&gt;</title>"));
 }
 
-#[cfg(feature = "pictures")]
+#[cfg(feature = "png")]
 #[test]
 fn png_is_the_svg_twice_as_large() {
     let one = View { kind: Kind::Encoder, layer: Some(0), head: Some(0) };
-    for (attention, view) in [(sample::small(), ALL), (sample::hostile(), one)] {
-        let svg = still::svg(&attention, view);
-        let png = still::png(&attention, view).unwrap();
+    for (attention, view) in [(testing::attention_fixture::small(), ALL), (testing::attention_fixture::hostile(), one)]
+    {
+        let svg = picture::svg(&attention, view);
+        let png = picture::png(&attention, view).unwrap();
         assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
         let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap()) as f32;
         let attribute = |name: &str| {
@@ -79,9 +82,9 @@ fn png_is_the_svg_twice_as_large() {
     }
 }
 
-#[cfg(not(feature = "pictures"))]
+#[cfg(not(feature = "png"))]
 #[test]
 fn png_names_the_feature_it_lacks() {
-    let error = still::png(&sample::small(), ALL).unwrap_err().to_string();
+    let error = picture::png(&testing::attention_fixture::small(), ALL).unwrap_err().to_string();
     assert!(error.contains("--features pictures"), "{error}");
 }

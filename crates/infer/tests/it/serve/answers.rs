@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Server};
-use crate::common::{Run, object, texts};
+use super::client::{Answer, Server};
+use testing::run::{Run, object, texts};
 
 /// What `infer --format jsonl` says of these texts as lines.
 fn alone(run: &Run, texts: &[String], options: &[&str]) -> Vec<Value> {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::client::{Answer, Server, is_closed};
-use crate::common::Run;
-use crate::slow;
+use super::client::{Answer, Server, is_closed};
+use super::slow;
+use testing::run::Run;
 
 #[test]
 fn accepted_requests_are_answered_and_new_ones_sent_away() {

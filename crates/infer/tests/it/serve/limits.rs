@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::client::{Answer, Server, is_closed, leave};
-use crate::common::Run;
-use crate::slow;
+use super::client::{Answer, Server, is_closed, leave};
+use super::slow;
+use testing::run::Run;
 
 #[test]
 fn a_body_may_be_as_large_as_the_limit() {

@@ -5,9 +5,9 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::client::Server;
-use crate::common::{Run, texts};
-use crate::slow;
+use super::client::Server;
+use super::slow;
+use testing::run::{Run, texts};
 
 #[test]
 fn sixty_four_at_once_get_what_each_gets_alone() {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::client::Server;
-use crate::common::Run;
+use super::client::Server;
+use testing::run::Run;
 
 #[test]
 fn requests_texts_and_tokens_are_counted() {

@@ -2,8 +2,6 @@
 
 mod answers;
 mod client;
-#[path = "../common/mod.rs"]
-mod common;
 #[cfg(unix)]
 mod ending;
 mod limits;
@@ -12,8 +10,8 @@ mod metrics;
 mod refusals;
 
 use burn::tensor::Device;
-use common::{Run, config, tokenizer};
 use model::{ModelConfig, VocabularySizes, backend, weights};
+use testing::run::{Run, config, tokenizer};
 
 fn device() -> Device {
     backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::client::Server;
-use crate::common::Run;
+use super::client::Server;
+use testing::run::Run;
 
 #[test]
 fn what_is_no_request_is_told_why() {

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use infer::stream::{self, Format};
-use infer::{Translation, Translator};
+use crate::lines::{self, Format};
+use decode::{Translation, Translator};
 
 use crate::arguments::{DecodeArguments, OutputFormat};
 use crate::{progress, tell};
@@ -23,14 +23,14 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
     let mut unknown = 0;
     if texts.is_empty() {
         let lines = progress::endless(machine.quiet);
-        stream::translate_lines(&translator, io::stdin(), format, &mut output, |translations| {
+        lines::translate_lines(&translator, io::stdin(), format, &mut output, |translations| {
             lines.inc(translations.len() as u64);
             unknown += unknown_tokens(translations);
         })?;
         lines.finish_and_clear();
     } else {
         let translations = translator.translate(&texts, 1)?;
-        stream::write(&translations, 1, format, &mut output)?;
+        lines::write(&translations, 1, format, &mut output)?;
         unknown = unknown_tokens(&translations);
     }
     if unknown > 0 && !machine.quiet {

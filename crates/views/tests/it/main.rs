@@ -1,17 +1,15 @@
-//! What a model attends to: that the numbers are right, that they belong to the translation that users get, and that
-//! what makes no sense is refused.
+//! Attention as data, page and picture: that the numbers are right, that they belong to the translation that users get,
+//! and that what makes no sense is refused.
 
-mod command;
-#[path = "../common/mod.rs"]
-mod common;
+mod forced;
 mod numbers;
 mod plain;
 mod views;
 
-use common::{Run, config, texts};
-use infer::{TrainedModel, Translation, Translator};
+use decode::{TrainedModel, Translation, Translator};
 use model::random::{self, Stream};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
+use testing::run::{Run, config, texts};
 use text::{END_ID, Tokenizer};
 
 const ROUNDING: f64 = 1e-5;

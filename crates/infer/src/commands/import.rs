@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use infer::marian::{self, Imported};
+use interchange::marian::{self, Imported};
 use model::backend::{self, Backend};
 
 use crate::tell;

@@ -5,9 +5,9 @@
 
 use std::io::{self, Write};
 
-use infer::stream::WINDOW;
-use infer::translator::Item;
-use infer::{InferError, Settings, Translation, Translator};
+use crate::lines::WINDOW;
+use decode::translator::Item;
+use decode::{DecodeError, Settings, Translation, Translator};
 use text::TextError;
 use text::metrics::Bleu;
 
@@ -29,7 +29,7 @@ pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
 
     let bleu = comparison.bleu();
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let failed = |source| InferError::Stream { origin: "standard output", source };
+    let failed = |source| DecodeError::Stream { origin: "standard output", source };
     let lines = progress::of(sources.len(), machine.quiet);
     let (mut first, mut closest, mut too_long) = (Vec::new(), Vec::new(), 0);
     for (at, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
@@ -62,10 +62,10 @@ pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
 }
 
 /// The texts, empty where they are too long to read: `train` drops such pairs, and those without a target.
-fn readable(texts: &[String], first: usize, translator: &Translator) -> Result<Vec<String>, InferError> {
+fn readable(texts: &[String], first: usize, translator: &Translator) -> Result<Vec<String>, DecodeError> {
     let readable = |(text, place): (&String, usize)| match translator.encode(&Item { text, place }) {
         Ok(_) => Ok(text.clone()),
-        Err(InferError::TooLong { .. }) => Ok(String::new()),
+        Err(DecodeError::TooLong { .. }) => Ok(String::new()),
         Err(error) => Err(error),
     };
     texts.iter().zip(first..).map(readable).collect()
@@ -88,7 +88,7 @@ fn closest_to(reference: &str, translation: &Translation, bleu: &Bleu) -> Result
 
 #[cfg(test)]
 mod tests {
-    use infer::Target;
+    use decode::Target;
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! What a model attends to, as numbers, a page or a picture.
 
-use infer::InferError;
-use infer::attend::still::{Kind, View};
-use infer::attend::{attend, page, still};
+use decode::DecodeError;
 use model::ModelConfig;
+use views::picture::{Kind, View};
+use views::{attend, page, picture};
 
 use crate::arguments::{AttendArguments, AttendFormat, AttentionName};
 use crate::{results, tell};
@@ -19,8 +19,8 @@ pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
     let bytes = match form {
         AttendFormat::Json => attention.to_json().into_bytes(),
         AttendFormat::Html => page::html(&attention).into_bytes(),
-        AttendFormat::Svg => still::svg(&attention, view).into_bytes(),
-        AttendFormat::Png => still::png(&attention, view)?,
+        AttendFormat::Svg => picture::svg(&attention, view).into_bytes(),
+        AttendFormat::Png => picture::png(&attention, view)?,
     };
     results::write(&output, &bytes)?;
     if !machine.quiet && !results::is_standard(&output) {
@@ -30,7 +30,7 @@ pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
 }
 
 /// Refuses a view of what the model does not have.
-fn check(view: View, config: &ModelConfig) -> Result<(), InferError> {
+fn check(view: View, config: &ModelConfig) -> Result<(), DecodeError> {
     let layers = match view.kind {
         Kind::Encoder => config.encoder_layers,
         Kind::Decoder | Kind::Cross => config.decoder_layers,
@@ -38,7 +38,7 @@ fn check(view: View, config: &ModelConfig) -> Result<(), InferError> {
     for (option, chosen, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
         if let Some(index) = chosen.filter(|&index| index >= count) {
             let expected = format!("1 to {count}, which the {} has", view.kind.name());
-            return Err(InferError::Option { option, found: (index + 1).to_string(), expected });
+            return Err(DecodeError::Option { option, found: (index + 1).to_string(), expected });
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The model as a server.
 
-use infer::serve::{self, About, Limits, Listener, Serving};
+use ::serve::{self, About, Limits, Listener, Serving};
 use model::backend;
 
 use crate::arguments::ServeArguments;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use infer::{InferError, Translator};
+use decode::{DecodeError, Translator};
 use text::exact_match;
 use text::metrics::Chrf;
 
@@ -34,7 +34,7 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
         let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
         results::write(path, lines.as_bytes())?;
     }
-    told.map_err(|source| InferError::Stream { origin: "standard output", source }.into())
+    told.map_err(|source| DecodeError::Stream { origin: "standard output", source }.into())
 }
 
 fn lowercased(lines: &[String]) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use infer::marian;
+use interchange::marian;
 
 use crate::arguments::{DecodingArguments, MachineArguments};
 use crate::tell;

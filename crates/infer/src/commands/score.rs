@@ -2,9 +2,9 @@
 
 use std::io;
 
+use crate::lines::{self, Format, WINDOW};
+use decode::{Settings, Translator};
 use indicatif::ProgressBar;
-use infer::stream::{self, Format, WINDOW};
-use infer::{Settings, Translator};
 use text::{ParallelPath, read_parallel};
 
 use crate::arguments::{OutputFormat, ScoreArguments};
@@ -24,7 +24,7 @@ pub fn run(arguments: ScoreArguments) -> anyhow::Result<()> {
     let mut output = io::BufWriter::new(io::stdout().lock());
     let lines: ProgressBar = progress::of(pairs.len(), machine.quiet);
     for (window, first) in pairs.chunks(WINDOW).zip((1..).step_by(WINDOW)) {
-        stream::write(&translator.score(window, first)?, first, format, &mut output)?;
+        lines::write(&translator.score(window, first)?, first, format, &mut output)?;
         lines.inc(window.len() as u64);
     }
     lines.finish_and_clear();

@@ -1,0 +1,4 @@
+//! Search, engines and scoring against slow definitions.
+
+mod beam;
+mod engine;

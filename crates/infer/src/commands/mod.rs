@@ -1,0 +1,13 @@
+//! A file for each command: its run, from parsed arguments to results.
+
+pub mod attend;
+pub mod decode;
+pub mod distil;
+pub mod evaluate;
+#[cfg(feature = "marian")]
+pub mod export;
+#[cfg(feature = "marian")]
+pub mod import;
+pub mod score;
+#[cfg(feature = "serve")]
+pub mod serve;

@@ -1,0 +1,100 @@
+//! `infer import` and `infer export`.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use decode::TrainedModel;
+use model::backend;
+use model::config::Tie;
+use testing::marian_fixture::{MarianFolder as Copy, json};
+
+fn infer(arguments: &[&str]) -> Output {
+    Command::new(testing::binary("infer")).args(arguments).output().expect("the program")
+}
+
+/// What is imported says how the network is made and how to decode, and the command says what it left out.
+#[test]
+fn settings_come_along() {
+    let copy = Copy::new("relu-separate");
+    copy.edit("generation_config.json", |file| {
+        file["early_stopping"] = true.into();
+        file["length_penalty"] = 0.5.into();
+        file["min_length"] = 3.into();
+        file["min_new_tokens"] = 2.into();
+        file["forced_eos_token_id"] = 5.into();
+        // These do nothing.
+        file["num_beam_groups"] = 1.into();
+        file["diversity_penalty"] = 0.0.into();
+        file["encoder_no_repeat_ngram_size"] = 0.into();
+    });
+    let run = copy.path("run");
+    let (input, output) = (copy.marian(), run.to_str().unwrap().to_owned());
+    let ran = infer(&["import", input.to_str().unwrap(), "--output", &output]);
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{told}");
+    let left_out =
+        told.lines().filter_map(|line| line.strip_prefix("not taken over, as this program does not decode so: "));
+    let expected = ["early_stopping = true", "forced_eos_token_id = 5", "min_new_tokens = 2"];
+    assert_eq!(left_out.collect::<Vec<_>>(), expected, "{told}");
+    assert!(told.contains("note: a beam of 4 with min_length: "), "{told}");
+
+    let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+    let trained = TrainedModel::open(&run, &device).unwrap();
+    assert_eq!((trained.config.encoder_layers, trained.config.decoder_layers), (1, 2));
+    assert_eq!((trained.config.tie, trained.config.output_bias), (Tie::Two, true));
+    assert_eq!((trained.decoding.beam, trained.decoding.max_length), (4, Some(59)));
+    assert_eq!(trained.decoding.length_penalty.alpha, 0.5);
+}
+
+/// The command, on a folder that was imported by the command.
+#[test]
+fn the_commands_do_it() {
+    let copy = Copy::new("gelu-bytes");
+    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
+    let ran = infer(&["import", &marian, "--output", &run, "--quiet"]);
+    assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
+    let ran = infer(&["export", "--model", &run, "--format", "marian", &out, "--beam", "2"]);
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(String::from_utf8(ran.stderr).unwrap().ends_with(&format!("written: {out}\n")));
+    assert_eq!(json(&copy.path("out").join("generation_config.json"))["num_beams"], 2);
+    for (beam, noted) in [("2", true), ("1", false)] {
+        let ruled = copy.path(&format!("ruled-{beam}")).to_str().unwrap().to_owned();
+        let rules = ["--beam", beam, "--no-repeat-ngram", "2", "--repetition-penalty", "1.5"];
+        let ran = infer(&[&["export", "--model", &run, "--format", "marian", &ruled], &rules[..]].concat());
+        let told = String::from_utf8(ran.stderr).unwrap();
+        let note = "note: a beam of 2 with no_repeat_ngram, repetition_penalty: ";
+        assert_eq!(told.contains(note), noted, "{told}");
+        assert!(noted || !told.contains("note: "), "{told}");
+    }
+    let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
+}
+
+/// What is relative to it would be lost with it.
+#[test]
+fn the_working_folder_is_left_alone() {
+    let copy = Copy::new("gelu-bytes");
+    let (marian, empty) = (copy.path("marian"), copy.path("empty"));
+    fs::create_dir(&empty).unwrap();
+    let mut command = Command::new(testing::binary("infer"));
+    command.arg("import").arg(&marian).args(["--output", "."]).current_dir(&empty);
+    let ran = command.output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(told.contains(". cannot give its place to another folder: it is the working folder"), "{told}");
+    assert_eq!((ran.status.code(), fs::read_dir(&empty).unwrap().count()), (Some(1), 0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn that_nobody_hears_of_it_is_no_failure() {
+    let copy = Copy::new("gelu-bytes");
+    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
+    let import = ["import", &marian, "--output", &run];
+    let export = ["export", "--model", &run, "--format", "marian", &out];
+    for arguments in [&import[..], &export] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(testing::binary("infer"));
+        assert_eq!(command.args(arguments).stderr(full).status().unwrap().code(), Some(0), "{arguments:?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Fused operations against their portable definitions and against finite differences.
+
+mod finite_differences;
+mod not_a_number;
+mod oracle;

@@ -1,0 +1,5 @@
+//! The network against PyTorch, finite differences, and its own invariants.
+
+mod behaviour;
+mod finite_differences;
+mod pytorch;

@@ -1,0 +1,14 @@
+//! Fixtures and helpers shared by the tests of several crates. Not for programs.
+
+#[cfg(feature = "attention")]
+pub mod attention_fixture;
+pub mod marian_fixture;
+pub mod model_fixture;
+pub mod ran;
+pub mod run;
+pub mod samples;
+pub mod workplace;
+
+pub use ran::{Ran, binary, without_gpu};
+pub use run::Run;
+pub use workplace::Workplace;

@@ -1,0 +1,57 @@
+//! Copies of Marian folders that a test may change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use temp_dir::TempDir;
+
+/// The fixture of this name, which tests only read.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../interchange/tests/fixtures/marian").join(name)
+}
+
+/// A folder for a test to write in, with a copy of a Marian folder inside.
+pub struct MarianFolder {
+    folder: TempDir,
+}
+
+impl MarianFolder {
+    pub fn new(name: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.child("marian")).unwrap();
+        for entry in fs::read_dir(fixture(name)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, folder.child("marian").join(path.file_name().unwrap())).unwrap();
+        }
+        Self { folder }
+    }
+
+    pub fn marian(&self) -> PathBuf {
+        self.folder.child("marian")
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.child(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.marian().join(name), bytes).unwrap();
+    }
+
+    pub fn remove(&self, name: &str) {
+        fs::remove_file(self.marian().join(name)).unwrap();
+    }
+
+    /// Changes a JSON file of the folder.
+    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut value = json(&self.marian().join(name));
+        change(&mut value);
+        self.write(name, value.to_string());
+    }
+}
+
+/// The contents of a JSON file.
+pub fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}

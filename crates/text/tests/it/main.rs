@@ -1,0 +1,8 @@
+//! Tokenizers, corpora and metrics.
+
+mod bpe_dropout;
+mod common;
+mod corpus;
+mod determinism;
+mod metrics;
+mod tokenizer;

@@ -1,0 +1,21 @@
+//! What the tests of training share.
+
+use std::path::Path;
+
+pub use testing::samples;
+pub use testing::workplace::set;
+pub use testing::{Ran, Workplace};
+
+/// Decodes texts with a run folder, through the library.
+pub fn decode(run: &Path, texts: &[&str]) -> Vec<String> {
+    let device = model::backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+    let trained = decode::TrainedModel::open(run, &device).expect("a run folder");
+    let translator = decode::Translator::new(&trained, 1024).expect("a translator");
+    let texts: Vec<String> = texts.iter().map(|text| text.to_string()).collect();
+    translator
+        .translate(&texts, 1)
+        .expect("texts that fit")
+        .into_iter()
+        .map(|translation| translation.best.text)
+        .collect()
+}

@@ -1,0 +1,29 @@
+//! The `train` binary and library: runs, resuming, refusals.
+
+#[cfg(unix)]
+mod abort;
+mod accumulation;
+mod across_backends;
+mod bad_configuration;
+mod bad_data;
+mod bad_options;
+mod changing_corpus;
+mod common;
+mod early_stopping;
+#[cfg(unix)]
+mod full_disk;
+#[cfg(feature = "gpu-tests")]
+mod gpu;
+#[cfg(unix)]
+mod kill;
+mod metrics_file;
+mod options;
+mod precision;
+mod pytorch_losses;
+#[cfg(unix)]
+mod resume;
+mod run_folder;
+mod shipped_configs;
+mod translate;
+mod twenty_steps;
+mod with_and_without_kernels;
