@@ -10,6 +10,7 @@ case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/../.."
 
 cargo build -q -p train --example bench_data
-for pairs in ${*:-200000 2000000 20000000}; do
+[ $# -gt 0 ] || set -- 200000 2000000 20000000
+for pairs in "$@"; do
     "${CARGO_TARGET_DIR:-target}/debug/examples/bench_data" "$pairs"
 done
