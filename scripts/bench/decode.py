@@ -29,10 +29,10 @@ SENTENCES = {"tiny": (192, 192), "base": (24, 96)}
 # Each case: beam size, batches or single sentences, one stream or all cores.
 CASES = [
     {"name": "greedy, one sentence after the other", "beam": 1, "batched": False, "stream": True},
-    {"name": "greedy, sentences one by one, whole machine", "beam": 1, "batched": False, "stream": False},
+    {"name": "greedy, sentences one by one, all cores", "beam": 1, "batched": False, "stream": False},
     {"name": "greedy, in batches", "beam": 1, "batched": True, "stream": False},
     {"name": "beam 5, one sentence after the other", "beam": 5, "batched": False, "stream": True},
-    {"name": "beam 5, sentences one by one, whole machine", "beam": 5, "batched": False, "stream": False},
+    {"name": "beam 5, sentences one by one, all cores", "beam": 5, "batched": False, "stream": False},
     {"name": "beam 5, in batches", "beam": 5, "batched": True, "stream": False},
 ]
 
@@ -134,8 +134,8 @@ def work_transformers(folder, sentences):
         started = time.perf_counter()
         for first in range(0, len(order), command["batch"]):
             batch = order[first : first + command["batch"]]
-            longest = max(len(texts[at]) for at in batch)
-            ids = torch.tensor([texts[at] + [pad] * (longest - len(texts[at])) for at in batch])
+            max_len = max(len(texts[at]) for at in batch)
+            ids = torch.tensor([texts[at] + [pad] * (max_len - len(texts[at])) for at in batch])
             with torch.inference_mode():
                 found = model.generate(
                     input_ids=ids,
@@ -166,9 +166,9 @@ def measure(case, workers, sentences, rounds, cores):
     seconds = {kind: [] for kind in workers}
     for _ in range(rounds):
         for kind, worker in workers.items():
-            answer = worker.request(request(case, chosen[kind], counts[kind]))
-            seconds[kind].append(answer["seconds"] / counts[kind])
-            outputs[kind] = answer["targets"]
+            result = worker.request(request(case, chosen[kind], counts[kind]))
+            seconds[kind].append(result["seconds"] / counts[kind])
+            outputs[kind] = result["targets"]
     for kind, targets in outputs.items():
         assert all(len(target) == LENGTH for target in targets), f"{kind}: not every output has {LENGTH} tokens"
     equal = {
@@ -213,9 +213,9 @@ def memory(run, converted, sentences, count, cores):
     time.sleep(2)
     bare = worker.peak_mib()
     worker.request(request(case, {"inter": cores, "intra": 1, "batch": 32}, count))
-    whole = worker.peak_mib()
+    total = worker.peak_mib()
     worker.end()
-    return mine, whole, whole - bare
+    return mine, total, total - bare
 
 
 def bench(size, rounds, with_transformers, cores, folder):
@@ -258,8 +258,8 @@ def bench(size, rounds, with_transformers, cores, folder):
         worker.end()
     mine, theirs = startup(run, converted, lines[0])
     print(f"  start to first translation: {1e3 * mine:.0f} ms, CTranslate2 {1e3 * theirs:.0f} ms (without Python)")
-    mine, whole, theirs = memory(run, converted, sentences, in_batches, cores)
-    print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({whole:.0f} with Python)")
+    mine, total, theirs = memory(run, converted, sentences, in_batches, cores)
+    print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({total:.0f} with Python)")
 
 
 def main():

@@ -77,7 +77,7 @@ def head(length, path="/translate", more=""):
             f"content-length: {length}\r\n{more}\r\n").encode()
 
 
-def whole(body, path="/translate"):
+def post(body, path="/translate"):
     return head(len(body), path) + body
 
 
@@ -112,32 +112,32 @@ def slow_head(client):
 
 
 def bad_json(client):
-    client.sendall(whole(random.choice([b"", b"{", b'{"text": "1"} x', b"text=1", b"\x00\x01\x02"])))
+    client.sendall(post(random.choice([b"", b"{", b'{"text": "1"} x', b"text=1", b"\x00\x01\x02"])))
     return 400
 
 
 def no_request(client):
-    client.sendall(whole(random.choice([b"[]", b"[[[[", b"{}", b'{"text": 7}', b'{"text": "1", "model": "best"}'])))
+    client.sendall(post(random.choice([b"[]", b"[[[[", b"{}", b'{"text": 7}', b'{"text": "1", "model": "best"}'])))
     return 422
 
 
 def bad_utf8(client):
-    client.sendall(whole(b'{"text": "caf\xe9 \xff\xfe"}'))
+    client.sendall(post(b'{"text": "caf\xe9 \xff\xfe"}'))
     return 400
 
 
 def long_text(client):
-    client.sendall(whole(json.dumps({"text": "the cat " * 5000}).encode()))
+    client.sendall(post(json.dumps({"text": "the cat " * 5000}).encode()))
     return 422
 
 
 def many_texts(client):
-    client.sendall(whole(json.dumps({"texts": ["the cat"] * 5000}).encode()))
+    client.sendall(post(json.dumps({"texts": ["the cat"] * 5000}).encode()))
     return 422
 
 
 def wide_beam(client):
-    client.sendall(whole(b'{"text": "the cat", "beam": 1000000}'))
+    client.sendall(post(b'{"text": "the cat", "beam": 1000000}'))
     return 422
 
 
@@ -147,7 +147,7 @@ def no_http(client):
 
 
 def gone_early(client):
-    client.sendall(whole(json.dumps({"texts": ["The cat sat on the mat."] * 16, "beam": 4}).encode()))
+    client.sendall(post(json.dumps({"texts": ["The cat sat on the mat."] * 16, "beam": 4}).encode()))
     return None
 
 

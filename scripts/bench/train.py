@@ -346,11 +346,11 @@ def compare(name, arguments, binary):
     work = statistics.median(6 * multiply_adds(size, batch) / sum(len(t) for _, t in batch) for batch in batches)
     rows = []
     for worker in workers:
-        whole = {key: sum((found[key] for found in worker.rounds), []) for key in ["seconds", "tokens"]}
+        combined = {key: sum((found[key] for found in worker.rounds), []) for key in ["seconds", "tokens"]}
         rows.append(
             dict(
-                size=name, side=worker.name, milliseconds=1e3 * statistics.median(whole["seconds"]), rate=rate_of(whole),
-                peak_share=work * rate_of(whole) / peak / 1e9, memory=worker.memory, rounds=[rate_of(f) for f in worker.rounds],
+                size=name, side=worker.name, milliseconds=1e3 * statistics.median(combined["seconds"]), rate=rate_of(combined),
+                peak_share=work * rate_of(combined) / peak / 1e9, memory=worker.memory, rounds=[rate_of(f) for f in worker.rounds],
             )
         )
     ours = rows[0]

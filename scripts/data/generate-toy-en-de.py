@@ -92,7 +92,7 @@ old:alt young:jung big:groß small:klein new:neu good:gut beautiful:schön red:r
 white:weiß fresh:frisch cold:kalt warm:warm long:lang friendly:freundlich tired:müde
 hungry:hungrig happy:glücklich sick:krank""".split())
 
-# What may be said with "to be"; by tag of the subject.
+# Predicates of "to be", by tag of the subject.
 PREDICATES = [("person", "tired hungry happy sick"), ("animal", "tired hungry sick"),
               ("food", "fresh good"), ("mass", "fresh good"), ("text", "long new"),
               ("building", "old beautiful big")]
@@ -868,7 +868,7 @@ class Sampler:
                 any(p.kind == "dat" and p is not part for p in clause.parts):
             return True     # "gives the man chairs"
         if clause.negation == "not" and np.det in ("a", "bare") and len(clause.parts) > 1 and part.kind == "acc":
-            return True     # "keinen" beside a place or a person is too rare to be learnt
+            return True     # "keinen" beside a place or a person is too rare to learn
         habit = clause.often or clause.negation == "never" or (clause.time and clause.time[0].startswith("every"))
         if habit and np.counted:
             return True
@@ -1302,7 +1302,7 @@ def generate():
                 continue
             seen_en[english] = seen_de[german] = True
             pool.append((english, german, labels))
-        # A word form that is too rare to be learnt takes its sentences with it, and these may make others rare.
+        # Sentences with a word form too rare to learn are removed, which may make other forms rare.
         rare = True
         while rare:
             rare = {}
