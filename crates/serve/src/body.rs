@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use tokio::time::{Instant, timeout_at};
 
+use crate::error::Refusal;
 use crate::limits::Limits;
-use crate::refusal::Refusal;
 
 /// Of a body that is too large, as many times the limit is read and thrown away, so that its sender gets to read why.
 const DRAINED: usize = 8;

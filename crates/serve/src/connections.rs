@@ -20,9 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::impatient::Impatient;
-use crate::refusal::Refusal;
-use crate::state::Server;
+use crate::app_state::Server;
+use crate::error::Refusal;
+use crate::write_timeout::Impatient;
 
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 16 << 10;

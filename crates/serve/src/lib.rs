@@ -5,19 +5,19 @@
 //! they are answered, and nobody waits for company. `routes` says what is answered, `request` what may be asked, [`Limits`]
 //! how much of it, `refusal` how a no is told, and `connections` how all of it ends.
 
+mod app_state;
 mod body;
 mod connections;
-mod decoder;
-mod impatient;
+mod error;
 mod limits;
 mod metrics;
 mod page;
 mod queue;
-mod refusal;
 mod request;
 mod routes;
-mod state;
-mod work;
+mod translation_service;
+mod worker;
+mod write_timeout;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -25,16 +25,16 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use app_state::About;
 pub use limits::Limits;
-pub use state::About;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use app_state::Server;
 use decode::error::DecodeError;
 use decode::trained_model::TrainedModel;
-use decoder::Decoder;
-use state::Server;
+use translation_service::Decoder;
 
 /// The exit code of a program that was interrupted for good.
 const INTERRUPTED: i32 = 130;
@@ -107,7 +107,7 @@ pub fn run(
     limits.validate()?;
     limits.admit(&trained.decoding)?;
     let server = Arc::new(Server::new(Decoder::new(trained, batch_tokens)?, limits, about));
-    work::start(&server.decoder, &server.queue, &server.metrics, workers)?;
+    worker::start(&server.decoder, &server.queue, &server.metrics, workers)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
     runtime.block_on(async {
         let socket = tokio::net::TcpListener::from_std(listener.socket)?;

@@ -5,7 +5,11 @@ use std::sync::LazyLock;
 use views::page;
 
 static HTML: LazyLock<String> = LazyLock::new(|| {
-    page::under(include_str!("page/ask.html"), include_str!("page/ask.css"), include_str!("page/ask.js"))
+    page::under(
+        include_str!("page/translate.html"),
+        include_str!("page/translate.css"),
+        include_str!("page/translate.js"),
+    )
 });
 
 /// The whole page; it is the same for every model, and asks the server for the rest.

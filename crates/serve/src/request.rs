@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
+use crate::error::Refusal;
 use crate::limits::Limits;
-use crate::refusal::Refusal;
 use decode::alignment::AlignmentHeads;
 use decode::search::sampling::Sampling;
 use decode::settings::Settings;

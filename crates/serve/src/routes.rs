@@ -15,13 +15,13 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::app_state::Server;
 use crate::body;
+use crate::error::{Reason, Refusal};
 use crate::metrics::{Gauges, Metrics};
 use crate::page;
-use crate::refusal::{Reason, Refusal};
 use crate::request::{AttendRequest, TranslateRequest};
-use crate::state::Server;
-use crate::work::{Look, Text, Work};
+use crate::worker::{Look, Text, Work};
 use decode::error::DecodeError;
 use decode::translation::Translation;
 use decode::translator::Item;

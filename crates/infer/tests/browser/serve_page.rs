@@ -1,8 +1,8 @@
 //! The page that `infer serve` serves, in a browser: what a person sees after typing.
 
-use crate::client::Server;
 use crate::driver::{Page, with_url};
 use serde_json::{Value, json};
+use testing::http_client::Server;
 use testing::run::{Run, texts};
 
 /// Translations end early enough for there to be room for `</s>`, so that they may be given as targets.

@@ -5,8 +5,8 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::client::Server;
 use super::slow;
+use testing::http_client::Server;
 use testing::run::{Run, texts};
 
 #[test]

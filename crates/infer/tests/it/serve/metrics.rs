@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::client::Server;
+use testing::http_client::Server;
 use testing::run::Run;
 
 #[test]

@@ -1,13 +1,12 @@
 //! `infer serve` over real connections: every path, option, limit and status, many clients at once, and an orderly end.
 
-mod answers;
-mod client;
-#[cfg(unix)]
-mod ending;
 mod limits;
 mod load;
 mod metrics;
-mod refusals;
+mod rejections;
+mod responses;
+#[cfg(unix)]
+mod shutdown;
 
 use burn::tensor::Device;
 use model::{ModelConfig, VocabularySizes, backend, weights};

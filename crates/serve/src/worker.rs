@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::decoder::Decoder;
 use crate::metrics::Metrics;
 use crate::queue::{Bounds, Company, Queue};
+use crate::translation_service::Decoder;
 use decode::DecodeError;
 use decode::settings::Settings;
 use decode::translation::Translation;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Answer, Server};
+use testing::http_client::{Answer, Server};
 use testing::run::{Run, object, texts};
 
 /// What `infer --format jsonl` says of these texts as lines.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::client::{Answer, Server, is_closed};
 use super::slow;
+use testing::http_client::{Answer, Server, is_closed};
 use testing::run::Run;
 
 #[test]

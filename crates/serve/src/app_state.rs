@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::decoder::Decoder;
+use crate::error::Refusal;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::refusal::Refusal;
-use crate::work::Work;
+use crate::translation_service::Decoder;
+use crate::worker::Work;
 
 /// What the server says of itself.
 #[derive(Clone, Debug)]

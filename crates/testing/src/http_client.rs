@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use testing::run::Run;
+use crate::run::Run;
 
 /// Longer than anything here takes, on a machine that does other things as well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ pub struct Server {
 impl Server {
     /// Starts it on a port that is free and waits until it listens.
     pub fn start(run: &Run, arguments: &[&str]) -> Self {
-        let mut command = Command::new(testing::binary("infer"));
+        let mut command = Command::new(crate::binary("infer"));
         command.args(["serve", "--device", "flex", "--listen", "127.0.0.1:0", "--model"]).arg(run.path());
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("a binary that starts");
