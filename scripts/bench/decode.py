@@ -275,8 +275,8 @@ def main():
     if arguments.worker:
         kind, folder, sentences = arguments.worker
         return {"ctranslate2": work_ctranslate2, "transformers": work_transformers}[kind](folder, sentences)
-    for build in (["-p", "infer"], ["-p", "infer", "--example", "bench_decode"]):
-        subprocess.run(["cargo", "build", "--quiet", *build], cwd=ROOT, check=True)
+    targets = ["-p", "infer", "--bin", "infer", "-p", "decode", "--example", "bench_decode"]
+    subprocess.run(["cargo", "build", "--quiet", *targets], cwd=ROOT, check=True)
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.sizes.split(","):
             bench(size, arguments.rounds, not arguments.without_hf, arguments.cores, Path(folder))

@@ -256,7 +256,7 @@ def main():
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="run folder to export [default: train configs/tiny.toml]")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        binaries = arguments.binaries or build(["-p", "infer", "--bin", "infer", "--example", "ids_and_logits"])
+        binaries = arguments.binaries or build(["-p", "infer", "--bin", "infer", "-p", "decode", "--example", "ids_and_logits"])
         runs = [run.resolve() for run in arguments.runs]
         if not runs and not arguments.only:
             runs = [train_tiny(Path(folder))]

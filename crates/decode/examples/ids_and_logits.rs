@@ -1,7 +1,7 @@
 //! What a run folder makes of texts, in numbers: for comparing with other programs (`scripts/compare/with-transformers.py`).
 //!
 //! ```sh
-//! cargo run -p infer --example ids_and_logits -- RUN INPUT.json OUTPUT.json
+//! cargo run -p decode --example ids_and_logits -- RUN INPUT.json OUTPUT.json
 //! ```
 //!
 //! The input is `{"texts": […], "pairs": [[source ids, target ids], …], "beams": [1, 4]}`, where ids end with `</s>`. The
