@@ -16,7 +16,7 @@
 //! | [`adam`] | the optimizer's update |
 //! | [`decode`] | what decoding on the CPU is made of |
 //!
-//! Beside them, [`precision`] says how exactly products read their operands, and [`memory`] tells the allocator of a
+//! Beside them, [`mask`] holds which keys a query must not see, [`precision`] says how exactly products read their operands, and [`memory`] tells the allocator of a
 //! program to keep what is freed for the next step.
 //!
 //! A result does not depend on the number of threads: work is cut into blocks of fixed sizes, and sums over blocks are
@@ -29,6 +29,7 @@ pub mod decode;
 pub mod dropout;
 pub mod embedding;
 pub mod linear;
+pub mod mask;
 pub mod memory;
 pub mod precision;
 pub mod projection_loss;
@@ -41,3 +42,4 @@ mod vector;
 #[cfg(feature = "flex")]
 pub use cpu::portably;
 pub use dropout::Dropout;
+pub use mask::Mask;

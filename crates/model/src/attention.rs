@@ -12,6 +12,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor};
 use kernels::attention::attention;
+pub use kernels::attention::attention_weights;
 
 use crate::config::ModelConfig;
 use crate::linear;
@@ -81,7 +82,7 @@ impl MultiHeadAttention {
             pass.record(kind, &weights, &queries, attended);
             pass.dropout(weights, self.dropout).matmul(values)
         } else {
-            attention(queries, keys, values, mask.map(Mask::tensor), pass.drawn(self.dropout))
+            attention(queries, keys, values, mask, pass.drawn(self.dropout))
         }; // [batch, head, query_len, head_size]
         let merged = context.swap_dims(1, 2).reshape([batch, query_len, d_model]);
         linear::apply(&self.output, merged)
@@ -92,12 +93,4 @@ impl MultiHeadAttention {
         let [batch, len, d_model] = x.dims();
         x.reshape([batch, len, self.n_heads, d_model / self.n_heads]).swap_dims(1, 2)
     }
-}
-
-/// Attention weights softmax(q·kᵀ / √d_k) (equation 1): `[batch, head, query, key]`, each row summing to one over the
-/// visible keys, exactly zero at hidden ones, and all zero where every key is hidden.
-///
-/// `queries` is `[batch, head, query, head_size]`, `keys` is `[batch, head, key, head_size]`.
-pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, mask: Option<&Mask>) -> Tensor<4> {
-    kernels::attention::attention_weights(queries, keys, mask.map(Mask::tensor))
 }

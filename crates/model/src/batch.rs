@@ -20,7 +20,7 @@ impl SourceBatch {
         let lengths: Vec<usize> = sentences.iter().map(|ids| ids.len()).collect();
         let len = lengths.iter().copied().max().unwrap_or(0);
         let rows = sentences.iter().map(|ids| ids.iter().copied());
-        Self { ids: padded(rows, len, sizes.source_pad(), device), mask: Mask::padding(&lengths, len, device) }
+        Self { ids: padded(rows, len, sizes.source_pad(), device), mask: Mask::padding(&lengths, len) }
     }
 }
 
@@ -66,7 +66,7 @@ impl Batch {
         Self {
             source: SourceBatch {
                 ids: twice(&self.source.ids),
-                mask: self.source.mask.as_ref().map(|mask| Mask::from(mask.tensor().repeat_dim(0, 2))),
+                mask: self.source.mask.as_ref().map(|mask| mask.repeat_batch(2)),
             },
             target_input: twice(&self.target_input),
             target_output: twice(&self.target_output),

@@ -39,12 +39,12 @@ impl DecoderCache {
     /// Keeps the given rows of the batch, in the given order: finished rows leave, beams move, repeat or vanish.
     pub fn select(&mut self, rows: &[usize], device: &Device) {
         let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
-        let rows = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), device);
+        let indices = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), device);
         for layer in &mut self.layers {
-            layer.buffer = layer.buffer.select(&rows);
-            layer.memory = layer.memory.select(&rows);
+            layer.buffer = layer.buffer.select(&indices);
+            layer.memory = layer.memory.select(&indices);
         }
-        self.memory_mask = self.memory_mask.as_ref().map(|mask| mask.select(&rows));
+        self.memory_mask = self.memory_mask.as_ref().map(|mask| mask.select(rows));
     }
 }
 

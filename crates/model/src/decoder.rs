@@ -106,11 +106,9 @@ impl Decoder {
     /// Embedded target `[batch, target_len, d_model]` to hidden states of the same shape, each seeing only what
     /// stands before it and the memory `[batch, source_len, d_model]`.
     pub fn forward(&self, x: Tensor<3>, memory: Tensor<3>, memory_mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
-        let [_, target_len, _] = x.dims();
-        let causal = Mask::causal(target_len, &x.device());
         let x = self.layers.iter().fold(x, |x, layer| {
             let memory = layer.cross_attention.keys_values(memory.clone());
-            layer.forward(x, &causal, &memory, memory_mask, pass)
+            layer.forward(x, &Mask::Causal, &memory, memory_mask, pass)
         });
         self.normed(x)
     }

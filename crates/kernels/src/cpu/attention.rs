@@ -7,6 +7,7 @@ use super::array::Array;
 use super::fused::{self, Kept};
 use super::matrix::{Before, Matrix, Target, multiply};
 use crate::dropout::Dropout;
+use crate::mask::Mask;
 use crate::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 
 /// Queries whose scores exist at a time.
@@ -22,32 +23,55 @@ pub fn attention(
     queries: Tensor<4>,
     keys: Tensor<4>,
     values: Tensor<4>,
-    seen: Seen,
+    visible: VisibleKeys,
     dropout: Option<Dropout>,
 ) -> Tensor<4> {
-    fused::three(queries, keys, values, Attention { seen, dropout })
+    fused::three(queries, keys, values, Attention { visible, dropout })
 }
 
 #[derive(Debug)]
 struct Attention {
-    seen: Seen,
+    visible: VisibleKeys,
     dropout: Option<Dropout>,
 }
 
-/// How many keys each query sees, from the first on: padding and the future hide nothing else than the last keys.
+/// The number of keys that each query sees, from the first on: padding and the future hide only the last keys.
 #[derive(Debug)]
-pub struct Seen {
-    /// `[batch, query]`, where a dimension that does not matter has length 1.
+pub struct VisibleKeys {
+    /// `[batch, query]`; a dimension of length 1 holds for all.
     counts: Vec<usize>,
     batch: usize,
     queries: usize,
 }
 
-impl Seen {
-    /// What a mask lets see, if it hides only last keys, and the same ones from every head.
-    pub fn of(hidden: Option<&Tensor<4, Bool>>, queries: &Tensor<4>, keys: &Tensor<4>) -> Option<Self> {
+impl VisibleKeys {
+    /// What a mask leaves visible; `None` if it hides other than last keys, or differs between heads.
+    pub fn from_mask(mask: Option<&Mask>, queries: &Tensor<4>, keys: &Tensor<4>) -> Option<Self> {
         let ([batch, _, query_len, _], [_, _, key_len, _]) = (queries.dims(), keys.dims());
-        let Some(hidden) = hidden else { return Some(Self { counts: vec![key_len], batch: 1, queries: 1 }) };
+        let fits = |rows: usize| rows == 1 || rows == batch;
+        match mask {
+            None => Some(Self { counts: vec![key_len], batch: 1, queries: 1 }),
+            Some(Mask::Causal) => {
+                let counts = (1..=query_len).map(|count| count.min(key_len)).collect();
+                Some(Self { counts, batch: 1, queries: query_len })
+            }
+            Some(Mask::Padding(lengths)) => {
+                let lengths = lengths.as_slice();
+                let counts = lengths.iter().map(|&len| len.min(key_len)).collect();
+                fits(lengths.len()).then_some(Self { counts, batch: lengths.len(), queries: 1 })
+            }
+            Some(Mask::CausalPadding(lengths)) => {
+                let lengths = lengths.as_slice();
+                let row = |&len: &usize| (1..=query_len).map(move |count| count.min(len).min(key_len));
+                let counts = lengths.iter().flat_map(row).collect();
+                fits(lengths.len()).then_some(Self { counts, batch: lengths.len(), queries: query_len })
+            }
+            Some(Mask::Explicit(hidden)) => Self::from_tensor(hidden, batch, query_len, key_len),
+        }
+    }
+
+    /// Reads a mask that broadcasts to `[batch, head, query, key]`.
+    fn from_tensor(hidden: &Tensor<4, Bool>, batch: usize, query_len: usize, key_len: usize) -> Option<Self> {
         let [masks, heads, queries, keys] = hidden.dims();
         let fits = keys == key_len && (masks == 1 || masks == batch) && (queries == 1 || queries == query_len);
         if heads != 1 || !fits {
@@ -56,8 +80,8 @@ impl Seen {
         let data = hidden.to_data();
         let hidden: Vec<bool> = data.iter::<bool>().collect();
         let count = |row: &[bool]| {
-            let seen = row.iter().position(|&hidden| hidden).unwrap_or(key_len);
-            row[seen..].iter().all(|&hidden| hidden).then_some(seen)
+            let visible = row.iter().position(|&hidden| hidden).unwrap_or(key_len);
+            row[visible..].iter().all(|&hidden| hidden).then_some(visible)
         };
         let counts = hidden.chunks_exact(key_len.max(1)).map(count).collect::<Option<_>>()?;
         Some(Self { counts, batch: masks, queries })
@@ -109,13 +133,13 @@ impl Attention {
             keys.transposed(),
         );
         for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
-            scores[self.seen.count(batch, first + i)..].fill(f32::NEG_INFINITY);
+            scores[self.visible.count(batch, first + i)..].fill(f32::NEG_INFINITY);
         }
     }
 
     /// The keys that any of the queries `first..first + rows` sees.
     fn most(&self, batch: usize, first: usize, rows: usize) -> usize {
-        (first..first + rows).map(|query| self.seen.count(batch, query)).max().unwrap_or(0)
+        (first..first + rows).map(|query| self.visible.count(batch, query)).max().unwrap_or(0)
     }
 }
 

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use kernels::linear::Then;
 use kernels::projection_loss::Smoothing;
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
+use kernels::{Dropout, Mask, attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
 
 const STEP: f32 = 1e-2;
 
@@ -91,9 +91,9 @@ fn attention_with_hidden_keys() {
     let (queries, keys) = ([2, 2, 3, 4], [2, 2, 5, 4]);
     // Sentence, query and key: the first query of the first sentence sees nothing.
     let hidden: Vec<bool> = (0..2 * 3 * 5).map(|i| i % 5 >= (i / 15 + i / 5 % 3 * 2)).collect();
-    let mask = || Some(Tensor::<4, Bool>::from_data(TensorData::new(hidden.clone(), [2, 1, 3, 5]), &Device::flex()));
+    let mask = Mask::from(Tensor::<4, Bool>::from_data(TensorData::new(hidden, [2, 1, 3, 5]), &Device::flex()));
     for dropped in [None, Some(Dropout { key: 4, rate: 0.3 })] {
-        let attend = |q, k, v| attention::attention(q, k, v, mask(), dropped);
+        let attend = |q, k, v| attention::attention(q, k, v, Some(&mask), dropped);
         check("queries", queries, |q| attend(q, constant(keys, 3), constant(keys, 4)));
         check("keys", keys, |k| attend(constant(queries, 3), k, constant(keys, 4)));
         check("values", keys, |v| attend(constant(queries, 3), constant(keys, 4), v));

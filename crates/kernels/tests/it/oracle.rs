@@ -6,6 +6,7 @@ use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
 use kernels::Dropout;
 use kernels::adam::{self, Moving, Rates};
 use kernels::linear::Then;
+use kernels::mask::{KeyLengths, Mask};
 use kernels::projection_loss::Smoothing;
 use kernels::residual::LayerNorm;
 use kernels::{attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
@@ -124,21 +125,22 @@ fn residual_connections() {
 }
 
 /// `true` = hidden, `[batch, 1, queries, keys]`.
-fn mask(batch: usize, queries: usize, keys: usize, hidden: impl Fn(usize, usize, usize) -> bool) -> Tensor<4, Bool> {
+fn mask(batch: usize, queries: usize, keys: usize, hidden: impl Fn(usize, usize, usize) -> bool) -> Mask {
     let mut data = Vec::new();
     for b in 0..batch {
         for q in 0..queries {
             data.extend((0..keys).map(|k| hidden(b, q, k)));
         }
     }
-    Tensor::from_data(TensorData::new(data, [batch, 1, queries, keys]), &Device::flex())
+    Tensor::<4, Bool>::from_data(TensorData::new(data, [batch, 1, queries, keys]), &Device::flex()).into()
 }
 
 #[test]
 fn attention_of_every_mask() {
     for (batch, heads, queries, keys, head_size) in
-        [(1, 1, 1, 1, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)]
+        [(1, 1, 1, 1usize, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)]
     {
+        let lengths: Vec<usize> = (0..batch).map(|row: usize| keys.saturating_sub(2 * row)).collect();
         let masks = [
             ("none", None),
             ("padding", Some(mask(batch, 1, keys, |b, _, k| k >= keys.saturating_sub(b + 1)))), // some see nothing
@@ -146,20 +148,38 @@ fn attention_of_every_mask() {
             ("ragged", Some(mask(batch, queries, keys, |b, q, k| k >= (b + q) % (keys + 1)))),
             ("holes", Some(mask(batch, queries, keys, |b, q, k| (b + q + k) % 3 == 0))), // not only last keys
             ("everything", Some(mask(1, 1, keys, |_, _, _| true))),
+            ("lengths", Mask::padding(&lengths, keys + 1)),
+            ("known causal", Some(Mask::Causal)),
+            ("causal lengths", Some(Mask::CausalPadding(KeyLengths::new(&lengths)))),
         ];
-        for (kind, hidden) in masks {
+        for (kind, mask) in masks {
             for dropped in [None, Some(Dropout { key: 3, rate: 0.2 })] {
                 let q = leaf([batch, queries, heads, head_size]);
                 let (k, v) = (leaf([batch, keys, heads, head_size]), leaf([batch, heads, keys, head_size]));
                 let heads = |x: &Tensor<4>| x.clone().swap_dims(1, 2); // views, as the model makes them
                 compare!(
                     format!("attention {batch} {queries} {keys} {head_size}, {kind}, {dropped:?}"),
-                    attention::attention(heads(&q), heads(&k), v.clone(), hidden.clone(), dropped),
-                    attention::portable(heads(&q), heads(&k), v.clone(), hidden.clone(), dropped),
+                    attention::attention(heads(&q), heads(&k), v.clone(), mask.as_ref(), dropped),
+                    attention::portable(heads(&q), heads(&k), v.clone(), mask.as_ref(), dropped),
                     [q, k, v]
                 );
             }
         }
+    }
+}
+
+/// What a mask knows and what its tensor says give the same bits.
+#[test]
+fn known_masks_equal_their_tensors() {
+    let (q, k) = (leaf([2, 2, 70, 8]), leaf([2, 2, 70, 8]));
+    let lengths = KeyLengths::new(&[70, 0]);
+    for mask in [Mask::Causal, Mask::Padding(lengths.clone()), Mask::CausalPadding(lengths)] {
+        let explicit = Mask::from(mask.tensor(70, 70, &device()));
+        let [known, explicit] = [mask, explicit].map(|mask| {
+            let context = attention::attention(q.clone(), k.clone(), k.clone(), Some(&mask), None);
+            context.into_data().iter::<f32>().collect::<Vec<_>>()
+        });
+        assert_eq!(known, explicit);
     }
 }
 

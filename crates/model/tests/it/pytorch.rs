@@ -50,7 +50,7 @@ fn multi_head_attention() {
             let memory = fixture.has(&memory_name).then(|| fixture.tensor::<3>(&memory_name, &device).require_grad());
             let padding = format!("{case}padding_mask");
             let mask = match (case, fixture.has(&padding)) {
-                ("causal.", _) => Some(Mask::causal(query.dims()[1], &device)),
+                ("causal.", _) => Some(Mask::Causal),
                 (_, true) => Some(fixture.padding_mask(&padding, &device)),
                 (_, false) => None,
             };
@@ -102,10 +102,9 @@ fn decoder_layers() {
                     let mask = case.is_empty().then(|| fixture.padding_mask("padding_mask", &device));
                     let input = fixture.tensor::<3>("input", &device).require_grad();
                     let memory = fixture.tensor::<3>("memory", &device).require_grad();
-                    let causal = Mask::causal(input.dims()[1], &device);
                     let attended = layer.cross_attention.keys_values(memory.clone());
                     let mut pass = Pass::inference();
-                    let output = layer.forward(input.clone(), &causal, &attended, mask.as_ref(), &mut pass);
+                    let output = layer.forward(input.clone(), &Mask::Causal, &attended, mask.as_ref(), &mut pass);
                     assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
                     let inputs = [("input", &input), ("memory", &memory)];
                     compare_gradients(&layer, output, &inputs, &fixture, (case, "upstream"));
@@ -163,8 +162,7 @@ fn attention_maps_of_whole_transformers() {
                 ("cross", &maps.cross, &vectors.cross),
             ] {
                 assert_eq!((maps.len(), vectors.len()), (2, 2), "{kind}");
-                let causal = Mask::causal(batch.target_input.dims()[1], &device);
-                let mask = if kind == "decoder" { Some(&causal) } else { batch.source.mask.as_ref() };
+                let mask = if kind == "decoder" { Some(&Mask::Causal) } else { batch.source.mask.as_ref() };
                 for (layer, (map, vectors)) in maps.iter().zip(vectors).enumerate() {
                     let key = format!("map.{kind}.{layer}");
                     assert_close(&key, &values(map.clone()), fixture.floats(&key), OUTPUT);
