@@ -405,7 +405,7 @@ def prepositional(preposition, case, np):
 
 
 class Retry(Exception):
-    """The draw led to something the corpus does not want; draw again."""
+    """Rejects the current draw; the sampler draws again."""
 
 
 # German words between the subject and the verb at the end stand in the order of these slots:
@@ -549,7 +549,7 @@ class Clause:
 
 
 def unclear(fronted, subject, verb, case="acc"):
-    """Would the German reader take the fronted object for the subject? ("die Kinder, die die Frauen sehen")"""
+    """Whether a German reader could take the fronted object for the subject: ("die Kinder, die die Frauen sehen")"""
     return case == "acc" and "m" not in (fronted.gender, subject.gender) and subject.agr == fronted.agr and \
         subject.det not in ("I", "we") and fronted.noun in tagged([t for t in verb.subjects if t != "predicate"] + ["-predicate"])
 
@@ -599,7 +599,7 @@ class Sampler:
         return items[int(self.random() * len(items))]
 
     def weighted(self, text):
-        """Pick from "name:weight name:weight"."""
+        """Draws from "name:weight name:weight"."""
         pairs = [item.split(":") for item in text.split()]
         total = 0.0
         for _, weight in pairs:     # not sum(), which rounds differently from Python 3.12 on
@@ -850,7 +850,7 @@ class Sampler:
         return not (name == "arrive" and tense in MODALS or name == "fall" and tense in ("must", "should", "hadto"))
 
     def frequency(self, clause):
-        """Perhaps add often, always, never or already."""
+        """Sometimes adds often, always, never or already."""
         tense, flags = clause.tense, clause.verb.flags
         definite = clause.subject.pronoun or (clause.subject.definite() and clause.subject.det not in ("every", "all"))
         if tense == "pres" and "h" in flags and self.chance(0.22):
@@ -897,7 +897,7 @@ class Sampler:
         return "predicate" in verb.subjects or subject.noun in tagged(verb.subjects)
 
     def misleading(self, a, b):
-        """Would a pronoun seem to stand for the animal or thing of the other clause?"""
+        """Whether a pronoun could refer to the animal or thing of the other clause."""
         return any(x.pronoun and y.noun is not None and not y.human() and x.gender == y.gender
                    for x, y in ((a, b), (b, a)))
 
@@ -913,7 +913,7 @@ class Sampler:
     # Relative clauses
 
     def add_relative(self, np, main):
-        """Attach a restrictive relative clause to np; its pronoun has the gender of the noun
+        """Attaches a restrictive relative clause to np; its pronoun has the gender of the noun
         and the case that its own clause asks for."""
         tense = self.pick(["past", "past", "plup"] if main.tense in ("past", "hadto", "wanted") else
                           ["pres", "past", "perf"])
@@ -975,7 +975,7 @@ class Sampler:
         return replace(np, rel_en=english, rel_de=[","] + german + [","])
 
     def takes(self, verb, role, noun):
-        """Can the noun be this argument of the verb?"""
+        """Whether the noun can be this argument of the verb."""
         if verb.en[0] == "have":
             return False
         banned = [a for a in verb.arguments if a[0] == "-"]
@@ -1216,7 +1216,7 @@ class Sampler:
             first.german("v2") + [",", "aber"] + second.german("v2"), ".", ["contrast"]
 
     def pair(self):
-        """Draw until a sentence passes; returns English, German and the labels."""
+        """Draws until a sentence passes; returns English, German and the labels."""
         kind = self.weighted(KINDS)
         self.dealt = []
         while True:
