@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use decode::{Settings, TrainedModel, Translator};
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use serde::{Deserialize, Serialize};
 use text::Tokenizer;
@@ -72,7 +72,7 @@ fn make(size: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut tensors = weights::collect(&Transformer::new(&config, sizes, 1, &device)?);
     // Sharper attention and embeddings than a new network's, so that one sentence differs from another.
     for tensor in &mut tensors {
-        let mut stream = Stream::new(random::name_key(&tensor.name));
+        let mut stream = Rng::new(random::name_key(&tensor.name));
         let factor = if tensor.name.contains("query") || tensor.name.contains("key") { 3.0 } else { 1.0 };
         tensor.values.iter_mut().for_each(|value| *value = *value * factor + 0.01 * stream.normal() as f32);
         if tensor.name.starts_with("embeddings") {

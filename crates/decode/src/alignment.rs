@@ -1,6 +1,6 @@
 //! From which source token each target token comes, as cross-attention sees it.
 
-use model::{AttentionMaps, Batch, ModelConfig, Pass};
+use model::{Batch, ByAttention, ModelConfig, Pass};
 use text::END_ID;
 
 use crate::error::DecodeError;
@@ -43,7 +43,7 @@ pub(crate) fn align(
     let mut ended = [target, &[END_ID]].concat();
     ended.truncate(trained.config.max_length);
     let batch = Batch::new(&[(source, &ended)], trained.sizes, &trained.device);
-    let mut maps = AttentionMaps::default();
+    let mut maps = ByAttention::default();
     drop(trained.network()?.forward(&batch, &mut Pass::recording(&mut maps)));
 
     let mut mean = vec![0.0; ended.len() * source.len()];

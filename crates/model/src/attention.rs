@@ -10,28 +10,16 @@
 
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use kernels::attention::attention;
 pub use kernels::attention::attention_weights;
 
+use crate::cache::KeyValue;
 use crate::config::ModelConfig;
+use crate::forward_pass::Pass;
 use crate::linear;
 use crate::mask::Mask;
-use crate::pass::{AttentionKind, Pass};
-
-/// What is attended to, split into heads: each `[batch, head, len, head_size]`.
-#[derive(Clone, Debug)]
-pub struct KeysValues {
-    pub keys: Tensor<4>,
-    pub values: Tensor<4>,
-}
-
-impl KeysValues {
-    /// The given rows of the batch, in the given order.
-    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
-        Self { keys: self.keys.clone().select(0, rows.clone()), values: self.values.clone().select(0, rows.clone()) }
-    }
-}
+use crate::recorder::AttentionKind;
 
 /// Multi-head attention (paper, section 3.2.2).
 #[derive(Module, Debug)]
@@ -58,8 +46,8 @@ impl MultiHeadAttention {
     }
 
     /// Keys and values of `[batch, key_len, d_model]`, computed once however often they are attended to.
-    pub fn keys_values(&self, attended: Tensor<3>) -> KeysValues {
-        KeysValues {
+    pub fn key_value(&self, attended: Tensor<3>) -> KeyValue {
+        KeyValue {
             keys: self.split_heads(linear::apply(&self.key, attended.clone())),
             values: self.split_heads(linear::apply(&self.value, attended)),
         }
@@ -69,7 +57,7 @@ impl MultiHeadAttention {
     pub fn forward(
         &self,
         x: Tensor<3>,
-        attended: &KeysValues,
+        attended: &KeyValue,
         mask: Option<&Mask>,
         kind: AttentionKind,
         pass: &mut Pass,
@@ -82,7 +70,7 @@ impl MultiHeadAttention {
             pass.record(kind, &weights, &queries, attended);
             pass.dropout(weights, self.dropout).matmul(values)
         } else {
-            attention(queries, keys, values, mask, pass.drawn(self.dropout))
+            attention(queries, keys, values, mask, pass.next_dropout(self.dropout))
         }; // [batch, head, query_len, head_size]
         let merged = context.swap_dims(1, 2).reshape([batch, query_len, d_model]);
         linear::apply(&self.output, merged)

@@ -60,16 +60,16 @@ impl Batch {
         }
     }
 
-    /// Every row once more, after all the others. `target_tokens` still counts each once.
-    pub fn twice(&self) -> Self {
-        let twice = |ids: &Tensor<2, Int>| Tensor::cat(vec![ids.clone(), ids.clone()], 0);
+    /// The batch `times` times, one copy after the other. `target_tokens` counts the first copy only.
+    pub fn repeat_batch(&self, times: usize) -> Self {
+        let repeated = |ids: &Tensor<2, Int>| Tensor::cat(vec![ids.clone(); times], 0);
         Self {
             source: SourceBatch {
-                ids: twice(&self.source.ids),
-                mask: self.source.mask.as_ref().map(|mask| mask.repeat_batch(2)),
+                ids: repeated(&self.source.ids),
+                mask: self.source.mask.as_ref().map(|mask| mask.repeat_batch(times)),
             },
-            target_input: twice(&self.target_input),
-            target_output: twice(&self.target_output),
+            target_input: repeated(&self.target_input),
+            target_output: repeated(&self.target_output),
             target_tokens: self.target_tokens,
         }
     }

@@ -5,8 +5,21 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::attention::KeysValues;
 use crate::mask::Mask;
+
+/// What is attended to, split into heads: each `[batch, head, len, head_size]`.
+#[derive(Clone, Debug)]
+pub struct KeyValue {
+    pub keys: Tensor<4>,
+    pub values: Tensor<4>,
+}
+
+impl KeyValue {
+    /// The given rows of the batch, in the given order.
+    pub fn select(&self, rows: &Tensor<1, Int>) -> Self {
+        Self { keys: self.keys.clone().select(0, rows.clone()), values: self.values.clone().select(0, rows.clone()) }
+    }
+}
 
 /// The state of decoding a batch, one token at a time.
 #[derive(Clone, Debug)]
@@ -20,9 +33,9 @@ pub struct DecoderCache {
 #[derive(Clone, Debug)]
 pub struct LayerCache {
     /// Past keys and values, `[batch, head, capacity, head_size]`; the first `len` positions are filled.
-    buffer: KeysValues,
+    buffer: KeyValue,
     /// Keys and values of the memory, `[batch, head, source_len, head_size]`.
-    pub(crate) memory: KeysValues,
+    pub(crate) memory: KeyValue,
 }
 
 impl DecoderCache {
@@ -49,15 +62,15 @@ impl DecoderCache {
 }
 
 impl LayerCache {
-    pub(crate) fn new(memory: KeysValues) -> Self {
+    pub(crate) fn new(memory: KeyValue) -> Self {
         let [batch, heads, _, head_size] = memory.keys.dims();
         let empty = || Tensor::zeros([batch, heads, FIRST_CAPACITY, head_size], &memory.keys.device());
-        Self { buffer: KeysValues { keys: empty(), values: empty() }, memory }
+        Self { buffer: KeyValue { keys: empty(), values: empty() }, memory }
     }
 
     /// Writes one step's keys and values at position `at` and returns all up to it.
-    pub(crate) fn append(&mut self, step: KeysValues, at: usize) -> KeysValues {
-        KeysValues {
+    pub(crate) fn append(&mut self, step: KeyValue, at: usize) -> KeyValue {
+        KeyValue {
             keys: write(&mut self.buffer.keys, step.keys, at),
             values: write(&mut self.buffer.values, step.values, at),
         }

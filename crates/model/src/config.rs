@@ -5,64 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ConfigError;
-
-/// Where layer normalisation stands relative to a sub-layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NormOrder {
-    /// `norm(x + sublayer(x))`: the paper.
-    Post,
-    /// `x + sublayer(norm(x))`, with one more norm after each stack.
-    Pre,
-}
-
-/// What normalises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NormKind {
-    /// Layer normalisation (Ba et al. 2016): the paper.
-    Layer,
-    /// Root-mean-square normalisation (Zhang and Sennrich 2019): no mean, no bias.
-    Rms,
-}
-
-/// The non-linearity of the feed-forward network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `max(0, x)`: the paper.
-    Relu,
-    /// Gaussian error linear unit, exact (with erf).
-    Gelu,
-    /// `x · sigmoid(x)`, also called swish.
-    Silu,
-    /// A SiLU-gated unit (Shazeer 2020): a third matrix, `silu(gate(x)) · inner(x)`.
-    Swiglu,
-}
-
-/// How a token learns where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PositionKind {
-    /// Sines at even and cosines at odd columns: the paper.
-    Sinusoidal,
-    /// All sines, then all cosines: the layout of Hugging Face Marian.
-    SinusoidalHalves,
-    /// One trained vector per position.
-    Learned,
-}
-
-/// Which embedding matrices are one and the same (paper, section 3.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tie {
-    /// Source, target and output each have their own.
-    None,
-    /// Target embedding and output projection share one.
-    Two,
-    /// All three share one; source and target need one joint vocabulary. The paper.
-    Three,
-}
+pub use crate::options::{Activation, NormKind, NormOrder, PositionKind, Tie};
 
 /// Sizes and options of a [`Transformer`](crate::Transformer).
 ///
@@ -124,7 +67,7 @@ impl Default for ModelConfig {
             activation: Activation::Relu,
             positions: PositionKind::Sinusoidal,
             max_length: 512,
-            tie: Tie::Three,
+            tie: Tie::All,
             bias: true,
             output_bias: false,
         }
@@ -227,15 +170,15 @@ impl ModelConfig {
     /// # Errors
     /// Three-way tying with two different vocabularies.
     pub fn validate_vocabularies(&self, sizes: VocabularySizes) -> Result<(), ConfigError> {
-        if self.tie == Tie::Three && sizes.source != sizes.target {
+        if self.tie == Tie::All && sizes.source != sizes.target {
             return Err(ConfigError::new(
                 "model.tie",
-                "\"three\"",
+                "\"all\"",
                 format!(
                     "one joint vocabulary, but the source has {} entries and the target {}",
                     sizes.source, sizes.target
                 ),
-                "set tokenizer.joint = true, or model.tie = \"two\"",
+                "use one vocabulary for both sides, or model.tie = \"decoder\"",
             ));
         }
         Ok(())
@@ -279,6 +222,6 @@ mod tests {
         let config = ModelConfig::default();
         assert!(config.validate_vocabularies(VocabularySizes::joint(10)).is_ok());
         let error = config.validate_vocabularies(VocabularySizes { source: 10, target: 12 }).unwrap_err();
-        assert!(error.to_string().contains("tokenizer.joint = true"));
+        assert!(error.to_string().contains("one joint vocabulary, but the source has 10"));
     }
 }

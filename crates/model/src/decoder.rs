@@ -8,13 +8,14 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
-use crate::attention::{KeysValues, MultiHeadAttention};
-use crate::cache::{DecoderCache, LayerCache};
+use crate::attention::MultiHeadAttention;
+use crate::cache::{DecoderCache, KeyValue, LayerCache};
 use crate::config::ModelConfig;
 use crate::feed_forward::FeedForward;
+use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
-use crate::pass::{AttentionKind, Pass};
+use crate::recorder::AttentionKind;
 use crate::residual::{Residual, final_norm};
 
 /// Masked self-attention, cross-attention and feed-forward, each inside a residual connection.
@@ -46,7 +47,7 @@ impl DecoderLayer {
         &self,
         x: Tensor<3>,
         causal: &Mask,
-        memory: &KeysValues,
+        memory: &KeyValue,
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
@@ -70,20 +71,20 @@ impl DecoderLayer {
     fn layer(
         &self,
         x: Tensor<3>,
-        history: impl FnOnce(KeysValues) -> KeysValues,
+        history: impl FnOnce(KeyValue) -> KeyValue,
         causal: Option<&Mask>,
-        memory: &KeysValues,
+        memory: &KeyValue,
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
-        let x = self.self_attention_residual.around(x, pass, |x, pass| {
-            let past = history(self.self_attention.keys_values(x.clone()));
+        let x = self.self_attention_residual.forward(x, pass, |x, pass| {
+            let past = history(self.self_attention.key_value(x.clone()));
             self.self_attention.forward(x, &past, causal, AttentionKind::Decoder, pass)
         });
-        let x = self.cross_attention_residual.around(x, pass, |x, pass| {
+        let x = self.cross_attention_residual.forward(x, pass, |x, pass| {
             self.cross_attention.forward(x, memory, memory_mask, AttentionKind::Cross, pass)
         });
-        self.feed_forward_residual.around(x, pass, |x, pass| self.feed_forward.forward(x, pass))
+        self.feed_forward_residual.forward(x, pass, |x, pass| self.feed_forward.forward(x, pass))
     }
 }
 
@@ -107,7 +108,7 @@ impl Decoder {
     /// stands before it and the memory `[batch, source_len, d_model]`.
     pub fn forward(&self, x: Tensor<3>, memory: Tensor<3>, memory_mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
         let x = self.layers.iter().fold(x, |x, layer| {
-            let memory = layer.cross_attention.keys_values(memory.clone());
+            let memory = layer.cross_attention.key_value(memory.clone());
             layer.forward(x, &Mask::Causal, &memory, memory_mask, pass)
         });
         self.normed(x)
@@ -115,7 +116,7 @@ impl Decoder {
 
     /// An empty cache over the memory `[batch, source_len, d_model]`.
     pub fn cache(&self, memory: Tensor<3>, memory_mask: Option<Mask>) -> DecoderCache {
-        let layer = |layer: &DecoderLayer| LayerCache::new(layer.cross_attention.keys_values(memory.clone()));
+        let layer = |layer: &DecoderLayer| LayerCache::new(layer.cross_attention.key_value(memory.clone()));
         DecoderCache { layers: self.layers.iter().map(layer).collect(), memory_mask, len: 0 }
     }
 

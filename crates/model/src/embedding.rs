@@ -16,11 +16,11 @@ use crate::config::{ModelConfig, Tie, VocabularySizes};
 /// The matrices between ids and vectors, each `[vocabulary, d_model]`. Each row of `<pad>` is zero and stays zero.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    /// Source, target and output in one (`tie = "three"`).
+    /// Source, target and output in one (`tie = "all"`).
     pub shared: Option<Param<Tensor<2>>>,
     /// Source tokens, unless shared.
     pub source: Option<Param<Tensor<2>>>,
-    /// Target tokens, unless shared; also the output projection with `tie = "two"`.
+    /// Target tokens, unless shared; also the output projection with `tie = "decoder"`.
     pub target: Option<Param<Tensor<2>>>,
     /// Output projection (`tie = "none"`).
     pub output: Option<Param<Tensor<2>>>,
@@ -34,9 +34,9 @@ impl Embeddings {
         let matrix =
             |wanted: bool, rows: usize| wanted.then(|| Initializer::Zeros.init([rows, config.d_model], device));
         Self {
-            shared: matrix(config.tie == Tie::Three, sizes.target),
-            source: matrix(config.tie != Tie::Three, sizes.source),
-            target: matrix(config.tie != Tie::Three, sizes.target),
+            shared: matrix(config.tie == Tie::All, sizes.target),
+            source: matrix(config.tie != Tie::All, sizes.source),
+            target: matrix(config.tie != Tie::All, sizes.target),
             output: matrix(config.tie == Tie::None, sizes.target),
             output_bias: config.output_bias.then(|| Initializer::Zeros.init([sizes.target], device)),
             scale: (config.d_model as f64).sqrt(),
@@ -85,7 +85,7 @@ impl Embeddings {
     }
 
     /// Zeroes the gradient of every `<pad>` row, so that these rows stay zero whatever the optimizer does.
-    pub fn freeze_padding(&self, gradients: &mut GradientsParams) {
+    pub fn zero_padding_gradients(&self, gradients: &mut GradientsParams) {
         for matrix in [&self.shared, &self.source, &self.target, &self.output].into_iter().flatten() {
             if let Some(gradient) = gradients.remove::<2>(matrix.id) {
                 let [rows, width] = gradient.dims();

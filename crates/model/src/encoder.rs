@@ -10,9 +10,10 @@ use burn::tensor::{Device, Tensor};
 use crate::attention::MultiHeadAttention;
 use crate::config::ModelConfig;
 use crate::feed_forward::FeedForward;
+use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
-use crate::pass::{AttentionKind, Pass};
+use crate::recorder::AttentionKind;
 use crate::residual::{Residual, final_norm};
 
 /// Self-attention and feed-forward, each inside a residual connection.
@@ -36,11 +37,11 @@ impl EncoderLayer {
 
     /// `[batch, source_len, d_model]` to the same shape; `mask` hides the source's padding.
     pub fn forward(&self, x: Tensor<3>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
-        let x = self.self_attention_residual.around(x, pass, |x, pass| {
-            let own = self.self_attention.keys_values(x.clone());
+        let x = self.self_attention_residual.forward(x, pass, |x, pass| {
+            let own = self.self_attention.key_value(x.clone());
             self.self_attention.forward(x, &own, mask, AttentionKind::Encoder, pass)
         });
-        self.feed_forward_residual.around(x, pass, |x, pass| self.feed_forward.forward(x, pass))
+        self.feed_forward_residual.forward(x, pass, |x, pass| self.feed_forward.forward(x, pass))
     }
 }
 

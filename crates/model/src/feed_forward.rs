@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor};
 use kernels::linear::Then;
 
 use crate::config::{Activation, ModelConfig};
+use crate::forward_pass::Pass;
 use crate::linear;
-use crate::pass::Pass;
 
 /// `output(activation(inner(x)))`, or `output(silu(gate(x)) · inner(x))` for SwiGLU.
 #[derive(Module, Debug)]

@@ -3,51 +3,9 @@
 use burn::tensor::Tensor;
 use kernels::Dropout;
 
-use crate::attention::KeysValues;
+use crate::cache::KeyValue;
 use crate::random;
-
-/// Which of the three attentions of figure 1 a layer performs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttentionKind {
-    /// Encoder self-attention: source to source.
-    Encoder,
-    /// Masked decoder self-attention: target to earlier target.
-    Decoder,
-    /// Cross-attention: target to source.
-    Cross,
-}
-
-/// Attention weights of every layer and head, before dropout: per kind one `[batch, head, query, key]` a layer.
-#[derive(Clone, Debug, Default)]
-pub struct AttentionMaps {
-    pub encoder: Vec<Tensor<4>>,
-    pub decoder: Vec<Tensor<4>>,
-    pub cross: Vec<Tensor<4>>,
-}
-
-/// What those weights are made of, of every layer and head: per kind one entry a layer.
-#[derive(Clone, Debug, Default)]
-pub struct AttentionVectors {
-    pub encoder: Vec<HeadVectors>,
-    pub decoder: Vec<HeadVectors>,
-    pub cross: Vec<HeadVectors>,
-}
-
-/// What one layer's heads compare and gather.
-#[derive(Clone, Debug)]
-pub struct HeadVectors {
-    /// `[batch, head, query, head_size]`.
-    pub queries: Tensor<4>,
-    /// Keys and values, each `[batch, head, key, head_size]`.
-    pub attended: KeysValues,
-}
-
-/// Where a pass leaves what it records.
-#[derive(Debug)]
-struct Recorder<'a> {
-    maps: &'a mut AttentionMaps,
-    vectors: Option<&'a mut AttentionVectors>,
-}
+use crate::recorder::{AttentionKind, ByAttention, HeadVectors, Recorder};
 
 /// One pass through the network.
 ///
@@ -56,7 +14,7 @@ struct Recorder<'a> {
 pub struct Pass<'a> {
     dropout_key: Option<u64>,
     /// Of the rates that the layers ask for.
-    dropout_share: f64,
+    dropout_scale: f64,
     sites: u64,
     recorder: Option<Recorder<'a>>,
 }
@@ -69,36 +27,39 @@ impl<'a> Pass<'a> {
 
     /// Dropout drawn by (seed, step, part of the update), the place in the network and the element.
     pub fn training(seed: u64, step: u64, part: u64) -> Self {
-        Self { dropout_key: Some(random::key(&[seed, DROPOUT, step, part])), dropout_share: 1.0, ..Self::default() }
+        Self { dropout_key: Some(random::key(&[seed, DROPOUT, step, part])), dropout_scale: 1.0, ..Self::default() }
     }
 
     /// Drops less than the layers ask for: this share of their rates, from 0 to 1.
-    pub fn with_dropout_share(self, share: f64) -> Self {
-        Self { dropout_share: share, ..self }
+    pub fn with_dropout_scale(self, scale: f64) -> Self {
+        Self { dropout_scale: scale, ..self }
     }
 
     /// As [`inference`](Self::inference), keeping every attention map in `maps`.
-    pub fn recording(maps: &'a mut AttentionMaps) -> Self {
+    pub fn recording(maps: &'a mut ByAttention<Vec<Tensor<4>>>) -> Self {
         Self { recorder: Some(Recorder { maps, vectors: None }), ..Self::default() }
     }
 
     /// As [`recording`](Self::recording), keeping in `vectors` what the maps are made of.
-    pub fn recording_vectors(maps: &'a mut AttentionMaps, vectors: &'a mut AttentionVectors) -> Self {
+    pub fn recording_vectors(
+        maps: &'a mut ByAttention<Vec<Tensor<4>>>,
+        vectors: &'a mut ByAttention<Vec<HeadVectors>>,
+    ) -> Self {
         Self { recorder: Some(Recorder { maps, vectors: Some(vectors) }), ..Self::default() }
     }
 
     /// Zeroes each element with probability `rate` and scales the rest by 1 / (1 − rate), in training only
     /// (paper, section 5.4). Each call is a site of its own.
     pub fn dropout<const D: usize>(&mut self, x: Tensor<D>, rate: f64) -> Tensor<D> {
-        match self.drawn(rate) {
+        match self.next_dropout(rate) {
             Some(drawn) => kernels::dropout::dropout(x, drawn),
             None => x,
         }
     }
 
     /// The dropout of one more site, for an operation that includes it; `None` where nothing is dropped.
-    pub(crate) fn drawn(&mut self, rate: f64) -> Option<Dropout> {
-        let rate = rate * self.dropout_share;
+    pub(crate) fn next_dropout(&mut self, rate: f64) -> Option<Dropout> {
+        let rate = rate * self.dropout_scale;
         let pass_key = self.dropout_key.filter(|_| rate > 0.0)?;
         self.sites += 1;
         Some(Dropout { key: random::key(&[pass_key, self.sites]), rate })
@@ -115,22 +76,11 @@ impl<'a> Pass<'a> {
         kind: AttentionKind,
         weights: &Tensor<4>,
         queries: &Tensor<4>,
-        attended: &KeysValues,
+        attended: &KeyValue,
     ) {
-        let Some(Recorder { maps, vectors }) = &mut self.recorder else { return };
-        let layers = match kind {
-            AttentionKind::Encoder => &mut maps.encoder,
-            AttentionKind::Decoder => &mut maps.decoder,
-            AttentionKind::Cross => &mut maps.cross,
-        };
-        layers.push(weights.clone());
-        let Some(vectors) = vectors else { return };
-        let layers = match kind {
-            AttentionKind::Encoder => &mut vectors.encoder,
-            AttentionKind::Decoder => &mut vectors.decoder,
-            AttentionKind::Cross => &mut vectors.cross,
-        };
-        layers.push(HeadVectors { queries: queries.clone(), attended: attended.clone() });
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(kind, weights, queries, attended);
+        }
     }
 }
 
@@ -176,11 +126,11 @@ mod tests {
 
     #[test]
     fn a_share_of_the_rates_is_dropped() {
-        let drawn = |pass: Pass| { pass }.drawn(0.2);
+        let drawn = |pass: Pass| { pass }.next_dropout(0.2);
         assert_eq!(drawn(Pass::training(1, 0, 0)).map(|drawn| drawn.rate), Some(0.2));
-        let half = drawn(Pass::training(1, 0, 0).with_dropout_share(0.5)).expect("half is some");
+        let half = drawn(Pass::training(1, 0, 0).with_dropout_scale(0.5)).expect("half is some");
         assert_eq!((half.rate, half.key), (0.1, drawn(Pass::training(1, 0, 0)).expect("all").key));
-        assert!(drawn(Pass::training(1, 0, 0).with_dropout_share(0.0)).is_none());
+        assert!(drawn(Pass::training(1, 0, 0).with_dropout_scale(0.0)).is_none());
         assert!(drawn(Pass::inference()).is_none());
     }
 

@@ -7,7 +7,7 @@
 //! Each weight is drawn on the host by (seed, its name, order of norm), so every backend starts from the same numbers.
 
 use crate::config::NormOrder;
-use crate::random::{self, Stream};
+use crate::random::{self, Rng};
 use crate::transformer::Transformer;
 use crate::weights;
 
@@ -18,7 +18,7 @@ pub(crate) fn initialise(blank: Transformer, norm: NormOrder, seed: u64) -> Tran
 /// The initial values of one weight in PyTorch's layout.
 fn initial(name: &str, shape: &[usize], norm: NormOrder, seed: u64) -> Vec<f32> {
     let size = shape.iter().product();
-    let mut stream = Stream::new(random::key(&[seed, WEIGHTS, random::name_key(name)]));
+    let mut stream = Rng::new(random::key(&[seed, WEIGHTS, random::name_key(name)]));
     match (name.rsplit('.').next(), shape) {
         (Some("gamma"), _) => vec![1.0; size],
         (_, [_]) => vec![0.0; size], // every other vector is a bias
@@ -42,7 +42,7 @@ fn gain(matrix: &str, norm: NormOrder) -> f64 {
     if norm == NormOrder::Post && into_heads { 0.5f64.sqrt() } else { 1.0 }
 }
 
-fn normal(stream: &mut Stream, size: usize, width: usize) -> Vec<f32> {
+fn normal(stream: &mut Rng, size: usize, width: usize) -> Vec<f32> {
     let deviation = (width as f64).powf(-0.5);
     (0..size).map(|_| (stream.normal() * deviation) as f32).collect()
 }

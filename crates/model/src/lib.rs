@@ -13,9 +13,9 @@
 //! | [`transformer`] | figure 1 | the whole: `encode`, `decode`, `forward`, `step` |
 //! | [`loss`] | 5.4 | label-smoothed cross-entropy over real tokens |
 //!
-//! Beside them: [`config`] (sizes and options), [`mask`], [`cache`] (incremental decoding), [`pass`] (dropout and
-//! recording of one pass), [`batch`] (ids to padded tensors), `linear` and [`norm`] (the smallest layers), `init` (the
-//! first weights), [`random`], [`weights`] and [`weights_file`] (to files and back), [`summary`], [`error`] and [`backend`]
+//! Beside them: [`config`] (sizes and options), [`mask`], [`cache`] (incremental decoding), [`forward_pass`]
+//! (dropout of one pass), [`recorder`] (its attention), [`batch`] (ids to padded tensors), `linear` and [`norm`] (the smallest layers), `init` (the
+//! first weights), [`random`], [`weights`] and [`safetensors_reader`] (to files and back), [`summary`], [`error`] and [`backend`]
 //! (which devices this build can use).
 //!
 //! Shapes are written `[batch, len, d_model]`; masks say `true` = hidden.
@@ -30,24 +30,27 @@ pub mod embedding;
 pub mod encoder;
 pub mod error;
 pub mod feed_forward;
+pub mod forward_pass;
 mod init;
 mod linear;
 pub mod loss;
 pub mod mask;
 pub mod norm;
-pub mod pass;
+mod options;
 pub mod position;
 pub mod random;
+pub mod recorder;
 pub mod residual;
+pub mod safetensors_reader;
 pub mod summary;
 pub mod transformer;
 pub mod weights;
-pub mod weights_file;
 
 pub use batch::Batch;
 pub use cache::DecoderCache;
 pub use config::{ModelConfig, VocabularySizes};
 pub use error::ConfigError;
+pub use forward_pass::Pass;
 pub use mask::Mask;
-pub use pass::{AttentionMaps, AttentionVectors, Pass};
+pub use recorder::{AttentionKind, ByAttention};
 pub use transformer::{Memory, Transformer};

@@ -17,7 +17,7 @@ pub struct Objective {
 
 impl Objective {
     /// Cross-entropy alone, as in the paper.
-    pub fn smoothed(label_smoothing: f64) -> Self {
+    pub fn cross_entropy(label_smoothing: f64) -> Self {
         Self { label_smoothing, r_drop: 0.0 }
     }
 }

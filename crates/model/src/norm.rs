@@ -40,7 +40,7 @@ impl Norm {
     }
 
     /// `norm(x + dropout(change))`, the end of a post-norm sub-layer; both `[batch, len, d_model]`.
-    pub(crate) fn after(&self, x: Tensor<3>, change: Tensor<3>, dropout: Option<Dropout>) -> Tensor<3> {
+    pub(crate) fn add_and_norm(&self, x: Tensor<3>, change: Tensor<3>, dropout: Option<Dropout>) -> Tensor<3> {
         match self.layer_norm() {
             Some(norm) => residual::add_and_norm(x, change, dropout, norm),
             None => self.forward(residual::add(x, change, dropout)),

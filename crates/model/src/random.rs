@@ -24,17 +24,17 @@ fn mix(mut x: u64) -> u64 {
 /// The numbers that belong to one key, in order (SplitMix64).
 ///
 /// ```
-/// use model::random::Stream;
-/// let first: Vec<u64> = (0..3).map({ let mut s = Stream::new(7); move |_| s.next_u64() }).collect();
-/// let again: Vec<u64> = (0..3).map({ let mut s = Stream::new(7); move |_| s.next_u64() }).collect();
+/// use model::random::Rng;
+/// let first: Vec<u64> = (0..3).map({ let mut s = Rng::new(7); move |_| s.next_u64() }).collect();
+/// let again: Vec<u64> = (0..3).map({ let mut s = Rng::new(7); move |_| s.next_u64() }).collect();
 /// assert_eq!(first, again);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Stream {
+pub struct Rng {
     state: u64,
 }
 
-impl Stream {
+impl Rng {
     pub fn new(key: u64) -> Self {
         Self { state: key }
     }
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_distributions() {
-        let mut stream = Stream::new(key(&[1, 2]));
+        let mut stream = Rng::new(key(&[1, 2]));
         let n = 100_000;
         let uniform = (0..n).map(|_| stream.uniform()).sum::<f64>() / n as f64;
         assert!((uniform - 0.5).abs() < 0.005, "{uniform}");
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_shuffle_is_a_permutation() {
         let mut items: Vec<usize> = (0..100).collect();
-        Stream::new(3).shuffle(&mut items);
+        Rng::new(3).shuffle(&mut items);
         assert_ne!(items, (0..100).collect::<Vec<_>>());
         items.sort();
         assert_eq!(items, (0..100).collect::<Vec<_>>());

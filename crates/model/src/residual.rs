@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor};
 use kernels::residual;
 
 use crate::config::{ModelConfig, NormOrder};
+use crate::forward_pass::Pass;
 use crate::norm::Norm;
-use crate::pass::Pass;
 
 /// Post-norm `norm(x + dropout(sublayer(x)))`, or pre-norm `x + dropout(sublayer(norm(x)))`.
 #[derive(Module, Debug)]
@@ -25,7 +25,7 @@ impl Residual {
     }
 
     /// `[batch, len, d_model]` to the same shape.
-    pub fn around<'a>(
+    pub fn forward<'a>(
         &self,
         x: Tensor<3>,
         pass: &mut Pass<'a>,
@@ -34,11 +34,11 @@ impl Residual {
         match self.order {
             NormOrder::Post => {
                 let change = sublayer(x.clone(), pass);
-                self.norm.after(x, change, pass.drawn(self.dropout))
+                self.norm.add_and_norm(x, change, pass.next_dropout(self.dropout))
             }
             NormOrder::Pre => {
                 let change = sublayer(self.norm.forward(x.clone()), pass);
-                residual::add(x, change, pass.drawn(self.dropout))
+                residual::add(x, change, pass.next_dropout(self.dropout))
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::weights::{NamedTensor, WeightsError};
 
 /// A weights file whose header has been read.
 #[derive(Debug)]
-pub struct WeightsFile {
+pub struct SafetensorsReader {
     file: fs::File,
     /// Where the values begin.
     start: u64,
@@ -26,7 +26,7 @@ const PART: usize = 1 << 16;
 /// Bytes of the number that tells how long the header is.
 const LENGTH_BYTES: usize = 8;
 
-impl WeightsFile {
+impl SafetensorsReader {
     /// Reads the header of a file that this program wrote.
     ///
     /// # Errors

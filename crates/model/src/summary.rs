@@ -13,7 +13,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub fn of(model: &Transformer) -> Self {
+    pub fn new(model: &Transformer) -> Self {
         let mut parts: Vec<(String, usize)> = Vec::new();
         for (name, shape) in weights::shapes(model) {
             let part = part_of(&name);

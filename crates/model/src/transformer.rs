@@ -10,9 +10,9 @@ use crate::decoder::Decoder;
 use crate::embedding::Embeddings;
 use crate::encoder::Encoder;
 use crate::error::ConfigError;
+use crate::forward_pass::Pass;
 use crate::loss::{LossSums, Objective, Smoothing, label_smoothed_cross_entropy};
 use crate::mask::Mask;
-use crate::pass::Pass;
 use crate::position::Positions;
 
 /// An encoded source: what the decoder attends to.
@@ -107,7 +107,7 @@ impl Transformer {
             0.0 => self.embeddings.loss(self.hidden(batch, pass), batch.targets(), smoothing),
             // Both passes as one batch: each row draws a dropout of its own.
             alpha => {
-                let hidden = self.hidden(&batch.twice(), pass);
+                let hidden = self.hidden(&batch.repeat_batch(2), pass);
                 self.embeddings.consistency_loss(hidden, batch.targets(), smoothing, alpha)
             }
         }

@@ -5,11 +5,11 @@ pub mod attention_fixture;
 pub mod http_client;
 pub mod marian_fixture;
 pub mod model_fixture;
-pub mod ran;
+pub mod process_output;
 pub mod run;
 pub mod samples;
-pub mod workplace;
+pub mod work_folder;
 
-pub use ran::{Ran, binary, without_gpu};
+pub use process_output::{ProcessOutput, binary, without_gpu};
 pub use run::Run;
-pub use workplace::Workplace;
+pub use work_folder::WorkFolder;

@@ -13,13 +13,13 @@ pub fn binary(name: &str) -> PathBuf {
 
 /// Exit code and everything that was written.
 #[derive(Debug)]
-pub struct Ran {
+pub struct ProcessOutput {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Ran {
+impl ProcessOutput {
     /// The lines written, of a call that went well and said nothing else.
     pub fn lines(&self) -> Vec<String> {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
@@ -27,30 +27,30 @@ impl Ran {
     }
 
     /// Expects all of `told` on standard error.
-    pub fn tells(&self, told: &[&str]) {
+    pub fn assert_stderr_contains(&self, told: &[&str]) {
         for part in told {
             assert!(self.stderr.contains(part), "{part:?} is missing in:\n{}", self.stderr);
         }
     }
 
     /// Expects exit code 1 and one message with all of `told`, the first of them exactly once.
-    pub fn failed_telling(&self, told: &[&str]) {
+    pub fn assert_failed(&self, told: &[&str]) {
         let Self { code, stderr, .. } = self;
         assert_eq!(*code, Some(1), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
         assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
-        self.tells(told);
+        self.assert_stderr_contains(told);
         assert_eq!(stderr.matches(told[0]).count(), 1, "{:?} is told more than once:\n{stderr}", told[0]);
     }
 
     /// The same, with nothing on standard output, which is for results.
-    pub fn refused_telling(&self, told: &[&str]) {
-        self.failed_telling(told);
+    pub fn assert_rejected(&self, told: &[&str]) {
+        self.assert_failed(told);
         assert!(self.stdout.is_empty(), "standard output is for results: {}", self.stdout);
     }
 }
 
-impl From<Output> for Ran {
+impl From<Output> for ProcessOutput {
     fn from(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use serde_json::Value;
 use temp_dir::TempDir;
 use text::Tokenizer;
 
-use crate::{Ran, binary, without_gpu};
+use crate::{ProcessOutput, binary, without_gpu};
 
 /// Positions of the model: texts of up to 23 words.
 pub const MAX_LENGTH: usize = 24;
@@ -41,7 +41,7 @@ pub fn weights_of(config: &ModelConfig, sizes: VocabularySizes) -> Vec<u8> {
     let model = Transformer::new(config, sizes, 1, &device).expect("a valid configuration");
     let mut tensors = weights::collect(&model);
     for (index, tensor) in tensors.iter_mut().enumerate() {
-        let mut stream = Stream::new(random::key(&[SEED, index as u64]));
+        let mut stream = Rng::new(random::key(&[SEED, index as u64]));
         if !tensor.name.contains("norm") {
             tensor.values.iter_mut().for_each(|value| *value = (stream.below(2001) as f32 - 1000.0) / 500.0);
         }
@@ -110,55 +110,55 @@ impl Run {
     }
 
     /// Runs `infer evaluate` on and in this folder.
-    pub fn evaluate(&self, arguments: &[&str]) -> Ran {
+    pub fn evaluate(&self, arguments: &[&str]) -> ProcessOutput {
         self.run("evaluate", arguments)
     }
 
     /// Runs `infer distil` on and in this folder.
-    pub fn distil(&self, arguments: &[&str]) -> Ran {
+    pub fn distil(&self, arguments: &[&str]) -> ProcessOutput {
         self.run("distil", arguments)
     }
 
     /// Runs `infer score` on and in this folder.
-    pub fn score(&self, arguments: &[&str]) -> Ran {
+    pub fn score(&self, arguments: &[&str]) -> ProcessOutput {
         self.run("score", arguments)
     }
 
     /// Runs `infer attend` on and in this folder.
-    pub fn attend(&self, arguments: &[&str]) -> Ran {
+    pub fn attend(&self, arguments: &[&str]) -> ProcessOutput {
         self.run("attend", arguments)
     }
 
     /// Runs `infer serve` on this folder, where it is expected to end by itself.
-    pub fn serve(&self, arguments: &[&str]) -> Ran {
+    pub fn serve(&self, arguments: &[&str]) -> ProcessOutput {
         self.run("serve", arguments)
     }
 
-    fn run(&self, what: &str, arguments: &[&str]) -> Ran {
+    fn run(&self, what: &str, arguments: &[&str]) -> ProcessOutput {
         let mut command = Command::new(binary("infer"));
         command.args([what, "--device", "flex", "--model"]).arg(self.path()).args(arguments);
-        Ran::from(command.current_dir(self.path()).output().expect("a binary that starts"))
+        ProcessOutput::from(command.current_dir(self.path()).output().expect("a binary that starts"))
     }
 
     /// Runs `infer --model FOLDER` with these arguments and nothing on standard input.
-    pub fn infer(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().expect("a binary that starts"))
+    pub fn infer(&self, arguments: &[&str]) -> ProcessOutput {
+        ProcessOutput::from(self.command(arguments).output().expect("a binary that starts"))
     }
 
     /// Runs it where no driver for a GPU is to be found.
-    pub fn infer_without_gpu(&self, arguments: &[&str]) -> Ran {
+    pub fn infer_without_gpu(&self, arguments: &[&str]) -> ProcessOutput {
         let mut command = self.command(arguments);
-        Ran::from(without_gpu(&mut command).output().expect("a binary that starts"))
+        ProcessOutput::from(without_gpu(&mut command).output().expect("a binary that starts"))
     }
 
     /// Runs it with standard output going elsewhere.
-    pub fn infer_into(&self, output: Stdio, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).stdout(output).output().expect("a binary that starts"))
+    pub fn infer_into(&self, output: Stdio, arguments: &[&str]) -> ProcessOutput {
+        ProcessOutput::from(self.command(arguments).stdout(output).output().expect("a binary that starts"))
     }
 
     /// Runs it with standard input coming from elsewhere.
-    pub fn infer_from(&self, input: Stdio, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).stdin(input).output().expect("a binary that starts"))
+    pub fn infer_from(&self, input: Stdio, arguments: &[&str]) -> ProcessOutput {
+        ProcessOutput::from(self.command(arguments).stdin(input).output().expect("a binary that starts"))
     }
 
     /// Runs it with pipes to all sides.
@@ -167,14 +167,14 @@ impl Run {
     }
 
     /// Runs it on standard input.
-    pub fn infer_on(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> Ran {
+    pub fn infer_with_stdin(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> ProcessOutput {
         let mut child = self.start(arguments);
         let (mut stdin, input) = (child.stdin.take().expect("standard input"), input.as_ref().to_vec());
         // A child that stops reading is a matter for the test, not for the writer.
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let output = child.wait_with_output().expect("an end");
         writer.join().expect("a writer that ends");
-        Ran::from(output)
+        ProcessOutput::from(output)
     }
 
     /// The lines that it writes for these texts as arguments.
@@ -183,13 +183,13 @@ impl Run {
     }
 
     /// The lines that it writes for these lines of standard input.
-    pub fn answers_on(&self, input: impl AsRef<[u8]>, options: &[&str]) -> Vec<String> {
-        self.infer_on(input, &[&["--quiet"], options].concat()).lines()
+    pub fn translate_stdin(&self, input: impl AsRef<[u8]>, options: &[&str]) -> Vec<String> {
+        self.infer_with_stdin(input, &[&["--quiet"], options].concat()).lines()
     }
 
     /// Expects one clear message with all of `told`, the first of them exactly once, and exit code 1.
-    pub fn refuses(&self, arguments: &[&str], told: &[&str]) {
-        self.infer(arguments).failed_telling(told);
+    pub fn assert_rejects(&self, arguments: &[&str], told: &[&str]) {
+        self.infer(arguments).assert_failed(told);
     }
 }
 
@@ -200,7 +200,7 @@ pub fn object(line: &str) -> Value {
 
 /// Different texts of one to twenty words, long and short mixed.
 pub fn texts(count: usize) -> Vec<String> {
-    let mut stream = Stream::new(random::key(&[2]));
+    let mut stream = Rng::new(random::key(&[2]));
     let mut text = |_| {
         let words: Vec<String> = (0..1 + stream.below(20)).map(|_| stream.below(10).to_string()).collect();
         words.join(" ")

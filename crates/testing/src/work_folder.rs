@@ -10,14 +10,14 @@ use serde_json::Value;
 use temp_dir::TempDir;
 
 use crate::samples::{COPY, TRANSLATE, corpus};
-use crate::{Ran, binary, without_gpu};
+use crate::{ProcessOutput, binary, without_gpu};
 
 /// A folder with a configuration, in which `train` runs.
-pub struct Workplace {
+pub struct WorkFolder {
     folder: TempDir,
 }
 
-impl Workplace {
+impl WorkFolder {
     /// With the copy task as `tiny.toml`.
     pub fn new() -> Self {
         Self::with(COPY)
@@ -112,23 +112,23 @@ impl Workplace {
     }
 
     /// Runs `train` with these very arguments.
-    pub fn call(&self, arguments: &[&str]) -> Ran {
-        Ran::from(self.command(arguments).output().expect("a binary that starts"))
+    pub fn call(&self, arguments: &[&str]) -> ProcessOutput {
+        ProcessOutput::from(self.command(arguments).output().expect("a binary that starts"))
     }
 
     /// Runs `train` with these very arguments where no driver for a GPU is to be found.
-    pub fn call_without_gpu(&self, arguments: &[&str]) -> Ran {
+    pub fn call_without_gpu(&self, arguments: &[&str]) -> ProcessOutput {
         let mut command = self.command(arguments);
-        Ran::from(without_gpu(&mut command).output().expect("a binary that starts"))
+        ProcessOutput::from(without_gpu(&mut command).output().expect("a binary that starts"))
     }
 
     /// Runs `train --config tiny.toml --output OUTPUT` with more arguments.
-    pub fn train(&self, output: &str, arguments: &[&str]) -> Ran {
+    pub fn train(&self, output: &str, arguments: &[&str]) -> ProcessOutput {
         self.call(&[&["--config", "tiny.toml", "--output", output], arguments].concat())
     }
 
     /// As [`train`](Self::train), to the end.
-    pub fn trained(&self, output: &str, arguments: &[&str]) -> Ran {
+    pub fn trained(&self, output: &str, arguments: &[&str]) -> ProcessOutput {
         let ran = self.train(output, arguments);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         ran
@@ -143,7 +143,7 @@ impl Workplace {
     }
 
     /// As [`train`](Self::train), sending a signal as soon as a line that begins with `line` is printed.
-    pub fn train_until(&self, line: &str, signal: &str, output: &str, arguments: &[&str]) -> Ran {
+    pub fn train_until(&self, line: &str, signal: &str, output: &str, arguments: &[&str]) -> ProcessOutput {
         let (mut child, mut stderr) = self.started(output, arguments);
         let mut told = String::new();
         while !told.lines().last().is_some_and(|last| last.starts_with(line)) {
@@ -153,11 +153,11 @@ impl Workplace {
         send(signal, &child);
         stderr.read_to_string(&mut told).expect("text");
         let code = child.wait().expect("an end").code();
-        Ran { code, stdout: String::new(), stderr: told }
+        ProcessOutput { code, stdout: String::new(), stderr: told }
     }
 
     /// As [`train`](Self::train), with nobody reading standard error beyond its first line.
-    pub fn train_unheard(&self, output: &str, arguments: &[&str]) -> Option<i32> {
+    pub fn train_with_closed_stderr(&self, output: &str, arguments: &[&str]) -> Option<i32> {
         let (mut child, mut stderr) = self.started(output, arguments);
         stderr.read_line(&mut String::new()).expect("text");
         drop(stderr);
@@ -165,19 +165,19 @@ impl Workplace {
     }
 
     /// Expects one clear message with all of `told` (the first of them exactly once), exit code 1 and no trace on disk.
-    pub fn refuses(&self, output: &str, arguments: &[&str], told: &[&str]) {
+    pub fn assert_rejects(&self, output: &str, arguments: &[&str], told: &[&str]) {
         let before = self.snapshot();
         let ran = self.train(output, arguments);
-        ran.refused_telling(told);
+        ran.assert_rejected(told);
         assert!(before == self.snapshot(), "{arguments:?} left something behind: {:?}", self.names("."));
     }
 
     /// Expects wrong usage: exit code 2 and no trace on disk.
-    pub fn misused(&self, arguments: &[&str], told: &[&str]) {
+    pub fn assert_usage_error(&self, arguments: &[&str], told: &[&str]) {
         let before = self.snapshot();
         let ran = self.call(arguments);
         assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
-        ran.tells(told);
+        ran.assert_stderr_contains(told);
         assert!(before == self.snapshot(), "{arguments:?} left something behind: {:?}", self.names("."));
     }
 
@@ -201,7 +201,7 @@ impl Workplace {
     }
 
     /// Expects two runs to have come to the same end along the same way, byte for byte.
-    pub fn same(&self, one: &str, other: &str) {
+    pub fn assert_same_run(&self, one: &str, other: &str) {
         let (first, second) = (self.metrics_without_timing(one), self.metrics_without_timing(other));
         for (first, second) in first.iter().zip(&second) {
             assert_eq!(first, second, "the metrics of {one} and {other} part here");

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use train::RunConfig;
 use train::data::{Position, Prefetch};
 use train::task::Task;
@@ -111,7 +111,7 @@ max_length = 128
 /// Sentences of 1 to 24 made-up words, frequent ones more often, with "translations" of similar length; a few pairs are
 /// such that the filters drop them.
 fn write_shard(path: &Path, shard: usize, pairs: usize) -> anyhow::Result<()> {
-    let mut stream = Stream::new(random::key(&[shard as u64]));
+    let mut stream = Rng::new(random::key(&[shard as u64]));
     let mut file = BufWriter::new(File::create(path)?);
     let mut line = String::new();
     for _ in 0..pairs {
@@ -131,7 +131,7 @@ fn write_shard(path: &Path, shard: usize, pairs: usize) -> anyhow::Result<()> {
     Ok(file.flush()?)
 }
 
-fn sentence(stream: &mut Stream, length: usize, vowels: &str, line: &mut String) {
+fn sentence(stream: &mut Rng, length: usize, vowels: &str, line: &mut String) {
     let vowels: Vec<char> = vowels.chars().collect();
     for place in 0..length {
         if place > 0 {

@@ -96,7 +96,7 @@ impl Bench {
                     learning_rate: self.size.learning_rate,
                     seed: 1,
                     dropout_share: 1.0,
-                    objective: Objective::smoothed(self.size.smoothing),
+                    objective: Objective::cross_entropy(self.size.smoothing),
                     clip_norm: 0.0,
                 },
             );

@@ -88,7 +88,7 @@ impl Learner {
         let backward = |i: usize, part: &Batch| {
             let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, a graph of its own
             let mut pass =
-                Pass::training(update.seed, update.step - 1, i as u64).with_dropout_share(update.dropout_share);
+                Pass::training(update.seed, update.step - 1, i as u64).with_dropout_scale(update.dropout_share);
             let sums = model.loss(part, update.objective, &mut pass);
             // Divided by the whole update's tokens, so that its parts add up to it.
             let gradients = (sums.smoothed.clone() / tokens as f64).backward();
@@ -104,7 +104,7 @@ impl Learner {
             });
         });
         let (mut gradients, loss, nll) = whole.expect("at least one part");
-        self.model().embeddings.freeze_padding(&mut gradients);
+        self.model().embeddings.zero_padding_gradients(&mut gradients);
         let gradient_norm = gradients::global_norm(self.model(), &gradients);
         if update.clip_norm > 0.0 {
             gradients::clip(self.model(), &mut gradients, gradient_norm.clone(), update.clip_norm);

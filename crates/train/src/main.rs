@@ -115,7 +115,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let progress = Progress::new(config.training.steps, trainer.step(), arguments.quiet);
     let (from, precision) = (arguments.config.display(), config.training.matmul_precision);
     progress.say(&format!("{from} on {backend}, {precision}, into {}", output.display()));
-    progress.say(&Summary::of(trainer.model()).to_string());
+    progress.say(&Summary::new(trainer.model()).to_string());
     task.notes.iter().for_each(|note| progress.say(note));
     if trainer.step() > 0 {
         progress.say(&format!("going on from step {}", trainer.step()));

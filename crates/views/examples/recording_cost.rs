@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use decode::{DecodeError, TrainedModel, Translator};
-use model::random::{self, Stream};
-use model::{AttentionMaps, AttentionVectors, Batch, ModelConfig, Pass, Transformer, VocabularySizes, backend};
+use model::random::{self, Rng};
+use model::{Batch, ByAttention, ModelConfig, Pass, Transformer, VocabularySizes, backend};
 use runs::DecodingConfig;
 use text::{END_ID, Tokenizer};
 use views::attend;
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let decoding = DecodingConfig { max_length: Some(24), ..DecodingConfig::default() };
     let trained = TrainedModel::of(network, config, decoding, tokenizer.clone(), tokenizer, device);
 
-    let mut stream = Stream::new(random::key(&[1]));
+    let mut stream = Rng::new(random::key(&[1]));
     let mut sentence = |_| -> Vec<u32> {
         let mut ids: Vec<u32> = (0..5 + stream.below(25)).map(|_| 2 + stream.below(WORDS) as u32).collect();
         ids.push(END_ID);
@@ -48,9 +48,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ids.iter().zip(ids.iter().rev()).map(|(a, b)| Batch::new(&[(a, b)], sizes, &trained.device)).collect();
 
     let unwatched = |at: usize| read(&trained, &batches[at], &mut Pass::inference());
-    let maps = |at: usize| read(&trained, &batches[at], &mut Pass::recording(&mut AttentionMaps::default()));
+    let maps = |at: usize| read(&trained, &batches[at], &mut Pass::recording(&mut ByAttention::default()));
     let vectors = |at: usize| {
-        let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
+        let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
         read(&trained, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors))
     };
     let [unwatched, maps, vectors] = best([&unwatched, &maps, &vectors])?;

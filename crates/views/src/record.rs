@@ -1,8 +1,8 @@
 //! Watches a model read a source and say a target: one pass over both, with everything recorded.
 
 use burn::tensor::Tensor;
-use model::pass::HeadVectors;
-use model::{AttentionMaps, AttentionVectors, Batch, Pass};
+use model::recorder::HeadVectors;
+use model::{Batch, ByAttention, Pass};
 use text::{END_ID, Tokenizer};
 
 use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
@@ -52,7 +52,7 @@ pub fn attend_up_to(
         None => trained.target_tokenizer.decode(words(&target_ids))?,
     };
 
-    let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
+    let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
     let batch = Batch::new(&[(&source[..], &target_ids[..])], trained.sizes, &trained.device);
     let logits = trained.network()?.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
 

@@ -50,7 +50,7 @@ impl Engine {
     pub fn parameters(&self) -> usize {
         match self {
             Self::Plain(model) => model.parameters(),
-            Self::Tensors(model) => Summary::of(&model.network).total(),
+            Self::Tensors(model) => Summary::new(&model.network).total(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sampling: each token is drawn from what the model thinks probable.
 
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
@@ -72,7 +72,7 @@ pub fn sample(
     let drawn = row_by_row(engine, sources, &rows, rules, length_penalty, |row, said, next| {
         let (place, number) = (sources[row / samples].place as u64, (row % samples) as u64);
         let key = random::key(&[sampling.seed, SAMPLE, place, number, said as u64]);
-        draw(next, sampling, Stream::new(key).uniform())
+        draw(next, sampling, Rng::new(key).uniform())
     })?;
     let mut drawn = drawn.into_iter();
     let mut ranked = |_| {

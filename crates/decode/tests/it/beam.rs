@@ -147,22 +147,22 @@ fn a_sentence_alone_gets_what_it_gets_among_others() {
 fn a_beam_of_one_is_greedy_and_wider_ones_are_not() {
     let run = Run::new();
     let input = texts(60).join("\n");
-    let greedy = run.answers_on(&input, &[]);
-    assert_eq!(run.answers_on(&input, &["--beam", "1"]), greedy);
-    let wide = run.answers_on(&input, &["--beam", "4"]);
+    let greedy = run.translate_stdin(&input, &[]);
+    assert_eq!(run.translate_stdin(&input, &["--beam", "1"]), greedy);
+    let wide = run.translate_stdin(&input, &["--beam", "4"]);
     assert_ne!(wide, greedy);
     run.configure("[decoding]", "[decoding]\nbeam = 4");
-    assert_eq!(run.answers_on(&input, &[]), wide, "as in the run's own configuration");
-    assert_eq!(run.answers_on(&input, &["--beam", "1"]), greedy, "the command line overrides it");
+    assert_eq!(run.translate_stdin(&input, &[]), wide, "as in the run's own configuration");
+    assert_eq!(run.translate_stdin(&input, &["--beam", "1"]), greedy, "the command line overrides it");
 }
 
 #[test]
 fn neither_batches_nor_threads_change_what_a_beam_finds() {
     let run = Run::new();
     let input = texts(60).join("\n");
-    let answers = run.answers_on(&input, &["--beam", "4"]);
+    let answers = run.translate_stdin(&input, &["--beam", "4"]);
     for options in [["--batch-tokens", "1"], ["--batch-tokens", "100"], ["--threads", "1"], ["--threads", "3"]] {
-        assert_eq!(run.answers_on(&input, &[&options[..], &["--beam", "4"]].concat()), answers, "{options:?}");
+        assert_eq!(run.translate_stdin(&input, &[&options[..], &["--beam", "4"]].concat()), answers, "{options:?}");
     }
 }
 
@@ -171,7 +171,7 @@ fn a_larger_length_penalty_makes_answers_longer() {
     let run = Run::new();
     let input = texts(60).join("\n");
     let words = |alpha: &str| -> usize {
-        let lines = run.answers_on(&input, &["--format", "jsonl", "--beam", "4", "--length-penalty", alpha]);
+        let lines = run.translate_stdin(&input, &["--format", "jsonl", "--beam", "4", "--length-penalty", alpha]);
         lines.iter().map(|line| object(line)["tokens"].as_array().unwrap().len()).sum()
     };
     let (none, some, more, wu) = (words("0"), words("1"), words("power:3"), words("wu:3"));
@@ -181,11 +181,14 @@ fn a_larger_length_penalty_makes_answers_longer() {
 #[test]
 fn what_makes_no_beam_is_refused() {
     let run = Run::new();
-    run.refuses(&["--beam", "0", "1 2"], &["--beam", "decoding.beam = 0", "1 is greedy"]);
-    run.refuses(&["--length-penalty", "nan", "1 2"], &["--length-penalty", "decoding.length_penalty.alpha = NaN"]);
+    run.assert_rejects(&["--beam", "0", "1 2"], &["--beam", "decoding.beam = 0", "1 is greedy"]);
+    run.assert_rejects(
+        &["--length-penalty", "nan", "1 2"],
+        &["--length-penalty", "decoding.length_penalty.alpha = NaN"],
+    );
     for (penalty, told) in [("long", "is no number"), ("gnmt:1", "unknown form `gnmt`, expected `power` or `wu`")] {
         let ran = run.infer(&["--length-penalty", penalty, "1 2"]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        ran.tells(&[told]);
+        ran.assert_stderr_contains(&[told]);
     }
 }

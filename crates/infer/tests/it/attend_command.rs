@@ -76,7 +76,7 @@ fn unless_told_to_be_quiet_it_says_what_the_translation_is() {
     let ran = run.attend(&["3 1 4", "--output", "a.json", "--beam", "2"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
     let said = &run.answers(&["3 1 4"], &["--beam", "2"])[0];
-    ran.tells(&[&format!("a.json: 3 1 4 → {said}\n"), "parameters on flex"]);
+    ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {said}\n"), "parameters on flex"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_written() {
     let usage = |arguments: &[&str], told: &[&str]| {
         let ran = run.attend(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
-        ran.tells(told);
+        ran.assert_stderr_contains(told);
     };
     let forms = [".json", ".html", ".svg", ".png"];
     usage(&["1 2", "--output", "a.txt"], &[&["a.txt"], &forms[..]].concat());
@@ -100,7 +100,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_written() {
     usage(&["1 2", "--output", "a.svg", "--head", "0"], &["--head", "counted from 1"]);
     usage(&["1 2", "--output", "a.svg", "--target", "1", "--beam", "2"], &["--target", "--beam"]);
 
-    let refuses = |arguments: &[&str], told: &[&str]| run.attend(arguments).refused_telling(told);
+    let refuses = |arguments: &[&str], told: &[&str]| run.attend(arguments).assert_rejected(told);
     refuses(&["1 2", "--output", "a.svg", "--head", "3"], &["--head = 3: expected 1 to 2"]);
     refuses(&["1 2", "--output", "a.svg", "--layer", "2"], &["--layer = 2: expected 1 to 1"]);
     refuses(&["", "--output", "kept.json"], &["the text has no tokens"]);

@@ -15,7 +15,7 @@ fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), 
     let (mut config, mut sizes) = (config(), VocabularySizes::joint(tokenizer().vocab_size()));
     change(&mut config, &mut sizes);
     run.write("model.safetensors", weights_of(&config, sizes));
-    run.refuses(&["1"], &[&["model.safetensors: tensor"], told].concat());
+    run.assert_rejects(&["1"], &[&["model.safetensors: tensor"], told].concat());
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn what_is_no_run_folder_is_told_what_is_missing() {
         let bytes = run.read(file);
         run.remove(file);
         let told = format!("{file} is missing");
-        run.refuses(&["1"], &[&told, "is not a run folder", "give the folder that `train` wrote"]);
+        run.assert_rejects(&["1"], &[&told, "is not a run folder", "give the folder that `train` wrote"]);
         run.write(file, bytes);
     }
     assert_eq!(run.infer(&["1"]).code, Some(0), "all are there again");
@@ -36,9 +36,9 @@ fn a_folder_that_is_not_there_is_named() {
     let run = Run::new();
     std::fs::remove_dir_all(run.path()).unwrap();
     let name = run.path().display().to_string();
-    run.refuses(&["1"], &["is not a run folder", &name, "wait for its first validation"]);
+    run.assert_rejects(&["1"], &["is not a run folder", &name, "wait for its first validation"]);
     std::fs::write(run.path(), "a file").unwrap();
-    run.refuses(&["1"], &["is not a run folder", &name]);
+    run.assert_rejects(&["1"], &["is not a run folder", &name]);
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn a_file_cut_in_half_is_named() {
         let run = Run::new();
         let bytes = run.read(file);
         run.write(file, &bytes[..bytes.len() / 2]);
-        run.refuses(&["1"], &[file, told]);
+        run.assert_rejects(&["1"], &[file, told]);
         run.write(file, "");
-        run.refuses(&["1"], &[file, told]);
+        run.assert_rejects(&["1"], &[file, told]);
     }
 }
 
@@ -70,7 +70,7 @@ fn a_file_that_claims_to_be_endless_is_damaged() {
     header += &format!(r#","u":{{"dtype":"U8","shape":[60],"data_offsets":[{from},{}]}}}}"#, from + 60);
     let run = Run::new();
     run.write("model.safetensors", [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat());
-    run.refuses(&["1"], &["model.safetensors", "damaged"]);
+    run.assert_rejects(&["1"], &["model.safetensors", "damaged"]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_file_of_another_kind_is_named() {
     for file in FILES {
         let run = Run::new();
         run.write(file, b"\xFF\xFE\x00\x01 a picture, say");
-        run.refuses(&["1"], &[file]);
+        run.assert_rejects(&["1"], &[file]);
     }
 }
 
@@ -86,9 +86,9 @@ fn a_file_of_another_kind_is_named() {
 fn a_tokenizer_of_another_make_is_refused_with_what_was_expected() {
     let run = Run::new();
     run.write("source.tokenizer.json", r#"{ "model": { "type": "WordPiece", "vocab": {} } }"#);
-    run.refuses(&["1"], &["source.tokenizer.json", "WordPiece", "WordLevel"]);
+    run.assert_rejects(&["1"], &["source.tokenizer.json", "WordPiece", "WordLevel"]);
     run.write("source.tokenizer.json", tokenizer().to_json().replace("\"0\"", "\"</s>\""));
-    run.refuses(&["1"], &["source.tokenizer.json", "expected"]);
+    run.assert_rejects(&["1"], &["source.tokenizer.json", "expected"]);
 }
 
 #[test]
@@ -114,10 +114,10 @@ fn weights_that_are_no_numbers_give_no_answer_however_it_is_decoded() {
     tensors.iter_mut().for_each(|tensor| tensor.values.fill(f32::NAN));
     run.write("model.safetensors", weights::to_safetensors(&tensors, "{}").unwrap());
     for options in [&["1 2"][..], &["1 2", "--beam", "2"], &["1 2", "--sample"]] {
-        run.refuses(options, &["the model's numbers are not finite", "its weights are damaged"]);
+        run.assert_rejects(options, &["the model's numbers are not finite", "its weights are damaged"]);
     }
     let given = run.attend(&["1 2", "--target", "3", "--output", "-"]);
-    given.refused_telling(&["the model's numbers are not finite"]);
+    given.assert_rejected(&["the model's numbers are not finite"]);
 }
 
 #[test]
@@ -126,14 +126,14 @@ fn weights_of_another_program_are_refused() {
     let bytes = run.read("model.safetensors");
     let at = bytes.windows(8).position(|window| window == b"\"attend\"").unwrap();
     run.write("model.safetensors", [&bytes[..at], b"\"format\"", &bytes[at + 8..]].concat());
-    run.refuses(&["1"], &["model.safetensors", "`attend`", "not written by this program"]);
+    run.assert_rejects(&["1"], &["model.safetensors", "`attend`", "not written by this program"]);
 }
 
 #[test]
 fn a_vocabulary_of_another_size_is_refused() {
     let run = Run::new();
     run.write("target.tokenizer.json", Tokenizer::from_words(&["one", "two"]).to_json());
-    run.refuses(&["1"], &["model.tie = \"three\"", "config.toml", "the source has 13 entries and the target 5"]);
+    run.assert_rejects(&["1"], &["model.tie = \"all\"", "config.toml", "the source has 13 entries and the target 5"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_configuration_that_cannot_be_is_shown_with_its_line_or_field() {
     let line = |line: &str, replacement: &str, told: &[&str]| {
         let run = Run::new();
         let place = format!("config.toml: TOML parse error at line {},", run.configure(line, replacement));
-        run.refuses(&["1"], &[&[place.as_str()], told].concat());
+        run.assert_rejects(&["1"], &[&[place.as_str()], told].concat());
     };
     line("d_model = 16", "d_modell = 16", &["unknown field `d_modell`", "`d_model`"]);
     line("d_model = 16", "d_model = \"big\"", &["string \"big\""]);
@@ -151,7 +151,7 @@ fn a_configuration_that_cannot_be_is_shown_with_its_line_or_field() {
     let field = |line: &str, replacement: &str, told: &[&str]| {
         let run = Run::new();
         run.configure(line, replacement);
-        run.refuses(&["1"], &[told, &["config.toml"]].concat());
+        run.assert_rejects(&["1"], &[told, &["config.toml"]].concat());
     };
     field("n_heads = 2", "n_heads = 3", &["model.n_heads = 3", "a divisor of model.d_model = 16", "choose one of"]);
     field("n_heads = 2", "", &["model.n_heads = nothing", "every key", "restore the file"]);
@@ -167,15 +167,15 @@ fn a_text_longer_than_the_models_positions_is_named_with_both_lengths() {
     let long = "1 ".repeat(MAX_LENGTH);
     assert_eq!(run.answers(&[&fits], &[]).len(), 1);
     let told = ["25 tokens", "text 2", "24 (model.max_length)", "split the text"];
-    run.infer(&["1", &long]).failed_telling(&told);
+    run.infer(&["1", &long]).assert_failed(&told);
 }
 
 #[test]
 fn lines_before_one_that_is_too_long_are_still_answered() {
     let run = Run::new();
     let answers = run.answers(&["1 2", "3"], &[]);
-    let ran = run.infer_on(format!("1 2\n3\n{}\n4\n", "1 ".repeat(MAX_LENGTH)), &["--quiet"]);
-    ran.failed_telling(&["25 tokens", "3", "24 (model.max_length)"]);
+    let ran = run.infer_with_stdin(format!("1 2\n3\n{}\n4\n", "1 ".repeat(MAX_LENGTH)), &["--quiet"]);
+    ran.assert_failed(&["25 tokens", "3", "24 (model.max_length)"]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), answers);
 }
 
@@ -183,18 +183,18 @@ fn lines_before_one_that_is_too_long_are_still_answered() {
 fn a_line_that_is_not_utf8_is_named_and_those_before_it_are_answered() {
     let run = Run::new();
     let answers = run.answers(&["1 2", "3"], &[]);
-    let ran = run.infer_on(b"1 2\n3\ncaf\xE9\n4\n", &["--quiet"]);
-    ran.failed_telling(&["line 3", "standard input", "not valid UTF-8", "iconv"]);
+    let ran = run.infer_with_stdin(b"1 2\n3\ncaf\xE9\n4\n", &["--quiet"]);
+    ran.assert_failed(&["line 3", "standard input", "not valid UTF-8", "iconv"]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), answers);
 }
 
 #[test]
 fn an_option_out_of_range_is_refused_naming_the_range() {
     let run = Run::new();
-    run.refuses(&["--max-length", "0", "1"], &["--max-length", "= 0", "1 to model.max_length = 24"]);
-    run.refuses(&["--max-length", "25", "1"], &["--max-length", "= 25", "1 to model.max_length = 24"]);
-    run.refuses(&["--batch-tokens", "0", "1"], &["--batch-tokens = 0", "at least 1"]);
-    run.refuses(&["--threads", "0", "1"], &["--threads = 0", "at least 1"]);
+    run.assert_rejects(&["--max-length", "0", "1"], &["--max-length", "= 0", "1 to model.max_length = 24"]);
+    run.assert_rejects(&["--max-length", "25", "1"], &["--max-length", "= 25", "1 to model.max_length = 24"]);
+    run.assert_rejects(&["--batch-tokens", "0", "1"], &["--batch-tokens = 0", "at least 1"]);
+    run.assert_rejects(&["--threads", "0", "1"], &["--threads = 0", "at least 1"]);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn wrong_usage_exits_with_2() {
     ] {
         let ran = run.infer(arguments);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        ran.tells(told);
+        ran.assert_stderr_contains(told);
         assert_eq!(ran.stdout, "");
     }
 }
@@ -218,20 +218,20 @@ fn wrong_usage_exits_with_2() {
 #[test]
 fn a_device_that_is_not_compiled_in_names_the_feature_to_build_with() {
     let told = ["device `wgpu` is not in this build", "which has", "flex", "--features wgpu"];
-    Run::new().refuses(&["--device", "wgpu", "1"], &told);
+    Run::new().assert_rejects(&["--device", "wgpu", "1"], &told);
 }
 
 #[cfg(feature = "wgpu")]
 #[test]
 fn a_gpu_that_is_not_there_is_told_with_the_way_to_the_cpu() {
     let ran = Run::new().infer_without_gpu(&["--device", "wgpu", "1"]);
-    ran.failed_telling(&["device `wgpu` cannot be opened", "--device flex"]);
+    ran.assert_failed(&["device `wgpu` cannot be opened", "--device flex"]);
     assert_eq!(ran.stdout, "");
 }
 
 #[test]
 fn an_unknown_device_is_told_the_known_ones() {
-    Run::new().refuses(&["--device", "tpu", "1"], &["`tpu`", "cuda, vulkan, wgpu, ndarray, flex"]);
+    Run::new().assert_rejects(&["--device", "tpu", "1"], &["`tpu`", "cuda, vulkan, wgpu, ndarray, flex"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -239,7 +239,7 @@ fn an_unknown_device_is_told_the_known_ones() {
 fn an_output_that_is_full_is_a_failure() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let ran = Run::new().infer_into(Stdio::from(full), &["--quiet", "1"]);
-    ran.failed_telling(&["standard output", "No space left"]);
+    ran.assert_failed(&["standard output", "No space left"]);
 }
 
 #[cfg(unix)]
@@ -248,5 +248,5 @@ fn an_input_that_cannot_be_read_is_a_failure() {
     let run = Run::new();
     let folder = std::fs::File::open(run.path()).unwrap();
     let ran = run.infer_from(Stdio::from(folder), &["--quiet"]);
-    ran.failed_telling(&["standard input", "directory"]);
+    ran.assert_failed(&["standard input", "directory"]);
 }

@@ -11,7 +11,7 @@ use testing::run::{Run, object, texts};
 #[test]
 fn the_model_of_these_tests_is_worth_testing_with() {
     let run = Run::new();
-    let lines = run.answers_on(texts(100).join("\n"), &["--format", "jsonl"]);
+    let lines = run.translate_stdin(texts(100).join("\n"), &["--format", "jsonl"]);
     let objects: Vec<_> = lines.iter().map(|line| object(line)).collect();
     let different: HashSet<&str> = objects.iter().map(|object| object["text"].as_str().unwrap()).collect();
     let finished = objects.iter().filter(|object| object["finished"] == true).count();
@@ -26,9 +26,9 @@ fn arguments_and_standard_input_get_the_same_answers_in_order() {
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let answers = run.answers(&texts, &[]);
     assert_eq!(answers.len(), texts.len());
-    assert_eq!(run.answers_on(texts.join("\n") + "\n", &[]), answers);
-    assert_eq!(run.answers_on(texts.join("\n"), &[]), answers, "without a last line end");
-    assert_eq!(run.answers_on(texts.join("\r\n"), &[]), answers, "with the line ends of Windows");
+    assert_eq!(run.translate_stdin(texts.join("\n") + "\n", &[]), answers);
+    assert_eq!(run.translate_stdin(texts.join("\n"), &[]), answers, "without a last line end");
+    assert_eq!(run.translate_stdin(texts.join("\r\n"), &[]), answers, "with the line ends of Windows");
 
     let backwards: Vec<&str> = texts.iter().rev().copied().collect();
     let mut answers_backwards = run.answers(&backwards, &[]);
@@ -40,7 +40,7 @@ fn arguments_and_standard_input_get_the_same_answers_in_order() {
 fn each_text_alone_gets_the_answer_it_gets_among_others() {
     let run = Run::new();
     let texts = texts(8);
-    let together = run.answers_on(texts.join("\n"), &[]);
+    let together = run.translate_stdin(texts.join("\n"), &[]);
     for (text, answer) in texts.iter().zip(&together) {
         assert_eq!(&run.answers(&[text], &[])[0], answer, "{text}");
     }
@@ -50,7 +50,7 @@ fn each_text_alone_gets_the_answer_it_gets_among_others() {
 fn more_lines_than_are_decoded_together_keep_their_order() {
     let run = Run::new();
     let texts = texts(2500);
-    let lines = run.answers_on(texts.join("\n"), &["--format", "jsonl", "--max-length", "4"]);
+    let lines = run.translate_stdin(texts.join("\n"), &["--format", "jsonl", "--max-length", "4"]);
     let sources: Vec<String> = lines.iter().map(|line| object(line)["source"].as_str().unwrap().to_string()).collect();
     assert_eq!(sources, texts);
 }
@@ -60,9 +60,9 @@ fn an_empty_line_gives_an_empty_line() {
     let run = Run::new();
     let answer = run.answers(&["1 2"], &[])[0].clone();
     assert!(!answer.is_empty());
-    assert_eq!(run.answers_on("\n1 2\n\n   \n1 2\n", &[]), ["", &answer, "", "", &answer]);
+    assert_eq!(run.translate_stdin("\n1 2\n\n   \n1 2\n", &[]), ["", &answer, "", "", &answer]);
     assert_eq!(run.answers(&["", "1 2"], &[]), ["", &answer]);
-    assert_eq!(run.answers_on("", &[]), [""; 0], "and nothing gives nothing");
+    assert_eq!(run.translate_stdin("", &[]), [""; 0], "and nothing gives nothing");
 }
 
 #[test]
@@ -93,8 +93,8 @@ fn the_names_of_commands_are_texts_like_any_other() {
 fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
     let run = Run::new();
     let texts = texts(30);
-    let plain = run.answers_on(texts.join("\n"), &[]);
-    let lines = run.answers_on(texts.join("\n"), &["--format", "jsonl"]);
+    let plain = run.translate_stdin(texts.join("\n"), &[]);
+    let lines = run.translate_stdin(texts.join("\n"), &["--format", "jsonl"]);
     assert_eq!(lines.len(), texts.len());
     for ((line, text), answer) in lines.iter().zip(&texts).zip(&plain) {
         let object = object(line);
@@ -115,8 +115,8 @@ fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
 fn an_answer_is_cut_at_the_length_asked_for() {
     let run = Run::new();
     let texts = texts(30);
-    let whole = run.answers_on(texts.join("\n"), &["--format", "jsonl"]);
-    let cut = run.answers_on(texts.join("\n"), &["--format", "jsonl", "--max-length", "3"]);
+    let whole = run.translate_stdin(texts.join("\n"), &["--format", "jsonl"]);
+    let cut = run.translate_stdin(texts.join("\n"), &["--format", "jsonl", "--max-length", "3"]);
     let mut shorter = 0;
     for (whole, cut) in whole.iter().zip(&cut) {
         let tokens = |line: &str| object(line)["tokens"].as_array().unwrap().clone();
@@ -128,16 +128,16 @@ fn an_answer_is_cut_at_the_length_asked_for() {
     assert!(shorter > 0, "nothing to cut");
 
     run.configure("[decoding]", "[decoding]\nmax_length = 3");
-    assert_eq!(run.answers_on(texts.join("\n"), &["--format", "jsonl"]), cut, "as in the run's own configuration");
+    assert_eq!(run.translate_stdin(texts.join("\n"), &["--format", "jsonl"]), cut, "as in the run's own configuration");
 }
 
 #[test]
 fn the_size_of_batches_changes_nothing() {
     let run = Run::new();
     let input = texts(100).join("\n");
-    let answers = run.answers_on(&input, &[]);
+    let answers = run.translate_stdin(&input, &[]);
     for tokens in ["1", "7", "100", "1000000"] {
-        assert_eq!(run.answers_on(&input, &["--batch-tokens", tokens]), answers, "--batch-tokens {tokens}");
+        assert_eq!(run.translate_stdin(&input, &["--batch-tokens", tokens]), answers, "--batch-tokens {tokens}");
     }
 }
 
@@ -145,9 +145,9 @@ fn the_size_of_batches_changes_nothing() {
 fn the_number_of_threads_changes_nothing() {
     let run = Run::new();
     let input = texts(100).join("\n");
-    let answers = run.answers_on(&input, &["--threads", "1"]);
+    let answers = run.translate_stdin(&input, &["--threads", "1"]);
     for threads in ["2", "3"] {
-        assert_eq!(run.answers_on(&input, &["--threads", threads]), answers, "--threads {threads}");
+        assert_eq!(run.translate_stdin(&input, &["--threads", threads]), answers, "--threads {threads}");
     }
 }
 
@@ -156,7 +156,7 @@ fn the_device_is_told_unless_it_shall_be_quiet() {
     let run = Run::new();
     let ran = run.infer(&["1 2"]);
     assert_eq!(ran.code, Some(0));
-    ran.tells(&["parameters on flex", "float32"]);
+    ran.assert_stderr_contains(&["parameters on flex", "float32"]);
     assert_eq!(ran.stdout.lines().count(), 1, "only the answer goes to standard output");
     assert_eq!(run.infer(&["--quiet", "1 2"]).stderr, "");
 }

@@ -29,7 +29,7 @@ fn run() -> (Run, Vec<Vec<String>>, Vec<String>) {
 
 /// The hypotheses that `infer` itself prints, text by text: those that it ended itself and that say something, or all where there are none.
 fn n_best(run: &Run, sources: &[String], options: &[&str]) -> Vec<Vec<String>> {
-    let lines = run.answers_on(sources.join("\n"), &[options, &["--format", "jsonl"]].concat());
+    let lines = run.translate_stdin(sources.join("\n"), &[options, &["--format", "jsonl"]].concat());
     let all = lines.iter().map(|line| {
         let translation = testing::run::object(line);
         let mut all = vec![translation.clone()];
@@ -87,14 +87,14 @@ fn it_tells_how_close_they_are() {
     let chosen: Vec<&str> = ran.stdout.lines().collect();
     let references = String::from_utf8(run.read("reference.txt")).unwrap();
     let references: Vec<&str> = references.lines().collect();
-    let firsts = run.answers_on(run.read("source.txt"), &["--beam", "4"]);
+    let firsts = run.translate_stdin(run.read("source.txt"), &["--beam", "4"]);
     let bleu = Bleu { tokenization: BleuTokenization::None, ..Bleu::default() };
     let [first, closest] =
         [bleu.score(&firsts, &references), bleu.score(&chosen, &references)].map(|found| found.expect("a score"));
     assert!(closest.score > first.score, "{closest} {first}");
     let line =
         |what: &str, score: &text::metrics::BleuScore| format!("{what}: {}", score.with_signature(&bleu.signature()));
-    ran.tells(&[&line("first hypotheses", &first), &line("closest to the reference", &closest)]);
+    ran.assert_stderr_contains(&[&line("first hypotheses", &first), &line("closest to the reference", &closest)]);
 }
 
 #[test]
@@ -142,7 +142,9 @@ fn references_are_read_as_the_tokenizer_reads_them() {
     let chosen: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
     // The scores are those of the files as they are.
-    ran.tells(&["first hypotheses: BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 0.00"]);
+    ran.assert_stderr_contains(&[
+        "first hypotheses: BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 0.00",
+    ]);
 }
 
 #[test]
@@ -155,19 +157,19 @@ fn a_text_too_long_to_read_becomes_an_empty_line_that_is_told_of() {
     let mut expected = closest(&hypotheses, &references, &SENTENCES);
     expected[5].clear();
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
-    ran.tells(&["note: 1 texts are longer than the model can read; their lines are empty"]);
+    ran.assert_stderr_contains(&["note: 1 texts are longer than the model can read; their lines are empty"]);
 }
 
 #[test]
 fn what_leaves_no_choice_is_refused() {
     let (run, ..) = run();
-    let refuses = |more: &[&str], told: &[&str]| run.distil(&[&FILES[..], more].concat()).refused_telling(told);
+    let refuses = |more: &[&str], told: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(told);
     refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose among", "--beam 10"]);
     refuses(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose among"]);
     refuses(&["--quiet", "--beam", "4", "--n-best", "5"], &["--n-best = 5", "1 to 4"]);
     let ran = run.distil(&[&FILES[..], &["--sample"]].concat());
     assert_eq!(ran.code, Some(2));
-    ran.tells(&["--n-best"]);
+    ran.assert_stderr_contains(&["--n-best"]);
     run.write("source.txt", "1 2\n");
     refuses(&["--beam", "4"], &["source.txt has 1 lines", "has 24"]);
 }

@@ -10,7 +10,7 @@ use text::metrics::{Bleu, BleuTokenization, Chrf};
 fn run() -> (Run, Vec<String>, Vec<String>) {
     let run = Run::new();
     let sources = texts(40);
-    let answers = run.answers_on(sources.join("\n"), &[]);
+    let answers = run.translate_stdin(sources.join("\n"), &[]);
     let reference = |(at, answer): (usize, &String)| match at % 3 {
         0 => answer.clone(),
         1 => format!("{answer} 9"),
@@ -56,7 +56,7 @@ fn case_counts_for_exact_match_unless_told_otherwise() {
     let letters: Vec<String> = ('a'..='j').map(String::from).collect();
     run.write("target.tokenizer.json", text::Tokenizer::from_words(&letters).to_json());
     let sources = texts(4);
-    let answers = run.answers_on(sources.join("\n"), &[]);
+    let answers = run.translate_stdin(sources.join("\n"), &[]);
     assert!(answers.iter().all(|answer| answer.contains(char::is_alphabetic)), "{answers:?}");
     run.write("source.txt", sources.join("\n") + "\n");
     run.write("reference.txt", answers.join("\n").to_uppercase() + "\n");
@@ -71,7 +71,7 @@ fn the_answers_can_be_kept_and_decoding_is_as_asked() {
     run.evaluate(&[&FILES[..], &["--output", "greedy.txt"]].concat());
     assert_eq!(String::from_utf8(run.read("greedy.txt")).unwrap(), answers.join("\n") + "\n");
     run.evaluate(&[&FILES[..], &["--output", "beam.txt", "--beam", "4", "--max-length", "5"]].concat());
-    let beam = run.answers_on(run.read("source.txt"), &["--beam", "4", "--max-length", "5"]);
+    let beam = run.translate_stdin(run.read("source.txt"), &["--beam", "4", "--max-length", "5"]);
     assert_eq!(String::from_utf8(run.read("beam.txt")).unwrap(), beam.join("\n") + "\n");
 }
 
@@ -103,7 +103,7 @@ fn the_scores_are_told_even_where_the_answers_find_no_place() {
     let (run, ..) = run();
     let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
     let ran = run.evaluate(&[&FILES[..], &["--output", "nowhere/answers.txt"]].concat());
-    ran.failed_telling(&["writing nowhere/answers.txt"]);
+    ran.assert_failed(&["writing nowhere/answers.txt"]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), scores);
 }
 
@@ -111,7 +111,7 @@ fn the_scores_are_told_even_where_the_answers_find_no_place() {
 fn files_that_do_not_match_are_refused() {
     let (run, ..) = run();
     run.write("short.txt", "1 2\n");
-    let refuses = |arguments: &[&str], told: &[&str]| run.evaluate(arguments).refused_telling(told);
+    let refuses = |arguments: &[&str], told: &[&str]| run.evaluate(arguments).assert_rejected(told);
     refuses(&["--source", "short.txt", "--reference", "reference.txt"], &["short.txt has 1 lines", "has 40"]);
     refuses(&["--source", "nowhere.txt", "--reference", "reference.txt"], &["nowhere.txt: cannot be read"]);
     refuses(&[&FILES[..], &["--beam", "0"]].concat(), &["decoding.beam = 0"]);
@@ -119,5 +119,5 @@ fn files_that_do_not_match_are_refused() {
     refuses(&["--source", "source.txt", "--reference", "short.txt"], &["source.txt:2", "not UTF-8"]);
     let ran = run.evaluate(&["--source", "short.txt"]);
     assert_eq!(ran.code, Some(2));
-    ran.tells(&["--reference"]);
+    ran.assert_stderr_contains(&["--reference"]);
 }

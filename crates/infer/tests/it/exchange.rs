@@ -41,7 +41,7 @@ fn settings_come_along() {
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     let trained = TrainedModel::open(&run, &device).unwrap();
     assert_eq!((trained.config.encoder_layers, trained.config.decoder_layers), (1, 2));
-    assert_eq!((trained.config.tie, trained.config.output_bias), (Tie::Two, true));
+    assert_eq!((trained.config.tie, trained.config.output_bias), (Tie::Decoder, true));
     assert_eq!((trained.decoding.beam, trained.decoding.max_length), (4, Some(59)));
     assert_eq!(trained.decoding.length_penalty.alpha, 0.5);
 }

@@ -5,7 +5,7 @@ use testing::run::{Run, object, texts};
 
 /// Sources, and the model's own translations with their objects: those that come back when they are read again.
 fn translated(run: &Run, options: &[&str]) -> (Vec<String>, Vec<Value>) {
-    let lines = run.answers_on(texts(60).join("\n"), &[&["--format", "jsonl"], options].concat());
+    let lines = run.translate_stdin(texts(60).join("\n"), &[&["--format", "jsonl"], options].concat());
     let faithful = |target: &Value| {
         let tokens = target["tokens"].as_array().expect("tokens");
         target["finished"] == true && tokens.iter().all(|token| token != "<unk>")
@@ -73,7 +73,7 @@ fn given_translations_are_aligned() {
     assert_eq!(object(&run.score(&arguments).lines()[0])["alignment"].as_array().expect("pairs").len(), 2);
     let nowhere_to_tell = run.score(&["--source", "source", "--target", "target", "--alignment"]);
     assert_eq!((nowhere_to_tell.code, &*nowhere_to_tell.stdout), (Some(2), ""));
-    nowhere_to_tell.tells(&["--alignment", "--format jsonl"]);
+    nowhere_to_tell.assert_stderr_contains(&["--alignment", "--format jsonl"]);
 }
 
 #[test]
@@ -82,9 +82,9 @@ fn what_cannot_be_scored_is_refused() {
     run.write("source", "1\n2\n");
     run.write("target", format!("1\n{}\n", vec!["1"; 24].join(" ")));
     let files = ["--source", "source", "--target", "target"];
-    run.score(&files).refused_telling(&["target 2: 25 tokens", "24"]);
+    run.score(&files).assert_rejected(&["target 2: 25 tokens", "24"]);
     run.write("target", "1\n");
-    run.score(&files).refused_telling(&["source has 2 lines"]);
+    run.score(&files).assert_rejected(&["source has 2 lines"]);
     run.remove("target");
-    run.score(&files).refused_telling(&["target"]);
+    run.score(&files).assert_rejected(&["target"]);
 }

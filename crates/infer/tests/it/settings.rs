@@ -6,7 +6,7 @@ use serde_json::Value;
 use testing::run::{Run, object, texts};
 
 fn objects(run: &Run, input: &str, options: &[&str]) -> Vec<Value> {
-    let lines = run.answers_on(input, &[&["--format", "jsonl"], options].concat());
+    let lines = run.translate_stdin(input, &[&["--format", "jsonl"], options].concat());
     lines.iter().map(|line| object(line)).collect()
 }
 
@@ -24,7 +24,7 @@ fn scores_are_those_of_the_tokens() {
     let run = Run::new();
     let input = texts(40).join("\n");
     for options in [&["--beam", "1"][..], &["--beam", "3"], &["--length-penalty", "wu:0.6"]] {
-        let scored = run.answers_on(&input, &[options, &["--scores"]].concat());
+        let scored = run.translate_stdin(&input, &[options, &["--scores"]].concat());
         for (target, line) in objects(&run, &input, options).iter().zip(scored) {
             let scores = numbers(&target["token_scores"]);
             let finished = target["finished"] == true;
@@ -43,9 +43,9 @@ fn scores_are_those_of_the_tokens() {
 fn the_best_hypotheses_come_in_order() {
     let run = Run::new();
     let input = texts(20).join("\n");
-    let best = run.answers_on(&input, &["--beam", "4"]);
+    let best = run.translate_stdin(&input, &["--beam", "4"]);
     let found = objects(&run, &input, &["--beam", "4", "--n-best", "3"]);
-    let lines = run.answers_on(&input, &["--beam", "4", "--n-best", "3"]);
+    let lines = run.translate_stdin(&input, &["--beam", "4", "--n-best", "3"]);
     let mut lines = lines.iter();
     for (at, (object, best)) in found.iter().zip(&best).enumerate() {
         assert_eq!(object["text"], best.as_str());
@@ -62,24 +62,24 @@ fn the_best_hypotheses_come_in_order() {
         }
     }
     assert_eq!(lines.next(), None);
-    run.refuses(&["--n-best", "2", "1 2"], &["--n-best = 2", "1 to 1", "the beam"]);
-    run.refuses(&["--n-best", "0", "1 2"], &["--n-best = 0"]);
+    run.assert_rejects(&["--n-best", "2", "1 2"], &["--n-best = 2", "1 to 1", "the beam"]);
+    run.assert_rejects(&["--n-best", "0", "1 2"], &["--n-best = 0"]);
 }
 
 #[test]
 fn what_is_drawn_depends_on_seed_and_place_alone() {
     let run = Run::new();
     let input = texts(40).join("\n");
-    let drawn = |options: &[&str]| run.answers_on(&input, &[&["--sample"], options].concat());
+    let drawn = |options: &[&str]| run.translate_stdin(&input, &[&["--sample"], options].concat());
     let first = drawn(&[]);
     assert_eq!(drawn(&["--seed", "1"]), first);
     assert_ne!(drawn(&["--seed", "2"]), first);
-    assert_ne!(run.answers_on(&input, &[]), first);
+    assert_ne!(run.translate_stdin(&input, &[]), first);
     for options in [["--batch-tokens", "1"], ["--batch-tokens", "100000"], ["--threads", "1"], ["--threads", "3"]] {
         assert_eq!(drawn(&options), first, "{options:?}");
     }
     let same = vec!["1 2 3"; 30].join("\n");
-    let different: HashSet<String> = run.answers_on(&same, &["--sample"]).into_iter().collect();
+    let different: HashSet<String> = run.translate_stdin(&same, &["--sample"]).into_iter().collect();
     assert!(different.len() > 5, "one text in many places: {different:?}");
     let samples = objects(&run, "1 2 3", &["--sample", "--n-best", "30"]);
     assert_eq!(samples[0]["alternatives"].as_array().expect("alternatives").len(), 29);
@@ -89,21 +89,21 @@ fn what_is_drawn_depends_on_seed_and_place_alone() {
 fn without_choice_a_sample_is_greedy() {
     let run = Run::new();
     let input = texts(40).join("\n");
-    let greedy = run.answers_on(&input, &[]);
+    let greedy = run.translate_stdin(&input, &[]);
     for options in [["--top-k", "1"], ["--top-p", "1e-9"], ["--temperature", "1e-4"]] {
-        assert_eq!(run.answers_on(&input, &[&["--sample"], &options[..]].concat()), greedy, "{options:?}");
+        assert_eq!(run.translate_stdin(&input, &[&["--sample"], &options[..]].concat()), greedy, "{options:?}");
     }
-    assert_ne!(run.answers_on(&input, &["--sample", "--top-k", "3"]), greedy);
-    assert_ne!(run.answers_on(&input, &["--sample", "--top-p", "0.9"]), greedy);
+    assert_ne!(run.translate_stdin(&input, &["--sample", "--top-k", "3"]), greedy);
+    assert_ne!(run.translate_stdin(&input, &["--sample", "--top-p", "0.9"]), greedy);
     run.configure("[decoding]", "[decoding]\nbeam = 4");
-    assert_eq!(run.answers_on(&input, &["--sample", "--top-k", "1"]), greedy, "a beam of the run's is left alone");
+    assert_eq!(run.translate_stdin(&input, &["--sample", "--top-k", "1"]), greedy, "a beam of the run's is left alone");
 }
 
 #[test]
 fn what_cannot_be_drawn_from_is_refused() {
     let run = Run::new();
     for (option, value) in [("--top-p", "0"), ("--top-p", "1.5"), ("--top-p", "nan"), ("--temperature", "0")] {
-        run.refuses(&["--sample", &format!("{option}={value}"), "1"], &[&format!("{option} = "), "expected"]);
+        run.assert_rejects(&["--sample", &format!("{option}={value}"), "1"], &[&format!("{option} = "), "expected"]);
     }
     for arguments in [&["--top-k", "3", "1"][..], &["--seed", "3", "1"], &["--sample", "--beam", "2", "1"]] {
         assert_eq!(run.infer(arguments).code, Some(2), "{arguments:?}");
@@ -147,10 +147,13 @@ fn lengths_keep_their_limits_absolute_and_relative() {
     }
     // As many at most as at least: exactly so many, and none has room to end.
     assert!(lengths_of(&run, &input, &["--min-length", "6", "--max-length", "6"]).iter().all(|one| *one == (6, false)));
-    run.refuses(&["--min-length", "25", "1"], &["decoding.min_length = 25", "--min-length", "longest target has, 24"]);
-    run.refuses(&["--max-length-ratio=-1", "1"], &["decoding.max_length_ratio = -1", "--max-length-ratio"]);
-    run.refuses(&["--min-length-ratio", "nan", "1"], &["decoding.min_length_ratio = NaN", "--min-length-ratio"]);
-    run.refuses(
+    run.assert_rejects(
+        &["--min-length", "25", "1"],
+        &["decoding.min_length = 25", "--min-length", "longest target has, 24"],
+    );
+    run.assert_rejects(&["--max-length-ratio=-1", "1"], &["decoding.max_length_ratio = -1", "--max-length-ratio"]);
+    run.assert_rejects(&["--min-length-ratio", "nan", "1"], &["decoding.min_length_ratio = NaN", "--min-length-ratio"]);
+    run.assert_rejects(
         &["--max-length-ratio", "1", "--min-length-ratio", "2", "1"],
         &["decoding.min_length_ratio = 2", "at most decoding.max_length_ratio = 1"],
     );
@@ -178,7 +181,10 @@ fn nothing_is_repeated_that_shall_not_be() {
         assert!(repeated(&said(&["--repetition-penalty", "5"])) < repeated(&free));
         assert_eq!(said(&["--repetition-penalty", "1", "--no-repeat-ngram", "0"]), free);
     }
-    run.refuses(&["--repetition-penalty", "0.5", "1"], &["decoding.repetition_penalty = 0.5", "--repetition-penalty"]);
+    run.assert_rejects(
+        &["--repetition-penalty", "0.5", "1"],
+        &["decoding.repetition_penalty = 0.5", "--repetition-penalty"],
+    );
     let penalised = objects(&run, &input, &["--repetition-penalty", "5"]);
     assert!(penalised.iter().all(|target| numbers(&target["token_scores"]).iter().all(|score| score.is_finite())));
 }
@@ -215,8 +221,11 @@ fn every_answer_begins_with_the_prefix() {
         }
     }
     let long = vec!["1"; 24].join(" ");
-    run.refuses(&["--prefix", &long, "1"], &["--prefix: 25 tokens", "24"]);
-    run.refuses(&["--prefix", "7 seven", "1"], &["--prefix = 7 seven: expected text that the target's vocabulary has"]);
+    run.assert_rejects(&["--prefix", &long, "1"], &["--prefix: 25 tokens", "24"]);
+    run.assert_rejects(
+        &["--prefix", "7 seven", "1"],
+        &["--prefix = 7 seven: expected text that the target's vocabulary has"],
+    );
     // It begins even where it is longer than the answer may be.
     assert!(run.answers(&["1 2"], &["--prefix", "7 7 3", "--max-length", "2"])[0].starts_with("7 7 3"));
 }
@@ -241,21 +250,22 @@ fn alignments_name_the_strongest_source_token() {
     assert_eq!(objects(&run, "\n", &["--alignment"])[0]["alignment"], Value::Array(vec![]));
     assert!(objects(&run, "1", &[])[0].get("alignment").is_none());
     let jsonl = ["--format", "jsonl", "--alignment", "1"];
-    run.refuses(&[&jsonl[..], &["--alignment-head", "3"]].concat(), &["--alignment-head = 3", "1 to 2"]);
-    run.refuses(&[&jsonl[..], &["--alignment-layer", "2"]].concat(), &["--alignment-layer = 2", "1 to 1"]);
+    run.assert_rejects(&[&jsonl[..], &["--alignment-head", "3"]].concat(), &["--alignment-head = 3", "1 to 2"]);
+    run.assert_rejects(&[&jsonl[..], &["--alignment-layer", "2"]].concat(), &["--alignment-layer = 2", "1 to 1"]);
 }
 
 #[test]
 fn a_runs_own_settings_hold_until_the_command_line_says_otherwise() {
     let run = Run::new();
     let input = texts(20).join("\n");
-    let free = run.answers_on(&input, &[]);
-    let ruled = run.answers_on(&input, &["--min-length", "4", "--no-repeat-ngram", "2", "--repetition-penalty", "2"]);
+    let free = run.translate_stdin(&input, &[]);
+    let ruled =
+        run.translate_stdin(&input, &["--min-length", "4", "--no-repeat-ngram", "2", "--repetition-penalty", "2"]);
     assert_ne!(ruled, free);
     run.configure("[decoding]", "[decoding]\nmin_length = 4\nno_repeat_ngram = 2\nrepetition_penalty = 2.0");
-    assert_eq!(run.answers_on(&input, &[]), ruled);
+    assert_eq!(run.translate_stdin(&input, &[]), ruled);
     let back = ["--min-length", "0", "--no-repeat-ngram", "0", "--repetition-penalty", "1"];
-    assert_eq!(run.answers_on(&input, &back), free);
+    assert_eq!(run.translate_stdin(&input, &back), free);
 }
 
 /// What contradicts the run's settings alone may go well with another option.
@@ -267,9 +277,12 @@ fn options_are_checked_together() {
     assert_eq!(run.answers(&["1 2 3"], &options).len(), 1);
     // The option that was given is to blame, whichever setting of the run it spoils.
     let told = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
-    run.refuses(&["--max-length", "10", "1"], &told);
-    run.refuses(&["--beam", "2", "--max-length", "10", "1"], &["--beam, --max-length: decoding.min_length = 20"]);
-    run.refuses(&["--max-length", "10", "--min-length", "11", "1"], &["--min-length: decoding.min_length = 11"]);
+    run.assert_rejects(&["--max-length", "10", "1"], &told);
+    run.assert_rejects(
+        &["--beam", "2", "--max-length", "10", "1"],
+        &["--beam, --max-length: decoding.min_length = 20"],
+    );
+    run.assert_rejects(&["--max-length", "10", "--min-length", "11", "1"], &["--min-length: decoding.min_length = 11"]);
     let told = ["--max-length-ratio: decoding.min_length_ratio = 2", "at most decoding.max_length_ratio = 1.5"];
-    run.refuses(&["--max-length-ratio", "1.5", "1"], &told);
+    run.assert_rejects(&["--max-length-ratio", "1.5", "1"], &told);
 }

@@ -52,8 +52,8 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
     let tied = flag(config, "tie_word_embeddings", true)?;
     let target = if shared { source } else { size(config, "decoder_vocab_size", Some(source))? };
     let tie = match (shared, tied) {
-        (true, true) => Tie::Three,
-        (false, true) => Tie::Two,
+        (true, true) => Tie::All,
+        (false, true) => Tie::Decoder,
         (false, false) => Tie::None,
         (true, false) => {
             return Err(unexpected("tie_word_embeddings", "false", "true, as embeddings are shared", ELSEWHERE));
@@ -158,7 +158,7 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         "normalize_embedding": false,
         "vocab_size": sizes.source,
         "decoder_vocab_size": sizes.target,
-        "share_encoder_decoder_embeddings": model.tie == Tie::Three,
+        "share_encoder_decoder_embeddings": model.tie == Tie::All,
         "tie_word_embeddings": model.tie != Tie::None,
         "eos_token_id": 0,
         "forced_eos_token_id": 0,

@@ -136,8 +136,8 @@ impl Stored {
     /// Leaves one of each tied matrix, under the name that it is looked for. Others have to be copies of it.
     fn unite_tied(&mut self, tie: Tie) -> Result<(), MarianError> {
         let names: &[&str] = match tie {
-            Tie::Three => &[SHARED, ENCODER, DECODER, OUTPUT],
-            Tie::Two => &[DECODER, OUTPUT],
+            Tie::All => &[SHARED, ENCODER, DECODER, OUTPUT],
+            Tie::Decoder => &[DECODER, OUTPUT],
             Tie::None => &[],
         };
         let mut found = names.iter().filter_map(|name| Some((*name, self.tensors.remove(*name)?)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use decode::TrainedModel;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use model::{Batch, ModelConfig, Pass, Transformer, VocabularySizes, weights};
 use runs::DecodingConfig;
 use temp_dir::TempDir;
@@ -33,7 +33,7 @@ fn model(change: impl FnOnce(&mut ModelConfig)) -> TrainedModel {
     let mut drawn = 0;
     let model = weights::replace(model, |_, shape| {
         drawn += 1;
-        let mut stream = Stream::new(random::key(&[drawn]));
+        let mut stream = Rng::new(random::key(&[drawn]));
         (0..shape.iter().product()).map(|_| (stream.below(2001) as f32 - 1000.0) / 1500.0).collect()
     });
     TrainedModel::of(model, config, DecodingConfig::default(), tokenizer.clone(), tokenizer, device())
@@ -60,7 +60,7 @@ fn logits_survive_the_way_there_and_back() {
     let changes: [fn(&mut ModelConfig); 8] = [
         |_| {},
         |config| config.positions = PositionKind::SinusoidalHalves,
-        |config| config.tie = Tie::Two,
+        |config| config.tie = Tie::Decoder,
         |config| config.tie = Tie::None,
         |config| config.output_bias = true,
         |config| config.bias = false,
@@ -105,7 +105,7 @@ fn our_own_vocabularies_survive() {
         let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
         for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
             let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
-            let config = model(|config| config.tie = Tie::Two).config;
+            let config = model(|config| config.tie = Tie::Decoder).config;
             let network = Transformer::new(&config, sizes, 1, &device()).unwrap();
             let before = TrainedModel::of(network, config, DecodingConfig::default(), source, target, device());
             let after = round_trip(&before);
@@ -166,7 +166,7 @@ fn what_marian_lacks_is_refused_by_name() {
         let error = refused(&model(change));
         assert!(error.starts_with("runs/x/config.toml: ") && error.contains(message), "{error}");
     }
-    let mut trained = model(|config| config.tie = Tie::Two);
+    let mut trained = model(|config| config.tie = Tie::Decoder);
     trained.sizes.source = 30;
     assert!(refused(&trained).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
     let mut trained = model(|_| {});

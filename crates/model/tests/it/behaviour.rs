@@ -6,7 +6,7 @@ use model::attention::attention_weights;
 use model::batch::{SourceBatch, padded};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::loss::Objective;
-use model::{AttentionMaps, Batch, Mask, ModelConfig, Pass, Transformer, weights};
+use model::{Batch, ByAttention, Mask, ModelConfig, Pass, Transformer, weights};
 use testing::model_fixture::{
     assert_close, assert_gradients, batch, devices, ragged_pairs, small_config, small_model, small_sizes, values,
 };
@@ -18,7 +18,7 @@ fn kinds() -> Vec<ModelConfig> {
     let small = small_config();
     vec![
         small.clone(),
-        ModelConfig { norm: NormOrder::Pre, activation: Activation::Swiglu, tie: Tie::Two, ..small.clone() },
+        ModelConfig { norm: NormOrder::Pre, activation: Activation::Swiglu, tie: Tie::Decoder, ..small.clone() },
         ModelConfig { norm: NormOrder::Pre, norm_kind: NormKind::Rms, bias: false, tie: Tie::None, ..small.clone() },
         ModelConfig { positions: PositionKind::Learned, output_bias: true, decoder_layers: 1, ..small },
     ]
@@ -130,8 +130,11 @@ fn four_parts_of_a_batch_add_up_to_the_batch() {
         let pairs: Vec<_> = ragged_pairs().into_iter().chain([(vec![5, 5, 0], vec![5, 4, 0])]).collect();
         let tokens: usize = pairs.iter().map(|(_, target)| target.len()).sum();
         let gradients = |pairs: &[(Vec<u32>, Vec<u32>)]| {
-            let loss =
-                model.loss(&batch(pairs, small_sizes(), &device), Objective::smoothed(0.1), &mut Pass::inference());
+            let loss = model.loss(
+                &batch(pairs, small_sizes(), &device),
+                Objective::cross_entropy(0.1),
+                &mut Pass::inference(),
+            );
             let backward = (loss.smoothed / tokens as f64).backward();
             weights::collect_gradients(&model, &GradientsParams::from_grads(backward, &model))
         };
@@ -151,7 +154,7 @@ fn attention_rows_sum_to_one_over_visible_keys() {
     for device in devices() {
         for model in models(&device) {
             let batch = batch(&ragged_pairs(), small_sizes(), &device);
-            let mut maps = AttentionMaps::default();
+            let mut maps = ByAttention::default();
             model.forward(&batch, &mut Pass::recording(&mut maps));
             let all = [&maps.encoder, &maps.decoder, &maps.cross];
             assert!(all.iter().all(|maps| !maps.is_empty()), "each attention of each layer is recorded");

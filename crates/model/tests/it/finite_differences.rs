@@ -54,8 +54,9 @@ fn autodiff_agrees_with_finite_differences() {
         for config in &configs {
             let model = Transformer::new(config, small_sizes(), 3, &device).unwrap();
             let batch = batch(&ragged_pairs(), small_sizes(), &device);
-            let loss =
-                |model: &Transformer| model.loss(&batch, Objective::smoothed(0.1), &mut Pass::inference()).smoothed;
+            let loss = |model: &Transformer| {
+                model.loss(&batch, Objective::cross_entropy(0.1), &mut Pass::inference()).smoothed
+            };
             let value = |model: Transformer| loss(&model).into_data().iter::<f64>().next().unwrap();
 
             let backward = loss(&model).backward();

@@ -7,8 +7,7 @@ use model::attention::{MultiHeadAttention, attention_weights};
 use model::decoder::DecoderLayer;
 use model::encoder::EncoderLayer;
 use model::loss::Objective;
-use model::pass::AttentionKind;
-use model::{AttentionMaps, AttentionVectors, Mask, Pass, weights};
+use model::{AttentionKind, ByAttention, Mask, Pass, weights};
 use testing::model_fixture::{Fixture, assert_close, assert_gradients, devices, transformer_fixtures, values};
 
 const OUTPUT: f32 = 1e-5;
@@ -54,8 +53,8 @@ fn multi_head_attention() {
                 (_, true) => Some(fixture.padding_mask(&padding, &device)),
                 (_, false) => None,
             };
-            let mut maps = AttentionMaps::default();
-            let attended = attention.keys_values(memory.clone().unwrap_or_else(|| query.clone()));
+            let mut maps = ByAttention::default();
+            let attended = attention.key_value(memory.clone().unwrap_or_else(|| query.clone()));
             let kind = AttentionKind::Cross;
             let output =
                 attention.forward(query.clone(), &attended, mask.as_ref(), kind, &mut Pass::recording(&mut maps));
@@ -102,7 +101,7 @@ fn decoder_layers() {
                     let mask = case.is_empty().then(|| fixture.padding_mask("padding_mask", &device));
                     let input = fixture.tensor::<3>("input", &device).require_grad();
                     let memory = fixture.tensor::<3>("memory", &device).require_grad();
-                    let attended = layer.cross_attention.keys_values(memory.clone());
+                    let attended = layer.cross_attention.key_value(memory.clone());
                     let mut pass = Pass::inference();
                     let output = layer.forward(input.clone(), &Mask::Causal, &attended, mask.as_ref(), &mut pass);
                     assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
@@ -129,7 +128,7 @@ fn whole_transformers() {
             assert_close(&name, &values(logits), fixture.floats("output.logits"), OUTPUT);
 
             let smoothing = fixture.meta["label_smoothing"].as_f64().unwrap();
-            let loss = model.loss(&batch, Objective::smoothed(smoothing), &mut Pass::inference());
+            let loss = model.loss(&batch, Objective::cross_entropy(smoothing), &mut Pass::inference());
             let tokens = fixture.ids("token_count")[0];
             assert_eq!(batch.target_tokens as i64, tokens);
             let mean = |sum: Tensor<1>| values(sum / tokens as f64);
@@ -139,7 +138,7 @@ fn whole_transformers() {
 
             let backward = (loss.smoothed / tokens as f64).backward();
             let mut gradients = GradientsParams::from_grads(backward, &model);
-            model.embeddings.freeze_padding(&mut gradients);
+            model.embeddings.zero_padding_gradients(&mut gradients);
             let found = weights::collect_gradients(&model, &gradients);
             assert_gradients(&found, &fixture.under("gradient."), GRADIENT.0, GRADIENT.1);
         }
@@ -153,7 +152,7 @@ fn attention_maps_of_whole_transformers() {
         let fixture = Fixture::load(name);
         for device in devices() {
             let (model, batch) = (fixture.transformer(&device), fixture.batch(&device));
-            let (mut maps, mut vectors) = (AttentionMaps::default(), AttentionVectors::default());
+            let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
             let logits = model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
             assert_close(name, &values(logits), fixture.floats("output.logits"), OUTPUT);
             for (kind, maps, vectors) in [
@@ -182,7 +181,7 @@ fn what_is_recorded_is_what_was_asked_for() {
     for device in devices() {
         let (model, batch) = (fixture.transformer(&device), fixture.batch(&device));
         let (mut alone, mut maps, mut vectors) =
-            (AttentionMaps::default(), AttentionMaps::default(), AttentionVectors::default());
+            (ByAttention::default(), ByAttention::default(), ByAttention::default());
         let unwatched = values(model.forward(&batch, &mut Pass::inference()));
         let watched = values(model.forward(&batch, &mut Pass::recording(&mut alone)));
         model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));

@@ -103,13 +103,13 @@ impl RunConfig {
         match (&self.task, &self.tokenizer) {
             (TaskConfig::Translate(_), Some(tokenizer)) => {
                 tokenizer.validate().map_err(tokenizer_error)?;
-                if self.model.tie == Tie::Three && !tokenizer.joint {
+                if self.model.tie == Tie::All && !tokenizer.joint {
                     // Two vocabularies may be equally large, so sizes alone would not tell.
                     return Err(ConfigError::new(
                         "model.tie",
-                        "\"three\"",
+                        "\"all\"",
                         "one joint vocabulary, but tokenizer.joint = false makes two",
-                        "set tokenizer.joint = true, or model.tie = \"two\"",
+                        "set tokenizer.joint = true, or model.tie = \"decoder\"",
                     ));
                 }
             }

@@ -1,6 +1,6 @@
 //! The order of training data: a function of seed and epoch, with a position that can be saved and found again.
 
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use serde::{Deserialize, Serialize};
 
 use super::Example;
@@ -113,7 +113,7 @@ const SORTED_TOGETHER: usize = 64;
 
 /// Indices of every example, shuffled, sorted by length within windows, cut by the token budget, batches shuffled.
 fn plan(examples: &[Example], max_tokens: usize, key: u64) -> Vec<Vec<usize>> {
-    let mut stream = Stream::new(key);
+    let mut stream = Rng::new(key);
     let mut order: Vec<usize> = (0..examples.len()).collect();
     stream.shuffle(&mut order);
 

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use rayon::prelude::*;
 use text::{Pair, ParallelPath, ParallelReader, TextError};
 
@@ -156,7 +156,7 @@ impl Streamed {
     /// The rest of an epoch from a block on, and what it passed over. Each epoch reads the shards in an order of its own.
     fn open(&self, epoch: u64, block: usize) -> Result<(ParallelReader, Contents), TextError> {
         let mut order: Vec<usize> = (0..self.path.shards()?).collect();
-        Stream::new(random::key(&[self.encoder.seed, SHARDS, epoch])).shuffle(&mut order);
+        Rng::new(random::key(&[self.encoder.seed, SHARDS, epoch])).shuffle(&mut order);
         let mut reader = ParallelReader::open(&self.path.reordered(&order))?;
         let mut passed = Contents::default();
         for pair in reader.by_ref().take(block.saturating_mul(self.shuffle_buffer)) {

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use text::{END_ID, Pair, Tokenizer};
 
 use super::{Corpora, Sample, Task};
@@ -103,11 +103,11 @@ impl Generator {
         samples
     }
 
-    fn stream(&self, split: Split, epoch: u64) -> Stream {
-        Stream::new(random::key(&[self.seed, SEQUENCES, split as u64, epoch]))
+    fn stream(&self, split: Split, epoch: u64) -> Rng {
+        Rng::new(random::key(&[self.seed, SEQUENCES, split as u64, epoch]))
     }
 
-    fn draw(&self, stream: &mut Stream) -> Vec<usize> {
+    fn draw(&self, stream: &mut Rng) -> Vec<usize> {
         let GeneratedConfig { symbols, min_length, max_length } = self.config;
         let length = min_length + stream.below(max_length - min_length + 1);
         (0..length).map(|_| stream.below(symbols)).collect()

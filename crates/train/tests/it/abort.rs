@@ -1,7 +1,7 @@
 //! The process ends after each single step of what is written to disk: never is there half a file under a name that
 //! counts, and going on leads to the end of a run that was never interrupted.
 
-use crate::common::{Ran, Workplace, decode, set};
+use crate::common::{ProcessOutput, WorkFolder, decode, set};
 
 /// Every kind of file is written, replaced and removed within a fraction of a second.
 const BRIEF: &[&str] = &[
@@ -30,13 +30,15 @@ const MOVING_AVERAGE: &[&str] = &[
 ];
 
 /// Runs that end after step `at`, unless they end before it.
-fn aborted(place: &Workplace, settings: &[&str], output: &str, at: usize) -> Ran {
+fn aborted(place: &WorkFolder, settings: &[&str], output: &str, at: usize) -> ProcessOutput {
     let arguments = [&set(settings)[..], &["--config", "tiny.toml", "--output", output, "--quiet"]].concat();
-    Ran::from(place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary that starts"))
+    ProcessOutput::from(
+        place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary that starts"),
+    )
 }
 
 /// Ends a run after each of its steps in turn and goes on from what is left; returns how many steps there are.
-fn aborted_after_each_step(place: &Workplace, settings: &[&str]) -> usize {
+fn aborted_after_each_step(place: &WorkFolder, settings: &[&str]) -> usize {
     place.trained("whole", &[&set(settings)[..], &["--quiet"]].concat());
     let mut steps = 0;
     loop {
@@ -51,7 +53,7 @@ fn aborted_after_each_step(place: &Workplace, settings: &[&str]) -> usize {
             assert_eq!(decode(&place.path("broken"), &["0 1"]).len(), 1);
         }
         place.trained("broken", &[&set(settings)[..], &["--quiet", "--resume"]].concat());
-        place.same("whole", "broken");
+        place.assert_same_run("whole", "broken");
         for folder in ["", "/checkpoints", "/snapshots"] {
             if place.path(&format!("whole{folder}")).exists() {
                 let [whole, broken] = ["whole", "broken"].map(|run| place.names(&format!("{run}{folder}")));
@@ -66,7 +68,7 @@ fn aborted_after_each_step(place: &Workplace, settings: &[&str]) -> usize {
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
 #[test]
 fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let steps = aborted_after_each_step(&place, BRIEF);
     assert!(place.path("whole/snapshots").is_dir());
     // A folder of five files, two validations with two files each, two checkpoints of three files: three steps a file.
@@ -76,7 +78,7 @@ fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on(
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
 #[test]
 fn so_it_is_with_a_moving_average() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let steps = aborted_after_each_step(&place, MOVING_AVERAGE);
     assert!(place.path("whole/checkpoints/step-2/ema.safetensors").is_file());
     // A folder of five files, a validation with two files, two checkpoints of four files.
@@ -86,16 +88,16 @@ fn so_it_is_with_a_moving_average() {
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
 #[test]
 fn a_run_that_takes_the_place_of_an_old_one_leaves_the_old_one_whole() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("whole", &[&set(BRIEF)[..], &["--quiet"]].concat());
     place.copy("whole", "run");
     let arguments = [&set(BRIEF)[..], &["--config", "tiny.toml", "--output", "run", "--quiet", "--overwrite"]].concat();
     for at in [1, 10] {
         let ended = place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary");
         assert_eq!(ended.status.code(), None);
-        place.same("whole", "run.old-1");
+        place.assert_same_run("whole", "run.old-1");
         place.trained("run", &[&set(BRIEF)[..], &["--quiet", "--resume"]].concat());
-        place.same("whole", "run");
+        place.assert_same_run("whole", "run");
         place.remove("run.old-1");
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use model::config::VocabularySizes;
 use model::loss::Objective;
-use model::{Batch, ModelConfig, Transformer, random::Stream};
+use model::{Batch, ModelConfig, Transformer, random::Rng};
 use train::adam::Adam;
 use train::learner::{Found, Learner, Update};
 use train::workers::Workers;
@@ -36,7 +36,7 @@ fn found(parts: &[Batch]) -> [(&'static str, f64); 3] {
     let device = Device::flex();
     let model = Transformer::new(&config, SIZES, 1, &device.clone().autodiff()).unwrap();
     let mut learner = Learner::new(model, Adam::default(), Workers::new(2).unwrap(), device);
-    let objective = Objective::smoothed(0.1);
+    let objective = Objective::cross_entropy(0.1);
     let update = Update { step: 1, learning_rate: 1e-3, seed: 5, dropout_share: 1.0, objective, clip_norm: 0.0 };
     let Found { loss, nll, gradient_norm } = learner.update(parts, update);
     [("loss", loss), ("nll", nll), ("gradient norm", gradient_norm)]
@@ -45,7 +45,7 @@ fn found(parts: &[Batch]) -> [(&'static str, f64); 3] {
 
 #[test]
 fn ragged_parts_add_up_to_the_whole() {
-    let mut stream = Stream::new(7);
+    let mut stream = Rng::new(7);
     let mut sentence =
         |length: usize| -> Vec<u32> { (0..length).map(|_| 2 + stream.below(37) as u32).chain([0]).collect() };
     let mut pairs = |lengths: &[usize]| -> Vec<Pair> {

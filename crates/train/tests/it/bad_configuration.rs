@@ -2,7 +2,7 @@
 //! expected and what to do, exit code 1 (or 2 for wrong usage), no panic, and nothing left on disk.
 
 use crate::common::samples::{COPY, TRANSLATE};
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 
 /// `tiny.toml` with one line replaced is refused, naming the file and that line.
 fn refuses_line(config: &str, line: &str, replacement: &str, told: &[&str]) {
@@ -12,32 +12,32 @@ fn refuses_line(config: &str, line: &str, replacement: &str, told: &[&str]) {
     let place = format!("tiny.toml: TOML parse error at line {number},");
     // Overrides that have nothing to do with it hide nothing of it.
     for arguments in [&[][..], &["--seed", "7", "--set", "training.keep=3"]] {
-        Workplace::with(&text).refuses("run", arguments, &[&[place.as_str()], told].concat());
+        WorkFolder::with(&text).assert_rejects("run", arguments, &[&[place.as_str()], told].concat());
     }
 }
 
 /// A setting of the copy task is refused, naming the field and what was found.
 fn refuses_setting(setting: &str, told: &[&str]) {
-    let place = Workplace::new();
-    place.refuses("run", &["--set", setting], told);
+    let place = WorkFolder::new();
+    place.assert_rejects("run", &["--set", setting], told);
 }
 
 #[test]
 fn a_missing_configuration_is_named() {
-    let ran = Workplace::new().call(&["--config", "absent.toml"]);
-    ran.refused_telling(&["absent.toml", "No such file", "give an existing configuration"]);
+    let ran = WorkFolder::new().call(&["--config", "absent.toml"]);
+    ran.assert_rejected(&["absent.toml", "No such file", "give an existing configuration"]);
 }
 
 #[test]
 fn a_configuration_that_is_not_text_is_named() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.write("tiny.toml", b"[model]\n# caf\xE9\n");
-    place.refuses("run", &[], &["cannot read tiny.toml", "UTF-8"]);
+    place.assert_rejects("run", &[], &["cannot read tiny.toml", "UTF-8"]);
 }
 
 #[test]
 fn an_empty_configuration_lacks_its_task() {
-    Workplace::with("").refuses("run", &[], &["tiny.toml", "missing field `task`"]);
+    WorkFolder::with("").assert_rejects("run", &[], &["tiny.toml", "missing field `task`"]);
 }
 
 #[test]
@@ -70,10 +70,10 @@ fn what_is_no_toml_is_shown_with_its_line() {
 #[test]
 fn a_key_of_another_kind_of_task_is_refused() {
     refuses_setting("task.train=train.tsv", &["task.train=train.tsv", "`train`", "copy"]);
-    let place = Workplace::translating();
-    place.refuses("run", &["--set", "task.symbols=4"], &["task.symbols=4", "`symbols`", "translate"]);
-    let place = Workplace::with(&TRANSLATE.replace("validation = \"validation.tsv\"\n", ""));
-    place.refuses("run", &[], &["tiny.toml", "missing field `validation`"]);
+    let place = WorkFolder::translating();
+    place.assert_rejects("run", &["--set", "task.symbols=4"], &["task.symbols=4", "`symbols`", "translate"]);
+    let place = WorkFolder::with(&TRANSLATE.replace("validation = \"validation.tsv\"\n", ""));
+    place.assert_rejects("run", &[], &["tiny.toml", "missing field `validation`"]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn sizes_beyond_any_machine_are_refused() {
 #[test]
 fn values_that_contradict_each_other_are_refused() {
     let told = ["model.d_model = 15", "even", "\"learned\""];
-    Workplace::new().refuses("run", &set(&["model.d_model=15", "model.n_heads=5"]), &told);
+    WorkFolder::new().assert_rejects("run", &set(&["model.d_model=15", "model.n_heads=5"]), &told);
     refuses_setting("task.min_length=5", &["task.max_length = 4", "at least task.min_length = 5"]);
     refuses_setting("training.accumulate=500", &["training.accumulate = 500", "at most training.max_tokens = 128"]);
     refuses_setting("decoding.max_length=99", &["decoding.max_length = 99", "1 to model.max_length = 16"]);
@@ -152,7 +152,7 @@ fn values_that_contradict_each_other_are_refused() {
     refuses_setting("task.symbols=1", &["too few sequences", "raise task.symbols or task.max_length"]);
     let cosine = ["training.schedule=cosine", "training.learning_rate=0.01", "training.warmup_steps=20"];
     let told = ["training.warmup_steps = 20", "below training.steps = 20", "5 to 10 % of training.steps"];
-    Workplace::new().refuses("run", &set(&cosine), &told);
+    WorkFolder::new().assert_rejects("run", &set(&cosine), &told);
     refuses_setting("tokenizer.kind=bpe", &["generated tasks", "tokenizer", "remove the [tokenizer] table"]);
 }
 
@@ -169,55 +169,55 @@ fn an_override_that_makes_no_sense_is_quoted() {
 
 #[test]
 fn an_override_may_mend_the_file_and_is_quoted_where_it_spoils_it_again() {
-    let place = Workplace::with(&COPY.replace("d_model = 16", "d_model = \"big\""));
-    place.refuses("run", &set(&["model.d_model=16", "model.n_heads=3"]), &["model.n_heads = 3", "d_model = 16"]);
+    let place = WorkFolder::with(&COPY.replace("d_model = 16", "d_model = \"big\""));
+    place.assert_rejects("run", &set(&["model.d_model=16", "model.n_heads=3"]), &["model.n_heads = 3", "d_model = 16"]);
     let again = set(&["model.d_model=16", "model.d_model=big"]);
-    place.refuses("run", &again, &["--set model.d_model=big:", "string \"big\""]);
+    place.assert_rejects("run", &again, &["--set model.d_model=big:", "string \"big\""]);
     let before = set(&["training.steps=many", "model.d_model=16"]);
-    place.refuses("run", &before, &["--set training.steps=many:", "string \"many\""]);
+    place.assert_rejects("run", &before, &["--set training.steps=many:", "string \"many\""]);
 }
 
 #[test]
 fn a_value_where_a_table_belongs_is_the_files_fault_whatever_is_overridden() {
     for arguments in [&[][..], &["--seed", "7"]] {
-        let place = Workplace::with("training = 5\n[task]\nkind = \"copy\"\n");
-        place.refuses("run", arguments, &["tiny.toml: TOML parse error at line 1,", "integer `5`"]);
+        let place = WorkFolder::with("training = 5\n[task]\nkind = \"copy\"\n");
+        place.assert_rejects("run", arguments, &["tiny.toml: TOML parse error at line 1,", "integer `5`"]);
     }
 }
 
 #[test]
 fn wrong_usage_exits_with_2() {
-    let place = Workplace::new();
-    place.misused(&[], &["--config"]);
-    place.misused(&["--config", "tiny.toml", "--resume", "--overwrite"], &["--resume", "--overwrite"]);
-    place.misused(&["--config", "tiny.toml", "--threads", "many"], &["--threads", "many"]);
-    place.misused(&["--config", "tiny.toml", "--seed", "1.5"], &["--seed", "1.5"]);
-    place.misused(&["--config", "tiny.toml", "--seed", "9223372036854775808"], &["0..=9223372036854775807"]);
-    place.misused(&["--config", "tiny.toml", "--sed", "1"], &["--sed"]);
+    let place = WorkFolder::new();
+    place.assert_usage_error(&[], &["--config"]);
+    place.assert_usage_error(&["--config", "tiny.toml", "--resume", "--overwrite"], &["--resume", "--overwrite"]);
+    place.assert_usage_error(&["--config", "tiny.toml", "--threads", "many"], &["--threads", "many"]);
+    place.assert_usage_error(&["--config", "tiny.toml", "--seed", "1.5"], &["--seed", "1.5"]);
+    place.assert_usage_error(&["--config", "tiny.toml", "--seed", "9223372036854775808"], &["0..=9223372036854775807"]);
+    place.assert_usage_error(&["--config", "tiny.toml", "--sed", "1"], &["--sed"]);
 }
 
 #[test]
 fn no_threads_are_too_few() {
-    Workplace::new().refuses("run", &["--threads", "0"], &["--threads = 0", "at least 1"]);
+    WorkFolder::new().assert_rejects("run", &["--threads", "0"], &["--threads = 0", "at least 1"]);
 }
 
 #[cfg(not(feature = "wgpu"))]
 #[test]
 fn a_device_that_is_not_compiled_in_names_the_feature_to_build_with() {
     let told = ["device `wgpu` is not in this build", "which has", "flex", "--features wgpu"];
-    Workplace::new().refuses("run", &["--device", "wgpu"], &told);
+    WorkFolder::new().assert_rejects("run", &["--device", "wgpu"], &told);
 }
 
 #[cfg(feature = "wgpu")]
 #[test]
 fn a_gpu_that_is_not_there_is_told_with_the_way_to_the_cpu() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let ran = place.call_without_gpu(&["--config", "tiny.toml", "--output", "run", "--device", "wgpu"]);
-    ran.refused_telling(&["device `wgpu` cannot be opened", "--device flex"]);
+    ran.assert_rejected(&["device `wgpu` cannot be opened", "--device flex"]);
     assert_eq!(place.names("."), ["tiny.toml"]);
 }
 
 #[test]
 fn an_unknown_device_is_told_the_known_ones() {
-    Workplace::new().refuses("run", &["--device", "tpu"], &["`tpu`", "cuda, vulkan, wgpu, ndarray, flex"]);
+    WorkFolder::new().assert_rejects("run", &["--device", "tpu"], &["`tpu`", "cuda, vulkan, wgpu, ndarray, flex"]);
 }

@@ -2,31 +2,31 @@
 //! nothing left on disk.
 
 use crate::common::samples::{TRANSLATE, corpus, gzip};
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 
 #[test]
 fn a_place_that_cannot_be_written_is_named() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.write("file", "not a folder");
     for output in ["file/run", "file/deeper/run"] {
-        place.refuses(
+        place.assert_rejects(
             output,
             &[],
             &["creating the folder failed", "file", "check that the folder exists, is writable"],
         );
     }
     for how in [&["--quiet"], &["--resume"], &["--overwrite"]] {
-        place.refuses("file", how, &["file exists but is not a run folder", "choose another --output"]);
+        place.assert_rejects("file", how, &["file exists but is not a run folder", "choose another --output"]);
     }
 }
 
 #[test]
 fn a_folder_that_holds_something_else_is_left_alone() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     std::fs::create_dir(place.path("thesis")).unwrap();
     place.write("thesis/chapter.txt", "In the beginning");
     for how in [&["--quiet"], &["--resume"], &["--overwrite"]] {
-        place.refuses("thesis", how, &["thesis exists but is not a run folder", "choose another --output"]);
+        place.assert_rejects("thesis", how, &["thesis exists but is not a run folder", "choose another --output"]);
     }
 }
 
@@ -35,7 +35,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
 fn a_run_that_another_process_works_on_is_left_alone() {
     use std::io::BufRead;
 
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = set(&["training.steps=20000"]);
     let (mut child, mut stderr) = place.started("run", &settings);
     stderr.read_line(&mut String::new()).expect("text"); // it has its folder before it says a word
@@ -43,7 +43,7 @@ fn a_run_that_another_process_works_on_is_left_alone() {
     child.kill().expect("a child of this process");
     child.wait().expect("an end");
     for ran in refused {
-        ran.refused_telling(&["run is in use", "wait until it ends", "choose another --output"]);
+        ran.assert_rejected(&["run is in use", "wait until it ends", "choose another --output"]);
     }
     assert_eq!(place.names("."), ["run", "tiny.toml"]);
     place.trained("run", &["--quiet", "--overwrite"]);
@@ -52,81 +52,81 @@ fn a_run_that_another_process_works_on_is_left_alone() {
 
 #[test]
 fn a_missing_corpus_is_named() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.remove("train.tsv");
-    place.refuses("run", &[], &["train.tsv", "No such file", "check the path"]);
+    place.assert_rejects("run", &[], &["train.tsv", "No such file", "check the path"]);
 }
 
 #[test]
 fn a_corpus_line_without_its_tab_is_named() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("train.tsv", corpus(5) + "a line alone\n");
-    place.refuses("run", &[], &["train.tsv:6", "found 0 tabs", "expected exactly one (source TAB target)"]);
+    place.assert_rejects("run", &[], &["train.tsv:6", "found 0 tabs", "expected exactly one (source TAB target)"]);
     place.write("train.tsv", "a\tb\tc\n");
-    place.refuses("run", &[], &["train.tsv:1", "found 2 tabs", "fix or remove the line"]);
+    place.assert_rejects("run", &[], &["train.tsv:1", "found 2 tabs", "fix or remove the line"]);
 }
 
 #[test]
 fn a_corpus_line_that_is_not_utf8_is_named() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("validation.tsv", b"the cat\tdie Katze\nbig\tgro\xDFe\n");
-    place.refuses("run", &[], &["validation.tsv:2", "not UTF-8", "iconv"]);
+    place.assert_rejects("run", &[], &["validation.tsv:2", "not UTF-8", "iconv"]);
     place.write("train.tsv", [corpus(60).as_bytes(), b"\xFF\t\n"].concat());
-    place.refuses("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
-    place.refuses("run", &["--set", "data.shuffle_buffer=8"], &["train.tsv:61", "not UTF-8", "iconv"]);
+    place.assert_rejects("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
+    place.assert_rejects("run", &["--set", "data.shuffle_buffer=8"], &["train.tsv:61", "not UTF-8", "iconv"]);
     place.write("train.tsv", gzip(&place.read("train.tsv")));
-    place.refuses("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
+    place.assert_rejects("run", &[], &["train.tsv:61", "not UTF-8", "iconv"]);
 }
 
 #[test]
 fn an_empty_corpus_is_named() {
     for split in ["train.tsv", "validation.tsv", "test.tsv"] {
-        let place = Workplace::translating();
+        let place = WorkFolder::translating();
         place.write("test.tsv", corpus(5));
         place.write(split, "");
-        place.refuses("run", &["--set", "task.test=test.tsv"], &[split, "found no text", "right file"]);
+        place.assert_rejects("run", &["--set", "task.test=test.tsv"], &[split, "found no text", "right file"]);
     }
 }
 
 #[test]
 fn a_corpus_without_a_word_to_train_vocabularies_on_is_named() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("train.tsv", "\t\n \t \n");
-    place.refuses("run", &[], &["train.tsv: found no text", "right file"]);
+    place.assert_rejects("run", &[], &["train.tsv: found no text", "right file"]);
     place.write("train.tsv", "the cat\t\nthe cow\t\n");
-    let settings = set(&["tokenizer.joint=false", "model.tie=two"]);
-    place.refuses("run", &settings, &["the target side of train.tsv: found no text", "right file"]);
+    let settings = set(&["tokenizer.joint=false", "model.tie=decoder"]);
+    place.assert_rejects("run", &settings, &["the target side of train.tsv: found no text", "right file"]);
 }
 
 #[test]
 fn a_compressed_corpus_that_breaks_off_is_named_with_its_format_and_line() {
     let text = corpus(20_000).into_bytes();
     for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstd::encode_all(&text[..], 1).expect("memory"))] {
-        let place = Workplace::translating();
+        let place = WorkFolder::translating();
         place.write("half.tsv", &bytes[..bytes.len() / 2]);
         for setting in ["task.train=half.tsv", "task.validation=half.tsv"] {
             let told = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
-            place.refuses("run", &["--set", setting], &told);
+            place.assert_rejects("run", &["--set", setting], &told);
         }
         place.write("half.tsv", &bytes[..bytes.len() - 2]);
         let told = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
-        place.refuses("run", &["--set", "task.train=half.tsv"], &told);
+        place.assert_rejects("run", &["--set", "task.train=half.tsv"], &told);
     }
 }
 
 #[test]
 fn a_corpus_compressed_in_another_way_is_named_with_its_format() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let told = |format: &'static str| ["train.tsv: found ", format, "gzip or zstd", "decompress the file first"];
     place.write("train.tsv", b"\xFD7zXZ\0\0\x04");
-    place.refuses("run", &[], &told("xz-compressed"));
+    place.assert_rejects("run", &[], &told("xz-compressed"));
     place.write("train.tsv", b"BZh91AY&SY");
-    place.refuses("run", &[], &told("bzip2-compressed"));
+    place.assert_rejects("run", &[], &told("bzip2-compressed"));
 }
 
 #[test]
 fn two_files_of_different_lengths_are_told_apart() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("source.txt", "one\ntwo\n");
     place.write("target.txt", "eins\nzwei\ndrei\n");
     place.write("equal.txt", "1\n2\n3\n");
@@ -137,33 +137,33 @@ fn two_files_of_different_lengths_are_told_apart() {
         ] {
             let setting = format!("task.{split}={{ source = {source}, target = {target} }}");
             let told = ["source.txt has 2 lines", "target.txt has 3", "as many in both"];
-            place.refuses("run", &["--set", &setting], &told);
+            place.assert_rejects("run", &["--set", &setting], &told);
         }
     }
     let lists = r#"task.train={ source = ["source.txt", "source.txt"], target = "target.txt" }"#;
     let told = ["task.train = source.txt, source.txt and target.txt, 2 source files and 1 target files", "pairwise"];
-    place.refuses("run", &["--set", lists], &told);
+    place.assert_rejects("run", &["--set", lists], &told);
 }
 
 #[test]
 fn pairs_that_are_all_unusable_are_refused() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let told = ["no training pair is left", "60 too long", "raise data.max_length"];
-    place.refuses("run", &["--set", "data.max_length=2"], &told);
+    place.assert_rejects("run", &["--set", "data.max_length=2"], &told);
     let told = ["no validation pair is left", "model.max_length = 2", "raise model.max_length"];
-    place.refuses("run", &["--set", "model.max_length=2"], &told);
+    place.assert_rejects("run", &["--set", "model.max_length=2"], &told);
 }
 
 #[test]
 fn so_are_those_of_a_streamed_corpus() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let told = ["no training pair is left", "60 too long", "raise data.max_length"];
-    place.refuses("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]), &told);
+    place.assert_rejects("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]), &told);
 }
 
 #[test]
 fn the_remedy_is_that_of_the_commonest_reason() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("validation.tsv", "the\tdie\n");
     for (train, settings, told) in [
         ("the cat sees\tdie Katze sieht\n", &["model.max_length=3"][..], "; raise model.max_length"),
@@ -178,32 +178,32 @@ fn the_remedy_is_that_of_the_commonest_reason() {
         place.write("train.tsv", train.repeat(9));
         for buffer in [&[][..], &["data.shuffle_buffer=4"]] {
             let settings = set(&[settings, buffer].concat());
-            place.refuses("run", &settings, &["no training pair is left: 9 training pairs, 9 dropped", told]);
+            place.assert_rejects("run", &settings, &["no training pair is left: 9 training pairs, 9 dropped", told]);
         }
     }
 }
 
 #[test]
 fn held_out_pairs_without_text_are_refused_with_their_own_remedy() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     for line in ["the cat\t\n", " \tdie Katze\n"] {
         place.write("validation.tsv", line.repeat(2));
         let told = ["no validation pair is left", "; check that both columns, or both files, hold text"];
-        place.refuses("run", &[], &told);
+        place.assert_rejects("run", &[], &told);
     }
 }
 
 #[test]
 fn a_vocabulary_that_cannot_be_is_refused_with_one_that_can() {
-    let place = Workplace::translating();
-    let refuses = |settings: &[&str], told: &[&str]| place.refuses("run", &set(settings), told);
+    let place = WorkFolder::translating();
+    let refuses = |settings: &[&str], told: &[&str]| place.assert_rejects("run", &set(settings), told);
     refuses(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
     refuses(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
     for kind in ["tokenizer.kind=bpe", "tokenizer.kind=unigram"] {
         let told = ["train.tsv: vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
         refuses(&[kind, "tokenizer.vocab_size=9000"], &told);
         let one = ["the source side of train.tsv: vocabulary of 9000 asked", "text supports only"];
-        refuses(&[kind, "tokenizer.vocab_size=9000", "tokenizer.joint=false", "model.tie=two"], &one);
+        refuses(&[kind, "tokenizer.vocab_size=9000", "tokenizer.joint=false", "model.tie=decoder"], &one);
     }
     refuses(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);
     let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=nan"];
@@ -214,23 +214,23 @@ fn a_vocabulary_that_cannot_be_is_refused_with_one_that_can() {
 fn translation_without_a_tokenizer_is_told_what_to_add() {
     let start = TRANSLATE.find("[tokenizer]").unwrap();
     let end = TRANSLATE.find("[model]").unwrap();
-    let place = Workplace::with(&[&TRANSLATE[..start], &TRANSLATE[end..]].concat());
-    place.refuses("run", &[], &["a [tokenizer] table", "tiny.toml", "vocab_size = 8000"]);
+    let place = WorkFolder::with(&[&TRANSLATE[..start], &TRANSLATE[end..]].concat());
+    place.assert_rejects("run", &[], &["a [tokenizer] table", "tiny.toml", "vocab_size = 8000"]);
 }
 
 #[test]
 fn two_vocabularies_cannot_share_one_matrix_even_if_they_are_equally_large() {
     // Ten words on either side, but not the same ten.
-    let told = ["model.tie = \"three\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"two\""];
-    Workplace::translating().refuses("run", &["--set", "tokenizer.joint=false"], &told);
+    let told = ["model.tie = \"all\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"decoder\""];
+    WorkFolder::translating().assert_rejects("run", &["--set", "tokenizer.joint=false"], &told);
 }
 
 #[test]
 fn a_run_that_diverges_says_what_to_lower() {
-    let ran = Workplace::new().train("run", &["--quiet", "--set", "training.learning_rate=1e30"]);
-    ran.refused_telling(&["the loss is NaN", "step 5", "lower training.learning_rate"]);
+    let ran = WorkFolder::new().train("run", &["--quiet", "--set", "training.learning_rate=1e30"]);
+    ran.assert_rejected(&["the loss is NaN", "step 5", "lower training.learning_rate"]);
     // So does a validation that is the first to meet it.
     let settings = set(&["training.learning_rate=1e30", "validation.every=3"]);
-    let ran = Workplace::new().train("run", &[&settings[..], &["--quiet"]].concat());
-    ran.refused_telling(&["at step 3 the loss is NaN", "lower training.learning_rate"]);
+    let ran = WorkFolder::new().train("run", &[&settings[..], &["--quiet"]].concat());
+    ran.assert_rejected(&["at step 3 the loss is NaN", "lower training.learning_rate"]);
 }

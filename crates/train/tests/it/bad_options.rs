@@ -1,17 +1,17 @@
 //! Options that go beyond the paper, and whatever can be wrong with their settings: one message that says where, what
 //! was found, what was expected and what to do, exit code 1, no panic, and nothing left on disk.
 
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 
 /// A setting of the copy task is refused, naming the field and what was found.
 fn refuses_setting(setting: &str, told: &[&str]) {
-    Workplace::new().refuses("run", &["--set", setting], told);
+    WorkFolder::new().assert_rejects("run", &["--set", setting], told);
 }
 
 #[test]
 fn weights_to_export_and_their_settings_belong_together() {
     let last = "training.average={ of = \"last\", count = 3 }";
-    let refuses = |settings: &[&str], told: &[&str]| Workplace::new().refuses("run", &set(settings), told);
+    let refuses = |settings: &[&str], told: &[&str]| WorkFolder::new().assert_rejects("run", &set(settings), told);
     let only = |export: &str| format!("nothing, since only training.export = \"{export}\" uses it");
     for (settings, export) in
         [(&["training.ema=0.9"][..], "ema"), (&["training.ema=0.9", "training.export=average", last], "ema")]
@@ -67,23 +67,23 @@ fn what_dropout_alone_gives_an_effect_is_refused_without_it() {
         let told = [found.as_str(), "all dropout rates of [model] are 0", "set model.dropout = 0.1, or remove it"];
         refuses_setting(&setting, &told);
         let any = set(&["model.ff_dropout=0.1", "training.steps=2", &setting]);
-        Workplace::new().trained("run", &any);
+        WorkFolder::new().trained("run", &any);
     }
     let off = set(&["training.steps=2", "training.r_drop={ alpha = 0.0, after = 9 }"]);
-    Workplace::new().trained("run", &off);
+    WorkFolder::new().trained("run", &off);
 }
 
 #[test]
 fn r_drop_that_would_never_begin_is_refused() {
     let late = set(&["model.dropout=0.1", "training.r_drop={ alpha = 5.0, after = 20 }"]);
     let told = ["training.r_drop.after = 20", "less than training.steps = 20", "half of it is usual", "tiny.toml"];
-    Workplace::new().refuses("run", &late, &told);
+    WorkFolder::new().assert_rejects("run", &late, &told);
 }
 
 #[test]
 fn data_settings_out_of_range_are_refused() {
     let refuses = |setting: &str, told: &[&str]| {
-        Workplace::translating().refuses("run", &["--set", setting], &[told, &["tiny.toml"]].concat());
+        WorkFolder::translating().assert_rejects("run", &["--set", setting], &[told, &["tiny.toml"]].concat());
     };
     refuses("data.shuffle_buffer=0", &["data.shuffle_buffer = 0", "at least 1"]);
     for length in ["0", "1", "65"] {
@@ -95,7 +95,7 @@ fn data_settings_out_of_range_are_refused() {
         refuses(&format!("data.max_ratio={ratio}"), &told);
     }
     let told = ["unknown field `buffer`", "`max_length`, `max_ratio`, `shuffle_buffer`"];
-    Workplace::translating().refuses("run", &["--set", "data.buffer=5"], &told);
+    WorkFolder::translating().assert_rejects("run", &["--set", "data.buffer=5"], &told);
     refuses_setting(
         "data.max_ratio=3",
         &["data = a table", "generated tasks make their own", "remove the [data] table"],
@@ -123,11 +123,11 @@ fn beams_and_length_penalties_that_make_no_sense_are_refused() {
 
 #[test]
 fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let from = ["--init-from", "base"];
     for arguments in [&["--init-from", "nowhere"][..], &["--set", "training.init_from=nowhere"]] {
-        place.refuses("run", arguments, &["training.init_from: ", "nowhere", "No such file"]);
+        place.assert_rejects("run", arguments, &["training.init_from: ", "nowhere", "No such file"]);
     }
     for (setting, difference) in [
         ("model.d_model=32", "(model.d_model: 16 there, 32 now)"),
@@ -138,30 +138,30 @@ fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
         ("model.positions=sinusoidal_halves", "(model.positions: \"sinusoidal\" there, \"sinusoidal_halves\" now)"),
     ] {
         let told = ["training.init_from = base", difference, "[model] as in that run's config.toml"];
-        place.refuses("run", &[&from[..], &["--set", setting]].concat(), &told);
+        place.assert_rejects("run", &[&from[..], &["--set", setting]].concat(), &told);
     }
     let other = [&from[..], &["--set", "task.symbols=5"]].concat();
-    place.refuses(
+    place.assert_rejects(
         "run",
         &other,
         &["training.init_from = base", "the vocabularies of this task", "a run of the same task"],
     );
     place.remove("base/model.safetensors");
-    place.refuses("run", &from, &["training.init_from: ", "base", "model.safetensors is missing"]);
+    place.assert_rejects("run", &from, &["training.init_from: ", "base", "model.safetensors is missing"]);
 }
 
 #[test]
 fn learned_positions_are_as_many_as_in_the_run_to_start_from() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let learned = set(&["model.positions=learned"]);
     place.trained("base", &[&learned[..], &["--quiet"]].concat());
     let shorter = [&learned[..], &["--init-from", "base", "--set", "model.max_length=12"]].concat();
-    place.refuses("run", &shorter, &["training.init_from = base", "(model.max_length: 16 there, 12 now)"]);
+    place.assert_rejects("run", &shorter, &["training.init_from = base", "(model.max_length: 16 there, 12 now)"]);
 }
 
 #[test]
 fn vocabularies_to_start_from_are_of_the_kind_asked_for() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.trained("words", &["--quiet"]);
     let unigrams = set(&["tokenizer.kind=unigram", "tokenizer.vocab_size=290"]);
     place.trained("unigrams", &[&unigrams[..], &["--quiet"]].concat());
@@ -174,7 +174,7 @@ fn vocabularies_to_start_from_are_of_the_kind_asked_for() {
         ];
         for dropout in [&[][..], &["tokenizer.dropout=0.1"]] {
             let settings = set(&[&byte_pairs[..], dropout].concat());
-            place.refuses("run", &[&settings[..], &["--init-from", base]].concat(), &told);
+            place.assert_rejects("run", &[&settings[..], &["--init-from", base]].concat(), &told);
         }
     }
 }

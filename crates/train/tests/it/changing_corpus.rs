@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, Read};
 
 use crate::common::samples::corpus;
-use crate::common::{Ran, Workplace, set};
+use crate::common::{ProcessOutput, WorkFolder, set};
 
 const STREAMED: &[&str] = &[
     "data.shuffle_buffer=16",
@@ -16,7 +16,7 @@ const STREAMED: &[&str] = &[
 ];
 
 /// Trains until `train.tsv`, replaced after a few updates, ends it.
-fn ended_by(place: &Workplace, replacement: &str, settings: &[&'static str]) -> Ran {
+fn ended_by(place: &WorkFolder, replacement: &str, settings: &[&'static str]) -> ProcessOutput {
     place.write("other.tsv", replacement);
     let (mut child, mut stderr) = place.started("run", &set(settings));
     let mut told = String::new();
@@ -26,24 +26,24 @@ fn ended_by(place: &Workplace, replacement: &str, settings: &[&'static str]) -> 
     // In one move, so that what is open goes on being what it was.
     fs::rename(place.path("other.tsv"), place.path("train.tsv")).expect("a writable folder");
     stderr.read_to_string(&mut told).expect("text");
-    Ran { code: child.wait().expect("an end").code(), stdout: String::new(), stderr: told }
+    ProcessOutput { code: child.wait().expect("an end").code(), stdout: String::new(), stderr: told }
 }
 
 #[test]
 fn one_that_breaks_costs_no_update() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let whole = place.text("train.tsv");
     place.trained("whole", &[&set(STREAMED)[..], &["--quiet"]].concat());
     let ran = ended_by(&place, &format!("{whole}a line alone\n"), STREAMED);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    ran.tells(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "go on with --resume"]);
+    ran.assert_stderr_contains(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "go on with --resume"]);
     let [checkpoint] = &place.names("run/checkpoints")[..] else { panic!("one checkpoint") };
     let step: u64 = checkpoint.strip_prefix("step-").and_then(|step| step.parse().ok()).expect("a step");
     assert!(5 < step && step < 1000, "{checkpoint}");
 
     place.write("train.tsv", whole);
     place.trained("run", &[&set(STREAMED)[..], &["--quiet", "--resume"]].concat());
-    place.same("whole", "run");
+    place.assert_same_run("whole", "run");
 }
 
 #[test]
@@ -51,10 +51,15 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
     let other = corpus(60).replacen("Katze", "Maus", 1);
     assert_ne!(other, corpus(60));
     for (replacement, found) in [(other, "60 pairs"), (corpus(59), "59 pairs")] {
-        let place = Workplace::translating();
+        let place = WorkFolder::translating();
         let ran = ended_by(&place, &replacement, STREAMED);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        ran.tells(&["train.tsv was changed while the run read it", found, "the very 60", "restore it"]);
+        ran.assert_stderr_contains(&[
+            "train.tsv was changed while the run read it",
+            found,
+            "the very 60",
+            "restore it",
+        ]);
         assert!(place.names("run/checkpoints").is_empty(), "weights that have learned from it are not kept");
     }
 }
@@ -63,13 +68,13 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
 #[test]
 fn a_checkpoint_that_has_learned_from_a_change_is_refused_and_one_of_before_goes_on() {
     let settings = [STREAMED, &["training.checkpoint_every=2", "training.keep=1000", "training.steps=400"]].concat();
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let whole = place.text("train.tsv");
     place.trained("whole", &[&set(&settings)[..], &["--quiet"]].concat());
     // All of it is other text, so that no block is as it was.
     let ran = ended_by(&place, &whole.replace('\t', " indeed\t"), &settings);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    ran.tells(&[
+    ran.assert_stderr_contains(&[
         "train.tsv was changed while the run read it",
         "refuses checkpoints that have learned from the change",
     ]);
@@ -82,10 +87,14 @@ fn a_checkpoint_that_has_learned_from_a_change_is_refused_and_one_of_before_goes
     };
     let mut refused = 0;
     while place.train("run", &resumed).code == Some(1) {
-        place.refuses("run", &resumed, &["the checkpoint has learned from other text", "train.tsv", "--overwrite"]);
+        place.assert_rejects(
+            "run",
+            &resumed,
+            &["the checkpoint has learned from other text", "train.tsv", "--overwrite"],
+        );
         place.remove(&format!("run/checkpoints/{}", newest()));
         refused += 1;
     }
     assert!(refused > 0, "none had learned from it");
-    place.same("whole", "run");
+    place.assert_same_run("whole", "run");
 }

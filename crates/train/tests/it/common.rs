@@ -3,8 +3,8 @@
 use std::path::Path;
 
 pub use testing::samples;
-pub use testing::workplace::set;
-pub use testing::{Ran, Workplace};
+pub use testing::work_folder::set;
+pub use testing::{ProcessOutput, WorkFolder};
 
 /// Decodes texts with a run folder, through the library.
 pub fn decode(run: &Path, texts: &[&str]) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Training ends where nothing got better for as many validations as there is patience, though it did get better before.
 
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 
 /// A rate that rises with each update: slow enough to learn at first, then so fast that it spoils what was learned.
 const RISING: &[&str] = &[
@@ -13,7 +13,7 @@ const RISING: &[&str] = &[
 ];
 
 /// Steps of the validations with what they found, where higher is better.
-fn validations(place: &Workplace, run: &str, metric: &str) -> Vec<(u64, f64)> {
+fn validations(place: &WorkFolder, run: &str, metric: &str) -> Vec<(u64, f64)> {
     let lines = place.metrics(run);
     let validations = lines.iter().filter(|line| line.get("best").is_some());
     let sign = if metric == "nll" { -1.0 } else { 1.0 };
@@ -35,12 +35,12 @@ fn best_and_end(validations: &[(u64, f64)], patience: usize) -> (u64, Option<u64
 
 #[test]
 fn patience_is_counted_from_the_best_validation_by_the_metric_asked_for() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     for (metric, patience) in [("nll", 1), ("nll", 4), ("bleu", 10), ("chrf", 10)] {
         let asked = [format!("validation.metric={metric}"), format!("validation.patience={patience}")];
         let settings = set(&[RISING, &[asked[0].as_str(), asked[1].as_str()]].concat());
         let ran = place.trained("run", &[&settings[..], &["--overwrite"]].concat());
-        ran.tells(&[format!("nothing better in {patience} validations: done early").as_str()]);
+        ran.assert_stderr_contains(&[format!("nothing better in {patience} validations: done early").as_str()]);
 
         let validations = validations(&place, "run", metric);
         let (best, end) = best_and_end(&validations, patience);

@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use crate::common::{Ran, Workplace, set};
+use crate::common::{ProcessOutput, WorkFolder, set};
 
 /// What `ulimit -f` counts in.
 const BLOCK: u64 = 512;
@@ -19,7 +19,7 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// Runs `train` where no file can hold more than `blocks` of 512 bytes.
-fn limited(place: &Workplace, blocks: u64, output: &str, arguments: &[&str]) -> Ran {
+fn limited(place: &WorkFolder, blocks: u64, output: &str, arguments: &[&str]) -> ProcessOutput {
     let arguments = [&["--config", "tiny.toml", "--output", output, "--quiet"], arguments].concat();
     let command = place.command(&arguments);
     let mut shell = Command::new("sh");
@@ -27,25 +27,25 @@ fn limited(place: &Workplace, blocks: u64, output: &str, arguments: &[&str]) -> 
     shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
     shell.arg(command.get_program()).args(command.get_args());
     shell.current_dir(command.get_current_dir().expect("a folder"));
-    Ran::from(shell.output().expect("a shell"))
+    ProcessOutput::from(shell.output().expect("a shell"))
 }
 
 /// The most blocks that do not hold a file.
-fn too_few_for(place: &Workplace, file: &str) -> u64 {
+fn too_few_for(place: &WorkFolder, file: &str) -> u64 {
     (place.read(file).len() as u64 - 1) / BLOCK
 }
 
 #[test]
 fn without_room_for_a_run_folder_nothing_is_left() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let before = place.snapshot();
-    limited(&place, 0, "run", &[]).refused_telling(&["config.toml", "writing failed", "has room"]);
+    limited(&place, 0, "run", &[]).assert_rejected(&["config.toml", "writing failed", "has room"]);
     assert!(before == place.snapshot(), "{:?}", place.names("."));
 }
 
 #[test]
 fn a_file_that_cannot_be_written_is_named_and_the_last_checkpoint_leads_on() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = set(SETTINGS);
     place.trained("whole", &[&settings[..], &["--quiet"]].concat());
     place.train_until("step 14/", "INT", "run", &settings);
@@ -67,12 +67,12 @@ fn a_file_that_cannot_be_written_is_named_and_the_last_checkpoint_leads_on() {
     ] {
         for _ in 0..2 {
             let ran = limited(&place, blocks, "run", &resumed);
-            ran.refused_telling(&[&format!("{file}: writing failed"), "has room"]);
+            ran.assert_rejected(&[&format!("{file}: writing failed"), "has room"]);
             assert_eq!(place.names("run/checkpoints"), checkpoint, "nothing but what was there before");
             assert!(!place.names("run").iter().any(|name| name.starts_with('.')), "{:?}", place.names("run"));
         }
     }
     place.trained("run", &[&resumed[..], &["--quiet"]].concat());
-    place.same("whole", "run");
+    place.assert_same_run("whole", "run");
     assert_eq!(place.names("run"), place.names("whole"));
 }

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::samples::{corpus, gzip};
-use crate::common::{Workplace, set};
-use model::random::Stream;
+use crate::common::{WorkFolder, set};
+use model::random::Rng;
 
 /// Kills that each test makes at least; there are six tests.
 const KILLS: usize = 8;
@@ -30,18 +30,18 @@ const BUSY: &[&str] = &[
 const BYTE_PAIRS: &[&str] = &["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"];
 
 /// Trains undisturbed, then with kills, until there were enough of them; compares the ends.
-fn survives(place: &Workplace, seed: u64, settings: &[&[&str]]) {
+fn survives(place: &WorkFolder, seed: u64, settings: &[&[&str]]) {
     let settings = set(&[&[BUSY], settings].concat().concat());
     let started = Instant::now();
     let lines = place.trained("whole", &settings).stderr.lines().count();
     let whole = started.elapsed();
     let before = place.names(".");
 
-    let (mut dice, mut kills, mut saves) = (Stream::new(seed), 0, 0);
+    let (mut dice, mut kills, mut saves) = (Rng::new(seed), 0, 0);
     while kills < KILLS {
         let (killed, saving) = killed_until_done(place, &settings, lines, whole, &mut dice);
         (kills, saves) = (kills + killed, saves + saving);
-        place.same("whole", "killed");
+        place.assert_same_run("whole", "killed");
         for folder in ["", "/checkpoints", "/snapshots"] {
             if place.path(&format!("whole{folder}")).exists() {
                 let [whole, killed] = ["whole", "killed"].map(|run| place.names(&format!("{run}{folder}")));
@@ -56,11 +56,11 @@ fn survives(place: &Workplace, seed: u64, settings: &[&[&str]]) {
 
 /// Starts and kills a run until it comes to its end; returns how many kills met it alive, and how many while it wrote.
 fn killed_until_done(
-    place: &Workplace,
+    place: &WorkFolder,
     settings: &[&str],
     lines: usize,
     whole: Duration,
-    dice: &mut Stream,
+    dice: &mut Rng,
 ) -> (usize, usize) {
     let mut saves = 0;
     for attempt in 0..ATTEMPTS {
@@ -82,7 +82,7 @@ fn killed_until_done(
 }
 
 /// Whether a file or folder waits beside its place.
-fn unfinished(place: &Workplace) -> bool {
+fn unfinished(place: &WorkFolder) -> bool {
     let folders = [".", "killed", "killed/checkpoints", "killed/snapshots"].into_iter();
     let names = folders.filter(|folder| place.path(folder).exists()).flat_map(|folder| place.names(folder));
     names.into_iter().any(|name| name.ends_with(".partial"))
@@ -90,7 +90,7 @@ fn unfinished(place: &Workplace) -> bool {
 
 /// Kills a run when it has printed so many lines, a pause is over, and (with `writing`) it is writing a file; returns
 /// whether it was alive then.
-fn killed(place: &Workplace, arguments: &[&str], lines: usize, pause: Duration, writing: bool) -> bool {
+fn killed(place: &WorkFolder, arguments: &[&str], lines: usize, pause: Duration, writing: bool) -> bool {
     let (mut child, mut stderr) = place.started("killed", arguments);
     let mut told = String::new();
     for _ in 0..lines {
@@ -108,7 +108,7 @@ fn killed(place: &Workplace, arguments: &[&str], lines: usize, pause: Duration, 
 
 #[test]
 fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let (text, mut shards) = (corpus(60), [String::new(), String::new(), String::new()]);
     text.lines().enumerate().for_each(|(i, line)| shards[i % 3] += &format!("{line}\n"));
     ["a.gz", "b.gz", "c.gz"].iter().zip(&shards).for_each(|(name, shard)| place.write(name, gzip(shard.as_bytes())));
@@ -135,7 +135,7 @@ fn so_does_a_moving_average_with_r_drop_and_a_beam() {
         "decoding.beam=3",
         "decoding.length_penalty={ form = \"wu\", alpha = 0.6 }",
     ];
-    survives(&Workplace::translating(), 2, &[BYTE_PAIRS, &ema]);
+    survives(&WorkFolder::translating(), 2, &[BYTE_PAIRS, &ema]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn so_do_snapshots_of_the_last_validations_with_adamw() {
         "training.weight_decay=0.1",
         "training.accumulate=2",
     ];
-    survives(&Workplace::translating(), 3, &[&average]);
+    survives(&WorkFolder::translating(), 3, &[&average]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn so_do_snapshots_of_the_best_validations_of_a_generated_task() {
         "training.average={ of = \"best\", count = 2 }",
         "training.keep=1",
     ];
-    survives(&Workplace::new(), 4, &[&average]);
+    survives(&WorkFolder::new(), 4, &[&average]);
 }
 
 #[test]
@@ -172,14 +172,14 @@ fn so_does_a_run_that_ends_early() {
         "validation.patience=6",
         "data.shuffle_buffer=59",
     ];
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     survives(&place, 5, &[&patient]);
     assert_eq!(place.metrics("whole").pop().expect("a line")["step"], 49);
 }
 
 #[test]
 fn so_does_a_run_that_started_from_another_ones_weights() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(90));
     survives(&place, 6, &[&["training.init_from=base", "training.ema=0.5", "training.export=ema"]]);

@@ -1,10 +1,10 @@
 //! `metrics.jsonl`: what each of its lines holds.
 
-use crate::common::Workplace;
+use crate::common::WorkFolder;
 
 #[test]
 fn metrics_hold_every_logged_step_and_measurement_and_the_clock_under_one_key() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let lines = place.metrics("run");
     let steps = |key: &str| -> Vec<u64> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::common::samples::corpus;
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 use safetensors::SafeTensors;
 use train::task::Task;
 use train::{RunConfig, start};
@@ -25,7 +25,7 @@ fn farthest(one: &[u8], other: &[u8]) -> f32 {
 }
 
 /// The steps of the lines with a key.
-fn steps(place: &Workplace, run: &str, key: &str) -> Vec<u64> {
+fn steps(place: &WorkFolder, run: &str, key: &str) -> Vec<u64> {
     let lines = place.metrics(run);
     lines.iter().filter(|line| line.get(key).is_some()).map(|line| line["step"].as_u64().expect("a step")).collect()
 }
@@ -35,7 +35,7 @@ const STILL: &[&str] = &["training.schedule=constant", "training.learning_rate=1
 
 #[test]
 fn training_starts_from_the_weights_of_another_run() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let brief = set(&[STILL, &["training.steps=1"]].concat());
     place.trained("fresh", &[&brief[..], &["--quiet", "--seed", "9"]].concat());
@@ -45,22 +45,22 @@ fn training_starts_from_the_weights_of_another_run() {
 
     let setting = ["--quiet", "--seed", "9", "--set", "training.init_from=base"];
     place.trained("set", &[&brief[..], &setting].concat());
-    place.same("tuned", "set");
+    place.assert_same_run("tuned", "set");
     assert_eq!(place.text("tuned/config.toml"), place.text("set/config.toml"));
 }
 
 /// Under its name there would be the new one.
 #[test]
 fn a_run_is_not_replaced_by_one_that_starts_from_it() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let told = ["training.init_from = ./run: it is the run that --overwrite sets aside", "another --output"];
-    place.refuses("run", &["--overwrite", "--init-from", "./run"], &told);
+    place.assert_rejects("run", &["--overwrite", "--init-from", "./run"], &told);
 }
 
 #[test]
 fn what_only_training_asks_of_the_network_may_be_another() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let dropout = ["model.dropout=0.2", "model.attention_dropout=0.1", "model.ff_dropout=0.1", "model.max_length=20"];
     place.trained("tuned", &[&set(&dropout)[..], &["--quiet", "--init-from", "base"]].concat());
@@ -68,7 +68,7 @@ fn what_only_training_asks_of_the_network_may_be_another() {
 
 #[test]
 fn it_goes_on_when_the_other_run_has_gone() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let from = ["--quiet", "--init-from", "base"];
     place.trained("whole", &from);
@@ -76,15 +76,15 @@ fn it_goes_on_when_the_other_run_has_gone() {
     place.remove("resumed/checkpoints/step-20");
     place.remove("base");
     place.trained("resumed", &[&from[..], &["--resume"]].concat());
-    place.same("whole", "resumed");
+    place.assert_same_run("whole", "resumed");
 }
 
 #[test]
 fn the_vocabularies_of_the_other_run_are_taken_over_whatever_the_corpus_says() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(40).replace("cat", "hen"));
-    place.trained("tuned", &["--init-from", "base"]).tells(&["the vocabularies are those of base"]);
+    place.trained("tuned", &["--init-from", "base"]).assert_stderr_contains(&["the vocabularies are those of base"]);
     for name in ["source.tokenizer.json", "target.tokenizer.json"] {
         assert_eq!(place.text(&format!("tuned/{name}")), place.text(&format!("base/{name}")));
     }
@@ -94,31 +94,33 @@ fn the_vocabularies_of_the_other_run_are_taken_over_whatever_the_corpus_says() {
 
 #[test]
 fn patience_ends_a_run_that_gets_no_better() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let patient = ["training.steps=200", "validation.every=2", "validation.patience=3", "training.checkpoint_every=5"];
     let settings = set(&[STILL, &patient].concat());
     let ran = place.trained("run", &settings);
-    ran.tells(&["nothing better in 3 validations: done early", "test, exported weights"]);
+    ran.assert_stderr_contains(&["nothing better in 3 validations: done early", "test, exported weights"]);
     assert_eq!(steps(&place, "run", "validation"), [2, 4, 6, 8]);
     assert_eq!(steps(&place, "run", "test"), [8]);
     assert_eq!(place.names("run/checkpoints"), ["step-5", "step-8"]);
     let before = place.snapshot();
-    place.trained("run", &[&settings[..], &["--resume"]].concat()).tells(&["run is already finished"]);
+    place.trained("run", &[&settings[..], &["--resume"]].concat()).assert_stderr_contains(&["run is already finished"]);
     assert!(before == place.snapshot());
 }
 
 #[test]
 fn the_mean_of_the_last_validations_weights_is_exported_and_measured() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 3 }";
     let settings = ["training.export=average", average, "validation.every=4"];
-    place.trained("run", &set(&settings)).tells(&["validation of the average of 3 validations' weights"]);
+    place
+        .trained("run", &set(&settings))
+        .assert_stderr_contains(&["validation of the average of 3 validations' weights"]);
     mean_of(&place, &[12, 16, 20]);
 }
 
 #[test]
 fn so_is_that_of_the_best_ones() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let average = "training.average={ of = \"best\", count = 2 }";
     // Too fast to get better all the time.
     let rate = ["training.schedule=constant", "training.learning_rate=0.3", "training.warmup_steps=1"];
@@ -139,7 +141,7 @@ fn so_is_that_of_the_best_ones() {
 }
 
 /// Expects the exported weights to be the mean of the snapshots of these steps, and a line of metrics that says so.
-fn mean_of(place: &Workplace, expected: &[u64]) {
+fn mean_of(place: &WorkFolder, expected: &[u64]) {
     let lines = place.metrics("run");
     let line = lines.iter().find(|line| line.get("average_of").is_some()).expect("a line");
     assert_eq!(line["average_of"], serde_json::json!(expected));
@@ -158,7 +160,7 @@ fn mean_of(place: &Workplace, expected: &[u64]) {
 
 #[test]
 fn a_moving_average_is_exported_and_measured_in_place_of_the_weights() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = ["training.export=ema", "training.ema=0.9", "validation.every=20", "training.checkpoint_every=20"];
     place.trained("plain", &["--quiet", "--set", "validation.every=20"]);
     place.trained("run", &[&set(&settings)[..], &["--quiet"]].concat());
@@ -177,7 +179,7 @@ fn a_moving_average_is_exported_and_measured_in_place_of_the_weights() {
 
 #[test]
 fn adamw_is_adam_but_for_its_decay_of_matrices() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let (rate, decay) = (0.125, 0.5);
     let rate_setting = format!("training.learning_rate={rate}");
     let settings = ["training.steps=1", "training.schedule=constant", &rate_setting, "training.warmup_steps=1"];
@@ -201,7 +203,7 @@ fn adamw_is_adam_but_for_its_decay_of_matrices() {
 
 #[test]
 fn no_update_is_made_of_gradients_longer_than_clip_norm() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let initial = initial_weights(&place.path("tiny.toml"));
     let single = ["training.steps=1", "training.schedule=constant", "training.warmup_steps=1"];
     for accumulate in ["training.accumulate=1", "training.accumulate=2"] {
@@ -229,7 +231,7 @@ fn no_update_is_made_of_gradients_longer_than_clip_norm() {
 
 #[test]
 fn smoothing_alone_parts_the_loss_from_the_likelihood() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     for (run, smoothing) in [("plain", "0"), ("smoothed", "0.1")] {
         place.trained(run, &["--quiet", "--set", &format!("training.label_smoothing={smoothing}")]);
         assert_eq!(steps(&place, run, "loss"), [5, 10, 15, 20]);
@@ -242,7 +244,7 @@ fn smoothing_alone_parts_the_loss_from_the_likelihood() {
 
 #[test]
 fn what_sets_in_later_changes_nothing_before() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let dropout = ["model.dropout=0.2", "training.log_every=1"];
     let losses = |run: &str, setting: &[&str]| -> Vec<f64> {
         place.trained(run, &[&set(&[&dropout, setting].concat())[..], &["--quiet"]].concat());
@@ -262,7 +264,7 @@ fn what_sets_in_later_changes_nothing_before() {
 
 #[test]
 fn two_passes_that_are_asked_to_agree_differ_in_their_dropout() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     // Of the loss of the first update, what is no smoothed cross-entropy is how far the passes disagree.
     let loss = |run: &str, alpha: &str| {
         let r_drop = format!("training.r_drop={{ alpha = {alpha} }}");

@@ -1,16 +1,16 @@
 //! Training whose matrix products read bfloat16.
 
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 
 const BFLOAT16: &[&str] = &["--quiet", "--set", "training.matmul_precision=bfloat16"];
 
-fn losses(place: &Workplace, run: &str) -> Vec<f64> {
+fn losses(place: &WorkFolder, run: &str) -> Vec<f64> {
     place.metrics(run).iter().filter_map(|line| line["loss"].as_f64()).collect()
 }
 
 #[test]
 fn bfloat16_learns_as_float32_does_though_not_to_the_last_digit() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("float32", &["--quiet"]);
     place.trained("bfloat16", BFLOAT16);
     let (exact, rounded) = (losses(&place, "float32"), losses(&place, "bfloat16"));
@@ -24,10 +24,10 @@ fn bfloat16_learns_as_float32_does_though_not_to_the_last_digit() {
 
 #[test]
 fn it_says_so_and_what_multiplies() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let ran = place.trained("run", &BFLOAT16[1..]);
-    ran.tells(&["on flex, float32 with products of bfloat16", "into run"]);
-    ran.tells(&[match kernels::precision::bfloat16_unit() {
+    ran.assert_stderr_contains(&["on flex, float32 with products of bfloat16", "into run"]);
+    ran.assert_stderr_contains(&[match kernels::precision::bfloat16_unit() {
         Some(unit) => unit,
         None => "would be faster",
     }]);
@@ -36,37 +36,41 @@ fn it_says_so_and_what_multiplies() {
 
 #[test]
 fn resuming_and_the_number_of_threads_change_nothing() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     let given = [BFLOAT16, &["--set", "training.accumulate=2"]].concat();
     place.trained("whole", &given);
     place.copy("whole", "resumed");
     place.remove("resumed/checkpoints/step-20");
     place.trained("resumed", &[&given[..], &["--resume", "--threads", "1"]].concat());
-    place.same("whole", "resumed");
+    place.assert_same_run("whole", "resumed");
 
     place.trained("one", &[BFLOAT16, &["--threads", "1"]].concat());
     place.trained("two", &[BFLOAT16, &["--threads", "2"]].concat());
-    place.same("one", "two");
+    place.assert_same_run("one", "two");
 }
 
 #[test]
 fn a_run_keeps_its_precision() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
-    place.refuses("run", &[BFLOAT16, &["--resume"]].concat(), &["matmul_precision", "made with another configuration"]);
+    place.assert_rejects(
+        "run",
+        &[BFLOAT16, &["--resume"]].concat(),
+        &["matmul_precision", "made with another configuration"],
+    );
 }
 
 #[test]
 fn unknown_precisions_are_refused() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let setting = set(&["training.matmul_precision=half"]);
-    place.refuses("run", &setting, &["unknown variant `half`", "float32", "bfloat16"]);
+    place.assert_rejects("run", &setting, &["unknown variant `half`", "float32", "bfloat16"]);
 }
 
 #[cfg(feature = "ndarray")]
 #[test]
 fn other_backends_refuse_it() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let given = [BFLOAT16, &["--device", "ndarray"]].concat();
-    place.refuses("run", &given, &["training.matmul_precision", "\"float32\" on ndarray", "--device flex"]);
+    place.assert_rejects("run", &given, &["training.matmul_precision", "\"float32\" on ndarray", "--device flex"]);
 }

@@ -2,7 +2,7 @@
 #![cfg(unix)] // signals
 
 use crate::common::samples::corpus;
-use crate::common::{Workplace, set};
+use crate::common::{WorkFolder, set};
 
 /// Long enough to be interrupted; lines and validations fall on different steps, and checkpoints on none.
 const LONG: &[&str] = &[
@@ -25,19 +25,19 @@ fn with(settings: &[&[&'static str]], options: &[&'static str]) -> Vec<&'static 
 
 /// Interrupts a long run in its first tenth, resumes it and compares it with one that ran through.
 fn interrupted_and_resumed_is_the_same(settings: &[&'static str]) {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = &[LONG, settings];
     place.trained("whole", &with(settings, &["--quiet"]));
 
     let ran = place.train_until("step 14/", "INT", "broken", &with(settings, &[]));
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
-    ran.tells(&["interrupted at step", "checkpoint written", "--resume"]);
+    ran.assert_stderr_contains(&["interrupted at step", "checkpoint written", "--resume"]);
     let checkpoints = place.names("broken/checkpoints");
     assert_eq!(checkpoints.len(), 1, "{checkpoints:?}");
 
     let ran = place.trained("broken", &with(settings, &["--resume"]));
-    ran.tells(&[&format!("going on from {}", checkpoints[0].replace('-', " "))]);
-    place.same("whole", "broken");
+    ran.assert_stderr_contains(&[&format!("going on from {}", checkpoints[0].replace('-', " "))]);
+    place.assert_same_run("whole", "broken");
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn so_it_does_with_accumulation_dropout_and_clipping() {
 
 #[test]
 fn a_request_to_terminate_is_taken_like_ctrl_c() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let ran = place.train_until("step 14/", "TERM", "run", &with(&[LONG], &[]));
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
     assert_eq!(place.names("run/checkpoints").len(), 1);
@@ -60,20 +60,20 @@ fn a_request_to_terminate_is_taken_like_ctrl_c() {
 
 #[test]
 fn a_killed_run_goes_on_from_its_last_checkpoint() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = &[LONG, &["training.steps=200", "training.checkpoint_every=10"]];
     place.trained("whole", &with(settings, &["--quiet"]));
     let ran = place.train_until("step 28/", "KILL", "killed", &with(settings, &[]));
     assert_eq!(ran.code, None, "{}", ran.stderr);
     place.trained("killed", &with(settings, &["--quiet", "--resume"]));
-    place.same("whole", "killed");
+    place.assert_same_run("whole", "killed");
     assert_eq!(place.names("killed"), place.names("whole"), "no scraps");
     assert_eq!(place.names("killed/checkpoints"), place.names("whole/checkpoints"));
 }
 
 #[test]
 fn every_checkpoint_leads_to_the_same_end() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = &[MANY_CHECKPOINTS, ELABORATE];
     place.trained("whole", &with(settings, &["--quiet"]));
     for last in [3, 6, 12, 18] {
@@ -83,7 +83,7 @@ fn every_checkpoint_leads_to_the_same_end() {
             place.remove(&format!("{run}/checkpoints/step-{newer}"));
         }
         place.trained(&run, &with(settings, &["--quiet", "--resume"]));
-        place.same("whole", &run);
+        place.assert_same_run("whole", &run);
     }
 }
 
@@ -93,7 +93,7 @@ fn translation_goes_on_in_the_middle_of_an_epoch_too() {
     let byte_pairs = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"];
     let streamed = [&byte_pairs[..], &["data.shuffle_buffer=16"]].concat();
     for kind in [words, &byte_pairs, &streamed] {
-        let place = Workplace::translating();
+        let place = WorkFolder::translating();
         let settings = &[MANY_CHECKPOINTS, &["training.max_tokens=64"], kind];
         place.trained("whole", &with(settings, &["--quiet"]));
         place.copy("whole", "resumed");
@@ -101,48 +101,48 @@ fn translation_goes_on_in_the_middle_of_an_epoch_too() {
             place.remove(&format!("resumed/checkpoints/step-{newer}"));
         }
         place.trained("resumed", &with(settings, &["--quiet", "--resume"]));
-        place.same("whole", "resumed");
+        place.assert_same_run("whole", "resumed");
     }
 }
 
 #[test]
 fn with_nothing_there_yet_it_starts_from_the_beginning() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("plain", &["--quiet"]);
     place.trained("resumed", &["--quiet", "--resume"]);
-    place.same("plain", "resumed");
+    place.assert_same_run("plain", "resumed");
 
     for step in place.names("resumed/checkpoints") {
         place.remove(&format!("resumed/checkpoints/{step}"));
     }
     place.trained("resumed", &["--quiet", "--resume"]);
-    place.same("plain", "resumed");
+    place.assert_same_run("plain", "resumed");
 }
 
 /// `infer` does without them, so they may have been removed from a run that took hours.
 #[test]
 fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     place.remove("run/checkpoints");
     let before = place.snapshot();
-    place.refuses("run", &["--resume"], &["run/checkpoints is missing", "restore it", "--overwrite"]);
+    place.assert_rejects("run", &["--resume"], &["run/checkpoints is missing", "restore it", "--overwrite"]);
     assert!(before == place.snapshot());
 }
 
 #[test]
 fn a_finished_run_says_so_and_stays_as_it_is() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let before = place.snapshot();
-    place.trained("run", &["--resume"]).tells(&["run is already finished (20 steps)"]);
+    place.trained("run", &["--resume"]).assert_stderr_contains(&["run is already finished (20 steps)"]);
     assert_eq!(place.trained("run", &["--resume", "--quiet"]).stderr, "");
     assert!(before == place.snapshot());
 }
 
 #[test]
 fn another_configuration_is_refused_naming_the_field_and_both_values() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     for (setting, difference) in [
         ("training.seed=5", "training.seed: 1 there, 5 now"),
@@ -154,25 +154,25 @@ fn another_configuration_is_refused_naming_the_field_and_both_values() {
         ("training.r_drop={ alpha = 1.0 }", "training.r_drop: not set there, "),
     ] {
         let told = [difference, "run was made with another configuration", "--overwrite"];
-        place.refuses("run", &["--resume", "--set", setting], &told);
+        place.assert_rejects("run", &["--resume", "--set", setting], &told);
     }
 }
 
 #[test]
 fn a_run_made_with_what_a_new_one_is_refused_goes_on() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let rate = ["training.schedule=cosine", "training.learning_rate=0.01"];
     place.trained("run", &[&set(&rate)[..], &set(&["training.warmup_steps=5"]), &["--quiet"]].concat());
     let config = place.text("run/config.toml").replace("warmup_steps = 5", "warmup_steps = 20");
     place.write("run/config.toml", config);
     let resumed = [&set(&rate)[..], &["--resume"]].concat();
-    place.refuses("new", &resumed, &["training.warmup_steps = 20"]);
-    place.trained("run", &resumed).tells(&["already finished"]);
+    place.assert_rejects("new", &resumed, &["training.warmup_steps = 20"]);
+    place.trained("run", &resumed).assert_stderr_contains(&["already finished"]);
 }
 
 #[test]
 fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = set(&["training.export=ema", "training.ema=0.9"]);
     let [quiet, resumed] = [&["--quiet"][..], &["--resume"]].map(|option| [&settings[..], option].concat());
     place.trained("whole", &quiet);
@@ -200,10 +200,10 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
             None => place.remove(&format!("{newest}/{file}")),
         }
         let told = ["broken/checkpoints/step-20", "remove that folder to resume from the one before it"];
-        place.refuses("broken", &resumed, &told);
+        place.assert_rejects("broken", &resumed, &told);
         place.remove(newest);
         place.trained("broken", &[&resumed[..], &["--quiet"]].concat());
-        place.same("whole", "broken");
+        place.assert_same_run("whole", "broken");
         place.remove("broken");
     }
     place.copy("whole", "broken");
@@ -211,12 +211,16 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
         place.remove(&format!("broken/checkpoints/{name}"));
     });
     place.remove(&format!("{newest}/state.json"));
-    place.refuses("broken", &resumed, &["broken/checkpoints/step-20", "restore it, or start anew with --overwrite"]);
+    place.assert_rejects(
+        "broken",
+        &resumed,
+        &["broken/checkpoints/step-20", "restore it, or start anew with --overwrite"],
+    );
 }
 
 #[test]
 fn weights_of_a_validation_after_the_checkpoint_are_told() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = with(&[MANY_CHECKPOINTS], &[]);
     let ran = place.trained("run", &settings);
     assert!(!ran.stderr.contains("holds the weights"), "{}", ran.stderr);
@@ -225,30 +229,30 @@ fn weights_of_a_validation_after_the_checkpoint_are_told() {
     }
     let resumed = [&settings[..], &["--resume"]].concat();
     let told = "run/model.safetensors holds the weights of step 20, after the checkpoint, until";
-    place.trained("run", &resumed).tells(&["going on from step 9", told]);
+    place.trained("run", &resumed).assert_stderr_contains(&["going on from step 9", told]);
 }
 
 #[test]
 fn metrics_that_were_cut_are_refused_without_advice_to_remove_the_run() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     place.write("run/metrics.jsonl", "");
     let ran = place.train("run", &["--resume"]);
-    ran.refused_telling(&["metrics.jsonl", "0 bytes", "--overwrite"]);
+    ran.assert_rejected(&["metrics.jsonl", "0 bytes", "--overwrite"]);
     assert!(!ran.stderr.contains("remove that folder"), "{}", ran.stderr);
 }
 
 #[test]
 fn a_damaged_configuration_in_the_folder_is_named() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     place.write("run/config.toml", "[model]\nd_model = \"big\"\n");
-    place.refuses("run", &["--resume"], &["run/config.toml: TOML parse error at line 2", "string \"big\""]);
+    place.assert_rejects("run", &["--resume"], &["run/config.toml: TOML parse error at line 2", "string \"big\""]);
 }
 
 #[test]
 fn another_corpus_is_refused_naming_the_split() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("test.tsv", corpus(10));
     let settings = set(&["task.test=test.tsv"]);
     place.trained("run", &[&settings[..], &["--quiet"]].concat());
@@ -266,46 +270,46 @@ fn another_corpus_is_refused_naming_the_split() {
         ] {
             assert_ne!(edited, text);
             place.write(&file, edited);
-            place.refuses("run", &resumed, &[&told, "run was made with", "restore that corpus", "--overwrite"]);
+            place.assert_rejects("run", &resumed, &[&told, "run was made with", "restore that corpus", "--overwrite"]);
         }
         place.write(&file, text);
     }
-    place.trained("run", &resumed).tells(&["already finished"]);
+    place.trained("run", &resumed).assert_stderr_contains(&["already finished"]);
 }
 
 #[test]
 fn the_same_corpus_in_other_files_is_no_other_corpus() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.trained("run", &["--quiet"]);
     place.write("train.tsv", "\u{FEFF}".to_string() + &corpus(60).replace('\n', "\r\n"));
-    place.trained("run", &["--resume"]).tells(&["already finished"]);
+    place.trained("run", &["--resume"]).assert_stderr_contains(&["already finished"]);
 }
 
 #[test]
 fn a_damaged_record_of_the_corpora_is_named() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.trained("run", &["--quiet"]);
     place.write("run/corpora.json", "{\"train\": ");
-    place.refuses("run", &["--resume"], &["run/corpora.json", "EOF", "hash for each corpus", "--overwrite"]);
+    place.assert_rejects("run", &["--resume"], &["run/corpora.json", "EOF", "hash for each corpus", "--overwrite"]);
     place.remove("run/corpora.json");
-    place.refuses("run", &["--resume"], &["run/corpora.json", "No such file", "--overwrite"]);
+    place.assert_rejects("run", &["--resume"], &["run/corpora.json", "No such file", "--overwrite"]);
 }
 
 #[test]
 fn a_missing_snapshot_is_named() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 2 }";
     let settings = with(&[&["training.export=average"], &[average]], &[]);
     place.trained("run", &[&settings[..], &["--quiet"]].concat());
     place.remove("run/checkpoints/step-20");
     place.remove("run/snapshots/step-10.safetensors");
     let ran = place.train("run", &[&settings[..], &["--resume"]].concat());
-    ran.refused_telling(&["run/snapshots/step-10.safetensors", "No such file", "--overwrite"]);
+    ran.assert_rejected(&["run/snapshots/step-10.safetensors", "No such file", "--overwrite"]);
 }
 
 #[test]
 fn what_a_kill_after_the_last_checkpoint_left_is_removed() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 1 }";
     let settings = with(&[&["training.export=average", average, "training.keep=1"]], &["--quiet"]);
     place.trained("run", &settings);

@@ -1,7 +1,7 @@
 //! The folder that `train` leaves: what is in it, what decides its bytes, and what happens to one that is there already.
 
 use crate::common::samples::COPY;
-use crate::common::{Ran, Workplace, decode, set};
+use crate::common::{ProcessOutput, WorkFolder, decode, set};
 use serde_json::Value;
 
 const FILES: [&str; 8] = [
@@ -15,19 +15,19 @@ const FILES: [&str; 8] = [
     "target.tokenizer.json",
 ];
 
-fn resolved(place: &Workplace, run: &str) -> toml::Table {
+fn resolved(place: &WorkFolder, run: &str) -> toml::Table {
     place.text(&format!("{run}/config.toml")).parse().expect("TOML")
 }
 
 #[test]
 fn a_run_leaves_its_folder_and_nothing_beside_it() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let ran = place.trained("run", &[]);
     assert_eq!(place.names("run"), FILES);
     assert_eq!(place.names("run/checkpoints/step-20"), ["model.safetensors", "optimizer.safetensors", "state.json"]);
     assert_eq!(place.names("."), ["run", "tiny.toml"]);
     assert_eq!(ran.stdout, "", "standard output is for results");
-    ran.tells(&[
+    ran.assert_stderr_contains(&[
         "total",
         "parameters",
         "flex",
@@ -36,26 +36,26 @@ fn a_run_leaves_its_folder_and_nothing_beside_it() {
         "validation at step 10",
         "test, exported weights",
     ]);
-    ran.tells(&["cargo run -p infer -- --model run"]);
+    ran.assert_stderr_contains(&["cargo run -p infer -- --model run"]);
 }
 
 #[test]
 fn quiet_means_nothing_on_standard_error() {
-    let ran = Workplace::new().trained("run", &["--quiet"]);
+    let ran = WorkFolder::new().trained("run", &["--quiet"]);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
 }
 
 #[test]
 fn training_goes_on_when_nobody_reads_its_progress_any_more() {
-    let place = Workplace::new();
-    assert_eq!(place.train_unheard("unheard", &["--set", "training.steps=60"]), Some(0));
+    let place = WorkFolder::new();
+    assert_eq!(place.train_with_closed_stderr("unheard", &["--set", "training.steps=60"]), Some(0));
     place.trained("heard", &["--quiet", "--set", "training.steps=60"]);
-    place.same("unheard", "heard");
+    place.assert_same_run("unheard", "heard");
 }
 
 #[test]
 fn the_folder_is_named_after_the_configuration_unless_told_otherwise() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     assert_eq!(place.call(&["--config", "tiny.toml", "--quiet"]).code, Some(0));
     assert_eq!(place.names("runs"), ["tiny"]);
     place.trained("deep/er/run/", &["--quiet"]);
@@ -65,7 +65,7 @@ fn the_folder_is_named_after_the_configuration_unless_told_otherwise() {
 
 #[test]
 fn an_empty_folder_is_taken() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     std::fs::create_dir(place.path("run")).unwrap();
     place.trained("run", &["--quiet"]);
     assert_eq!(place.names("run"), FILES);
@@ -74,7 +74,7 @@ fn an_empty_folder_is_taken() {
 #[cfg(unix)]
 #[test]
 fn so_is_one_that_a_link_leads_to() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     std::fs::create_dir(place.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("run")).unwrap();
     place.trained("run", &["--quiet"]);
@@ -84,22 +84,22 @@ fn so_is_one_that_a_link_leads_to() {
 
 #[test]
 fn the_working_folder_is_no_place_for_a_new_run_but_one_there_goes_on() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     std::fs::create_dir(place.path("here")).unwrap();
     let before = place.snapshot();
     let here = |output: &str, option: &str| {
         let mut command = place.command(&["--config", "../tiny.toml", "--output", output, option]);
-        Ran::from(command.current_dir(place.path("here")).output().unwrap())
+        ProcessOutput::from(command.current_dir(place.path("here")).output().unwrap())
     };
     let told = ["it is the working folder", "name another --output, such as a folder inside it"];
     let whole = place.path("here").to_string_lossy().into_owned();
     for output in [".", &whole] {
-        here(output, "--quiet").refused_telling(&told);
+        here(output, "--quiet").assert_rejected(&told);
     }
     assert!(before == place.snapshot(), "{:?}", place.names("."));
 
     place.trained("here", &["--quiet"]);
-    here(".", "--overwrite").refused_telling(&told);
+    here(".", "--overwrite").assert_rejected(&told);
     place.remove("here/checkpoints/step-20");
     assert_eq!(here(".", "--resume").code, Some(0));
     assert_eq!(place.names("here/checkpoints"), ["step-10", "step-20"]);
@@ -107,25 +107,25 @@ fn the_working_folder_is_no_place_for_a_new_run_but_one_there_goes_on() {
 
 #[test]
 fn the_configuration_kept_is_complete_and_makes_the_same_run_again() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--seed", "7"]);
     let config = resolved(&place, "run");
     assert_eq!(config["training"]["seed"].as_integer(), Some(7), "overrides are in");
     assert_eq!(config["training"]["label_smoothing"].as_float(), Some(0.1), "defaults are in");
     assert_eq!(config["training"]["schedule"].as_str(), Some("noam"));
     assert_eq!(config["model"]["norm"].as_str(), Some("post"));
-    assert_eq!(config["model"]["tie"].as_str(), Some("three"));
+    assert_eq!(config["model"]["tie"].as_str(), Some("all"));
     assert_eq!(config["task"]["min_length"].as_integer(), Some(1));
     assert_eq!(config["validation"]["metric"].as_str(), Some("exact"));
 
     assert_eq!(place.call(&["--config", "run/config.toml", "--output", "again", "--quiet"]).code, Some(0));
     assert_eq!(place.text("again/config.toml"), place.text("run/config.toml"));
-    place.same("run", "again");
+    place.assert_same_run("run", "again");
 }
 
 #[test]
 fn overrides_reach_any_field_in_any_form_and_the_last_one_counts() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = set(&[
         "training.steps=30",
         "training.steps=2",
@@ -152,43 +152,43 @@ fn overrides_reach_any_field_in_any_form_and_the_last_one_counts() {
 
 #[test]
 fn two_processes_write_the_same_bytes_with_any_number_of_threads() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let settings = set(&["model.dropout=0.1", "training.accumulate=2"]);
     for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
         place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
     }
-    place.same("one", "two");
-    place.same("one", "three");
+    place.assert_same_run("one", "two");
+    place.assert_same_run("one", "three");
 }
 
 #[test]
 fn a_network_wide_enough_to_compute_on_all_cores_gives_the_same_bytes_too() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     let wide = ["model.d_model=64", "model.d_ff=256", "training.max_tokens=2048", "training.steps=3"];
     let settings = set(&[&wide[..], &["training.accumulate=1", "validation.sentences=200"]].concat());
     for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
         place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
     }
-    place.same("one", "two");
-    place.same("one", "three");
+    place.assert_same_run("one", "two");
+    place.assert_same_run("one", "three");
 }
 
 #[test]
 fn the_seed_decides_the_result_and_is_short_for_its_setting() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("default", &["--quiet"]);
     place.trained("one", &["--quiet", "--seed", "1"]);
     place.trained("two", &["--quiet", "--seed", "2"]);
     place.trained("also-two", &["--quiet", "--set", "training.seed=2"]);
-    place.same("default", "one");
-    place.same("two", "also-two");
+    place.assert_same_run("default", "one");
+    place.assert_same_run("two", "also-two");
     assert!(place.weights("one") != place.weights("two"));
     assert_ne!(place.metrics_without_timing("one"), place.metrics_without_timing("two"));
 }
 
 #[test]
 fn as_many_checkpoints_are_kept_as_asked_the_newest() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("two", &set(&["training.checkpoint_every=4"]));
     assert_eq!(place.names("two/checkpoints"), ["step-16", "step-20"]);
     place.trained("all", &set(&["training.checkpoint_every=4", "training.keep=9"]));
@@ -197,14 +197,14 @@ fn as_many_checkpoints_are_kept_as_asked_the_newest() {
 
 #[test]
 fn a_folder_with_a_run_is_refused_naming_both_ways_out() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
-    place.refuses("run", &[], &["run already holds a run", "--resume", "--overwrite"]);
+    place.assert_rejects("run", &[], &["run already holds a run", "--resume", "--overwrite"]);
 }
 
 #[test]
 fn overwriting_keeps_the_old_run_beside() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let first = place.weights("run");
     // A shell completes a folder's name with a slash.
@@ -221,7 +221,7 @@ fn overwriting_keeps_the_old_run_beside() {
 #[cfg(unix)]
 #[test]
 fn overwriting_behind_a_link_keeps_the_link() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     std::fs::create_dir(place.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("run")).unwrap();
     for output in ["run", "run", "run/"] {
@@ -234,7 +234,7 @@ fn overwriting_behind_a_link_keeps_the_link() {
 
 #[test]
 fn overwriting_what_is_not_there_is_a_plain_run() {
-    let place = Workplace::new();
+    let place = WorkFolder::new();
     place.trained("run", &["--quiet", "--overwrite"]);
     assert_eq!(place.names("."), ["run", "tiny.toml"]);
 }
@@ -242,7 +242,7 @@ fn overwriting_what_is_not_there_is_a_plain_run() {
 #[test]
 fn a_run_decodes_as_its_own_test_said() {
     let config = COPY.replace("steps = 20", "steps = 60").replace("sentences = 20", "sentences = 20\nsamples = 20");
-    let place = Workplace::with(&config);
+    let place = WorkFolder::with(&config);
     place.trained("run", &["--quiet"]);
     let last = place.metrics("run").pop().unwrap();
     let samples = last["test"]["samples"].as_array().unwrap();
@@ -257,7 +257,7 @@ fn weights_of_the_best_validation_are_the_ones_kept() {
     for (metric, key, sign) in
         [("nll", "nll", -1.0), ("exact", "exact_match", 1.0), ("bleu", "bleu", 1.0), ("chrf", "chrf", 1.0)]
     {
-        let place = Workplace::new();
+        let place = WorkFolder::new();
         place.trained("run", &set(&["validation.every=4", &format!("validation.metric={metric}")]));
         let validations: Vec<Value> =
             place.metrics("run").into_iter().filter(|line| line.get("validation").is_some()).collect();

@@ -1,21 +1,21 @@
 //! Training on parallel text, with every kind of vocabulary and every form of corpus.
 
 use crate::common::samples::{corpus, gzip, pairs};
-use crate::common::{Workplace, decode, set};
+use crate::common::{WorkFolder, decode, set};
 use text::metrics::{Bleu, BleuTokenization};
 
 /// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.
-fn trained_with(settings: &[&str]) -> Workplace {
-    let place = Workplace::translating();
+fn trained_with(settings: &[&str]) -> WorkFolder {
+    let place = WorkFolder::translating();
     let ran = place.trained("run", &set(settings));
-    ran.tells(&["60 training pairs", "validation at step 20"]);
+    ran.assert_stderr_contains(&["60 training pairs", "validation at step 20"]);
     let outputs = decode(&place.path("run"), &["the small cat", "", "the red cow sees the mouse"]);
     assert_eq!(outputs[1], "");
     assert_eq!(outputs.len(), 3);
     place
 }
 
-fn is_joint(place: &Workplace) -> bool {
+fn is_joint(place: &WorkFolder) -> bool {
     place.text("run/source.tokenizer.json") == place.text("run/target.tokenizer.json")
 }
 
@@ -26,7 +26,7 @@ fn words_share_one_vocabulary_by_default() {
 
 #[test]
 fn words_may_have_a_vocabulary_per_language() {
-    let place = trained_with(&["tokenizer.joint=false", "model.tie=two"]);
+    let place = trained_with(&["tokenizer.joint=false", "model.tie=decoder"]);
     assert!(!is_joint(&place));
     assert!(place.text("run/source.tokenizer.json").contains("\"mouse\""));
     assert!(place.text("run/target.tokenizer.json").contains("\"Maus\""));
@@ -64,7 +64,7 @@ fn unigrams_share_one_vocabulary() {
 
 #[test]
 fn unigrams_may_have_a_vocabulary_per_language() {
-    let settings = ["tokenizer.kind=unigram", "tokenizer.vocab_size=280", "tokenizer.joint=false", "model.tie=two"];
+    let settings = ["tokenizer.kind=unigram", "tokenizer.vocab_size=280", "tokenizer.joint=false", "model.tie=decoder"];
     assert!(!is_joint(&trained_with(&settings)));
 }
 
@@ -78,14 +78,14 @@ fn a_pair_of_files_and_a_list_of_shards_are_the_same_corpus() {
     place.write("train.de", side(|pair| &pair.1));
     let files = r#"task.train={ source = "train.en", target = "train.de" }"#;
     place.trained("files", &["--quiet", "--set", files]);
-    place.same("run", "files");
+    place.assert_same_run("run", "files");
 
     let text = place.text("train.tsv");
     let middle = text.match_indices('\n').nth(20).unwrap().0 + 1;
     place.write("a.tsv", &text[..middle]);
     place.write("b.tsv", &text[middle..]);
     place.trained("shards", &["--quiet", "--set", r#"task.train=["a.tsv", "b.tsv"]"#]);
-    place.same("run", "shards");
+    place.assert_same_run("run", "shards");
 }
 
 #[test]
@@ -96,30 +96,30 @@ fn a_compressed_corpus_is_the_same_corpus() {
     place.write("train.zst", zstd::encode_all(&text[..], 1).expect("memory"));
     for file in ["train.gz", "train.zst"] {
         place.trained("compressed", &["--quiet", "--overwrite", "--set", &format!("task.train={file}")]);
-        place.same("run", "compressed");
+        place.assert_same_run("run", "compressed");
     }
 }
 
 #[test]
 fn two_processes_train_the_same_vocabulary_and_weights() {
     for kind in ["bpe", "unigram"] {
-        let place = Workplace::translating();
+        let place = WorkFolder::translating();
         let kind = format!("tokenizer.kind={kind}");
         for (run, threads) in [("one", "1"), ("two", "2")] {
             let settings = set(&[&kind, "tokenizer.vocab_size=290"]);
             place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
         }
         assert_eq!(place.text("one/source.tokenizer.json"), place.text("two/source.tokenizer.json"));
-        place.same("one", "two");
+        place.assert_same_run("one", "two");
     }
 }
 
 #[test]
 fn a_test_split_is_measured_at_the_end() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("test.tsv", "the cow\tdie Kuh\nthe mouse\tdie Maus\n");
     let ran = place.trained("run", &["--set", "task.test=test.tsv"]);
-    ran.tells(&["test, exported weights", "die Maus"]);
+    ran.assert_stderr_contains(&["test, exported weights", "die Maus"]);
     let last = place.metrics("run").pop().unwrap();
     assert_eq!(last["test"]["sentences"], 2);
     assert_eq!(last["test"]["samples"][0]["reference"], "die Kuh");
@@ -136,7 +136,7 @@ fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
         ("ein Ba\u{308}r mag den Ka\u{308}se", &[], "ein B\u{e4}r mag den K\u{e4}se"),
         ("ein Mann , der sitzt .", &[], "ein Mann, der sitzt."),
     ] {
-        let place = Workplace::translating();
+        let place = WorkFolder::translating();
         let pair = format!("this alone\t{reference}\n");
         place.write("train.tsv", pair.repeat(20));
         place.write("validation.tsv", &pair);
@@ -152,8 +152,8 @@ fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
 }
 
 /// A model that says one sentence, measured against six that are like it, with punctuation at the words.
-fn knowing_one_sentence() -> Workplace {
-    let place = Workplace::translating();
+fn knowing_one_sentence() -> WorkFolder {
+    let place = WorkFolder::translating();
     place.write("train.tsv", "this alone\tein Mann, der sitzt.\n".repeat(20));
     let references = ["ein Mann, der Mann sitzt.", "ein Mann, der sitzt."].repeat(3);
     place.write("validation.tsv", references.iter().map(|text| format!("this alone\t{text}\n")).collect::<String>());
@@ -205,31 +205,34 @@ fn a_validation_is_printed_with_its_scores_and_five_samples() {
 
 #[test]
 fn pairs_that_are_too_long_or_empty_are_dropped_and_counted() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("train.tsv", place.text("train.tsv") + "\tleer\nthe cat\t\n" + &"cow ".repeat(70) + "\tKuh\n");
     let ran = place.trained("run", &[]);
-    ran.tells(&["63 training pairs, 3 dropped (2 with an empty side, 1 too long)"]);
+    ran.assert_stderr_contains(&["63 training pairs, 3 dropped (2 with an empty side, 1 too long)"]);
     let ran = place.trained("shorter", &set(&["data.max_length=6", "data.max_ratio=1.5"]));
-    ran.tells(&["training pairs, ", "2 with an empty side", " too long"]);
+    ran.assert_stderr_contains(&["training pairs, ", "2 with an empty side", " too long"]);
 }
 
 #[test]
 fn uneven_pairs_are_dropped_and_counted_where_asked() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("train.tsv", place.text("train.tsv") + "the big red cow sees\tdie Kuh\nthe\tdie große rote Kuh\n");
-    place.trained("all", &[]).tells(&["62 training pairs\n"]);
+    place.trained("all", &[]).assert_stderr_contains(&["62 training pairs\n"]);
     let ran = place.trained("even", &["--set", "data.max_ratio=2"]);
-    ran.tells(&["62 training pairs, 2 dropped (2 less even than data.max_ratio)"]);
+    ran.assert_stderr_contains(&["62 training pairs, 2 dropped (2 less even than data.max_ratio)"]);
 }
 
 #[test]
 fn a_corpus_larger_than_the_shuffle_buffer_is_streamed_and_its_epochs_are_told() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("train.tsv", place.text("train.tsv") + "\tleer\n");
     let settings = set(&["data.shuffle_buffer=16", "training.max_tokens=64"]);
     let ran = place.trained("run", &settings);
-    ran.tells(&["61 training pairs, streamed through a shuffle buffer of 16", "an epoch ends at step "]);
-    ran.tells(&["61 training pairs, 1 dropped (1 with an empty side)"]);
+    ran.assert_stderr_contains(&[
+        "61 training pairs, streamed through a shuffle buffer of 16",
+        "an epoch ends at step ",
+    ]);
+    ran.assert_stderr_contains(&["61 training pairs, 1 dropped (1 with an empty side)"]);
     let lines = place.metrics("run");
     let read: Vec<_> = lines.iter().filter_map(|line| line.get("epoch_read")).collect();
     assert!(!read.is_empty());
@@ -238,10 +241,10 @@ fn a_corpus_larger_than_the_shuffle_buffer_is_streamed_and_its_epochs_are_told()
 
 #[test]
 fn only_as_many_sentences_are_validated_as_asked() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("test.tsv", corpus(7));
     let ran = place.trained("run", &set(&["validation.sentences=7", "task.test=test.tsv"]));
-    ran.tells(&["of 20 validation pairs the first 7 alone are measured: validation.sentences = 7"]);
+    ran.assert_stderr_contains(&["of 20 validation pairs the first 7 alone are measured: validation.sentences = 7"]);
     assert!(!ran.stderr.contains("test pairs the first"), "{}", ran.stderr);
     let metrics = place.metrics("run");
     for split in ["validation", "test"] {
@@ -252,7 +255,7 @@ fn only_as_many_sentences_are_validated_as_asked() {
 
 #[test]
 fn validation_and_test_decode_with_the_beams_asked_for() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("test.tsv", corpus(20));
     let settings = [
         "validation.beam=2",
@@ -276,8 +279,8 @@ fn validation_and_test_decode_with_the_beams_asked_for() {
 
 #[test]
 fn how_much_of_the_validation_text_the_vocabulary_lacks_is_told() {
-    let place = Workplace::translating();
+    let place = WorkFolder::translating();
     place.write("validation.tsv", "the zebra\tdie Maus\n");
     let ran = place.trained("run", &set(&["training.steps=1"]));
-    ran.tells(&["unknown tokens in validation: 50.00 % of the source, 0.00 % of the target"]);
+    ran.assert_stderr_contains(&["unknown tokens in validation: 50.00 % of the source, 0.00 % of the target"]);
 }

@@ -7,7 +7,7 @@ mod plain;
 mod views;
 
 use decode::{TrainedModel, Translation, Translator};
-use model::random::{self, Stream};
+use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use testing::run::{Run, config, texts};
 use text::{END_ID, Tokenizer};
@@ -27,7 +27,7 @@ fn with_moderate_weights(tokenizer: &Tokenizer) -> Run {
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     let sizes = VocabularySizes::joint(tokenizer.vocab_size());
     let mut tensors = weights::collect(&Transformer::new(&config, sizes, 5, &device).expect("a valid configuration"));
-    let mut stream = Stream::new(random::key(&[11]));
+    let mut stream = Rng::new(random::key(&[11]));
     for tensor in &mut tensors {
         let sharper = if tensor.name.contains("query") || tensor.name.contains("key") { 2.0 } else { 1.0 };
         for value in &mut tensor.values {

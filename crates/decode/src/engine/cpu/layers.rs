@@ -107,7 +107,7 @@ pub(super) struct SelfAttention {
 #[derive(Debug)]
 pub(super) struct CrossAttention {
     pub query: PackedMatrix,
-    pub keys_values: PackedMatrix,
+    pub key_value: PackedMatrix,
     pub output: PackedMatrix,
     pub residual: Residual,
 }
@@ -181,7 +181,7 @@ impl DecoderLayer {
     /// What cross-attention sees of the memory, which holds sentences of these lengths.
     pub fn memories(&self, memory: &[f32], lengths: &[usize], scratch: &mut Scratch) -> Vec<AttentionCache> {
         let d_model = self.cross_attention.output.d_output();
-        let both = product(memory, &self.cross_attention.keys_values, Then::Nothing, &mut scratch.projected);
+        let both = product(memory, &self.cross_attention.key_value, Then::Nothing, &mut scratch.projected);
         let mut rows = both.chunks_exact(2 * d_model);
         let sentence = |len: &usize| {
             let mut cache = AttentionCache::new(d_model);

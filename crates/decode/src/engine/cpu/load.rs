@@ -6,8 +6,8 @@ use std::path::Path;
 use kernels::decode::PackedMatrix;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::position::sinusoids;
+use model::safetensors_reader::SafetensorsReader;
 use model::weights::{NamedTensor, WeightsError, collect};
-use model::weights_file::WeightsFile;
 use model::{ModelConfig, Transformer, VocabularySizes};
 
 use super::PlainModel;
@@ -36,7 +36,7 @@ impl PlainModel {
     /// # Errors
     /// A file that cannot be read, is damaged, or belongs to another configuration or vocabulary.
     pub fn open(path: &Path, config: &ModelConfig, sizes: VocabularySizes) -> Result<Self, WeightsError> {
-        let mut file = WeightsFile::open(path)?;
+        let mut file = SafetensorsReader::open(path)?;
         let mut read = |name: &str, shape: &[usize]| Ok(file.read(name, shape)?.values);
         let model = Loader { config, sizes, parameters: 0, read: &mut read }.model()?;
         file.finish()?;
@@ -93,8 +93,8 @@ impl Loader<'_> {
         let ModelConfig { d_model, tie, .. } = *self.config;
         let mut table = |name: &str, rows: usize| self.read(&format!("embeddings.{name}"), &[rows, d_model]);
         let (source, target, output) = match tie {
-            Tie::Three => (Embedding::Output, Embedding::Output, table("shared", target)?),
-            Tie::Two => (Embedding::Own(table("source", source)?), Embedding::Output, table("target", target)?),
+            Tie::All => (Embedding::Output, Embedding::Output, table("shared", target)?),
+            Tie::Decoder => (Embedding::Own(table("source", source)?), Embedding::Output, table("target", target)?),
             Tie::None => {
                 let tables = (table("source", source)?, table("target", target)?);
                 (Embedding::Own(tables.0), Embedding::Own(tables.1), table("output", target)?)
@@ -142,7 +142,7 @@ impl Loader<'_> {
         let (name, d_model) = (format!("{layer}.cross_attention"), self.config.d_model);
         Ok(CrossAttention {
             query: self.linear(&format!("{name}.query"), d_model, d_model)?,
-            keys_values: self.stacked(&name, &["key", "value"])?,
+            key_value: self.stacked(&name, &["key", "value"])?,
             output: self.linear(&format!("{name}.output"), d_model, d_model)?,
             residual: self.residual(&name)?,
         })

@@ -169,27 +169,27 @@ fn bytes_that_are_not_http_are_refused() {
 fn what_cannot_be_served_is_refused_at_the_start() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
-    run.serve(&["--listen", &server.address]).refused_telling(&[
+    run.serve(&["--listen", &server.address]).assert_rejected(&[
         "cannot listen on",
         &server.address,
         "in use",
         "--listen another ADDRESS:PORT",
     ]);
-    run.serve(&["--listen", "nowhere"]).refused_telling(&["cannot listen on nowhere", "ADDRESS:PORT"]);
+    run.serve(&["--listen", "nowhere"]).assert_rejected(&["cannot listen on nowhere", "ADDRESS:PORT"]);
     for option in
         ["--max-body", "--max-texts", "--max-beam", "--max-attend-tokens", "--max-connections", "--batch-tokens"]
     {
         let told = format!("{option} = 0");
-        run.serve(&["--listen", "127.0.0.1:0", option, "0"]).refused_telling(&[&told, "at least 1"]);
+        run.serve(&["--listen", "127.0.0.1:0", option, "0"]).assert_rejected(&[&told, "at least 1"]);
     }
     let ran = run.serve(&["--max-texts", "10", "--max-queue", "9"]);
-    ran.refused_telling(&["--max-queue = 9", "at least the 10 texts"]);
+    ran.assert_rejected(&["--max-queue = 9", "at least the 10 texts"]);
     let ran = run.serve(&["--listen", "127.0.0.1:0", "--beam", "20"]);
-    ran.refused_telling(&["--beam = 20", "1 to 16 (--max-beam)"]);
+    ran.assert_rejected(&["--beam = 20", "1 to 16 (--max-beam)"]);
     assert_eq!(Server::start(&run, &["--beam", "20", "--max-beam", "20"]).get("/health").status, 200);
     for (option, value) in [("--timeout", "0"), ("--timeout", "soon"), ("--read-timeout", "-1"), ("--timeout", "1e9")] {
         let ran = run.serve(&[&format!("{option}={value}")]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        ran.tells(&[option, value, "a number of seconds above 0"]);
+        ran.assert_stderr_contains(&[option, value, "a number of seconds above 0"]);
     }
 }

@@ -7,7 +7,7 @@ use testing::run::{Run, object, texts};
 
 /// What `infer --format jsonl` says of these texts as lines.
 fn alone(run: &Run, texts: &[String], options: &[&str]) -> Vec<Value> {
-    let lines = run.answers_on(texts.join("\n"), &[options, &["--format", "jsonl"]].concat());
+    let lines = run.translate_stdin(texts.join("\n"), &[options, &["--format", "jsonl"]].concat());
     lines.iter().map(|line| object(line)).collect()
 }
 
@@ -71,7 +71,7 @@ fn every_option_is_that_of_the_command_line() {
 #[test]
 fn a_translation_is_written_as_a_line_is() {
     let run = Run::new();
-    let lines = run.answers_on("3 1 4\n1", &["--format", "jsonl"]);
+    let lines = run.translate_stdin("3 1 4\n1", &["--format", "jsonl"]);
     let answer = Server::start(&run, &[]).translate(json!({ "texts": ["3 1 4", "1"] }));
     assert_eq!(answer.text(), format!("{{\"translations\":[{}]}}", lines.join(",")));
 }
