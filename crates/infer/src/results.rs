@@ -15,7 +15,8 @@ pub fn is_standard(path: &Path) -> bool {
 /// Writes to a file as a whole, or to standard output.
 pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if !is_standard(path) {
-        return atomic::replace_file(path, bytes).with_context(|| format!("writing {}", path.display()));
+        let written = atomic::replace_file(path, bytes).map_err(|error| error.source);
+        return written.with_context(|| format!("writing {}", path.display()));
     }
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());

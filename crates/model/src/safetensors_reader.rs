@@ -81,6 +81,11 @@ impl SafetensorsReader {
         Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
     }
 
+    /// The `attend` entry of the metadata, which `train` fills with the step as JSON.
+    pub fn note(&self) -> &str {
+        self.header.metadata().as_ref().and_then(|metadata| metadata.get("attend")).map_or("", String::as_str)
+    }
+
     /// Checks that every tensor has been read.
     ///
     /// # Errors

@@ -1,70 +1,234 @@
-//! Files and folders that appear whole or not at all: written beside their place, synced and renamed, so that a reader
-//! never meets half of one.
+//! Files and folders that appear as a whole or not at all.
+//!
+//! Each is written under a partial name beside its path, synced and renamed, and then its parent folder is synced, so
+//! that neither a reader nor a power cut meets half a file. The partial name of `runs/tiny` is `runs/.tiny.partial`, or
+//! `runs/.tiny.partial-2` while another process writes the first. A lock marks a partial file that is being written:
+//! one without a lock is the remains of a killed process, and the next write removes it.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process;
 
-/// Replaces a file. What is no file, such as a pipe, is written to, and so is what a name in `/dev` stands for: behind
-/// `/dev/stdout` may be a file that already holds something.
+use crate::failpoint;
+
+/// A file or folder that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {action} failed: {source}; check that the folder exists, is writable and has room")]
+pub struct WriteError {
+    /// The path of the failed operation, which may be a partial name.
+    pub path: PathBuf,
+    /// The failed operation, such as "writing".
+    pub action: &'static str,
+    /// The cause.
+    pub source: io::Error,
+}
+
+/// Returns the conversion of an I/O error at `path` into a [`WriteError`].
+pub fn write_error(path: &Path, action: &'static str) -> impl Fn(io::Error) -> WriteError + use<> {
+    let path = path.to_path_buf();
+    move |source| WriteError { path: path.clone(), action, source }
+}
+
+/// Writes a new file inside a folder that is not visible yet, and waits until it is on disk.
 ///
 /// # Errors
-/// A place that cannot be written to; nothing is left there then, or what was there before.
-pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// A path that cannot be written to.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let mut file = File::create(path).map_err(write_error(path, "creating the file"))?;
+    failpoint::step();
+    fill(&mut file, path, bytes)
+}
+
+/// Creates a folder, unless it exists, in a parent that exists.
+///
+/// # Errors
+/// A path that cannot be written to.
+pub fn make_folder(path: &Path) -> Result<(), WriteError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir(path).map_err(write_error(path, "creating the folder"))?;
+    failpoint::step();
+    sync_parent(path)
+}
+
+/// Replaces a file. Paths under `/dev` and everything else that is not a regular file, such as a pipe, are appended to.
+///
+/// # Errors
+/// A path that cannot be written to; the old file, if any, is unchanged then.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    // `/dev/stdout` may lead to a file that already holds something.
     if path.starts_with("/dev") || path.metadata().is_ok_and(|found| !found.is_file()) {
-        return OpenOptions::new().append(true).open(path)?.write_all(bytes);
+        let appended = OpenOptions::new().append(true).open(path).and_then(|mut file| file.write_all(bytes));
+        return appended.map_err(write_error(path, "writing"));
     }
     let path = real(path);
-    let beside = beside(&path);
-    write(&beside, bytes).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| drop(fs::remove_file(&beside)))
-}
-
-/// Makes the folder `path`, which is not there or empty, with `files` in it.
-///
-/// # Errors
-/// A place that cannot be written to, with the path at fault; nothing is left there then.
-pub fn create_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), (PathBuf, io::Error)> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |error| (path, error)
-    };
-    let path = real(path);
-    let beside = beside(&path);
-    fs::create_dir_all(&beside).map_err(at(&beside))?;
-    let written = files.iter().try_for_each(|(name, bytes)| {
-        let file = beside.join(name);
-        write(&file, bytes).map_err(at(&file))
-    });
-    let moved = written.and_then(|()| {
-        // Renaming onto an empty folder works on some systems alone.
-        drop(fs::remove_dir(&path));
-        fs::rename(&beside, &path).map_err(at(&path))
-    });
-    moved.inspect_err(|_| drop(fs::remove_dir_all(&beside)))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// What a path leads to: links stay, and what they lead to, be it there or not, is replaced.
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| match fs::read_link(path) {
-        Ok(absent) => path.with_file_name(absent),
-        Err(_) => path.to_owned(),
+    let mut partial = Partial::claim(&path, "creating the file", |path| File::create_new(path))?;
+    failpoint::step();
+    fill(&mut partial.handle, &partial.path, bytes).and_then(|()| partial.move_to(&path)).inspect_err(|_| {
+        drop(fs::remove_file(&partial.path));
     })
 }
 
-/// `out/.marian.partial-PID` for `out/marian`: what two processes write at a time must not mix.
-fn beside(path: &Path) -> PathBuf {
+/// Fills a folder under its partial name and renames it to `path`, which does not exist or is an empty folder.
+///
+/// # Errors
+/// A path that cannot be written to; nothing is left behind then.
+pub fn replace_folder<E: From<WriteError>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+    let path = real(path);
+    let parent = parent(&path);
+    fs::create_dir_all(parent).map_err(write_error(parent, "creating the folder"))?;
+    let partial =
+        Partial::claim(&path, "creating the folder", |path| fs::create_dir(path).and_then(|()| File::open(path)))?;
+    failpoint::step();
+    let moved = fill(&partial.path).and_then(|()| {
+        sync_folder(&partial.path)?;
+        if cfg!(not(unix)) {
+            // Elsewhere a rename does not replace an empty folder.
+            drop(fs::remove_dir(&path));
+        }
+        Ok(partial.move_to(&path)?)
+    });
+    moved.inspect_err(|_| drop(fs::remove_dir_all(&partial.path)))
+}
+
+/// Creates the folder `path`, which does not exist or is empty, with these files.
+///
+/// # Errors
+/// A path that cannot be written to; nothing is left behind then.
+pub fn create_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), WriteError> {
+    replace_folder(path, |folder| files.iter().try_for_each(|(name, bytes)| write_file(&folder.join(name), bytes)))
+}
+
+/// Removes the remains of killed processes from a folder: everything with a partial name that nobody is writing. A
+/// failure is ignored, since nobody reads these.
+pub fn remove_remains(folder: &Path) {
+    remove_abandoned(folder, |name| name.starts_with('.') && name.contains(PARTIAL));
+}
+
+/// The part of a partial name behind the name of the file or folder.
+const PARTIAL: &str = ".partial";
+
+/// A file or folder under its partial name, locked by this process.
+struct Partial {
+    path: PathBuf,
+    handle: File,
+}
+
+impl Partial {
+    /// Creates the first partial name of `path` that no other process uses, after removing the remains of killed ones.
+    fn claim(
+        path: &Path,
+        action: &'static str,
+        create: impl Fn(&Path) -> io::Result<File>,
+    ) -> Result<Self, WriteError> {
+        let first = partial_name(path, 1);
+        let prefix = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        remove_abandoned(parent(path), |name| name.strip_prefix(&prefix).is_some_and(is_number_suffix));
+        for number in 1.. {
+            let path = partial_name(path, number);
+            let handle = match create(&path) {
+                Ok(handle) => handle,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(write_error(&path, action)(error)),
+            };
+            // Before the lock is taken, another process may take the file for an abandoned one and remove it.
+            let removed = match handle.try_lock() {
+                Ok(()) => !is_at(&handle, &path),
+                Err(TryLockError::WouldBlock) => true,
+                Err(TryLockError::Error(_)) => false, // a file system without locks
+            };
+            if !removed {
+                return Ok(Self { path, handle });
+            }
+        }
+        unreachable!("the numbers do not end")
+    }
+
+    fn move_to(&self, path: &Path) -> Result<(), WriteError> {
+        fs::rename(&self.path, path).map_err(write_error(path, "moving into place"))?;
+        failpoint::step();
+        sync_parent(path)
+    }
+}
+
+/// `.tiny.partial` for 1, `.tiny.partial-2` for 2.
+fn partial_name(path: &Path, number: usize) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".partial-{}", process::id()));
+    name.push(PARTIAL);
+    if number > 1 {
+        name.push(format!("-{number}"));
+    }
     path.with_file_name(name)
+}
+
+/// Returns whether this is what follows `.partial` in a partial name.
+fn is_number_suffix(suffix: &str) -> bool {
+    suffix.is_empty() || suffix.strip_prefix('-').is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn remove_abandoned(folder: &Path, is_partial: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !is_partial(&entry.file_name().to_string_lossy()) {
+            continue;
+        }
+        let path = entry.path();
+        // While the handle is open the lock is ours, so that no other process writes there meanwhile.
+        let Ok(handle) = File::open(&path) else { continue };
+        if handle.try_lock().is_ok() && is_at(&handle, &path) {
+            drop(if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) });
+        }
+    }
+}
+
+/// Returns whether an open file is still the one at `path`.
+#[cfg(unix)]
+fn is_at(handle: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let key = |found: fs::Metadata| (found.dev(), found.ino());
+    handle.metadata().map(key).ok() == fs::symlink_metadata(path).map(key).ok()
+}
+
+#[cfg(not(unix))]
+fn is_at(_handle: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+fn fill(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    file.write_all(bytes).map_err(write_error(path, "writing"))?;
+    failpoint::step();
+    file.sync_all().map_err(write_error(path, "syncing"))?;
+    failpoint::step();
+    Ok(())
+}
+
+/// Resolves links, so that a link stays and the file behind it, which may not exist yet, is replaced.
+fn real(path: &Path) -> PathBuf {
+    let path = path.components().as_path(); // a slash behind the name would hide the link
+    match fs::read_link(path) {
+        Err(_) => path.to_owned(),
+        Ok(target) => path.canonicalize().unwrap_or_else(|_| path.with_file_name(target)),
+    }
+}
+
+/// The parent folder, `.` for a bare name.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn sync_parent(path: &Path) -> Result<(), WriteError> {
+    sync_folder(parent(path))
+}
+
+/// Makes the names in a folder durable. Only Unix can open a folder for that.
+fn sync_folder(path: &Path) -> Result<(), WriteError> {
+    if cfg!(unix) {
+        File::open(path).and_then(|folder| folder.sync_all()).map_err(write_error(path, "syncing the folder"))?;
+    }
+    failpoint::step();
+    Ok(())
 }
 
 #[cfg(test)]
@@ -85,8 +249,8 @@ mod tests {
     fn a_failure_leaves_what_was_there() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.child("taken"), "kept").unwrap();
-        let (at, _) = create_folder(&folder.child("taken"), &[("file", b"new".to_vec())]).unwrap_err();
-        assert_eq!((at, names(&folder)), (folder.child("taken").canonicalize().unwrap(), vec!["taken".to_string()]));
+        let error = create_folder(&folder.child("taken"), &[("file", b"new".to_vec())]).unwrap_err();
+        assert_eq!((error.path, names(&folder)), (folder.child("taken"), vec!["taken".to_string()]));
         create_folder(&folder.child("made"), &[("no/such", Vec::new())]).unwrap_err();
         assert_eq!(names(&folder), ["taken"]);
         assert_eq!(fs::read_to_string(folder.child("taken")).unwrap(), "kept");
@@ -94,7 +258,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_stay_and_what_they_lead_to_is_replaced() {
+    fn links_stay_and_their_targets_are_replaced() {
         let folder = TempDir::new().unwrap();
         for (link, file) in [("old.link", "old"), ("new.link", "new")] {
             std::os::unix::fs::symlink(file, folder.child(link)).unwrap();
@@ -111,5 +275,43 @@ mod tests {
         create_folder(&link, &[("file", b"new".to_vec())]).unwrap();
         assert_eq!((link.is_symlink(), fs::read(empty.join("file")).unwrap()), (true, b"new".to_vec()));
         assert_eq!(names(&folder), ["empty", "empty.link", "new", "new.link", "old", "old.link"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn remains_of_a_killed_process_are_removed() {
+        let folder = TempDir::new().unwrap();
+        for name in [".file.partial", ".file.partial-7", ".file.partial.mine", ".other.partial"] {
+            fs::write(folder.child(name), "half").unwrap();
+        }
+        fs::create_dir(folder.child(".run.partial")).unwrap();
+        fs::write(folder.child(".run.partial").join("half"), "half").unwrap();
+        replace_file(&folder.child("file"), b"whole").unwrap();
+        assert_eq!(names(&folder), [".file.partial.mine", ".other.partial", ".run.partial", "file"]);
+        create_folder(&folder.child("run"), &[("file", b"whole".to_vec())]).unwrap();
+        assert_eq!(names(&folder), [".file.partial.mine", ".other.partial", "file", "run"]);
+        assert_eq!(fs::read_dir(folder.child("run")).unwrap().count(), 1);
+
+        fs::write(folder.child(".hidden"), "kept").unwrap();
+        remove_remains(folder.path());
+        assert_eq!(names(&folder), [".hidden", "file", "run"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn two_writers_of_a_file_do_not_mix() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.child("file");
+        let create = |path: &Path| File::create_new(path);
+        let mut first = Partial::claim(&path, "creating", create).unwrap();
+        let mut second = Partial::claim(&path, "creating", create).unwrap();
+        assert_eq!(names(&folder), [".file.partial", ".file.partial-2"]);
+        remove_remains(folder.path());
+        for (partial, bytes) in [(&mut first, b"first "), (&mut second, b"second")] {
+            fill(&mut partial.handle, &partial.path, bytes).unwrap();
+        }
+        first.move_to(&path).unwrap();
+        second.move_to(&path).unwrap();
+        assert_eq!((names(&folder), fs::read(&path).unwrap()), (vec!["file".to_string()], b"second".to_vec()));
     }
 }

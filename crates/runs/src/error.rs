@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use model::ConfigError;
 
-/// A configuration that cannot be used, or a run folder that cannot be written.
+use crate::atomic::WriteError;
+
+/// A configuration that cannot be used, or a run folder that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are named in the messages")]
 pub enum RunError {
     /// A configuration file that cannot be read.
     #[error("cannot read {path}: {source}; give an existing configuration, such as configs/tiny.toml")]
@@ -22,16 +25,60 @@ pub enum RunError {
     #[error("--set {given}: {reason}")]
     Set { given: String, reason: String },
     /// A file or folder that cannot be written.
-    #[error("{path}: {action} failed: {source}; check that the folder exists, is writable and has room")]
-    Write { path: PathBuf, action: &'static str, source: io::Error },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A file of the run folder that cannot be read.
+    #[error("cannot read {path}: {source}; restore it, or start anew with --overwrite")]
+    Read { path: PathBuf, source: io::Error },
     /// A run that another process trains.
     #[error(
         "{path} is in use: another process trains there; wait until it ends, or stop it, or choose another --output"
     )]
     InUse { path: PathBuf },
+    /// A run folder that exists although neither `--resume` nor `--overwrite` is given.
+    #[error(
+        "{path} already holds a run; continue it with --resume, or start anew with --overwrite (the old one is kept beside it)"
+    )]
+    Exists { path: PathBuf },
+    /// A path that is taken by something else than a run folder.
+    #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
+    NotARunFolder { path: PathBuf },
+    /// A folder that cannot be replaced by renaming another to its path.
+    #[error("{path} cannot give its place to a run: {reason}; name another --output, such as a folder inside it")]
+    NotReplaceable { path: PathBuf, reason: &'static str },
+    /// A new run that would start from the weights of the run that it replaces.
+    #[error(
+        "training.init_from = {path}: it is the run that --overwrite sets aside; choose another --output, so that a run \
+         can be begun from it again"
+    )]
+    SelfInit { path: PathBuf },
+    /// A run that was made with another configuration.
+    #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
+    OtherConfig { path: PathBuf, difference: String },
+    /// A run that was made with another corpus.
+    #[error(
+        "{path} was made with another {split} corpus than task.{split} holds now; restore that corpus, or start anew \
+         with --overwrite"
+    )]
+    OtherCorpus { path: PathBuf, split: &'static str },
+    /// A file of the run folder with unexpected contents.
+    #[error("{path} holds {found}, expected {expected}; restore it, or start anew with --overwrite")]
+    Damaged { path: PathBuf, found: String, expected: &'static str },
+    /// Metrics that are shorter than at the checkpoint.
+    #[error(
+        "{path} has {found} bytes, but the checkpoint counts on {expected}: it was changed from outside; restore it, \
+         or start anew with --overwrite"
+    )]
+    ShortMetrics { path: PathBuf, found: u64, expected: u64 },
+    /// A run folder without its folder of checkpoints.
+    #[error(
+        "{path} is missing, without which there is nothing to go on from; restore it, or start anew with --overwrite \
+         (`infer` needs none)"
+    )]
+    NoCheckpoints { path: PathBuf },
 }
 
-/// Formats an error with its causes, each once: most messages contain their cause's already.
+/// Formats an error with its causes, each once: most messages already contain their cause.
 pub fn format_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string().trim_end().to_string();
     let mut cause = error.source();

@@ -1,9 +1,7 @@
-//! A stand-in for a power cut: ends the process after a given step of what is written to disk, so that tests can see
-//! what each step leaves behind.
-//!
-//! Builds without debug assertions do not have it.
+//! A simulated power cut: aborts the process after a given step of writing to disk, so that tests can examine what each
+//! step leaves behind. Builds without debug assertions lack it.
 
-/// One more step is done; the one whose number `ATTEND_ABORT_AT` holds, from 1, is the last.
+/// Counts a step of writing, and aborts the process at the one whose number, from 1, `ATTEND_ABORT_AT` holds.
 pub fn step() {
     #[cfg(debug_assertions)]
     hook::step();

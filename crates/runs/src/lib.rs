@@ -1,17 +1,24 @@
 //! The run folder, the contract between `train` and `infer`, and the configuration that both read.
 //!
-//! [`layout`] has every file name. [`atomic`] and [`durable`] write files and folders that appear whole or not at all,
-//! [`lock`] keeps a second process out, [`replaceable`] decides whether a folder can be replaced, and [`failpoint`]
-//! ends the process at a chosen write in tests. [`config`] holds the tables of a configuration file.
+//! [`layout`] has the name of every file, [`config`] the tables of a configuration, [`record`] the lines of
+//! `metrics.jsonl` and [`corpora`] the hashes of the corpora. [`RunFolder`] is the folder while `train` writes it. Beneath
+//! are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
+//! [`failpoint`] by which tests end the process at a chosen write.
+
+#![warn(missing_docs)]
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 pub mod atomic;
 pub mod config;
-pub mod durable;
+pub mod corpora;
 pub mod error;
 pub mod failpoint;
 pub mod layout;
 pub mod lock;
+pub mod record;
 pub mod replaceable;
+pub mod run_folder;
 
 pub use config::{DecodingConfig, LengthPenalty, RunConfig};
 pub use error::{RunError, format_chain};
+pub use run_folder::{ExistingRun, IfExists, RunFolder, RunParts};

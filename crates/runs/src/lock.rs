@@ -1,4 +1,4 @@
-//! One process at a time works on a run folder.
+//! The lock by which one process at a time trains in a run folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use crate::error::RunError;
 use crate::layout::CORPORA;
 
-/// Takes a run until what is returned is dropped, or the process ends in whatever way. Renaming the folder changes
-/// nothing. A run without the file, or on a file system without locks, is not taken and not refused.
+/// Locks a run folder until the returned file is dropped or the process ends. The lock survives a renaming of the folder.
+/// Without `corpora.json`, or on a file system without locks, nothing is locked and nothing fails.
 ///
 /// # Errors
-/// A run that another process has taken.
+/// A run that another process has locked.
 pub fn take(run: &Path) -> Result<Option<File>, RunError> {
-    // A file that nobody reads while the run goes on: on some systems a lock keeps others from reading.
-    // Opened for writing, without which some network file systems lock nothing.
+    // A file that nobody reads during training: on some systems a lock keeps others from reading.
+    // It is opened for writing, without which some network file systems lock nothing.
     let Ok(file) = OpenOptions::new().read(true).write(true).open(run.join(CORPORA)) else { return Ok(None) };
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: run.to_path_buf() }),
-        _ => Ok(Some(file)),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
     }
 }
 
@@ -26,11 +26,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_taken_by_one_at_a_time_whatever_its_name() {
+    fn a_renamed_run_stays_locked() {
         let place = temp_dir::TempDir::new().unwrap();
         let [run, aside] = ["run", "aside"].map(|name| place.path().join(name));
         std::fs::create_dir(&run).unwrap();
-        assert!(take(&run).unwrap().is_none(), "without the file there is nothing to take");
+        assert!(take(&run).unwrap().is_none(), "without the file there is nothing to lock");
         std::fs::write(run.join(CORPORA), "{}").unwrap();
         let held = take(&run).unwrap();
         assert!(held.is_some());

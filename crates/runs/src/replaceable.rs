@@ -1,12 +1,14 @@
-//! Whether a folder that is there can give its place to another, which is made beside it and renamed.
+//! Whether an existing folder can be replaced by one that is created beside it and renamed.
 
 use std::env;
 use std::fs::{self, Metadata};
 use std::path::Path;
 
-/// Why it cannot: no rename replaces the top of a file system, a link to nothing and a path such as `..`; and the working
-/// folder is what everything else is relative to.
-pub fn reason_to_stay(path: &Path) -> Option<&'static str> {
+/// Returns why a folder cannot be replaced, or `None` if it can.
+///
+/// A rename replaces neither the top of a file system, nor a link to nothing, nor a path such as `..`. The working folder
+/// must stay because all relative paths depend on it.
+pub fn why_not_replaceable(path: &Path) -> Option<&'static str> {
     let Ok(real) = path.canonicalize() else {
         return path.is_symlink().then_some("it is a link to nothing");
     };
@@ -17,7 +19,7 @@ pub fn reason_to_stay(path: &Path) -> Option<&'static str> {
         None => true,
         Some(parent) => match (fs::metadata(&real), fs::metadata(parent)) {
             (Ok(inner), Ok(outer)) => !same_device(&inner, &outer),
-            _ => false, // what is wrong there, writing will say
+            (Err(_), _) | (_, Err(_)) => false, // writing will report it
         },
     };
     let reasons =
@@ -41,36 +43,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_ones_own_may_go() {
+    fn an_ordinary_folder_is_replaceable() {
         let folder = temp_dir::TempDir::new().unwrap();
-        assert_eq!(reason_to_stay(folder.path()), None);
-        assert_eq!(reason_to_stay(&folder.path().join("absent")), None);
+        assert_eq!(why_not_replaceable(folder.path()), None);
+        assert_eq!(why_not_replaceable(&folder.path().join("absent")), None);
     }
 
     #[test]
-    fn the_working_folder_stays_by_whatever_name() {
+    fn the_working_folder_is_not_replaceable() {
         for name in [".".into(), env::current_dir().unwrap()] {
-            assert_eq!(reason_to_stay(&name), Some("it is the working folder"));
+            assert_eq!(why_not_replaceable(&name), Some("it is the working folder"));
         }
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_link_may_go_if_it_leads_somewhere() {
+    fn a_link_is_replaceable_unless_dangling() {
         let folder = temp_dir::TempDir::new().unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(folder.path().join("there"), &link).unwrap();
-        assert_eq!(reason_to_stay(&link), Some("it is a link to nothing"));
+        assert_eq!(why_not_replaceable(&link), Some("it is a link to nothing"));
         fs::create_dir(folder.path().join("there")).unwrap();
-        assert_eq!(reason_to_stay(&link), None);
-        assert_eq!(reason_to_stay(&link.join("..")), Some("its path does not end in a name"));
+        assert_eq!(why_not_replaceable(&link), None);
+        assert_eq!(why_not_replaceable(&link.join("..")), Some("its path does not end in a name"));
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn so_does_the_top_of_a_file_system() {
+    fn the_top_of_a_file_system_is_not_replaceable() {
         for name in ["/", "/proc"] {
-            assert_eq!(reason_to_stay(Path::new(name)), Some("it is the top of a file system"));
+            assert_eq!(why_not_replaceable(Path::new(name)), Some("it is the top of a file system"));
         }
     }
 }

@@ -1,232 +1,240 @@
-//! The run folder: what `train` writes and `infer` reads.
+//! The run folder while `train` writes it: creating, resuming, and what happens to a folder that exists.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use model::weights;
-use runs::RunError;
-use runs::layout;
-use runs::replaceable;
-use serde::Serialize;
+use model::safetensors_reader::SafetensorsReader;
+use text::Tokenizer;
 
-use crate::checkpoint::CHECKPOINTS;
-use crate::error::TrainError;
-use crate::task::{Corpora, Task};
-use runs::config::{self, RunConfig};
-use runs::durable::{make_folder, name, replace_file, replace_folder, write_error, write_file};
-use runs::failpoint;
-use runs::lock;
+use crate::atomic::{self, make_folder, replace_file, replace_folder, write_error, write_file};
+use crate::config::{self, RunConfig};
+use crate::corpora::Corpora;
+use crate::error::RunError;
+use crate::record::Record;
+use crate::{failpoint, layout, lock, replaceable};
 
-/// What to do about a folder that is there already.
+/// What to do if the run folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
-    /// Refuse it, naming the two ways out.
-    Refuse,
-    /// Go on from its last checkpoint.
+pub enum IfExists {
+    /// Fail, naming the two alternatives.
+    Fail,
+    /// Resume it from its last checkpoint.
     Resume,
-    /// Rename it aside and start anew.
-    SetAside,
+    /// Rename it and start a new run.
+    BackUp,
 }
 
-/// What there is in the place of a run.
+/// What exists at the path of a run, as far as the requested [`IfExists`] allows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
-    Nothing,
-    /// A run of the same configuration, to go on with.
+pub enum ExistingRun {
+    /// Nothing, or an empty folder.
+    None,
+    /// A run of the same configuration, to be resumed.
     Resumable,
-    /// A run to be set aside.
-    InTheWay,
+    /// A run to be renamed.
+    ToBackUp,
 }
 
-/// A run folder that can be written to.
+/// The parts of a new run folder.
+#[derive(Clone, Copy, Debug)]
+pub struct RunParts<'a> {
+    /// The resolved configuration.
+    pub config: &'a RunConfig,
+    /// The tokenizer of the source side.
+    pub source_tokenizer: &'a Tokenizer,
+    /// The tokenizer of the target side.
+    pub target_tokenizer: &'a Tokenizer,
+    /// The hashes of the corpora.
+    pub corpora: &'a Corpora,
+}
+
+/// A run folder open for writing. No other process can open it for writing meanwhile.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     metrics: File,
-    /// Keeps other processes out.
     _lock: Option<File>,
 }
 
 impl RunFolder {
-    /// What there is at `path`, and whether it may be done with as asked. Nothing is written.
+    /// Returns what exists at `path`, without writing anything.
     ///
     /// # Errors
-    /// A folder that is in the way or cannot be replaced, that another process works on, or that was made with another
-    /// configuration.
-    pub fn examine(path: &Path, existing: Existing, config: &RunConfig) -> Result<Found, TrainError> {
+    /// A folder that exists although it must not, that cannot be replaced, that another process trains in, or that was
+    /// made with another configuration.
+    pub fn inspect(path: &Path, if_exists: IfExists, config: &RunConfig) -> Result<ExistingRun, RunError> {
         if !path.exists() {
-            return replaceable(path).map(|()| Found::Nothing);
+            return check_replaceable(path).map(|()| ExistingRun::None);
         }
         let config_file = path.join(layout::CONFIG);
         if !config_file.is_file() {
             let empty = path.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
             return match empty {
-                true => replaceable(path).map(|()| Found::Nothing),
-                false => Err(TrainError::NotARun { path: path.to_path_buf() }),
+                true => check_replaceable(path).map(|()| ExistingRun::None),
+                false => Err(RunError::NotARunFolder { path: path.to_path_buf() }),
             };
         }
-        // No more than tried: much is read before anything is written.
-        let free = || lock::take(path).map(drop);
-        match existing {
-            Existing::Refuse => Err(TrainError::Exists { path: path.to_path_buf() }),
-            Existing::Resume => {
-                same_config(&config_file, config)?;
-                has_checkpoints(path)?;
-                free().map(|()| Found::Resumable).map_err(TrainError::from)
+        // Only test the lock here; it is taken later, before the first write.
+        let check_unlocked = || lock::take(path).map(drop);
+        match if_exists {
+            IfExists::Fail => Err(RunError::Exists { path: path.to_path_buf() }),
+            IfExists::Resume => {
+                check_same_config(&config_file, config)?;
+                check_has_checkpoints(path)?;
+                check_unlocked().map(|()| ExistingRun::Resumable)
             }
-            Existing::SetAside => {
-                replaceable(path)?;
-                no_origin_of_its_own(path, config)?;
-                free().map(|()| Found::InTheWay).map_err(TrainError::from)
+            IfExists::BackUp => {
+                check_replaceable(path)?;
+                reject_self_init(path, config)?;
+                check_unlocked().map(|()| ExistingRun::ToBackUp)
             }
         }
     }
 
-    /// Renames an old run, so that a new one can take its place.
+    /// Renames an old run to `NAME.old-N`, so that a new one can take its place. A link stays: the folder that it leads
+    /// to is renamed, and an empty folder takes its place.
     ///
     /// # Errors
-    /// A folder that cannot be renamed, or that another process works on.
-    pub fn set_aside(path: &Path) -> Result<(), TrainError> {
+    /// A folder that cannot be renamed, or that another process trains in.
+    pub fn back_up(path: &Path) -> Result<(), RunError> {
         drop(lock::take(path)?);
-        // A link stays; the folder that it leads to is renamed, and an empty one is left for it to lead to.
-        let link = path.components().as_path().is_symlink(); // asked without the slash that may follow the name
-        let real = path.canonicalize().map_err(write_error(path, "setting the old run aside"))?;
-        let aside = (1..)
-            .map(|n| real.with_file_name(format!("{}.old-{n}", name(&real))))
-            .find(|aside| !aside.exists())
+        let fail = write_error(path, "setting the old run aside");
+        let link = path.components().as_path().is_symlink(); // a slash behind the name would hide it
+        let real = path.canonicalize().map_err(&fail)?;
+        let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let backup = (1..)
+            .map(|n| real.with_file_name(format!("{name}.old-{n}")))
+            .find(|backup| !backup.exists())
             .unwrap_or_else(|| real.with_extension("old"));
-        fs::rename(&real, &aside).map_err(write_error(path, "setting the old run aside"))?;
+        fs::rename(&real, &backup).map_err(&fail)?;
         match link {
             true => Ok(make_folder(&real)?),
             false => Ok(()),
         }
     }
 
-    /// Makes a new folder with its configuration and vocabularies; it appears whole or not at all.
+    /// Creates a run folder with its configuration and tokenizers; it appears as a whole or not at all.
     ///
     /// # Errors
-    /// A place that cannot be written to.
-    pub fn create(path: &Path, config: &RunConfig, task: &Task) -> Result<Self, TrainError> {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(parent).map_err(write_error(parent, "creating the folder"))?;
-        // A link stays; the empty folder that it leads to is replaced.
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        replace_folder(&real, |folder| {
-            write_file(&folder.join(layout::CONFIG), config.to_toml().as_bytes())?;
-            write_file(&folder.join(layout::SOURCE_TOKENIZER), task.source_tokenizer.to_json().as_bytes())?;
-            write_file(&folder.join(layout::TARGET_TOKENIZER), task.target_tokenizer.to_json().as_bytes())?;
-            let corpora = serde_json::to_vec_pretty(&task.corpora).unwrap_or_default();
-            write_file(&folder.join(CORPORA), &corpora)?;
-            write_file(&folder.join(METRICS), b"")?;
-            make_folder(&folder.join(CHECKPOINTS))
+    /// A path that cannot be written to.
+    pub fn create(path: &Path, parts: RunParts<'_>) -> Result<Self, RunError> {
+        replace_folder(path, |folder| {
+            write_file(&folder.join(layout::CONFIG), parts.config.to_toml().as_bytes())?;
+            write_file(&folder.join(layout::SOURCE_TOKENIZER), parts.source_tokenizer.to_json().as_bytes())?;
+            write_file(&folder.join(layout::TARGET_TOKENIZER), parts.target_tokenizer.to_json().as_bytes())?;
+            let corpora = serde_json::to_vec_pretty(parts.corpora).unwrap_or_default();
+            write_file(&folder.join(layout::CORPORA), &corpora)?;
+            write_file(&folder.join(layout::METRICS), b"")?;
+            make_folder(&folder.join(layout::CHECKPOINTS))
         })?;
         Self::open(path)
     }
 
-    /// Opens a folder made before, to go on with it.
+    /// Opens an existing run folder to resume it, and removes the remains of a killed process.
     ///
     /// # Errors
-    /// Corpora other than it was made with, metrics that cannot be opened for writing, or another process that works
-    /// on it.
-    pub fn resume(path: &Path, task: &Task) -> Result<Self, TrainError> {
-        same_corpora(path, task)?;
-        Self::open(path)
+    /// Corpora that differ from those at the start of the run, metrics that cannot be written to, or another process
+    /// that trains there.
+    pub fn resume(path: &Path, corpora: &Corpora) -> Result<Self, RunError> {
+        check_same_corpora(path, corpora)?;
+        let folder = Self::open(path)?;
+        for part in [path, &path.join(layout::CHECKPOINTS), &path.join(layout::SNAPSHOTS)] {
+            atomic::remove_remains(part);
+        }
+        Ok(folder)
     }
 
-    fn open(path: &Path) -> Result<Self, TrainError> {
+    fn open(path: &Path) -> Result<Self, RunError> {
         let lock = lock::take(path)?;
-        let file = path.join(METRICS);
+        let file = path.join(layout::METRICS);
         let options = fs::OpenOptions::new().create(true).truncate(false).write(true).read(true).open(&file);
         let mut metrics = options.map_err(write_error(&file, "opening the file"))?;
         metrics.seek(SeekFrom::End(0)).map_err(write_error(&file, "finding the end"))?;
         Ok(Self { path: path.to_path_buf(), metrics, _lock: lock })
     }
 
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends one object to `metrics.jsonl`.
+    /// Appends a record to `metrics.jsonl`.
     ///
     /// # Errors
-    /// A full disk, for one.
-    pub fn log(&mut self, line: &impl Serialize) -> Result<(), TrainError> {
-        let fail = |source| RunError::Write { path: self.path.join(METRICS), action: "writing", source };
-        let mut bytes = serde_json::to_vec(line).map_err(|error| fail(error.into()))?;
-        bytes.push(b'\n');
-        self.metrics.write_all(&bytes).map_err(fail)?;
+    /// A full disk, for example.
+    pub fn log(&mut self, record: &Record) -> Result<(), RunError> {
+        let fail = write_error(&self.path.join(layout::METRICS), "writing");
+        let line = record.to_line().map_err(|error| fail(error.into()))?;
+        self.metrics.write_all(&line).map_err(fail)?;
         failpoint::step();
         Ok(())
     }
 
-    /// Length of `metrics.jsonl`, safely on disk.
+    /// Waits until `metrics.jsonl` is on disk and returns its length in bytes.
     ///
     /// # Errors
-    /// A full disk, for one.
-    pub fn metrics_length(&mut self) -> Result<u64, TrainError> {
+    /// A full disk, for example.
+    pub fn sync_metrics(&mut self) -> Result<u64, RunError> {
         let length = self.metrics.sync_all().and_then(|()| self.metrics.stream_position());
         failpoint::step();
-        Ok(length.map_err(write_error(&self.path.join(METRICS), "syncing"))?)
+        Ok(length.map_err(write_error(&self.path.join(layout::METRICS), "syncing"))?)
     }
 
-    /// Cuts `metrics.jsonl` to what it held at a checkpoint.
+    /// Truncates `metrics.jsonl` to its length at a checkpoint, in bytes.
     ///
     /// # Errors
-    /// A file that cannot be written, or that is shorter than that.
-    pub fn cut_metrics(&mut self, length: u64) -> Result<(), TrainError> {
-        let path = self.path.join(METRICS);
+    /// A file that cannot be written to, or that is shorter.
+    pub fn truncate_metrics(&mut self, length: u64) -> Result<(), RunError> {
+        let path = self.path.join(layout::METRICS);
         let found = self.metrics.metadata().map_err(write_error(&path, "reading the length"))?.len();
         if found < length {
-            return Err(TrainError::Metrics { path, found, expected: length });
+            return Err(RunError::ShortMetrics { path, found, expected: length });
         }
         let cut = self.metrics.set_len(length).and_then(|()| self.metrics.seek(SeekFrom::Start(length)));
         Ok(cut.map(|_| ()).map_err(write_error(&path, "cutting to the checkpoint"))?)
     }
 
-    /// The step of the weights that `infer` uses, if there are any.
+    /// Returns the step of the weights that `infer` reads, if there are any.
     pub fn weights_step(&self) -> Option<u64> {
-        let (_, note) = weights::from_safetensors(&fs::read(self.path.join(layout::WEIGHTS)).ok()?).ok()?;
-        serde_json::from_str::<serde_json::Value>(&note?).ok()?["step"].as_u64()
+        let file = SafetensorsReader::open(&self.path.join(layout::WEIGHTS)).ok()?;
+        layout::noted_step(file.note())
     }
 
-    /// Replaces the weights that `infer` uses.
+    /// Replaces the weights that `infer` reads by this safetensors file.
     ///
     /// # Errors
-    /// A full disk, for one.
-    pub fn write_weights(&self, bytes: &[u8]) -> Result<(), TrainError> {
-        Ok(replace_file(&self.path.join(layout::WEIGHTS), bytes)?)
+    /// A full disk, for example.
+    pub fn write_weights(&self, safetensors: &[u8]) -> Result<(), RunError> {
+        Ok(replace_file(&self.path.join(layout::WEIGHTS), safetensors)?)
     }
 }
 
-pub(crate) const METRICS: &str = "metrics.jsonl";
-pub(crate) const CORPORA: &str = "corpora.json";
-
-/// Refuses what no rename can replace, and the working folder.
-fn replaceable(path: &Path) -> Result<(), TrainError> {
-    match replaceable::reason_to_stay(path) {
+/// Rejects what no rename can replace, and the working folder.
+fn check_replaceable(path: &Path) -> Result<(), RunError> {
+    match replaceable::why_not_replaceable(path) {
         None => Ok(()),
-        Some(reason) => Err(TrainError::NotReplaceable { path: path.to_path_buf(), reason }),
+        Some(reason) => Err(RunError::NotReplaceable { path: path.to_path_buf(), reason }),
     }
 }
 
-/// Refuses to begin a run anew that had something to go on from: the folder is there from the beginning.
-fn has_checkpoints(path: &Path) -> Result<(), TrainError> {
-    let checkpoints = path.join(CHECKPOINTS);
-    if checkpoints.is_dir() { Ok(()) } else { Err(TrainError::NoCheckpoints { path: checkpoints }) }
+/// Rejects a run that has lost its checkpoints, which would start again from nothing: every run has the folder.
+fn check_has_checkpoints(path: &Path) -> Result<(), RunError> {
+    let checkpoints = path.join(layout::CHECKPOINTS);
+    if checkpoints.is_dir() { Ok(()) } else { Err(RunError::NoCheckpoints { path: checkpoints }) }
 }
 
-/// Refuses a run that would start from what had its own name.
-fn no_origin_of_its_own(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
+/// Rejects a run that starts from the weights of the run that it replaces.
+fn reject_self_init(path: &Path, config: &RunConfig) -> Result<(), RunError> {
     let real = |path: &Path| path.canonicalize().ok();
     match &config.training.init_from {
-        Some(origin) if real(origin) == real(path) => Err(TrainError::OwnOrigin { path: origin.clone() }),
-        _ => Ok(()),
+        Some(origin) if real(origin) == real(path) => Err(RunError::SelfInit { path: origin.clone() }),
+        Some(_) | None => Ok(()),
     }
 }
 
-/// Refuses to resume with another configuration, naming the first difference.
-fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
+/// Rejects another configuration, naming the first difference.
+fn check_same_config(path: &Path, config: &RunConfig) -> Result<(), RunError> {
     let old = fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
     let old: RunConfig =
         toml::from_str(&old).map_err(|source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) })?;
@@ -234,21 +242,20 @@ fn same_config(path: &Path, config: &RunConfig) -> Result<(), TrainError> {
         return Ok(());
     }
     let difference = config::first_difference("", &old, config).unwrap_or_default();
-    Err(TrainError::OtherConfig { path: path.parent().unwrap_or(path).to_path_buf(), difference })
+    Err(RunError::OtherConfig { path: path.parent().unwrap_or(path).to_path_buf(), difference })
 }
 
-/// Refuses to resume with corpora other than the run's: it would go on somewhere else.
-fn same_corpora(path: &Path, task: &Task) -> Result<(), TrainError> {
-    let file = path.join(CORPORA);
-    let bytes = fs::read(&file).map_err(|source| TrainError::Read { path: file.clone(), source })?;
-    let damaged = |error: serde_json::Error| TrainError::Damaged {
-        path: file.clone(),
+/// Rejects corpora that differ from those at the start of the run.
+fn check_same_corpora(path: &Path, corpora: &Corpora) -> Result<(), RunError> {
+    let file = path.join(layout::CORPORA);
+    let bytes = fs::read(&file).map_err(|source| RunError::Read { path: file.clone(), source })?;
+    let old: Corpora = serde_json::from_slice(&bytes).map_err(|error| RunError::Damaged {
+        path: file,
         found: error.to_string(),
         expected: "the number of pairs and a hash for each corpus",
-    };
-    let corpora: Corpora = serde_json::from_slice(&bytes).map_err(damaged)?;
-    match corpora.difference(&task.corpora) {
+    })?;
+    match old.difference(corpora) {
         None => Ok(()),
-        Some(split) => Err(TrainError::OtherCorpus { path: path.to_path_buf(), split }),
+        Some(split) => Err(RunError::OtherCorpus { path: path.to_path_buf(), split }),
     }
 }

@@ -1,5 +1,5 @@
-//! How fast training data flows, and how much memory that takes: an epoch of a generated corpus through reader, filters,
-//! tokenizer, shuffle buffer and batches, without a model.
+//! Speed and memory of training data: an epoch of a generated corpus through reader, filters, tokenizer, shuffle buffer
+//! and batching, without a model.
 //!
 //! ```sh
 //! cargo run -p train --example bench_data -- 2000000
@@ -53,15 +53,15 @@ fn main() -> anyhow::Result<()> {
     let surveyed = started.elapsed().as_secs_f64();
 
     let started = Instant::now();
-    let mut ahead = Prefetch::start(task.training.clone(), 4096, 1, 1, Position::default())?;
+    let mut prefetch = Prefetch::start(task.training.clone(), 4096, 1, 1, Position::default())?;
     let (mut batches, mut tokens, mut padded) = (0, 0, 0);
     let counts = loop {
-        let (update, _) = ahead.next_update()?;
-        for part in &update.parts {
-            let lengths = || part.iter().map(|example| example.target.len());
+        let (update, _) = prefetch.next_update()?;
+        for batch in &update.micro_batches {
+            let lengths = || batch.iter().map(|example| example.target.len());
             batches += 1;
             tokens += lengths().sum::<usize>();
-            padded += lengths().max().unwrap_or(0) * part.len();
+            padded += lengths().max().unwrap_or(0) * batch.len();
         }
         if let Some(counts) = update.epoch_read {
             break counts;

@@ -16,9 +16,7 @@ use model::loss::Objective;
 use model::{Batch, ModelConfig, Transformer, weights};
 use serde::Deserialize;
 use serde_json::json;
-use train::adam::Adam;
-use train::learner::{Learner, Update};
-use train::workers::Workers;
+use train::optim::{Adam, StepOptions, TrainState, Workers};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,7 +41,7 @@ struct Bench {
     size: Size,
     batches: Vec<Vec<Pair>>,
     device: Device,
-    learner: Learner,
+    train_state: TrainState,
     step: u64,
     dropout: f64,
 }
@@ -55,14 +53,14 @@ impl Bench {
         let batches = serde_json::from_str(&read("batches.json")?)?;
         rayon::ThreadPoolBuilder::new().num_threads(size.threads).build_global()?;
         let device = Device::flex();
-        let learner = fresh(&size, 0.0, &device)?;
-        let bytes = weights::to_safetensors(&weights::collect(learner.model()), "{}")?;
+        let train_state = fresh(&size, 0.0, &device)?;
+        let bytes = weights::to_safetensors(&weights::collect(train_state.model()), "{}")?;
         fs::write(folder.join("weights.safetensors"), bytes)?;
-        Ok(Self { size, batches, device, learner, step: 0, dropout: 0.0 })
+        Ok(Self { size, batches, device, train_state, step: 0, dropout: 0.0 })
     }
 
     fn reset(&mut self, dropout: f64) -> anyhow::Result<()> {
-        self.learner = fresh(&self.size, dropout, &self.device)?;
+        self.train_state = fresh(&self.size, dropout, &self.device)?;
         (self.step, self.dropout) = (0, dropout);
         Ok(())
     }
@@ -89,9 +87,9 @@ impl Bench {
             let parts = self.parts();
             let real: usize = parts.iter().map(|part| part.target_tokens).sum();
             self.step += 1;
-            let found = self.learner.update(
+            let output = self.train_state.step(
                 &parts,
-                Update {
+                StepOptions {
                     step: self.step,
                     learning_rate: self.size.learning_rate,
                     seed: 1,
@@ -100,7 +98,7 @@ impl Bench {
                     clip_norm: 0.0,
                 },
             );
-            let loss: f32 = found.loss.into_scalar();
+            let loss: f32 = output.loss.into_scalar();
             seconds.push(started.elapsed().as_secs_f64());
             losses.push(f64::from(loss) / real as f64);
             tokens.push(real);
@@ -129,7 +127,7 @@ impl Bench {
     }
 }
 
-fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<Learner> {
+fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<TrainState> {
     let config = ModelConfig {
         d_model: size.d_model,
         n_heads: size.n_heads,
@@ -141,7 +139,7 @@ fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<Learner> 
         ..ModelConfig::default()
     };
     let model = Transformer::new(&config, VocabularySizes::joint(size.vocabulary), 1, &device.clone().autodiff())?;
-    Ok(Learner::new(model, Adam::default(), Workers::new(size.threads)?, device.clone()))
+    Ok(TrainState::new(model, Adam::default(), Workers::new(size.threads)?, device.clone()))
 }
 
 fn main() -> anyhow::Result<()> {

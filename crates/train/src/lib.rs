@@ -1,11 +1,17 @@
 //! Training, from one configuration file to one run folder.
 //!
-//! Read [`trainer`] first: it is the loop, top to bottom. Around it stand [`runs::config`] (what was asked for), [`task`]
-//! (what is learned) and [`start`] (from where); [`data`] (from files to batches); [`learner`] with [`schedule`],
-//! [`workers`], [`gradients`] and [`adam`] (how a step is made); [`ema`] and [`snapshots`] (which weights are averaged);
-//! [`meter`] and [`validation`] (how well it goes); [`run_folder`] with `lock`, `durable` and [`checkpoint`]
-//! (what is kept), with `fault`, by which tests see what a power cut would leave; and [`progress`] and [`report`] (what is
-//! shown).
+//! [`Run::prepare`](run::Run::prepare) checks everything that can be rejected, and [`Run::train`](run::Run::train)
+//! trains:
+//!
+//! - [`task`] assembles tokenizers and data, and [`data`] leads from files to batches;
+//! - [`optim`] updates the weights;
+//! - [`run`] has the training loop, validation, checkpoints and the choice of the final weights;
+//! - [`report`] draws `report.html`.
+//!
+//! The configuration and the run folder itself are in the crate `runs`.
+
+#![warn(missing_docs)]
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(
@@ -13,24 +19,14 @@ compile_error!(
      for example `cargo run -p train --no-default-features --features wgpu -- …`"
 );
 
-pub mod adam;
-pub mod checkpoint;
 pub mod data;
-pub mod ema;
-pub mod error;
-pub mod gradients;
-pub mod learner;
-pub mod meter;
-pub mod progress;
+mod error;
+pub mod optim;
 pub mod report;
-pub mod run_folder;
-pub mod schedule;
-pub mod snapshots;
-pub mod start;
+pub mod run;
 pub mod task;
-pub mod trainer;
-pub mod validation;
-pub mod workers;
 
 pub use error::TrainError;
+pub use run::{Observer, Outcome, Run, RunOptions, Silent};
 pub use runs::RunConfig;
+pub use task::Task;

@@ -1,77 +1,47 @@
-//! What is learned: a generated task, or translation between the two sides of a corpus.
+//! The task: tokenizers, training data and held-out examples, assembled from the configuration.
 
-mod corpora;
-mod generated;
-mod translate;
-
-use std::path::Path;
 use std::sync::Arc;
 
 use model::VocabularySizes;
-use runs::RunConfig;
-use runs::RunError;
-use runs::config::TaskConfig;
-use runs::layout;
-use text::{Pair, TextError, Tokenizer};
+use runs::config::{GeneratedConfig, TaskConfig, TranslateConfig};
+use runs::corpora::{Corpora, CorpusHash};
+use runs::{RunConfig, RunError};
+use text::{Tokenizer, read_parallel};
 
-pub use corpora::{Contents, Corpora, Fingerprint};
-pub use generated::{Generator, Rule};
-
-use crate::data::{Example, TrainingData};
+use crate::data::{
+    self, EvalExample, Generator, PairEncoder, Split, Survey, TrainingData, Vocabularies, eval_examples,
+};
 use crate::error::TrainError;
 
-/// A pair to validate on: the text beside its ids.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    pub pair: Pair,
-    pub example: Example,
-}
-
-/// Everything that training needs to know of its task.
+/// Everything that training needs to know about its task.
 #[derive(Debug)]
 pub struct Task {
+    /// The tokenizer of the source side.
     pub source_tokenizer: Arc<Tokenizer>,
+    /// The tokenizer of the target side.
     pub target_tokenizer: Arc<Tokenizer>,
+    /// The source of training examples.
     pub training: Arc<TrainingData>,
-    pub validation: Vec<Sample>,
-    /// Empty when the configuration names none.
-    pub test: Vec<Sample>,
-    /// What the data were made from; a run is resumed with the same.
+    /// The validation split.
+    pub validation: Vec<EvalExample>,
+    /// The test split; empty if the configuration has none.
+    pub test: Vec<EvalExample>,
+    /// Hashes of the corpora, so that the run is resumed with the same.
     pub corpora: Corpora,
-    /// What a person should know before training starts, such as dropped pairs.
+    /// Remarks to print before training starts, such as the number of dropped pairs.
     pub notes: Vec<String>,
 }
 
-/// Vocabularies that are there already, of the run that is resumed or of the one whose weights are taken over.
-#[derive(Clone, Debug)]
-pub struct Vocabularies {
-    pub source: Arc<Tokenizer>,
-    pub target: Arc<Tokenizer>,
-}
-
-impl Vocabularies {
-    /// Those of a run folder.
-    ///
-    /// # Errors
-    /// Files that are missing or damaged.
-    pub fn of_run(folder: &Path) -> Result<Self, TextError> {
-        let load = |name| Tokenizer::load(&folder.join(name)).map(Arc::new);
-        Ok(Self { source: load(layout::SOURCE_TOKENIZER)?, target: load(layout::TARGET_TOKENIZER)? })
-    }
-}
-
 impl Task {
-    /// Generates, or reads and tokenises, all that the configuration asks for. Vocabularies for a corpus are trained
-    /// unless given.
+    /// Generates, or reads and tokenises, the data of a configuration. Vocabularies are trained on the corpus unless
+    /// given.
     ///
     /// # Errors
     /// A corpus that cannot be read, a vocabulary that cannot be trained, or nothing left to train or validate on.
     pub fn new(config: &RunConfig, vocabularies: Option<Vocabularies>) -> Result<Self, TrainError> {
         let task = match &config.task {
-            TaskConfig::Copy(task) => generated::task(Rule::Copy, task, config),
-            TaskConfig::Reverse(task) => generated::task(Rule::Reverse, task, config),
-            TaskConfig::Sort(task) => generated::task(Rule::Sort, task, config),
-            TaskConfig::Translate(task) => translate::task(task, config, vocabularies),
+            TaskConfig::Generated(task) => Self::generated(task, config),
+            TaskConfig::Translate(task) => Self::translate(task, config, vocabularies),
         }?;
         config
             .model
@@ -80,7 +50,89 @@ impl Task {
         Ok(task)
     }
 
+    /// The sizes of the two vocabularies.
     pub fn sizes(&self) -> VocabularySizes {
         VocabularySizes { source: self.source_tokenizer.vocab_size(), target: self.target_tokenizer.vocab_size() }
+    }
+
+    fn generated(task: &GeneratedConfig, config: &RunConfig) -> Result<Self, TrainError> {
+        let generator = Generator::new(task.clone(), config.training.seed);
+        let tokenizer = Arc::new(Tokenizer::from_words(&generator.words()));
+        let validation = generator.held_out(Split::Validation, config.validation.sentences);
+        let test = generator.held_out(Split::Test, config.validation.sentences);
+        if validation.is_empty() || test.is_empty() || !generator.is_trainable() {
+            return Err(TrainError::Data(
+                "the task has too few sequences to hold some out; raise task.symbols or task.max_length".to_string(),
+            ));
+        }
+        let mut notes = Vec::new();
+        if validation.len() < config.validation.sentences {
+            notes.push(format!("only {} sequences to validate on: the task has no more", validation.len()));
+        }
+        Ok(Self {
+            source_tokenizer: tokenizer.clone(),
+            target_tokenizer: tokenizer,
+            training: Arc::new(TrainingData::Generated(generator)),
+            validation,
+            test,
+            corpora: Corpora::default(),
+            notes,
+        })
+    }
+
+    fn translate(
+        task: &TranslateConfig,
+        config: &RunConfig,
+        vocabularies: Option<Vocabularies>,
+    ) -> Result<Self, TrainError> {
+        let tokenizer = config.tokenizer.clone().unwrap_or_default();
+        let filters = config.data.clone().unwrap_or_default();
+        let sampled = if vocabularies.is_some() { 0 } else { Survey::sample_size(&tokenizer) };
+        let survey = Survey::read(&task.train, filters.shuffle_buffer.max(sampled))?;
+        let validation = read_parallel(&task.validation)?;
+        let test = task.test.as_ref().map(read_parallel).transpose()?.unwrap_or_default();
+        let corpora = Corpora {
+            train: Some(survey.corpus_hash.clone()),
+            validation: Some(CorpusHash::from_pairs(&validation)),
+            test: task.test.as_ref().map(|_| CorpusHash::from_pairs(&test)),
+        };
+        let Vocabularies { source, target } = match vocabularies {
+            Some(vocabularies) => vocabularies,
+            None => survey.train_vocabularies(&task.train, &tokenizer)?,
+        };
+
+        let encoder = PairEncoder {
+            source_tokenizer: source.clone(),
+            target_tokenizer: target.clone(),
+            max_length: filters.max_length(&config.model),
+            max_length_key: filters.max_length_key(&config.model),
+            max_ratio: filters.max_ratio,
+            dropout: tokenizer.dropout,
+            seed: config.training.seed,
+        };
+        // The filters of [data] are for training; held-out pairs need only fit the model.
+        let unfiltered = PairEncoder {
+            max_length: config.model.max_length,
+            max_length_key: "model.max_length",
+            max_ratio: 0.0,
+            ..encoder.clone()
+        };
+        let origin = config.training.init_from.iter();
+        let mut notes: Vec<String> =
+            origin.map(|run| format!("the vocabularies are those of {}, not trained anew", run.display())).collect();
+        let max_count = config.validation.sentences;
+        let validation = eval_examples("validation", validation, max_count, &unfiltered, &mut notes)?;
+        let test = eval_examples("test", test, max_count, &unfiltered, &mut notes)?;
+        let training = data::training_data(&task.train, filters.shuffle_buffer, survey, encoder, &mut notes)?;
+        notes.push(data::unknown_rates(&validation));
+        Ok(Self {
+            source_tokenizer: source,
+            target_tokenizer: target,
+            training: Arc::new(training),
+            validation,
+            test,
+            corpora,
+            notes,
+        })
     }
 }

@@ -19,7 +19,7 @@ pub fn vacant(path: &Path) -> Result<(), MarianError> {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    match replaceable::reason_to_stay(path) {
+    match replaceable::why_not_replaceable(path) {
         _ if !empty => Err(MarianError::Occupied { path: path.to_owned() }),
         Some(reason) => Err(MarianError::NotReplaceable { path: path.to_owned(), reason }),
         None => Ok(()),
@@ -32,5 +32,5 @@ pub fn vacant(path: &Path) -> Result<(), MarianError> {
 /// A place that is not [`vacant`], or where nothing can be written.
 pub fn create(path: &Path, files: &[NewFile]) -> Result<(), MarianError> {
     vacant(path)?;
-    atomic::create_folder(path, files).map_err(|(path, source)| MarianError::Write { path, source })
+    atomic::create_folder(path, files).map_err(|error| MarianError::Write { path: error.path, source: error.source })
 }

@@ -1,22 +1,23 @@
-//! The `[data]` table: which pairs of a corpus are used, and how they are mixed.
+//! The `[data]` table: filters and shuffling of a corpus.
 
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use super::at_least_one;
 
-/// For `translate` alone, as generated tasks make their own data. Pairs with an empty side are always dropped.
+/// The `[data]` table, for `task.kind = "translate"` alone. Pairs with an empty side are always dropped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Most tokens on either side of a training pair, `</s>` included; longer pairs are dropped.
-    /// Default: `model.max_length`.
+    /// Maximum tokens on either side of a training pair, `</s>` included, at most `model.max_length`, which is the
+    /// default. Longer pairs are dropped and counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// Most tokens of the longer side of a training pair for each of the shorter; others are dropped. 0 = any.
+    /// Maximum ratio between the lengths of a training pair's sides, in tokens; other pairs are dropped and counted.
+    /// 0 disables the filter.
     pub max_ratio: f64,
-    /// Pairs that are held in memory at once and shuffled among each other. A corpus with no more is read once and
-    /// shuffled as a whole each epoch; a larger one is read anew each epoch.
+    /// Number of pairs that are held in memory and shuffled together. A corpus of at most this size is read once; a
+    /// larger one is read again in each epoch, in blocks of this size.
     pub shuffle_buffer: usize,
 }
 
@@ -27,13 +28,13 @@ impl Default for DataConfig {
 }
 
 impl DataConfig {
-    /// Most tokens on either side of a training pair.
-    pub fn longest(&self, model: &ModelConfig) -> usize {
+    /// Maximum tokens on either side of a training pair.
+    pub fn max_length(&self, model: &ModelConfig) -> usize {
         self.max_length.unwrap_or(model.max_length)
     }
 
-    /// The key that says so.
-    pub fn longest_key(&self, model: &ModelConfig) -> &'static str {
+    /// The key that decides [`max_length`](Self::max_length), for messages.
+    pub fn max_length_key(&self, model: &ModelConfig) -> &'static str {
         match self.max_length {
             None => "model.max_length",
             Some(length) if length < model.max_length => "data.max_length",
@@ -50,7 +51,7 @@ impl DataConfig {
                 "data.max_length",
                 length,
                 format!("2 to model.max_length = {}", model.max_length),
-                "choose a length in that range, or leave it out",
+                "choose a length in that range, or remove it",
             ));
         }
         if !(self.max_ratio == 0.0 || (self.max_ratio.is_finite() && self.max_ratio >= 1.0)) {

@@ -1,11 +1,12 @@
-//! What two configurations do not have in common.
+//! The first difference between two configurations.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use toml::Value;
 
-/// The first key with two values, such as `training.seed: 1 there, 2 now`. `key` is where the two stand.
+/// Returns the first key whose values differ, such as `training.seed: 1 there, 2 now`. `key` is the path of the two
+/// tables, empty for whole configurations.
 pub fn first_difference(key: &str, there: &impl Serialize, now: &impl Serialize) -> Option<String> {
     let (there, now) = (Value::try_from(there).ok(), Value::try_from(now).ok());
     between(key, there.as_ref(), now.as_ref())

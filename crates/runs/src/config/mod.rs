@@ -1,4 +1,4 @@
-//! One experiment, as one TOML file: read strictly, overridden by `--set`, then validated as a whole.
+//! The configuration of a run, one TOML file: read strictly, overridden by `--set`, then validated as a whole.
 
 mod data;
 mod decoding;
@@ -6,6 +6,7 @@ mod diff;
 mod overrides;
 mod precision;
 mod regularization;
+mod renamed;
 mod schedule;
 mod task;
 mod training;
@@ -26,29 +27,34 @@ pub use diff::first_difference;
 pub use precision::MatmulPrecision;
 pub use regularization::{AnnealDropout, RDrop};
 pub use schedule::Schedule;
-pub use task::{GeneratedConfig, TaskConfig, TranslateConfig};
-pub use training::{Average, AverageOf, Export, Optimizer, TrainingConfig};
+pub use task::{GeneratedConfig, GeneratedTask, TaskConfig, TranslateConfig};
+pub use training::{Average, AverageOf, FinalWeights, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
 use crate::error::RunError;
 
-/// A whole configuration. The resolved one, defaults included, is kept in the run folder.
+/// A whole configuration. The run folder holds the resolved one, defaults included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
+    /// What the model learns.
     pub task: TaskConfig,
-    /// For `translate` alone; generated tasks have a vocabulary of their own.
+    /// The vocabularies, for `task.kind = "translate"` alone, where it is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
-    /// For `translate` alone, likewise.
+    /// Filters and shuffling of the corpus, for `task.kind = "translate"` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataConfig>,
+    /// Sizes and options of the network.
     #[serde(default)]
     pub model: ModelConfig,
+    /// How the weights are found.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// How and how often the model is measured during training.
     #[serde(default)]
     pub validation: ValidationConfig,
+    /// How text is decoded; the options of `infer` override it.
     #[serde(default)]
     pub decoding: DecodingConfig,
 }
@@ -57,33 +63,38 @@ impl RunConfig {
     /// Reads a file, applies `--set table.key=value` overrides in order, and validates the whole.
     ///
     /// # Errors
-    /// What is wrong, with file and line, or with the override at fault; first the file, unless an override mends it.
+    /// A file or an override that cannot be used, with the line or the override at fault. Errors of the file come first,
+    /// unless an override corrects them.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RunError> {
         let text =
             fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
         let toml_error = |source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) };
+        let invalid = |source| RunError::Config { origin: path.display().to_string(), source };
+        if let Ok(table) = text.parse::<toml::Table>() {
+            renamed::reject_both_names(&table).map_err(invalid)?;
+        }
         let mut config: RunConfig = match overrides {
             [] => toml::from_str(&text).map_err(toml_error)?,
             _ => overrides::overridden(&text, overrides, toml_error)?,
         };
-        config.validate().map_err(|source| RunError::Config { origin: path.display().to_string(), source })?;
+        config.validate().map_err(invalid)?;
         if matches!(config.task, TaskConfig::Translate(_)) {
             config.data.get_or_insert_default();
         }
         Ok(config)
     }
 
-    /// Refuses what a new run shall not have; `origin` is named in errors. Runs that were made with it go on.
+    /// Extra checks for new runs, which existing runs need not pass to be resumed; `origin` is named in errors.
     ///
     /// # Errors
-    /// Values that can be computed with and make no sense.
+    /// Values that have no effect or defeat their purpose.
     pub fn validate_new(&self, origin: &Path) -> Result<(), RunError> {
         let checked = self.training.validate_new(&self.model);
         let checked = checked.and_then(|()| self.validation.validate_new(&self.model));
         checked.map_err(|source| RunError::Config { origin: origin.display().to_string(), source })
     }
 
-    /// Refuses what this backend does not have; `origin` is named in errors.
+    /// Checks that the backend supports all options; `origin` is named in errors.
     ///
     /// # Errors
     /// `training.matmul_precision = "bfloat16"` anywhere but on `flex`.
@@ -104,7 +115,7 @@ impl RunConfig {
             (TaskConfig::Translate(_), Some(tokenizer)) => {
                 tokenizer.validate().map_err(tokenizer_error)?;
                 if self.model.tie == Tie::All && !tokenizer.joint {
-                    // Two vocabularies may be equally large, so sizes alone would not tell.
+                    // Two vocabularies may be equally large, so comparing sizes is not enough.
                     return Err(ConfigError::new(
                         "model.tie",
                         "\"all\"",
@@ -121,7 +132,7 @@ impl RunConfig {
                     "add one, for example kind = \"bpe\", vocab_size = 8000, joint = true",
                 ));
             }
-            (_, Some(_)) => {
+            (TaskConfig::Generated(_), Some(_)) => {
                 return Err(ConfigError::new(
                     "tokenizer",
                     "a table",
@@ -129,23 +140,23 @@ impl RunConfig {
                     "remove the [tokenizer] table",
                 ));
             }
-            (_, None) => {}
+            (TaskConfig::Generated(_), None) => {}
         }
         self.training.validate()?;
         match (&self.task, &self.data) {
             (TaskConfig::Translate(_), Some(data)) => data.validate(&self.model)?,
-            (_, Some(_)) => {
+            (TaskConfig::Generated(_), Some(_)) => {
                 let expected = "none: generated tasks make their own data";
                 return Err(ConfigError::new("data", "a table", expected, "remove the [data] table"));
             }
-            (_, None) => {}
+            (TaskConfig::Translate(_) | TaskConfig::Generated(_), None) => {}
         }
         self.validation.validate()?;
         self.decoding.validate(&self.model)
     }
 }
 
-/// The text crate's errors have the same four parts.
+/// Converts an error of the text crate, which has the same four parts.
 fn tokenizer_error(error: TextError) -> ConfigError {
     match error {
         TextError::Config { field, found, expected, remedy } => ConfigError::new(field, found, expected, remedy),
@@ -159,7 +170,8 @@ fn tokenizer_error(error: TextError) -> ConfigError {
     }
 }
 
-pub fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
+/// Rejects zero.
+fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
     match value {
         0 => Err(ConfigError::new(field, value, "at least 1", "choose a positive number")),
         _ => Ok(()),

@@ -1,51 +1,55 @@
 //! `--set table.key=value`: fields of a configuration given on the command line.
 
-use super::RunConfig;
+use super::{RunConfig, renamed};
 use crate::error::RunError;
 
-/// The configuration that a file's text and all overrides together make. `in_file` makes an error of the text's own.
+/// Applies the overrides to a file's text in order and parses the result. `in_file` converts an error of the file.
 pub(super) fn overridden(
     text: &str,
     overrides: &[String],
     in_file: impl Fn(toml::de::Error) -> RunError,
 ) -> Result<RunConfig, RunError> {
     let mut table: toml::Table = toml::from_str(text).map_err(&in_file)?;
+    renamed::use_new_names(&mut table);
     let parse = |table: &toml::Table| table.clone().try_into::<RunConfig>();
     let fault = |table: &toml::Table| parse(table).err().map(|error| error.to_string());
-    // What is wrong with the file, until an override mends it.
+    // The error of the file, until an override corrects it.
     let mut own = fault(&table);
     let mut culprit = None;
     for given in overrides {
         let (tables, key, value) = parts(given)?;
+        let key = renamed::new_name(tables, key);
         set(&mut table, tables, key, value).map_err(|reason| match toml::from_str::<RunConfig>(text) {
-            Err(error) => in_file(error), // the value that stands where a table belongs is the file's
+            Err(error) => in_file(error), // the file has a value in place of a table
             Ok(_) => RunError::Set { given: given.clone(), reason },
         })?;
         match fault(&table) {
             None => (own, culprit) = (None, None),
-            // The override after which it first fails in a new way is the one to name, if it still fails in the end.
+            // If it still fails in the end, the error names the override after which it first failed in a new way.
             now if culprit.is_none() && now != own => culprit = Some(given),
             _ => {}
         }
     }
     let named = |error: &toml::de::Error| {
-        // Such an error ends with its place: "in `training.steps`".
-        let place = error.to_string();
-        overrides.iter().rev().find(|given| place.trim_end().ends_with(&format!("in `{}`", path(given))))
+        // Such an error ends with the path of the key: "in `training.steps`".
+        let message = error.to_string();
+        overrides.iter().rev().find(|given| message.trim_end().ends_with(&format!("in `{}`", path(given))))
     };
     parse(&table).map_err(|error| match culprit.map(|culprit| named(&error).unwrap_or(culprit)) {
         Some(given) => RunError::Set { given: given.clone(), reason: error.to_string().trim().to_string() },
-        // Only the text knows the line.
+        // Only the error of the text has the line.
         None => in_file(toml::from_str::<RunConfig>(text).err().unwrap_or(error)),
     })
 }
 
-/// The `table.key` of an override.
-fn path(given: &str) -> &str {
-    given.split_once('=').map_or(given, |(path, _)| path).trim()
+/// The `table.key` of an override, in its new name.
+fn path(given: &str) -> String {
+    let path = given.split_once('=').map_or(given, |(path, _)| path).trim();
+    path.rsplit_once('.')
+        .map_or(path.to_string(), |(tables, key)| format!("{tables}.{}", renamed::new_name(tables, key)))
 }
 
-/// `table`, `key` and `value` of `table.key=value`; the table may lie in another.
+/// Splits `table.key=value`; the table may be inside another.
 fn parts(given: &str) -> Result<(&str, &str, &str), RunError> {
     let parts = given.split_once('=').and_then(|(path, value)| {
         let (tables, key) = path.trim().rsplit_once('.')?;
@@ -55,7 +59,7 @@ fn parts(given: &str) -> Result<(&str, &str, &str), RunError> {
     parts.ok_or_else(|| RunError::Set { given: given.to_string(), reason: reason.to_string() })
 }
 
-/// Puts a value into the table: TOML, or else a plain string. The reason where a table on its way is none.
+/// Inserts a value: TOML, or else a plain string. Returns the reason if a value stands in place of a table.
 fn set(table: &mut toml::Table, tables: &str, key: &str, value: &str) -> Result<(), String> {
     let value = format!("value = {value}")
         .parse::<toml::Table>()

@@ -1,4 +1,4 @@
-//! `training.matmul_precision`: how exactly matrix products read their operands.
+//! `training.matmul_precision`: the type of the operands of matrix products.
 
 use std::fmt;
 
@@ -7,17 +7,19 @@ use model::ConfigError;
 use model::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-/// What the operands of matrix products are rounded to; all else is float32 either way.
+/// The type to which the operands of matrix products are rounded; everything else is float32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MatmulPrecision {
+    /// Not rounded.
     Float32,
+    /// Rounded to bfloat16, with sums in float32.
     Bfloat16,
 }
 
 impl MatmulPrecision {
-    /// Makes it the precision of this process.
-    pub fn set(self) {
+    /// Sets the precision of the whole process; only a `main` may call it.
+    pub fn set_process_wide(self) {
         precision::set(match self {
             Self::Float32 => Precision::Float32,
             Self::Bfloat16 => Precision::Bfloat16,
@@ -34,7 +36,7 @@ impl MatmulPrecision {
     }
 }
 
-/// The type computed with, and for bfloat16 what multiplies it here.
+/// The type, and for bfloat16 the processor's unit that multiplies it.
 impl fmt::Display for MatmulPrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::Float32 {
@@ -54,10 +56,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bfloat16_is_for_flex_alone() {
+    fn only_flex_supports_bfloat16() {
         for backend in [Backend::Ndarray, Backend::Wgpu, Backend::Vulkan, Backend::Cuda] {
-            let told = MatmulPrecision::Bfloat16.validate_on(backend).unwrap_err().to_string();
-            assert!(told.contains("training.matmul_precision") && told.contains(&backend.to_string()), "{told}");
+            let message = MatmulPrecision::Bfloat16.validate_on(backend).unwrap_err().to_string();
+            assert!(
+                message.contains("training.matmul_precision") && message.contains(&backend.to_string()),
+                "{message}"
+            );
             MatmulPrecision::Float32.validate_on(backend).unwrap();
         }
         MatmulPrecision::Bfloat16.validate_on(Backend::Flex).unwrap();

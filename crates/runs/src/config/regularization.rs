@@ -1,32 +1,32 @@
-//! What counts on the model's dropout: R-Drop, and dropout that fades.
+//! Options that need the model's dropout: R-Drop and annealed dropout.
 
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
-/// Regularised dropout (Liang et al. 2021).
+/// R-Drop (Liang et al. 2021): two forward passes per sentence, whose dropout differs, and a consistency loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RDrop {
-    /// How much the two passes are asked to agree.
+    /// Weight of the consistency loss; 0 turns it off.
     pub alpha: f64,
-    /// Updates with a single pass before it begins: it doubles the work, and there is little to agree on at first.
+    /// Updates with a single forward pass before R-Drop begins, which doubles the work and helps little at first.
     #[serde(default)]
     pub after: u64,
 }
 
-/// Dropout that fades towards the end (Rennie et al. 2014).
+/// Annealed dropout (Rennie et al. 2014): rates that fall linearly towards the last update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnnealDropout {
-    /// The share of the model's dropout rates that the last update is left with.
+    /// Share of the model's dropout rates at the last update, from 0 to 1.
     pub to: f64,
-    /// Updates with the whole rates before they begin to fall, as a line.
+    /// Updates with the full rates before they begin to fall.
     #[serde(default)]
     pub after: u64,
 }
 
 impl RDrop {
-    /// Refuses one that would never begin, or whose two passes would not differ. An alpha of 0 turns it off.
+    /// Rejects R-Drop that never begins, or whose two passes do not differ.
     pub(crate) fn validate_new(self, steps: u64, model: &ModelConfig) -> Result<(), ConfigError> {
         if self.alpha == 0.0 {
             return Ok(());
@@ -35,19 +35,33 @@ impl RDrop {
             let expected = format!("less than training.steps = {steps}");
             return Err(ConfigError::new("training.r_drop.after", self.after, expected, "half of it is usual"));
         }
-        some_dropout("training.r_drop", model)
+        require_dropout("training.r_drop", model)
     }
 }
 
 impl AnnealDropout {
-    /// Refuses one that has no rate to lower.
+    /// Checks the share and the updates before the rates fall, of `steps` in all.
+    pub(crate) fn validate(self, steps: u64) -> Result<(), ConfigError> {
+        let AnnealDropout { to, after } = self;
+        if !(0.0..=1.0).contains(&to) {
+            let remedy = "0.2 is a fifth of the rates; 0 ends without dropout";
+            return Err(ConfigError::new("training.anneal_dropout.to", to, "from 0 to 1", remedy));
+        }
+        if after >= steps {
+            let expected = format!("less than training.steps = {steps}");
+            return Err(ConfigError::new("training.anneal_dropout.after", after, expected, "half of it is usual"));
+        }
+        Ok(())
+    }
+
+    /// Rejects annealing without a rate to lower.
     pub(crate) fn validate_new(self, model: &ModelConfig) -> Result<(), ConfigError> {
-        some_dropout("training.anneal_dropout", model)
+        require_dropout("training.anneal_dropout", model)
     }
 }
 
-/// Refuses `field` for a model without dropout.
-fn some_dropout(field: &str, model: &ModelConfig) -> Result<(), ConfigError> {
+/// Rejects `field` for a model without dropout.
+fn require_dropout(field: &str, model: &ModelConfig) -> Result<(), ConfigError> {
     if [model.dropout, model.attention_dropout, model.ff_dropout].iter().any(|rate| *rate > 0.0) {
         return Ok(());
     }

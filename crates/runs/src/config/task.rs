@@ -1,75 +1,136 @@
-//! The `[task]` table: what is learned.
+//! The `[task]` table: what the model learns.
 
 use model::{ConfigError, ModelConfig};
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, Error, IntoDeserializer};
+use serde::{Deserialize, Serialize, Serializer};
 use text::{ParallelPath, TextError};
 
 use super::at_least_one;
 
 /// The `[task]` table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", try_from = "Written")]
+#[serde(try_from = "RawTaskConfig", into = "RawTaskConfig")]
 pub enum TaskConfig {
-    /// Say the source again.
-    Copy(GeneratedConfig),
-    /// Say the source backwards.
-    Reverse(GeneratedConfig),
-    /// Say the source's symbols in order.
-    Sort(GeneratedConfig),
-    /// Say the source in another language.
+    /// A task whose sequences are generated.
+    Generated(GeneratedConfig),
+    /// Translation between the two sides of a corpus.
     Translate(TranslateConfig),
 }
 
-/// The table as it stands in a file, all kinds in one, so that an error can show the line that it is about.
-#[derive(Deserialize)]
+/// A task without a corpus: the target is a function of the source.
+///
+/// A new task is a variant here and an arm in [`apply`](Self::apply); `task.kind` takes its name in snake case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GeneratedTask {
+    /// The target is the source.
+    Copy,
+    /// The target is the source backwards.
+    Reverse,
+    /// The target has the source's symbols in ascending order.
+    Sort,
+}
+
+impl GeneratedTask {
+    /// Returns the target of a source sequence.
+    ///
+    /// ```
+    /// use runs::config::GeneratedTask;
+    /// assert_eq!(GeneratedTask::Reverse.apply(&[3, 1, 2]), [2, 1, 3]);
+    /// assert_eq!(GeneratedTask::Sort.apply(&[3, 1, 3]), [1, 3, 3]);
+    /// ```
+    pub fn apply(self, source: &[usize]) -> Vec<usize> {
+        let mut target = source.to_vec();
+        match self {
+            GeneratedTask::Copy => {}
+            GeneratedTask::Reverse => target.reverse(),
+            GeneratedTask::Sort => target.sort(),
+        }
+        target
+    }
+}
+
+/// The table as it stands in a file: the keys of all kinds, so that an error can show the line.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct RawTaskConfig {
     kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
     symbols: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     min_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     max_length: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     train: Option<ParallelPath>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     validation: Option<ParallelPath>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<ParallelPath>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+/// The values of `task.kind`.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Copy,
-    Reverse,
-    Sort,
+    Generated(GeneratedTask),
     Translate,
 }
 
-impl TryFrom<Written> for TaskConfig {
+const TRANSLATE: &str = "translate";
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Kind::Generated(task) => task.serialize(serializer),
+            Kind::Translate => serializer.serialize_str(TRANSLATE),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        if name == TRANSLATE {
+            return Ok(Kind::Translate);
+        }
+        // The derived error ends with the names of the generated tasks.
+        let task: Result<GeneratedTask, serde::de::value::Error> =
+            GeneratedTask::deserialize(name.as_str().into_deserializer());
+        task.map(Kind::Generated).map_err(|error| D::Error::custom(format!("{error}, `{TRANSLATE}`")))
+    }
+}
+
+impl TryFrom<RawTaskConfig> for TaskConfig {
     type Error = String;
 
-    fn try_from(written: Written) -> Result<Self, String> {
-        let Written { kind, symbols, min_length, max_length, train, validation, test } = written;
+    fn try_from(raw: RawTaskConfig) -> Result<Self, String> {
+        let RawTaskConfig { kind, symbols, min_length, max_length, train, validation, test } = raw;
         let generated = [
             ("symbols", symbols.is_some()),
             ("min_length", min_length.is_some()),
             ("max_length", max_length.is_some()),
         ];
         let corpora = [("train", train.is_some()), ("validation", validation.is_some()), ("test", test.is_some())];
-        let (known, foreign) = if kind == Kind::Translate { (corpora, generated) } else { (generated, corpora) };
+        let (known, foreign) = match kind {
+            Kind::Generated(_) => (generated, corpora),
+            Kind::Translate => (corpora, generated),
+        };
         if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
-            let name = ["copy", "reverse", "sort", "translate"][kind as usize];
+            let kind = toml::Value::try_from(kind).map_err(|error| error.to_string())?;
             let known = known.map(|(key, _)| format!("`{key}`")).join(", ");
-            return Err(format!("`{key}` has no place in a task of kind \"{name}\", expected {known}; remove it"));
+            return Err(format!("`{key}` has no place in a task of kind {kind}, expected {known}; remove it"));
         }
         let missing = |key: &str| format!("missing field `{key}`; give the path of a TSV file, or both sides' paths");
-        let default = GeneratedConfig::default();
-        let generated = GeneratedConfig {
-            symbols: symbols.unwrap_or(default.symbols),
-            min_length: min_length.unwrap_or(default.min_length),
-            max_length: max_length.unwrap_or(default.max_length),
-        };
         Ok(match kind {
-            Kind::Copy => TaskConfig::Copy(generated),
-            Kind::Reverse => TaskConfig::Reverse(generated),
-            Kind::Sort => TaskConfig::Sort(generated),
+            Kind::Generated(rule) => {
+                let default = GeneratedConfig::new(rule);
+                TaskConfig::Generated(GeneratedConfig {
+                    rule,
+                    symbols: symbols.unwrap_or(default.symbols),
+                    min_length: min_length.unwrap_or(default.min_length),
+                    max_length: max_length.unwrap_or(default.max_length),
+                })
+            }
             Kind::Translate => TaskConfig::Translate(TranslateConfig {
                 train: train.ok_or_else(|| missing("train"))?,
                 validation: validation.ok_or_else(|| missing("validation"))?,
@@ -79,31 +140,62 @@ impl TryFrom<Written> for TaskConfig {
     }
 }
 
+impl From<TaskConfig> for RawTaskConfig {
+    fn from(config: TaskConfig) -> Self {
+        let empty = |kind| RawTaskConfig {
+            kind,
+            symbols: None,
+            min_length: None,
+            max_length: None,
+            train: None,
+            validation: None,
+            test: None,
+        };
+        match config {
+            TaskConfig::Generated(GeneratedConfig { rule, symbols, min_length, max_length }) => RawTaskConfig {
+                symbols: Some(symbols),
+                min_length: Some(min_length),
+                max_length: Some(max_length),
+                ..empty(Kind::Generated(rule))
+            },
+            TaskConfig::Translate(TranslateConfig { train, validation, test }) => {
+                RawTaskConfig { train: Some(train), validation: Some(validation), test, ..empty(Kind::Translate) }
+            }
+        }
+    }
+}
+
 impl TaskConfig {
     pub(crate) fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         match self {
-            TaskConfig::Copy(config) | TaskConfig::Reverse(config) | TaskConfig::Sort(config) => config.validate(model),
+            TaskConfig::Generated(config) => config.validate(model),
             TaskConfig::Translate(config) => config.validate(),
         }
     }
 }
 
-/// Shape of the sequences.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The `[task]` table of a generated task: which one, and the shape of its sequences.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GeneratedConfig {
-    /// Distinct symbols, written 0, 1, 2, …
+    /// The task, `task.kind`.
+    pub rule: GeneratedTask,
+    /// Number of distinct symbols, written 0, 1, 2, …; at most 1,000,000.
     pub symbols: usize,
+    /// Length of the shortest sequence, in symbols.
     pub min_length: usize,
+    /// Length of the longest sequence, in symbols; below `model.max_length`, which includes the end token.
     pub max_length: usize,
 }
 
-impl Default for GeneratedConfig {
-    fn default() -> Self {
-        Self { symbols: 10, min_length: 1, max_length: 10 }
-    }
-}
+/// The largest `task.symbols`: an embedding row per symbol has to fit in memory.
+const MAX_SYMBOLS: usize = 1_000_000;
 
 impl GeneratedConfig {
+    /// A task with the default shape: ten symbols, one to ten of them in a sequence.
+    pub fn new(rule: GeneratedTask) -> Self {
+        Self { rule, symbols: 10, min_length: 1, max_length: 10 }
+    }
+
     pub(super) fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         if self.max_length >= model.max_length {
             return Err(ConfigError::new(
@@ -114,11 +206,11 @@ impl GeneratedConfig {
             ));
         }
         at_least_one("task.symbols", self.symbols)?;
-        if self.symbols > MOST_SYMBOLS {
+        if self.symbols > MAX_SYMBOLS {
             return Err(ConfigError::new(
                 "task.symbols",
                 self.symbols,
-                format!("at most {MOST_SYMBOLS}"),
+                format!("at most {MAX_SYMBOLS}"),
                 "ten is enough to learn",
             ));
         }
@@ -135,15 +227,17 @@ impl GeneratedConfig {
     }
 }
 
-/// An embedding row per symbol has to fit in memory.
-const MOST_SYMBOLS: usize = 1_000_000;
-
-/// Where the parallel text is: for each split a TSV file (`source TAB target`), or a pair of files.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The `[task]` table of `kind = "translate"`: the parallel corpora.
+///
+/// A corpus is a TSV file (`source TAB target`), a list of them, or `{ source = …, target = … }` with a file or a list
+/// of files for each side. Files may be compressed by gzip or zstd.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TranslateConfig {
+    /// The training corpus.
     pub train: ParallelPath,
+    /// The validation corpus, which decides which weights are the best.
     pub validation: ParallelPath,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The test corpus, measured once at the end with the final weights; without it there is no test.
     pub test: Option<ParallelPath>,
 }
 
@@ -163,5 +257,32 @@ impl TranslateConfig {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tables as the first version of the program wrote them.
+    #[test]
+    fn tables_are_written_as_they_were_read() {
+        for table in [
+            "kind = \"sort\"\nsymbols = 10\nmin_length = 1\nmax_length = 10\n",
+            "kind = \"translate\"\ntrain = \"a.tsv\"\nvalidation = \"b.tsv\"\n",
+            "kind = \"translate\"\nvalidation = \"b.tsv\"\ntest = [\"c.tsv\", \"d.tsv\"]\n\n[train]\nsource = \"a.de\"\ntarget = \"a.en\"\n",
+        ] {
+            let config: TaskConfig = toml::from_str(table).unwrap();
+            let written: toml::Table = toml::to_string(&config).unwrap().parse().unwrap();
+            assert_eq!(written, table.parse::<toml::Table>().unwrap());
+        }
+        let written = toml::to_string(&TaskConfig::Generated(GeneratedConfig::new(GeneratedTask::Copy))).unwrap();
+        assert_eq!(written, "kind = \"copy\"\nsymbols = 10\nmin_length = 1\nmax_length = 10\n");
+    }
+
+    #[test]
+    fn an_unknown_kind_names_all_kinds() {
+        let error = toml::from_str::<TaskConfig>("kind = \"paint\"").unwrap_err().to_string();
+        assert!(error.contains("`paint`, expected one of `copy`, `reverse`, `sort`, `translate`"), "{error}");
     }
 }

@@ -15,40 +15,41 @@ use super::schedule::Schedule;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
-    /// Kingma and Ba 2015; the paper's.
+    /// Kingma and Ba 2015, with the paper's β₁, β₂ and ε.
     Adam,
-    /// Adam whose matrices also shrink by `learning_rate * weight_decay` at each update (Loshchilov and Hutter 2019).
-    /// Biases and norms are vectors and do not shrink.
+    /// Adam with decoupled weight decay of matrices (Loshchilov and Hutter 2019); vectors, biases and norms do not decay.
     AdamW,
 }
 
-/// Which weights the run folder holds in the end.
+/// The weights that the run folder holds at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Export {
-    /// Those of the best validation.
+pub enum FinalWeights {
+    /// The weights of the best validation.
     Best,
-    /// The mean of those of several validations, as `training.average` says.
+    /// The mean of several validations' weights, chosen by `training.average`.
     Average,
-    /// The exponential moving average of all updates' weights, at its best validation; validation measures it instead.
+    /// The exponential moving average of the weights, at its best validation; validations measure the average.
     Ema,
 }
 
-/// Which validations' weights are averaged.
+/// The validations whose weights are averaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Average {
+    /// The rule of choice.
     pub of: AverageOf,
-    /// How many, if there are as many.
+    /// The number of validations; fewer if there are not as many.
     pub count: usize,
 }
 
+/// The rule by which validations are chosen for averaging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AverageOf {
-    /// The latest.
+    /// The latest validations.
     Last,
-    /// Those with the best scores.
+    /// The validations with the best scores.
     Best,
 }
 
@@ -56,53 +57,63 @@ pub enum AverageOf {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Everything random follows from it: weights, data, order, dropout.
+    /// Seed of everything random: initial weights, generated data, order of the data, dropout.
     pub seed: u64,
-    /// A run folder whose weights and vocabularies to start from, to fine-tune them; `--init-from` for short.
+    /// Run folder whose weights and vocabularies training starts from, to fine-tune them. Its `[model]` must be the same
+    /// but for dropout. `--init-from RUN` is short for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
-    /// Updates of the weights.
+    /// Number of updates of the weights.
     pub steps: u64,
-    /// Target tokens per update, padding included (source tokens are bounded likewise).
+    /// Maximum target tokens per update, padding included. The same limit holds for source tokens.
     pub max_tokens: usize,
-    /// Parts into which an update is split; their gradients add up to the whole update's. On a CPU as many parts as
-    /// there are threads run side by side, which is faster; more parts than that save memory.
-    pub accumulate: usize,
-    /// For the CPU backend `flex` alone: `"bfloat16"` multiplies several times as fast where the processor has matrix
-    /// registers (AMX), up to twice as fast with AVX-512's products of bfloat16, and slower than `"float32"` elsewhere.
+    /// Number of micro-batches per update, whose gradients add up. On a CPU they run in parallel, one per core, so set
+    /// this to the number of cores; more micro-batches than cores save memory.
+    #[serde(alias = "accumulate")]
+    pub micro_batches: usize,
+    /// Type to which the operands of matrix products are rounded, on `flex` alone; weights and sums stay float32.
+    /// `"bfloat16"` is faster on processors with AMX or AVX-512 BF16, and slower on all others.
     pub matmul_precision: MatmulPrecision,
-    /// The rule by which gradients change the weights.
+    /// Rule by which gradients change the weights.
     pub optimizer: Optimizer,
-    /// For `adamw` alone.
+    /// For `optimizer = "adamw"`: fraction of each matrix, times the learning rate, that an update subtracts.
     pub weight_decay: f64,
-    /// Shape of the learning rate over the steps.
+    /// Shape of the learning rate over the updates.
     pub schedule: Schedule,
-    /// Factor of the paper's formula for `noam` (1 = the paper), the peak rate for the others.
+    /// Factor of the paper's formula for `schedule = "noam"`, where 1.0 is the paper; the peak rate, below 1, for all
+    /// other schedules.
     pub learning_rate: f64,
+    /// Updates during which the learning rate rises linearly; below `steps` for `schedule = "cosine"`.
     pub warmup_steps: u64,
-    /// ε of label smoothing (paper, section 5.4).
+    /// ε of label smoothing, at least 0 and below 1 (paper, section 5.4).
     pub label_smoothing: f64,
-    /// R-Drop: two passes over each sentence, which differ in their dropout, are asked to agree.
+    /// R-Drop (Liang et al. 2021), `{ alpha = A, after = N }`: two forward passes per sentence with different dropout,
+    /// and a consistency loss with weight A, after N updates (0 by default). It doubles the work and needs dropout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r_drop: Option<RDrop>,
-    /// Dropout that fades: a small model that is nearly done learns more from what it sees whole.
+    /// Annealed dropout (Rennie et al. 2014), `{ to = S, after = N }`: after N updates (0 by default) all dropout rates
+    /// fall linearly, to the share S of their values at the last update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anneal_dropout: Option<AnnealDropout>,
-    /// Longest global gradient norm; 0 = no clipping (the paper).
+    /// Maximum global norm of the gradient; 0 disables clipping, as in the paper.
     pub clip_norm: f64,
-    /// Which weights the run folder holds in the end.
-    pub export: Export,
-    /// For `export = "average"` alone.
+    /// Weights that the run folder holds at the end.
+    #[serde(alias = "export")]
+    pub final_weights: FinalWeights,
+    /// For `final_weights = "average"`, `{ of = "last" or "best", count = N }`: the validations whose weights are
+    /// averaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average: Option<Average>,
-    /// For `export = "ema"` alone: the share of the old average that an update keeps, such as 0.999; 0 = none.
+    /// For `final_weights = "ema"`: decay of the moving average, below 1, such as 0.999. Update t uses at most
+    /// (1 + t) / (10 + t).
     pub ema: f64,
-    /// Steps between two logged lines.
+    /// Updates between two logged lines.
     pub log_every: u64,
-    /// Steps between two checkpoints.
+    /// Updates between two checkpoints.
     pub checkpoint_every: u64,
-    /// Checkpoints to keep.
-    pub keep: usize,
+    /// Number of checkpoints to keep, the newest.
+    #[serde(alias = "keep")]
+    pub keep_checkpoints: usize,
 }
 
 impl Default for TrainingConfig {
@@ -112,7 +123,7 @@ impl Default for TrainingConfig {
             init_from: None,
             steps: 100_000,
             max_tokens: 4096,
-            accumulate: 1,
+            micro_batches: 1,
             matmul_precision: MatmulPrecision::Float32,
             optimizer: Optimizer::Adam,
             weight_decay: 0.0,
@@ -123,52 +134,57 @@ impl Default for TrainingConfig {
             r_drop: None,
             anneal_dropout: None,
             clip_norm: 0.0,
-            export: Export::Best,
+            final_weights: FinalWeights::Best,
             average: None,
             ema: 0.0,
             log_every: 50,
             checkpoint_every: 1000,
-            keep: 2,
+            keep_checkpoints: 2,
         }
     }
 }
 
 impl TrainingConfig {
-    /// What update number `step` (from 1) minimises.
+    /// The objective of update number `step` (from 1).
     pub fn objective(&self, step: u64) -> Objective {
         let r_drop = self.r_drop.filter(|r_drop| step > r_drop.after).map_or(0.0, |r_drop| r_drop.alpha);
         Objective { label_smoothing: self.label_smoothing, r_drop }
     }
 
-    /// The share of the model's dropout rates that update number `step` (from 1) drops.
+    /// The share of the model's dropout rates in update number `step` (from 1).
     pub fn dropout_share(&self, step: u64) -> f64 {
         let Some(AnnealDropout { to, after }) = self.anneal_dropout else { return 1.0 };
         let fallen = step.saturating_sub(after) as f64 / self.steps.saturating_sub(after).max(1) as f64;
         1.0 - (1.0 - to) * fallen
     }
 
+    /// The decay of the moving average, if it is kept.
+    pub fn ema_decay(&self) -> Option<f64> {
+        (self.ema > 0.0).then_some(self.ema)
+    }
+
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         for (field, value) in [
             ("training.steps", self.steps as usize),
             ("training.max_tokens", self.max_tokens),
-            ("training.accumulate", self.accumulate),
+            ("training.micro_batches", self.micro_batches),
             ("training.warmup_steps", self.warmup_steps as usize),
             ("training.log_every", self.log_every as usize),
             ("training.checkpoint_every", self.checkpoint_every as usize),
-            ("training.keep", self.keep),
+            ("training.keep_checkpoints", self.keep_checkpoints),
         ] {
             at_least_one(field, value)?;
         }
-        if self.accumulate > self.max_tokens {
+        if self.micro_batches > self.max_tokens {
             return Err(ConfigError::new(
-                "training.accumulate",
-                self.accumulate,
+                "training.micro_batches",
+                self.micro_batches,
                 format!("at most training.max_tokens = {}", self.max_tokens),
-                "split an update into fewer parts",
+                "split an update into fewer micro-batches",
             ));
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
-            let remedy = "1.0 is the paper's factor for \"noam\"; the other schedules want a rate such as 0.001";
+            let remedy = "1.0 is the paper's factor for \"noam\"; the other schedules need a rate such as 0.001";
             return Err(ConfigError::new("training.learning_rate", self.learning_rate, "a positive number", remedy));
         }
         if self.schedule != Schedule::Noam && self.learning_rate >= 1.0 {
@@ -185,26 +201,15 @@ impl TrainingConfig {
         }
         for (field, value, remedy) in [
             ("training.clip_norm", self.clip_norm, "1.0 is usual; 0 turns clipping off"),
-            (
-                "training.r_drop.alpha",
-                self.r_drop.map_or(0.0, |r_drop| r_drop.alpha),
-                "1 to 5 is usual; 0 turns it off",
-            ),
+            ("training.r_drop.alpha", self.r_drop.map_or(0.0, |it| it.alpha), "1 to 5 is usual; 0 turns it off"),
             ("training.weight_decay", self.weight_decay, "0.01 is usual; 0 turns it off"),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(ConfigError::new(field, value, "a number of at least 0", remedy));
             }
         }
-        if let Some(AnnealDropout { to, after }) = self.anneal_dropout {
-            if !(0.0..=1.0).contains(&to) {
-                let remedy = "0.2 is a fifth of the rates; 0 ends without dropout";
-                return Err(ConfigError::new("training.anneal_dropout.to", to, "from 0 to 1", remedy));
-            }
-            if after >= self.steps {
-                let expected = format!("less than training.steps = {}", self.steps);
-                return Err(ConfigError::new("training.anneal_dropout.after", after, expected, "half of it is usual"));
-            }
+        if let Some(anneal) = self.anneal_dropout {
+            anneal.validate(self.steps)?;
         }
         if self.optimizer == Optimizer::Adam && self.weight_decay != 0.0 {
             return Err(ConfigError::new(
@@ -214,10 +219,10 @@ impl TrainingConfig {
                 "set training.optimizer = \"adamw\", or remove it",
             ));
         }
-        self.validate_export()
+        self.validate_final_weights()
     }
 
-    /// Refuses a rate that would neither reach its peak nor fall, and what would have no effect.
+    /// Extra checks for a new run: rejects a rate that neither reaches its peak nor falls, and options without effect.
     pub(crate) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         if self.schedule == Schedule::Cosine && self.warmup_steps >= self.steps {
             return Err(ConfigError::new(
@@ -233,8 +238,8 @@ impl TrainingConfig {
         self.anneal_dropout.map_or(Ok(()), |anneal| anneal.validate_new(model))
     }
 
-    /// The exported weights and their settings belong together.
-    fn validate_export(&self) -> Result<(), ConfigError> {
+    /// Checks that `final_weights` and the options that belong to it are given together.
+    fn validate_final_weights(&self) -> Result<(), ConfigError> {
         if !(0.0..1.0).contains(&self.ema) {
             let expected = "at least 0 and below 1";
             return Err(ConfigError::new("training.ema", self.ema, expected, "0.999 is usual; 0 turns it off"));
@@ -243,27 +248,24 @@ impl TrainingConfig {
             return Err(ConfigError::new("training.average.count", 0, "at least 1", "5 or 10 is usual"));
         }
         let (ema, average) = (self.ema > 0.0, self.average.is_some());
-        let wanting = |field: &str, expected: &str, remedy: &str| {
-            Err(ConfigError::new(field, "nothing", format!("{expected}, since training.export asks for it"), remedy))
+        let missing = |field: &str, expected: &str, remedy: &str| {
+            let expected = format!("{expected}, since training.final_weights requires it");
+            Err(ConfigError::new(field, "nothing", expected, remedy))
         };
-        let idle = |field: &str, export: &str| {
-            let expected = format!("nothing, since only training.export = \"{export}\" uses it");
-            Err(ConfigError::new(
-                field,
-                "a value",
-                expected,
-                format!("set training.export = \"{export}\", or remove it"),
-            ))
+        let unused = |field: &str, value: &str| {
+            let expected = format!("nothing, since only training.final_weights = \"{value}\" uses it");
+            let remedy = format!("set training.final_weights = \"{value}\", or remove it");
+            Err(ConfigError::new(field, "a value", expected, remedy))
         };
-        match self.export {
-            Export::Ema if !ema => wanting("training.ema", "a decay", "set training.ema = 0.999"),
-            Export::Average if !average => {
+        match self.final_weights {
+            FinalWeights::Ema if !ema => missing("training.ema", "a decay", "set training.ema = 0.999"),
+            FinalWeights::Average if !average => {
                 let remedy = "set training.average = { of = \"last\", count = 5 }";
-                wanting("training.average", "which validations to average", remedy)
+                missing("training.average", "which validations to average", remedy)
             }
-            Export::Best | Export::Average if ema => idle("training.ema", "ema"),
-            Export::Best | Export::Ema if average => idle("training.average", "average"),
-            _ => Ok(()),
+            FinalWeights::Best | FinalWeights::Average if ema => unused("training.ema", "ema"),
+            FinalWeights::Best | FinalWeights::Ema if average => unused("training.average", "average"),
+            FinalWeights::Best | FinalWeights::Average | FinalWeights::Ema => Ok(()),
         }
     }
 }
@@ -273,20 +275,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passes_are_asked_to_agree_after_the_updates_without() {
+    fn r_drop_begins_after_its_updates() {
         let mut training = TrainingConfig { label_smoothing: 0.2, ..TrainingConfig::default() };
-        let asked = |training: &TrainingConfig, step| {
+        let alpha = |training: &TrainingConfig, step| {
             let Objective { label_smoothing, r_drop } = training.objective(step);
             assert_eq!(label_smoothing, 0.2);
             r_drop
         };
-        assert_eq!(asked(&training, 1), 0.0);
+        assert_eq!(alpha(&training, 1), 0.0);
         training.r_drop = Some(RDrop { alpha: 3.0, after: 7 });
-        assert_eq!([1, 7, 8, 100].map(|step| asked(&training, step)), [0.0, 0.0, 3.0, 3.0]);
+        assert_eq!([1, 7, 8, 100].map(|step| alpha(&training, step)), [0.0, 0.0, 3.0, 3.0]);
     }
 
     #[test]
-    fn dropout_falls_as_a_line_after_its_beginning() {
+    fn dropout_falls_linearly_after_its_updates() {
         let mut training = TrainingConfig { steps: 100, ..TrainingConfig::default() };
         assert_eq!((training.dropout_share(1), training.dropout_share(100)), (1.0, 1.0));
         training.anneal_dropout = Some(AnnealDropout { to: 0.2, after: 60 });

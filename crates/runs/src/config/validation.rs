@@ -1,4 +1,4 @@
-//! The `[validation]` table: how well it goes, how often that is asked, and when to stop.
+//! The `[validation]` table: how and how often the model is measured during training, and when to stop.
 
 use super::DecodingConfig;
 use model::{ConfigError, ModelConfig};
@@ -7,11 +7,11 @@ use text::metrics::BleuTokenization;
 
 use super::at_least_one;
 
-/// What decides which weights are the best.
+/// The score that decides which weights are the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// Share of sentences decoded exactly.
+    /// Share of sentences whose output equals the reference.
     Exact,
     /// Corpus BLEU.
     Bleu,
@@ -25,19 +25,19 @@ pub enum Metric {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ValidationConfig {
-    /// Steps between two validations; the last step is always validated.
+    /// Updates between two validations; the last update is always validated.
     pub every: u64,
-    /// Sentences to validate (and test) on; the first of a corpus.
+    /// Maximum number of sentences to validate and to test on, the first of each corpus.
     pub sentences: usize,
-    /// What decides which weights are the best.
+    /// Score that decides which weights are the best.
     pub metric: Metric,
-    /// Stop after as many validations in a row that bring nothing better; 0 = train all steps.
+    /// Number of validations in a row without improvement after which training stops early; 0 disables early stopping.
     pub patience: usize,
-    /// Hypotheses per sentence while training (1 = greedy); the final test decodes as `[decoding]` says.
+    /// Beam size of validations, where 1 is greedy decoding; the final test uses `[decoding]`.
     pub beam: usize,
-    /// How text is cut into the words that BLEU counts: "13a" for plain text, "none" for text that is tokenised already.
+    /// Tokenisation of BLEU; `"none"` is for text that is already tokenised.
     pub tokenize: BleuTokenization,
-    /// Source, reference and output triples to show.
+    /// Number of sentences to print with each validation: source, reference and output.
     pub samples: usize,
 }
 
@@ -67,7 +67,7 @@ impl ValidationConfig {
         Ok(())
     }
 
-    /// Holds the beam to what decoding is held to.
+    /// Extra check for a new run: the beam has the limits of `decoding.beam`.
     pub(crate) fn validate_new(&self, model: &ModelConfig) -> Result<(), ConfigError> {
         let decoding = DecodingConfig { beam: self.beam, ..DecodingConfig::default() };
         decoding.validate(model).map_err(|error| ConfigError { field: "validation.beam".to_string(), ..error })

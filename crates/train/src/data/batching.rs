@@ -1,26 +1,28 @@
-//! The order of training data: a function of seed and epoch, with a position that can be saved and found again.
+//! Batches of similar lengths, in an order that is a function of seed, epoch and block.
 
 use model::random::{self, Rng};
+use runs::record::PairCounts;
 use serde::{Deserialize, Serialize};
 
-use super::Example;
-use super::blocks::Block;
-use super::encoder::Counts;
+use super::shuffle_buffer::Block;
+use super::{Example, UnorderedHash};
 use crate::error::TrainError;
-use crate::task::Contents;
 
-/// Where training stands in its data: the next batch of a block of an epoch.
+/// A position in the data: the next batch. Checkpoints keep it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
+    /// The epoch, from 0.
     pub epoch: u64,
+    /// The block in the epoch.
     pub block: usize,
+    /// The batch in the block.
     pub batch: usize,
-    /// What was read of this epoch before this block.
-    pub before: Counts,
-    /// Where the corpus is streamed, what was learned from in this epoch: the blocks before this one, and this one too if
-    /// it has begun.
-    pub learned: Contents,
+    /// Counts of the epoch's pairs before the block.
+    pub before: PairCounts,
+    /// The hash of the pairs of a streamed epoch that were learned from: all blocks before this one, and this one too
+    /// once its first batch is taken.
+    pub learned: UnorderedHash,
 }
 
 /// An endless sequence of batches of examples of similar length.
@@ -32,23 +34,24 @@ pub struct Batches<Source> {
     block: Option<Planned>,
 }
 
-/// A block with the batches that it is cut into.
+/// A block and its batches, as indices of examples.
 struct Planned {
     block: Block,
     batches: Vec<Vec<usize>>,
 }
 
-/// A batch, and whether an epoch ends with it.
+/// A batch, and the counts of the epoch that ends with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NextBatch {
+    /// The examples.
     pub examples: Vec<Example>,
-    /// What was read of the epoch that this batch ends.
-    pub epoch_read: Option<Counts>,
+    /// Counts of the epoch's pairs, if the epoch ends with this batch.
+    pub epoch_read: Option<PairCounts>,
 }
 
 impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
-    /// Batches of at most `max_tokens` target (and source) tokens, padding included, from `position` on; `blocks` gives
-    /// one block after the other, from that of `position` on.
+    /// Batches of at most `max_tokens` target (and source) tokens, padding included. `blocks` returns one block after the
+    /// other, starting with that of `position`.
     pub fn new(blocks: Source, max_tokens: usize, seed: u64, position: Position) -> Self {
         Self { blocks, max_tokens, seed, position, block: None }
     }
@@ -56,7 +59,7 @@ impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
     /// The next batch.
     ///
     /// # Errors
-    /// What the blocks' source says.
+    /// Those of `blocks`.
     pub fn next_batch(&mut self) -> Result<NextBatch, TrainError> {
         let mut epoch_read = None;
         loop {
@@ -71,7 +74,7 @@ impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
             let (last, mut read, mut learned) = (block.last, self.position.before, self.position.learned);
             read += block.counts;
             if self.position.batch == 0 {
-                learned += block.contents;
+                learned += block.hash;
             }
             let ended = self.position.batch + 1 >= batches.len();
             self.position = match (ended, last) {
@@ -85,14 +88,14 @@ impl<Source: FnMut() -> Result<Block, TrainError>> Batches<Source> {
                 self.block = None;
                 epoch_read = last.then_some(read).or(epoch_read);
             }
-            // A block may be without a usable pair.
+            // A block may have no usable pair.
             if let Some(examples) = examples {
                 return Ok(NextBatch { examples, epoch_read });
             }
         }
     }
 
-    /// The position after the batches already taken.
+    /// The position after the batches taken so far.
     pub fn position(&self) -> Position {
         self.position
     }
@@ -102,17 +105,18 @@ impl Planned {
     fn new(block: Block, max_tokens: usize, seed: u64) -> Self {
         // One number for epoch and block.
         let key = random::key(&[seed, ORDER, block.epoch ^ ((block.index as u64) << 32)]);
-        Self { batches: plan(&block.examples, max_tokens, key), block }
+        Self { batches: split_into_batches(&block.examples, max_tokens, key), block }
     }
 }
 
 /// Keeps the keys of data order apart from those of weights and dropout under the same seed.
 const ORDER: u64 = 0x0DE2;
-/// Batches whose sentences are sorted by length together; more means less padding and less chance.
+/// Batches whose sentences are sorted by length together; more means less padding and less randomness.
 const SORTED_TOGETHER: usize = 64;
 
-/// Indices of every example, shuffled, sorted by length within windows, cut by the token budget, batches shuffled.
-fn plan(examples: &[Example], max_tokens: usize, key: u64) -> Vec<Vec<usize>> {
+/// Splits a block into batches: indices shuffled, sorted by length within windows, split by the token budget, and the
+/// batches shuffled.
+fn split_into_batches(examples: &[Example], max_tokens: usize, key: u64) -> Vec<Vec<usize>> {
     let mut stream = Rng::new(key);
     let mut order: Vec<usize> = (0..examples.len()).collect();
     stream.shuffle(&mut order);
@@ -154,18 +158,18 @@ mod tests {
         let (mut epoch, mut index) = (position.epoch, position.block);
         move || {
             let examples = Arc::new(if index == 1 { Vec::new() } else { examples() });
-            let counts = Counts { pairs: 1000, ..Counts::default() };
-            let contents = Contents::default();
-            let block = Block { epoch, index, examples, counts, contents, last: index == 2 };
+            let counts = PairCounts { pairs: 1000, ..PairCounts::default() };
+            let hash = UnorderedHash::default();
+            let block = Block { epoch, index, examples, counts, hash, last: index == 2 };
             (epoch, index) = if index == 2 { (epoch + 1, 0) } else { (epoch, index + 1) };
             Ok(block)
         }
     }
 
     #[test]
-    fn a_block_gives_every_example_once_within_the_budget() {
+    fn a_block_has_every_example_once_within_budget() {
         let (examples, mut seen) = (examples(), vec![0; 1000]);
-        let batches = plan(&examples, 100, 1);
+        let batches = split_into_batches(&examples, 100, 1);
         for batch in &batches {
             let width = batch.iter().map(|&i| examples[i].longer()).max().unwrap();
             assert!(batch.len() * width <= 100);
@@ -178,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_another_one_for_each_seed_epoch_and_block() {
+    fn the_order_depends_on_seed_epoch_and_block() {
         let order = |seed, epoch, index| {
-            let (examples, counts) = (Arc::new(examples()), Counts::default());
-            let contents = Contents::default();
-            Planned::new(Block { epoch, index, examples, counts, contents, last: true }, 100, seed).batches
+            let (examples, counts) = (Arc::new(examples()), PairCounts::default());
+            let hash = UnorderedHash::default();
+            Planned::new(Block { epoch, index, examples, counts, hash, last: true }, 100, seed).batches
         };
         let orders = [order(5, 0, 0), order(6, 0, 0), order(5, 1, 0), order(5, 0, 1)];
         for (i, one) in orders.iter().enumerate() {
@@ -192,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_not_made_of_neighbours_in_the_input() {
+    fn neighbours_in_the_input_are_separated() {
         // One length, so that sorting by it moves nothing.
         let examples = vec![Example { source: vec![2; 10], target: vec![2; 10] }; 1000];
-        let batches = plan(&examples, 100, 1);
+        let batches = split_into_batches(&examples, 100, 1);
         let pairs: Vec<&[usize]> = batches.iter().flat_map(|batch| batch.windows(2)).collect();
         let neighbours = pairs.iter().filter(|pair| pair[0] + 1 == pair[1]).count();
         assert_eq!(pairs.len(), 900);
@@ -203,9 +207,9 @@ mod tests {
     }
 
     #[test]
-    fn batches_do_not_come_by_length() {
+    fn batches_are_not_sorted_by_length() {
         let examples = examples();
-        let batches = plan(&examples, 100, 1);
+        let batches = split_into_batches(&examples, 100, 1);
         let lengths: Vec<usize> = batches.iter().map(|batch| examples[batch[0]].target.len()).collect();
         let rises = lengths.windows(2).filter(|pair| pair[0] < pair[1]).count();
         let falls = lengths.windows(2).filter(|pair| pair[0] > pair[1]).count();
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_continues_where_it_was_taken() {
+    fn batches_resume_at_a_position() {
         let mut whole = Batches::new(blocks(Position::default()), 100, 5, Position::default());
         let mut met = std::collections::BTreeSet::new();
         for _ in 0..400 {
@@ -227,16 +231,17 @@ mod tests {
     }
 
     #[test]
-    fn the_last_batch_of_an_epoch_tells_what_was_read() {
+    fn the_last_batch_of_an_epoch_has_its_counts() {
         let mut batches = Batches::new(blocks(Position::default()), 100, 5, Position::default());
-        let told: Vec<Counts> = (0..400).filter_map(|_| batches.next_batch().unwrap().epoch_read).collect();
-        assert!(told.len() > 1);
-        assert!(told.iter().all(|counts| counts.pairs == 3000));
+        let epochs: Vec<PairCounts> = (0..400).filter_map(|_| batches.next_batch().unwrap().epoch_read).collect();
+        assert!(epochs.len() > 1);
+        assert!(epochs.iter().all(|counts| counts.pairs == 3000));
     }
 
     #[test]
-    fn an_example_over_the_budget_is_a_batch_of_its_own() {
+    fn an_example_over_budget_is_a_batch_of_its_own() {
         let long = Example { source: vec![2; 50], target: vec![2; 50] };
-        assert_eq!(plan(&[long.clone(), long], 10, 1).iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+        let batches = split_into_batches(&[long.clone(), long], 10, 1);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
     }
 }

@@ -1,98 +1,52 @@
-//! From a pair of sentences to ids, or to the reason why it is not used.
+//! The encoder of sentence pairs: from text to ids, or to the reason why a pair is dropped.
 
-use std::fmt;
-use std::ops::AddAssign;
 use std::sync::Arc;
 
 use model::random;
-use model::summary::grouped;
-use serde::{Deserialize, Serialize};
+use runs::record::PairCounts;
 use text::{END_ID, Pair, TextError, Tokenizer};
 
 use super::Example;
 use crate::error::TrainError;
 
-/// Why a pair is not used for training.
+/// The reason why a pair is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// A side without a token, or of nothing but white space.
+    /// A side has no token, or nothing but white space.
     Empty,
-    /// A side over `data.max_length`.
+    /// A side is longer than `data.max_length`.
     Long,
-    /// Sides of too different lengths for `data.max_ratio`.
+    /// The lengths of the sides differ by more than `data.max_ratio`.
     Uneven,
 }
 
-/// Pairs read, and how many of them were dropped for which reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    pub pairs: usize,
-    pub empty: usize,
-    pub long: usize,
-    pub uneven: usize,
-}
-
-impl Counts {
-    /// Counts one more pair.
-    pub fn add(&mut self, unusable: Option<Unusable>) {
-        self.pairs += 1;
-        match unusable {
-            None => {}
-            Some(Unusable::Empty) => self.empty += 1,
-            Some(Unusable::Long) => self.long += 1,
-            Some(Unusable::Uneven) => self.uneven += 1,
-        }
-    }
-
-    pub fn dropped(&self) -> usize {
-        self.empty + self.long + self.uneven
+/// Counts a pair by the outcome of its encoding.
+pub fn count(counts: &mut PairCounts, outcome: &Result<Example, Unusable>) {
+    counts.pairs += 1;
+    match outcome {
+        Ok(_) => {}
+        Err(Unusable::Empty) => counts.empty += 1,
+        Err(Unusable::Long) => counts.long += 1,
+        Err(Unusable::Uneven) => counts.uneven += 1,
     }
 }
 
-impl AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.pairs += other.pairs;
-        self.empty += other.empty;
-        self.long += other.long;
-        self.uneven += other.uneven;
-    }
-}
-
-impl fmt::Display for Counts {
-    /// `1,000 training pairs, 3 dropped (1 with an empty side, 2 too long)`
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} training pairs", grouped(self.pairs))?;
-        let reasons = [
-            (self.empty, "with an empty side"),
-            (self.long, "too long"),
-            (self.uneven, "less even than data.max_ratio"),
-        ];
-        let told: Vec<String> = reasons
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, reason)| format!("{} {reason}", grouped(*count)))
-            .collect();
-        match told.is_empty() {
-            true => Ok(()),
-            false => write!(f, ", {} dropped ({})", grouped(self.dropped()), told.join(", ")),
-        }
-    }
-}
-
-/// Turns pairs into examples.
+/// The encoder of pairs, with its filters.
 #[derive(Clone, Debug)]
 pub struct PairEncoder {
+    /// The tokenizer of the source side.
     pub source_tokenizer: Arc<Tokenizer>,
+    /// The tokenizer of the target side.
     pub target_tokenizer: Arc<Tokenizer>,
-    /// Most tokens on either side, `</s>` included.
+    /// Maximum tokens on either side, `</s>` included.
     pub max_length: usize,
-    /// The key that says so, for messages.
+    /// The key that sets `max_length`, for messages.
     pub max_length_key: &'static str,
-    /// Most tokens of the longer side for each of the shorter; 0 = any.
+    /// Maximum ratio of the sides' lengths; 0 disables the filter.
     pub max_ratio: f64,
     /// Rate of BPE-dropout.
     pub dropout: f64,
+    /// Seed of BPE-dropout.
     pub seed: u64,
 }
 
@@ -100,12 +54,12 @@ pub struct PairEncoder {
 const SUBWORDS: u64 = 0xB9E;
 
 impl PairEncoder {
-    /// The pair as the tokenizers cut it.
+    /// Encodes a pair without BPE-dropout, or returns why it is dropped.
     ///
     /// # Errors
-    /// A text that the tokenizer refuses.
+    /// A text that the tokenizer rejects.
     pub fn encode(&self, pair: &Pair) -> Result<Result<Example, Unusable>, TextError> {
-        // To subwords a space is a token as any other.
+        // For subwords a space is an ordinary token.
         if pair.source.trim().is_empty() || pair.target.trim().is_empty() {
             return Ok(Err(Unusable::Empty));
         }
@@ -129,13 +83,13 @@ impl PairEncoder {
         })
     }
 
-    /// The error of a corpus of which no pair is left, with what to do about the commonest reason.
-    pub fn nothing_left(&self, counts: &Counts) -> TrainError {
+    /// The error of a corpus without a usable pair, with the remedy for the most frequent reason.
+    pub fn nothing_left(&self, counts: &PairCounts) -> TrainError {
         TrainError::Data(format!("no training pair is left: {counts}; {}", self.remedy(counts)))
     }
 
-    /// What to do about the commonest reason for which pairs were dropped.
-    pub fn remedy(&self, counts: &Counts) -> String {
+    /// The remedy for the most frequent reason for which pairs were dropped.
+    pub fn remedy(&self, counts: &PairCounts) -> String {
         let remedies = [
             (counts.empty, "check that both columns, or both files, hold text".to_string()),
             (counts.uneven, "raise data.max_ratio, or set it to 0".to_string()),
@@ -144,26 +98,27 @@ impl PairEncoder {
         remedies.into_iter().max_by_key(|(count, _)| *count).map(|(_, remedy)| remedy).unwrap_or_default()
     }
 
-    /// The pair as BPE-dropout (Provilkov et al. 2020) cuts it in an epoch: a function of the seed, the epoch and the
-    /// pair's place. `usual` is what [`encode`](Self::encode) gives, and comes back where there is no dropout.
-    pub fn cut_anew(&self, pair: &Pair, usual: Example, epoch: u64, at: usize) -> Example {
+    /// Encodes a pair with BPE-dropout (Provilkov et al. 2020), as a function of the seed, the epoch and the pair's index.
+    ///
+    /// `plain` is the result of [`encode`](Self::encode), which is returned where there is no dropout.
+    pub fn encode_with_dropout(&self, pair: &Pair, plain: Example, epoch: u64, index: usize) -> Example {
         if self.dropout == 0.0 {
-            return usual;
+            return plain;
         }
-        let cut = |tokenizer: &Tokenizer, text: &str, usual: Vec<u32>, side: u64| {
-            let key = random::key(&[self.seed, SUBWORDS, epoch, at as u64, side]);
+        let encode = |tokenizer: &Tokenizer, text: &str, plain: Vec<u32>, side: u64| {
+            let key = random::key(&[self.seed, SUBWORDS, epoch, index as u64, side]);
             match tokenizer.encode_with_dropout(text, self.dropout, key) {
-                // Smaller pieces are more pieces; a sentence that no longer fits keeps its usual ones.
+                // Dropout makes more tokens; a sentence that no longer fits stays as it was.
                 Ok(mut ids) if ids.len() < self.max_length => {
                     ids.push(END_ID);
                     ids
                 }
-                _ => usual,
+                Ok(_) | Err(_) => plain,
             }
         };
         Example {
-            source: cut(&self.source_tokenizer, &pair.source, usual.source, 0),
-            target: cut(&self.target_tokenizer, &pair.target, usual.target, 1),
+            source: encode(&self.source_tokenizer, &pair.source, plain.source, 0),
+            target: encode(&self.target_tokenizer, &pair.target, plain.target, 1),
         }
     }
 }
@@ -195,7 +150,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn filters_say_why() {
+    fn filters_return_their_reason() {
         let encoder = PairEncoder { max_length: 12, max_ratio: 2.0, ..encoder(0.0) };
         let unusable = |source: &str, target: &str| encoder.encode(&pair(source, target)).unwrap().err();
         assert_eq!(unusable("lower newer", "newer lower"), None);
@@ -210,53 +165,44 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn counts_are_told() {
-        let mut counts = Counts::default();
-        (0..1998).for_each(|_| counts.add(None));
-        assert_eq!(counts.to_string(), "1,998 training pairs");
-        counts.add(Some(Unusable::Empty));
-        counts.add(Some(Unusable::Uneven));
-        let told = "2,000 training pairs, 2 dropped (1 with an empty side, 1 less even than data.max_ratio)";
-        assert_eq!(counts.to_string(), told);
-    }
-
-    #[test]
-    fn when_nothing_is_left_the_commonest_reason_has_its_remedy() {
+    fn the_most_frequent_reason_has_its_remedy() {
         let encoder = encoder(0.0);
         for (counts, remedy) in [
-            (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "10 dropped (5 with an empty side, 2 too long"),
-            (Counts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "; check that both columns, or both files, hold text"),
-            (Counts { empty: 1, long: 2, uneven: 7, pairs: 10 }, "; raise data.max_ratio, or set it to 0"),
-            (Counts { empty: 1, long: 8, uneven: 1, pairs: 10 }, "; raise data.max_length"),
+            (PairCounts { empty: 5, long: 2, uneven: 3, pairs: 10 }, "10 dropped (5 with an empty side, 2 too long"),
+            (
+                PairCounts { empty: 5, long: 2, uneven: 3, pairs: 10 },
+                "; check that both columns, or both files, hold text",
+            ),
+            (PairCounts { empty: 1, long: 2, uneven: 7, pairs: 10 }, "; raise data.max_ratio, or set it to 0"),
+            (PairCounts { empty: 1, long: 8, uneven: 1, pairs: 10 }, "; raise data.max_length"),
         ] {
-            let told = encoder.nothing_left(&counts).to_string();
-            assert!(
-                told.starts_with("no training pair is left: 10 training pairs, ") && told.contains(remedy),
-                "{told}"
-            );
+            let message = encoder.nothing_left(&counts).to_string();
+            assert!(message.starts_with("no training pair is left: 10 training pairs, "), "{message}");
+            assert!(message.contains(remedy), "{message}");
         }
     }
 
     #[test]
-    fn an_epoch_cuts_a_pair_by_its_number_and_place_and_it_still_says_the_same() {
+    fn dropout_depends_on_epoch_and_index_and_keeps_the_text() {
         let encoder = encoder(0.2);
         let mut different = 0;
-        for (at, line) in lines().iter().enumerate() {
+        for (index, line) in lines().iter().enumerate() {
             let pair = pair(line, line);
-            let usual = encoder.encode(&pair).unwrap().unwrap();
-            let cut = |epoch, at| encoder.cut_anew(&pair, usual.clone(), epoch, at);
-            assert_eq!(cut(0, at), cut(0, at));
-            assert_eq!(encoder.target_tokenizer.decode(&cut(0, at).target).unwrap(), *line);
-            different += usize::from(cut(0, at) != cut(1, at)) + usize::from(cut(0, at) != cut(0, at + 1));
+            let plain = encoder.encode(&pair).unwrap().unwrap();
+            let encode = |epoch, index| encoder.encode_with_dropout(&pair, plain.clone(), epoch, index);
+            let first = encode(0, index);
+            assert_eq!(first, encode(0, index));
+            assert_eq!(encoder.target_tokenizer.decode(&first.target).unwrap(), *line);
+            different += usize::from(first != encode(1, index)) + usize::from(first != encode(0, index + 1));
         }
         assert!(different > 300, "{different} of 400");
     }
 
     #[test]
-    fn a_sentence_that_grows_too_long_keeps_its_usual_pieces() {
+    fn a_sentence_that_grows_too_long_stays_plain() {
         let short = PairEncoder { max_length: 2, ..encoder(0.9) };
         let pair = pair("lower lowest", "newer");
-        let usual = encoder(0.0).encode(&pair).unwrap().unwrap();
-        assert_eq!(short.cut_anew(&pair, usual.clone(), 0, 0), usual);
+        let plain = encoder(0.0).encode(&pair).unwrap().unwrap();
+        assert_eq!(short.encode_with_dropout(&pair, plain.clone(), 0, 0), plain);
     }
 }

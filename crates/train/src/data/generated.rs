@@ -1,106 +1,98 @@
-//! Tasks without a corpus: sequences of digits to copy, reverse or sort.
+//! Sequences of digits for the tasks without a corpus.
 //!
-//! Each sequence belongs to training, validation or test by a hash of its own symbols, so the three are disjoint
-//! whatever the seed.
+//! Each sequence belongs to training, validation or test by a hash of its own symbols, so the three are disjoint for any
+//! seed.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use model::random::{self, Rng};
-use text::{END_ID, Pair, Tokenizer};
+use runs::config::GeneratedConfig;
+use text::{END_ID, Pair};
 
-use super::{Corpora, Sample, Task};
-use crate::data::{Example, TrainingData};
-use crate::error::TrainError;
-use runs::config::{GeneratedConfig, RunConfig};
+use super::{EvalExample, Example};
 
-/// What is to be said about a sequence.
+/// The part of the data to which a sequence belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    Copy,
-    Reverse,
-    Sort,
-}
-
-impl Rule {
-    /// The right answer.
-    ///
-    /// ```
-    /// use train::task::Rule;
-    /// assert_eq!(Rule::Reverse.apply(&[3, 1, 2]), [2, 1, 3]);
-    /// assert_eq!(Rule::Sort.apply(&[3, 1, 3]), [1, 3, 3]);
-    /// ```
-    pub fn apply(self, symbols: &[usize]) -> Vec<usize> {
-        let mut answer = symbols.to_vec();
-        match self {
-            Rule::Copy => {}
-            Rule::Reverse => answer.reverse(),
-            Rule::Sort => answer.sort(),
-        }
-        answer
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Split {
+pub enum Split {
+    /// Eight tenths of all sequences.
     Training,
+    /// One tenth.
     Validation,
+    /// One tenth.
     Test,
 }
 
-/// A tenth of all sequences each for validation and test, by a hash that does not know the seed.
-fn split_of(symbols: &[usize]) -> Split {
-    let symbols: Vec<u64> = symbols.iter().map(|&symbol| symbol as u64).collect();
-    match random::key(&symbols) % 10 {
-        0 => Split::Validation,
-        1 => Split::Test,
-        _ => Split::Training,
+impl Split {
+    /// The split of a sequence: a hash of its symbols, independent of the seed.
+    fn from_symbols(symbols: &[usize]) -> Self {
+        let symbols: Vec<u64> = symbols.iter().map(|&symbol| symbol as u64).collect();
+        match random::key(&symbols) % 10 {
+            0 => Split::Validation,
+            1 => Split::Test,
+            _ => Split::Training,
+        }
     }
 }
 
-/// Draws sequences; a function of seed, epoch and index.
+/// A generator of sequences, which are a function of seed, epoch and index.
 #[derive(Clone, Debug)]
 pub struct Generator {
-    rule: Rule,
     config: GeneratedConfig,
     seed: u64,
 }
 
-/// Sequences in what counts as one epoch.
+/// Sequences per epoch.
 const EPOCH: usize = 20_000;
-/// Draws without a new sequence after which there is none left.
-const TRIES: usize = 10_000;
+/// Draws without a new sequence after which a split counts as exhausted.
+const MAX_DRAWS: usize = 10_000;
 /// Keeps the keys of data apart from those of weights and dropout under the same seed.
 const SEQUENCES: u64 = 0x5EC;
 
 impl Generator {
+    /// A generator of the task's sequences.
+    pub fn new(config: GeneratedConfig, seed: u64) -> Self {
+        Self { config, seed }
+    }
+
+    /// The symbols as words, in the order of their ids.
+    pub fn words(&self) -> Vec<String> {
+        (0..self.config.symbols).map(|symbol| symbol.to_string()).collect()
+    }
+
     /// The training examples of an epoch.
     pub fn epoch(&self, epoch: u64) -> Vec<Example> {
         let mut stream = self.stream(Split::Training, epoch);
         let mut examples = Vec::with_capacity(EPOCH);
         while examples.len() < EPOCH {
             let symbols = self.draw(&mut stream);
-            if split_of(&symbols) == Split::Training {
+            if Split::from_symbols(&symbols) == Split::Training {
                 examples.push(self.example(&symbols));
             }
         }
         examples
     }
 
-    /// Up to `count` distinct sequences of a held-out split.
-    fn held_out(&self, split: Split, count: usize) -> Vec<Sample> {
+    /// Up to `count` distinct sequences of a split; fewer if the task has no more.
+    pub fn held_out(&self, split: Split, count: usize) -> Vec<EvalExample> {
         let mut stream = self.stream(split, 0);
-        let (mut seen, mut samples, mut tries) = (HashSet::new(), Vec::new(), 0);
-        while samples.len() < count && tries < TRIES {
-            tries += 1;
+        let (mut seen, mut examples, mut draws) = (HashSet::new(), Vec::new(), 0);
+        while examples.len() < count && draws < MAX_DRAWS {
+            draws += 1;
             let symbols = self.draw(&mut stream);
-            if split_of(&symbols) == split && seen.insert(symbols.clone()) {
-                tries = 0;
-                let pair = Pair { source: written(&symbols), target: written(&self.rule.apply(&symbols)) };
-                samples.push(Sample { pair, example: self.example(&symbols) });
+            if Split::from_symbols(&symbols) == split && seen.insert(symbols.clone()) {
+                draws = 0;
+                let pair = Pair { source: join(&symbols), target: join(&self.config.rule.apply(&symbols)) };
+                examples.push(EvalExample { pair, example: self.example(&symbols) });
             }
         }
-        samples
+        examples
+    }
+
+    /// Returns whether the task has a sequence to train on.
+    pub fn is_trainable(&self) -> bool {
+        let is_training =
+            |i: u64| Split::from_symbols(&self.draw(&mut self.stream(Split::Training, i))) == Split::Training;
+        (0..MAX_DRAWS as u64).any(is_training)
     }
 
     fn stream(&self, split: Split, epoch: u64) -> Rng {
@@ -108,13 +100,13 @@ impl Generator {
     }
 
     fn draw(&self, stream: &mut Rng) -> Vec<usize> {
-        let GeneratedConfig { symbols, min_length, max_length } = self.config;
+        let GeneratedConfig { rule: _, symbols, min_length, max_length } = self.config;
         let length = min_length + stream.below(max_length - min_length + 1);
         (0..length).map(|_| stream.below(symbols)).collect()
     }
 
     fn example(&self, symbols: &[usize]) -> Example {
-        Example { source: ids(symbols), target: ids(&self.rule.apply(symbols)) }
+        Example { source: ids(symbols), target: ids(&self.config.rule.apply(symbols)) }
     }
 }
 
@@ -123,50 +115,24 @@ fn ids(symbols: &[usize]) -> Vec<u32> {
     symbols.iter().map(|&symbol| symbol as u32 + 2).chain([END_ID]).collect()
 }
 
-fn written(symbols: &[usize]) -> String {
+fn join(symbols: &[usize]) -> String {
     symbols.iter().map(usize::to_string).collect::<Vec<_>>().join(" ")
-}
-
-pub(super) fn task(rule: Rule, task: &GeneratedConfig, config: &RunConfig) -> Result<Task, TrainError> {
-    let words: Vec<String> = (0..task.symbols).map(|symbol| symbol.to_string()).collect();
-    let tokenizer = Arc::new(Tokenizer::from_words(&words));
-    let generator = Generator { rule, config: task.clone(), seed: config.training.seed };
-    let validation = generator.held_out(Split::Validation, config.validation.sentences);
-    let test = generator.held_out(Split::Test, config.validation.sentences);
-    let trainable = (0..TRIES as u64)
-        .any(|i| split_of(&generator.draw(&mut generator.stream(Split::Training, i))) == Split::Training);
-    if validation.is_empty() || test.is_empty() || !trainable {
-        return Err(TrainError::Data(
-            "the task has too few sequences to hold some out; raise task.symbols or task.max_length".to_string(),
-        ));
-    }
-    let mut notes = Vec::new();
-    if validation.len() < config.validation.sentences {
-        notes.push(format!("only {} sequences to validate on: the task has no more", validation.len()));
-    }
-    Ok(Task {
-        source_tokenizer: tokenizer.clone(),
-        target_tokenizer: tokenizer,
-        training: Arc::new(TrainingData::Generated(generator)),
-        validation,
-        test,
-        corpora: Corpora::default(),
-        notes,
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use runs::config::GeneratedTask;
+
     use super::*;
 
     fn generator(seed: u64) -> Generator {
-        Generator { rule: Rule::Sort, config: GeneratedConfig::default(), seed }
+        Generator::new(GeneratedConfig::new(GeneratedTask::Sort), seed)
     }
 
     #[test]
     fn the_three_splits_are_disjoint_for_any_seed() {
-        let sources = |samples: &[Sample]| -> HashSet<Vec<u32>> {
-            samples.iter().map(|sample| sample.example.source.clone()).collect()
+        let sources = |examples: &[EvalExample]| -> HashSet<Vec<u32>> {
+            examples.iter().map(|example| example.example.source.clone()).collect()
         };
         let validation = sources(&generator(1).held_out(Split::Validation, 1000));
         let test = sources(&generator(2).held_out(Split::Test, 1000));
@@ -187,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_symbols_are_as_asked() {
+    fn lengths_and_symbols_are_as_configured() {
         let lengths: HashSet<usize> = generator(1).epoch(0).iter().map(|e| e.source.len() - 1).collect();
         assert_eq!(lengths, (1..=10).collect());
         let symbols: HashSet<u32> = generator(1).epoch(0).into_iter().flat_map(|e| e.target).collect();

@@ -1,26 +1,36 @@
-//! Training data on its way to the learner.
+//! Training data on its way from files to batches.
 //!
 //! ```text
-//! files ─▶ pairs ─▶ encoder: ids, filters ─▶ blocks: what is held in memory ─▶ batches: similar lengths ─▶ learner
-//!          └──────────────────── on threads of their own, ahead of it (prefetch) ──────────────────────┘
+//! files ─▶ pairs ─▶ encoder: ids, filters ─▶ shuffle buffer: blocks ─▶ batching: similar lengths ─▶ train step
+//!          └───────────────────── on threads of their own, ahead of it (prefetch) ─────────────────────┘
 //! ```
 //!
-//! What comes at a [`Position`] is a function of the seed and the corpus, so a run can go on from any of them.
+//! The data at a [`Position`] are a function of the seed and the corpus, so a run can be resumed at any of them.
 
-mod batches;
-mod blocks;
+mod batching;
 mod encoder;
+mod generated;
+mod parallel;
 mod prefetch;
+mod shuffle_buffer;
+mod unordered_hash;
 
-pub use batches::{Batches, Position};
-pub use blocks::{Block, Blocks, InMemory, Streamed, TrainingData};
-pub use encoder::{Counts, PairEncoder, Unusable};
+use text::Pair;
+
+pub use batching::{Batches, NextBatch, Position};
+pub use encoder::{PairEncoder, Unusable, count};
+pub use generated::{Generator, Split};
+pub use parallel::{Survey, Vocabularies, eval_examples, training_data, unknown_rates};
 pub use prefetch::{Prefetch, Prefetched};
+pub use shuffle_buffer::{Block, Blocks, InMemory, Streamed, TrainingData};
+pub use unordered_hash::UnorderedHash;
 
 /// A pair of sentences as ids, each ended by `</s>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Example {
+    /// Ids of the source.
     pub source: Vec<u32>,
+    /// Ids of the target.
     pub target: Vec<u32>,
 }
 
@@ -29,4 +39,13 @@ impl Example {
     pub fn longer(&self) -> usize {
         self.source.len().max(self.target.len())
     }
+}
+
+/// A pair of the validation or test split: the text and its ids.
+#[derive(Clone, Debug)]
+pub struct EvalExample {
+    /// The text.
+    pub pair: Pair,
+    /// Its ids.
+    pub example: Example,
 }

@@ -1,124 +1,103 @@
-//! Translation: parallel text, and vocabularies trained on it.
+//! Parallel text: a survey of the training corpus, vocabularies trained on it, and examples to evaluate on.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use text::{
-    END_ID, Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID, read_parallel,
-};
+use model::summary::grouped;
+use runs::corpora::CorpusHash;
+use runs::layout;
+use runs::record::PairCounts;
+use text::{END_ID, Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID};
 
-use super::{Contents, Corpora, Fingerprint, Sample, Task, Vocabularies};
-use crate::data::{Counts, Example, InMemory, PairEncoder, Streamed, TrainingData};
+use super::encoder::{PairEncoder, count};
+use super::{EvalExample, Example, InMemory, Streamed, TrainingData, UnorderedHash};
 use crate::error::TrainError;
-use runs::config::{RunConfig, TranslateConfig};
 
-pub(super) fn task(
-    task: &TranslateConfig,
-    config: &RunConfig,
-    vocabularies: Option<Vocabularies>,
-) -> Result<Task, TrainError> {
-    let tokenizer = config.tokenizer.clone().unwrap_or_default();
-    let data = config.data.clone().unwrap_or_default();
-    let sampled = if vocabularies.is_some() { 0 } else { sampled(&tokenizer) };
-    let survey = Survey::new(&task.train, data.shuffle_buffer.max(sampled))?;
-    let validation = read_parallel(&task.validation)?;
-    let test = task.test.as_ref().map(read_parallel).transpose()?.unwrap_or_default();
-    let corpora = Corpora {
-        train: Some(survey.fingerprint.clone()),
-        validation: Some(Fingerprint::of(&validation)),
-        test: task.test.as_ref().map(|_| Fingerprint::of(&test)),
-    };
-    let Vocabularies { source, target } = match vocabularies {
-        Some(vocabularies) => vocabularies,
-        None => survey.vocabularies(&task.train, &tokenizer)?,
-    };
-
-    let encoder = PairEncoder {
-        source_tokenizer: source.clone(),
-        target_tokenizer: target.clone(),
-        max_length: data.longest(&config.model),
-        max_length_key: data.longest_key(&config.model),
-        max_ratio: data.max_ratio,
-        dropout: tokenizer.dropout,
-        seed: config.training.seed,
-    };
-    // What is measured is measured whole, as far as the model has positions for it.
-    let whole = PairEncoder {
-        max_length: config.model.max_length,
-        max_length_key: "model.max_length",
-        max_ratio: 0.0,
-        ..encoder.clone()
-    };
-    let from = config.training.init_from.iter();
-    let mut notes: Vec<String> =
-        from.map(|run| format!("the vocabularies are those of {}, not trained anew", run.display())).collect();
-    let most = config.validation.sentences;
-    let validation = samples("validation", validation, most, &whole, &mut notes)?;
-    let test = samples("test", test, most, &whole, &mut notes)?;
-    let training = training(task, data.shuffle_buffer, survey, encoder, &mut notes)?;
-    notes.push(unknown_rates(&validation));
-    Ok(Task {
-        source_tokenizer: source,
-        target_tokenizer: target,
-        training: Arc::new(training),
-        validation,
-        test,
-        corpora,
-        notes,
-    })
+/// The tokenizers of the two sides; the same one twice for a joint vocabulary.
+#[derive(Clone, Debug)]
+pub struct Vocabularies {
+    /// The tokenizer of the source side.
+    pub source: Arc<Tokenizer>,
+    /// The tokenizer of the target side.
+    pub target: Arc<Tokenizer>,
 }
 
-/// What one reading of the training corpus tells.
-struct Survey {
-    fingerprint: Fingerprint,
-    contents: Contents,
-    /// The first pairs, as many as asked for.
-    first: Vec<Pair>,
-}
-
-/// How many pairs vocabularies are trained on.
-fn sampled(tokenizer: &TokenizerConfig) -> usize {
-    match tokenizer.joint {
-        true => tokenizer.sample_lines.div_ceil(2), // a pair has two lines
-        false => tokenizer.sample_lines,
+impl Vocabularies {
+    /// Loads the vocabularies of a run folder.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged.
+    pub fn load(run: &Path) -> Result<Self, TextError> {
+        let load = |name| Tokenizer::load(&run.join(name)).map(Arc::new);
+        Ok(Self { source: load(layout::SOURCE_TOKENIZER)?, target: load(layout::TARGET_TOKENIZER)? })
     }
+}
+
+/// The results of one reading of the training corpus.
+#[derive(Debug)]
+pub struct Survey {
+    /// The hash of the corpus in order.
+    pub corpus_hash: CorpusHash,
+    unordered_hash: UnorderedHash,
+    first_pairs: Vec<Pair>,
 }
 
 impl Survey {
-    fn new(path: &ParallelPath, most: usize) -> Result<Self, TrainError> {
-        let (mut fingerprint, mut contents, mut first) = (Fingerprint::new(), Contents::default(), Vec::new());
-        for pair in ParallelReader::open(path)? {
-            let pair = pair?;
-            fingerprint.add(&pair);
-            contents.add(&pair);
-            if first.len() < most {
-                first.push(pair);
-            }
-        }
-        match fingerprint.pairs {
-            0 => Err(TextError::Empty { origin: path.to_string() }.into()),
-            _ => Ok(Self { fingerprint, contents, first }),
+    /// The number of pairs on which the vocabularies are trained.
+    pub fn sample_size(tokenizer: &TokenizerConfig) -> usize {
+        match tokenizer.joint {
+            true => tokenizer.sample_lines.div_ceil(2), // a pair has two lines
+            false => tokenizer.sample_lines,
         }
     }
 
-    /// Vocabularies trained on the first pairs of the corpus at `path`.
-    fn vocabularies(&self, path: &ParallelPath, tokenizer: &TokenizerConfig) -> Result<Vocabularies, TrainError> {
-        let first = || self.first.iter();
+    /// Reads a corpus and keeps at most `max_pairs` pairs, the first.
+    ///
+    /// # Errors
+    /// A corpus that cannot be read or is empty.
+    pub fn read(path: &ParallelPath, max_pairs: usize) -> Result<Self, TrainError> {
+        let (mut corpus_hash, mut unordered_hash) = (CorpusHash::default(), UnorderedHash::default());
+        let mut first_pairs = Vec::new();
+        for pair in ParallelReader::open(path)? {
+            let pair = pair?;
+            corpus_hash.add(&pair);
+            unordered_hash.add(&pair);
+            if first_pairs.len() < max_pairs {
+                first_pairs.push(pair);
+            }
+        }
+        match corpus_hash.pairs {
+            0 => Err(TextError::Empty { origin: path.to_string() }.into()),
+            _ => Ok(Self { corpus_hash, unordered_hash, first_pairs }),
+        }
+    }
+
+    /// Trains vocabularies on the first pairs; `path` is named in errors.
+    ///
+    /// # Errors
+    /// Text that is too small for the vocabulary.
+    pub fn train_vocabularies(
+        &self,
+        path: &ParallelPath,
+        tokenizer: &TokenizerConfig,
+    ) -> Result<Vocabularies, TrainError> {
+        let first = || self.first_pairs.iter();
         if tokenizer.joint {
             // Pair by pair, so that a bounded sample sees both languages.
             let both = first().flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
-            let joint = Arc::new(trained(tokenizer, both, &path.to_string())?);
+            let joint = Arc::new(train(tokenizer, both, &path.to_string())?);
             return Ok(Vocabularies { source: joint.clone(), target: joint });
         }
         let side = |name: &str| format!("the {name} side of {path}");
         Ok(Vocabularies {
-            source: Arc::new(trained(tokenizer, first().map(|pair| pair.source.as_str()), &side("source"))?),
-            target: Arc::new(trained(tokenizer, first().map(|pair| pair.target.as_str()), &side("target"))?),
+            source: Arc::new(train(tokenizer, first().map(|pair| pair.source.as_str()), &side("source"))?),
+            target: Arc::new(train(tokenizer, first().map(|pair| pair.target.as_str()), &side("target"))?),
         })
     }
 }
 
-/// A vocabulary of these lines, which come from `origin`.
-fn trained<'a>(
+/// Trains a vocabulary on lines that come from `origin`.
+fn train<'a>(
     tokenizer: &TokenizerConfig,
     lines: impl Iterator<Item = &'a str>,
     origin: &str,
@@ -129,30 +108,32 @@ fn trained<'a>(
     })
 }
 
-/// The training corpus: in memory if the shuffle buffer holds it, else read anew each epoch.
-fn training(
-    task: &TranslateConfig,
+/// Returns the training data: in memory if the shuffle buffer holds the corpus, otherwise streamed in each epoch.
+///
+/// # Errors
+/// A corpus without a usable pair.
+pub fn training_data(
+    path: &ParallelPath,
     shuffle_buffer: usize,
     survey: Survey,
     encoder: PairEncoder,
     notes: &mut Vec<String>,
 ) -> Result<TrainingData, TrainError> {
-    if survey.fingerprint.pairs > shuffle_buffer {
-        let mut counts = Counts::default();
-        // Refused before a folder is made; most corpora begin with a usable pair.
-        if !any_usable(ParallelReader::open(&task.train)?, &encoder, &mut counts)? {
+    if survey.corpus_hash.pairs > shuffle_buffer {
+        let mut counts = PairCounts::default();
+        // This fails before a folder is created. Most corpora begin with a usable pair.
+        if !has_usable_pair(ParallelReader::open(path)?, &encoder, &mut counts)? {
             return Err(encoder.nothing_left(&counts));
         }
-        let pairs = model::summary::grouped(survey.fingerprint.pairs);
-        let buffer = model::summary::grouped(shuffle_buffer);
+        let (pairs, buffer) = (grouped(survey.corpus_hash.pairs), grouped(shuffle_buffer));
         notes.push(format!("{pairs} training pairs, streamed through a shuffle buffer of {buffer}"));
-        let (path, contents) = (task.train.clone(), survey.contents);
-        return Ok(TrainingData::Streamed(Streamed { path, contents, encoder, shuffle_buffer }));
+        let (path, hash) = (path.clone(), survey.unordered_hash);
+        return Ok(TrainingData::Streamed(Streamed { path, hash, encoder, shuffle_buffer }));
     }
-    let (mut pairs, mut examples, mut counts) = (Vec::new(), Vec::new(), Counts::default());
-    for pair in survey.first {
+    let (mut pairs, mut examples, mut counts) = (Vec::new(), Vec::new(), PairCounts::default());
+    for pair in survey.first_pairs {
         let example = encoder.encode(&pair)?;
-        counts.add(example.as_ref().err().copied());
+        count(&mut counts, &example);
         if let Ok(example) = example {
             pairs.push(pair);
             examples.push(example);
@@ -162,44 +143,47 @@ fn training(
     if examples.is_empty() {
         return Err(encoder.nothing_left(&counts));
     }
-    let recut = (encoder.dropout > 0.0).then_some((pairs, encoder));
-    Ok(TrainingData::InMemory(InMemory { examples: Arc::new(examples), recut }))
+    let resample = (encoder.dropout > 0.0).then_some((pairs, encoder));
+    Ok(TrainingData::InMemory(InMemory { examples: Arc::new(examples), resample }))
 }
 
-/// Whether a corpus has a pair to train on. What was read until then is counted.
-fn any_usable(reader: ParallelReader, encoder: &PairEncoder, counts: &mut Counts) -> Result<bool, TextError> {
+/// Returns whether a corpus has a pair to train on, and counts the pairs read.
+fn has_usable_pair(reader: ParallelReader, encoder: &PairEncoder, counts: &mut PairCounts) -> Result<bool, TextError> {
     for pair in reader {
-        let unusable = encoder.encode(&pair?)?.err();
-        counts.add(unusable);
-        if unusable.is_none() {
+        let example = encoder.encode(&pair?)?;
+        count(counts, &example);
+        if example.is_ok() {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The pairs of a split to measure on, at most so many. Those that the model cannot read are dropped, and that is said.
-fn samples(
+/// Returns the first `max_count` pairs of a split that fit the model. Dropped pairs are counted in `notes`.
+///
+/// # Errors
+/// A split whose pairs are all dropped.
+pub fn eval_examples(
     split: &str,
     pairs: Vec<Pair>,
-    most: usize,
+    max_count: usize,
     encoder: &PairEncoder,
     notes: &mut Vec<String>,
-) -> Result<Vec<Sample>, TrainError> {
+) -> Result<Vec<EvalExample>, TrainError> {
     let all = pairs.len();
-    let (mut samples, mut counts) = (Vec::with_capacity(all.min(most)), Counts::default());
+    let (mut examples, mut counts) = (Vec::with_capacity(all.min(max_count)), PairCounts::default());
     for pair in pairs {
-        if samples.len() == most {
+        if examples.len() == max_count {
             break;
         }
         let example = encoder.encode(&pair)?;
-        counts.add(example.as_ref().err().copied());
+        count(&mut counts, &example);
         if let Ok(example) = example {
-            samples.push(Sample { pair, example });
+            examples.push(EvalExample { pair, example });
         }
     }
     let reason = format!("a side is empty or exceeds model.max_length = {} tokens", encoder.max_length);
-    if samples.is_empty() && all > 0 {
+    if examples.is_empty() && all > 0 {
         let remedy = encoder.remedy(&counts);
         return Err(TrainError::Data(format!("no {split} pair is left: of each {reason}; {remedy}")));
     }
@@ -207,16 +191,16 @@ fn samples(
         notes.push(format!("dropped {} of {} {split} pairs: {reason}", counts.dropped(), counts.pairs));
     }
     if counts.pairs < all {
-        let limit = format!("validation.sentences = {most}");
+        let limit = format!("validation.sentences = {max_count}");
         notes.push(format!("of {all} {split} pairs the first {} alone are measured: {limit}", counts.pairs));
     }
-    Ok(samples)
+    Ok(examples)
 }
 
-/// How much of unseen text the vocabularies lack; `</s>`, which ends each side, is no part of it.
-fn unknown_rates(samples: &[Sample]) -> String {
+/// Describes the share of unknown tokens in held-out text, `</s>` not counted.
+pub fn unknown_rates(examples: &[EvalExample]) -> String {
     let rate = |side: fn(&Example) -> &[u32]| {
-        let ids = || samples.iter().flat_map(|sample| side(&sample.example)).filter(|&&id| id != END_ID);
+        let ids = || examples.iter().flat_map(|example| side(&example.example)).filter(|&&id| id != END_ID);
         100.0 * ids().filter(|&&id| id == UNKNOWN_ID).count() as f64 / ids().count().max(1) as f64
     };
     let (source, target) = (rate(|example| &example.source), rate(|example| &example.target));
@@ -240,20 +224,20 @@ mod tests {
     fn unknown_tokens_are_a_share_of_the_text() {
         let pair = Pair { source: "who knows".to_string(), target: "wer weiß".to_string() };
         let example = Example { source: vec![UNKNOWN_ID, 2, END_ID], target: vec![2, 3, 4, UNKNOWN_ID, END_ID] };
-        let told = "unknown tokens in validation: 50.00 % of the source, 25.00 % of the target";
-        assert_eq!(unknown_rates(&[Sample { pair, example }]), told);
+        let text = "unknown tokens in validation: 50.00 % of the source, 25.00 % of the target";
+        assert_eq!(unknown_rates(&[EvalExample { pair, example }]), text);
     }
 
     #[test]
-    fn as_many_pairs_are_held_as_vocabularies_are_trained_on() {
+    fn a_survey_keeps_the_sample_of_the_vocabularies() {
         let folder = temp_dir::TempDir::new().unwrap();
         let path = corpus(&folder);
-        let whole = Survey::new(&path, 60).unwrap();
+        let whole = Survey::read(&path, 60).unwrap();
         for (joint, sample_lines, pairs) in [(true, 7, 4), (true, 8, 4), (false, 7, 7), (true, 1000, 60)] {
             let tokenizer = TokenizerConfig { kind: TokenizerKind::Word, joint, sample_lines, ..Default::default() };
-            let survey = Survey::new(&path, sampled(&tokenizer)).unwrap();
-            assert_eq!((survey.first.len(), &survey.fingerprint), (pairs, &whole.fingerprint));
-            let [some, all] = [&survey, &whole].map(|survey| survey.vocabularies(&path, &tokenizer).unwrap());
+            let survey = Survey::read(&path, Survey::sample_size(&tokenizer)).unwrap();
+            assert_eq!((survey.first_pairs.len(), &survey.corpus_hash), (pairs, &whole.corpus_hash));
+            let [some, all] = [&survey, &whole].map(|survey| survey.train_vocabularies(&path, &tokenizer).unwrap());
             assert_eq!(some.source.to_json(), all.source.to_json());
             assert_eq!(some.target.to_json(), all.target.to_json());
         }

@@ -1,52 +1,51 @@
-//! Data prepared while the device computes.
-//!
-//! Two threads: one reads, tokenises and filters the next block while the other cuts the current one into batches, which
-//! wait in a short queue.
+//! Data prepared while the device computes, on two threads: one reads, tokenises and filters the next block, the other
+//! splits the current one into batches, which wait in a short queue.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use runs::record::PairCounts;
+
 use super::Example;
-use super::batches::{Batches, NextBatch, Position};
-use super::blocks::{Blocks, TrainingData};
-use super::encoder::Counts;
+use super::batching::{Batches, NextBatch, Position};
+use super::shuffle_buffer::{Block, Blocks, TrainingData};
 use crate::error::TrainError;
 
-/// Updates that wait in the queue at most.
+/// Maximum number of updates in the queue.
 const QUEUE: usize = 8;
 
 /// The data of one update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prefetched {
-    /// A batch for each part of the update.
-    pub parts: Vec<Vec<Example>>,
-    /// Where the next update begins.
+    /// The examples of each micro-batch.
+    pub micro_batches: Vec<Vec<Example>>,
+    /// The position of the next update.
     pub after: Position,
-    /// What was read of the epoch that ends in this update; of the last one, where a small corpus ends twice in it.
-    pub epoch_read: Option<Counts>,
+    /// Counts of the epoch that ends in this update; of the last one, if a small corpus ends twice in it.
+    pub epoch_read: Option<PairCounts>,
 }
 
-/// The data of one update after the other, endlessly. Dropping it ends its threads.
+/// An endless sequence of updates' data. Dropping it ends its threads.
 #[derive(Debug)]
 pub struct Prefetch {
     queue: Receiver<Result<Prefetched, TrainError>>,
 }
 
 impl Prefetch {
-    /// Starts to read from `position` on: updates of `parts` batches of at most `part_tokens` tokens.
+    /// Starts reading at `position`: updates of `micro_batches` batches of at most `max_tokens` tokens each.
     ///
     /// # Errors
-    /// A system that gives no more threads.
+    /// A system without another thread.
     pub fn start(
         data: Arc<TrainingData>,
-        part_tokens: usize,
-        parts: usize,
+        max_tokens: usize,
+        micro_batches: usize,
         seed: u64,
         position: Position,
     ) -> Result<Self, TrainError> {
-        // No place in between: one block is made while another is used, and no third is held.
+        // A queue of length 0: one block is prepared while another is in use, and there is no third.
         let (block_done, next_block) = mpsc::sync_channel(0);
         let mut blocks = Blocks::new(data, position);
         spawn("read-ahead", move || {
@@ -59,11 +58,11 @@ impl Prefetch {
             }
         })?;
         let next_block = move || next_block.recv().unwrap_or_else(|_| Err(ended()));
-        let mut batches = Batches::new(next_block, part_tokens, seed, position);
+        let mut batches = Batches::new(next_block, max_tokens, seed, position);
         let (update_done, queue) = mpsc::sync_channel(QUEUE);
         spawn("batches", move || {
             loop {
-                let update = next_update(&mut batches, parts);
+                let update = next_update(&mut batches, micro_batches);
                 let failed = update.is_err();
                 if update_done.send(update).is_err() || failed {
                     return;
@@ -73,7 +72,7 @@ impl Prefetch {
         Ok(Self { queue })
     }
 
-    /// The next update's data, and how long it was waited for.
+    /// Returns the next update's data, and how long it waited for them.
     ///
     /// # Errors
     /// Files that cannot be read.
@@ -84,17 +83,17 @@ impl Prefetch {
     }
 }
 
-fn next_update<Source>(batches: &mut Batches<Source>, parts: usize) -> Result<Prefetched, TrainError>
+fn next_update<Source>(batches: &mut Batches<Source>, count: usize) -> Result<Prefetched, TrainError>
 where
-    Source: FnMut() -> Result<super::Block, TrainError>,
+    Source: FnMut() -> Result<Block, TrainError>,
 {
-    let (mut examples, mut epoch) = (Vec::with_capacity(parts), None);
-    for _ in 0..parts {
-        let NextBatch { examples: part, epoch_read } = batches.next_batch()?;
-        examples.push(part);
+    let (mut micro_batches, mut epoch) = (Vec::with_capacity(count), None);
+    for _ in 0..count {
+        let NextBatch { examples, epoch_read } = batches.next_batch()?;
+        micro_batches.push(examples);
         epoch = epoch_read.or(epoch);
     }
-    Ok(Prefetched { parts: examples, after: batches.position(), epoch_read: epoch })
+    Ok(Prefetched { micro_batches, after: batches.position(), epoch_read: epoch })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TrainError> {
@@ -114,11 +113,11 @@ mod tests {
     fn data() -> Arc<TrainingData> {
         let example = |i: usize| Example { source: vec![2; 1 + i % 7], target: vec![2; 1 + i % 11] };
         let examples = Arc::new((0..300).map(example).collect());
-        Arc::new(TrainingData::InMemory(InMemory { examples, recut: None }))
+        Arc::new(TrainingData::InMemory(InMemory { examples, resample: None }))
     }
 
     #[test]
-    fn what_is_prepared_ahead_is_what_would_be_prepared_in_turn() {
+    fn prefetched_data_equal_data_read_in_turn() {
         let mut ahead = Prefetch::start(data(), 100, 3, 5, Position::default()).unwrap();
         let mut blocks = Blocks::new(data(), Position::default());
         let mut batches = Batches::new(|| blocks.next_block(), 100, 5, Position::default());
@@ -129,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_position_is_the_consumers_not_the_prefetchers() {
+    fn the_position_is_that_of_the_consumer() {
         let mut whole = Prefetch::start(data(), 100, 2, 5, Position::default()).unwrap();
         let taken: Vec<Prefetched> = (0..20).map(|_| whole.next_update().unwrap().0).collect();
         let mut resumed = Prefetch::start(data(), 100, 2, 5, taken[6].after).unwrap();

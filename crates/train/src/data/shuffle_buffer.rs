@@ -1,86 +1,107 @@
-//! What is held in memory at once: a whole epoch, or as many pairs of it as the shuffle buffer takes.
+//! The shuffle buffer: a whole epoch in memory, or one block of a streamed epoch after the other.
 
 use std::iter::Peekable;
 use std::sync::Arc;
 
 use model::random::{self, Rng};
 use rayon::prelude::*;
+use runs::record::PairCounts;
 use text::{Pair, ParallelPath, ParallelReader, TextError};
 
-use super::encoder::{Counts, PairEncoder};
-use super::{Example, Position};
+use super::encoder::{PairEncoder, count};
+use super::{Example, Generator, Position, UnorderedHash};
 use crate::error::TrainError;
-use crate::task::{Contents, Generator};
 
-/// Where training examples come from.
+/// The source of training examples.
 #[derive(Debug)]
 pub enum TrainingData {
-    /// Made anew for each epoch.
+    /// Sequences generated for each epoch.
     Generated(Generator),
-    /// A corpus that the shuffle buffer holds as a whole.
+    /// A corpus that fits into the shuffle buffer.
     InMemory(InMemory),
-    /// A corpus that is read anew each epoch.
+    /// A corpus that is read again in each epoch.
     Streamed(Streamed),
 }
 
-/// Pairs that were read once.
-#[derive(Debug)]
-pub struct InMemory {
-    pub examples: Arc<Vec<Example>>,
-    /// The text of each example, to be cut anew each epoch.
-    pub recut: Option<(Vec<Pair>, PairEncoder)>,
+impl TrainingData {
+    /// Returns whether a corpus is read again in each epoch.
+    pub fn is_streamed(&self) -> bool {
+        match self {
+            TrainingData::Streamed(_) => true,
+            TrainingData::Generated(_) | TrainingData::InMemory(_) => false,
+        }
+    }
 }
 
-/// Files that are read again and again.
+/// A corpus in memory.
+#[derive(Debug)]
+pub struct InMemory {
+    /// The encoded pairs.
+    pub examples: Arc<Vec<Example>>,
+    /// The text of each example and its encoder, if BPE-dropout encodes it again in each epoch.
+    pub resample: Option<(Vec<Pair>, PairEncoder)>,
+}
+
+/// A corpus in files that are read in each epoch.
 #[derive(Debug)]
 pub struct Streamed {
+    /// The files.
     pub path: ParallelPath,
-    /// What the files held when the run began.
-    pub contents: Contents,
+    /// The hash of the corpus at the start of the run.
+    pub hash: UnorderedHash,
+    /// The encoder of its pairs.
     pub encoder: PairEncoder,
-    /// Pairs in a block.
+    /// Pairs per block.
     pub shuffle_buffer: usize,
 }
 
-/// Part of an epoch, whose examples are shuffled among each other.
+/// A part of an epoch whose examples are shuffled together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block {
+    /// The epoch, from 0.
     pub epoch: u64,
-    /// Its place in the epoch.
+    /// The block's index in the epoch.
     pub index: usize,
+    /// The examples, in the order of the corpus.
     pub examples: Arc<Vec<Example>>,
-    /// Of this block alone.
-    pub counts: Counts,
-    /// Its pairs in short, where the corpus is streamed.
-    pub contents: Contents,
+    /// Counts of this block's pairs.
+    pub counts: PairCounts,
+    /// The hash of its pairs; empty unless the corpus is streamed.
+    pub hash: UnorderedHash,
     /// Whether it ends the epoch.
     pub last: bool,
 }
 
-/// An endless sequence of blocks, from a position on.
+/// An endless sequence of blocks, starting at a position.
 pub struct Blocks {
     data: Arc<TrainingData>,
     epoch: u64,
     index: usize,
-    /// The rest of the epoch, where it is streamed.
+    /// The rest of a streamed epoch.
     reader: Option<Peekable<ParallelReader>>,
-    /// What that has brought so far, what it passed over included.
-    contents: Contents,
-    /// Where it is gone on from, until that has been compared with what the corpus holds.
-    from: Option<Position>,
-    /// What this has read of the epoch.
-    read: Counts,
-    /// Whether the epoch has brought an example so far.
-    fruitful: bool,
+    /// The hash of the epoch's pairs so far, skipped ones included.
+    hash: UnorderedHash,
+    /// Resume position, until verified against the corpus.
+    resumed_at: Option<Position>,
+    /// Counts of the epoch's pairs read here.
+    counts: PairCounts,
+    /// Whether the epoch has had an example so far.
+    has_examples: bool,
 }
 
 impl Blocks {
-    /// From the block in which `position` lies.
+    /// Starts with the block of `position`.
     pub fn new(data: Arc<TrainingData>, position: Position) -> Self {
-        let fruitful = position.block > 0;
-        let (epoch, index) = (position.epoch, position.block);
-        let (contents, read, from) = (Contents::default(), Counts::default(), Some(position));
-        Self { data, epoch, index, reader: None, contents, from, read, fruitful }
+        Self {
+            data,
+            epoch: position.epoch,
+            index: position.block,
+            reader: None,
+            hash: UnorderedHash::default(),
+            resumed_at: Some(position),
+            counts: PairCounts::default(),
+            has_examples: position.block > 0,
+        }
     }
 
     /// The next block.
@@ -95,57 +116,63 @@ impl Blocks {
             TrainingData::Streamed(corpus) => self.streamed(corpus)?,
         };
         let last = block.last;
-        self.fruitful |= !block.examples.is_empty();
-        self.read += block.counts;
-        if last && !self.fruitful {
+        self.has_examples |= !block.examples.is_empty();
+        self.counts += block.counts;
+        if last && !self.has_examples {
             return Err(match &*data {
-                TrainingData::Streamed(corpus) => corpus.encoder.nothing_left(&self.read),
-                _ => TrainError::Data("no training pair is left".to_string()),
+                TrainingData::Streamed(corpus) => corpus.encoder.nothing_left(&self.counts),
+                TrainingData::Generated(_) | TrainingData::InMemory(_) => {
+                    TrainError::Data("no training pair is left".to_string())
+                }
             });
         }
         (self.epoch, self.index) = if last { (self.epoch + 1, 0) } else { (self.epoch, self.index + 1) };
         if last {
-            (self.read, self.fruitful) = (Counts::default(), false);
+            (self.counts, self.has_examples) = (PairCounts::default(), false);
         }
         Ok(block)
     }
 
-    /// An epoch as a single block.
+    /// A whole epoch as a single block.
     fn whole(&self, examples: Arc<Vec<Example>>) -> Block {
-        let counts = Counts { pairs: examples.len(), ..Counts::default() };
-        Block { epoch: self.epoch, index: self.index, examples, counts, contents: Contents::default(), last: true }
+        let counts = PairCounts { pairs: examples.len(), ..PairCounts::default() };
+        let hash = UnorderedHash::default();
+        Block { epoch: self.epoch, index: self.index, examples, counts, hash, last: true }
     }
 
     fn streamed(&mut self, corpus: &Streamed) -> Result<Block, TrainError> {
         let reader = match &mut self.reader {
             Some(reader) => reader,
             None => {
-                let (reader, passed) = corpus.open(self.epoch, self.index)?;
-                self.contents = passed;
+                let (reader, skipped) = corpus.open(self.epoch, self.index)?;
+                self.hash = skipped;
                 self.reader.insert(reader.peekable())
             }
         };
         let pairs: Vec<Pair> = reader.by_ref().take(corpus.shuffle_buffer).collect::<Result<_, _>>()?;
         let last = reader.peek().is_none();
-        let (before, contents) = (self.contents, Contents::of(&pairs));
-        self.contents += contents;
-        if let Some(from) = self.from.take() {
-            corpus.check_learned(from, if from.batch > 0 { self.contents } else { before })?;
+        let (before, hash) = (self.hash, UnorderedHash::from_pairs(&pairs));
+        self.hash += hash;
+        if let Some(position) = self.resumed_at.take() {
+            corpus.check_learned(position, if position.batch > 0 { self.hash } else { before })?;
         }
         if last {
             self.reader = None;
-            corpus.check(self.contents)?;
+            corpus.check_epoch(self.hash)?;
         }
         let (examples, counts) = corpus.encode(&pairs, self.epoch, self.index)?;
-        Ok(Block { epoch: self.epoch, index: self.index, examples: Arc::new(examples), counts, contents, last })
+        Ok(Block { epoch: self.epoch, index: self.index, examples: Arc::new(examples), counts, hash, last })
     }
 }
 
 impl InMemory {
     fn epoch(&self, epoch: u64) -> Arc<Vec<Example>> {
-        let Some((pairs, encoder)) = &self.recut else { return self.examples.clone() };
+        let Some((pairs, encoder)) = &self.resample else { return self.examples.clone() };
         let pairs = pairs.par_iter().zip(self.examples.par_iter()).enumerate();
-        Arc::new(pairs.map(|(at, (pair, usual))| encoder.cut_anew(pair, usual.clone(), epoch, at)).collect())
+        let resample = |(index, (pair, plain)): (usize, (&Pair, &Example))| {
+            encoder.encode_with_dropout(pair, plain.clone(), epoch, index)
+        };
+        Arc::new(pairs.map(resample).collect())
     }
 }
 
@@ -153,47 +180,47 @@ impl InMemory {
 const SHARDS: u64 = 0x5AD5;
 
 impl Streamed {
-    /// The rest of an epoch from a block on, and what it passed over. Each epoch reads the shards in an order of its own.
-    fn open(&self, epoch: u64, block: usize) -> Result<(ParallelReader, Contents), TextError> {
+    /// Opens the rest of an epoch at a block, and hashes the pairs before it. Each epoch has an order of shards of its own.
+    fn open(&self, epoch: u64, block: usize) -> Result<(ParallelReader, UnorderedHash), TextError> {
         let mut order: Vec<usize> = (0..self.path.shards()?).collect();
         Rng::new(random::key(&[self.encoder.seed, SHARDS, epoch])).shuffle(&mut order);
         let mut reader = ParallelReader::open(&self.path.reordered(&order))?;
-        let mut passed = Contents::default();
+        let mut skipped = UnorderedHash::default();
         for pair in reader.by_ref().take(block.saturating_mul(self.shuffle_buffer)) {
-            passed.add(&pair?);
+            skipped.add(&pair?);
         }
-        Ok((reader, passed))
+        Ok((reader, skipped))
     }
 
-    /// Refuses an epoch of other pairs than the run began with.
-    fn check(&self, epoch: Contents) -> Result<(), TrainError> {
-        if epoch == self.contents {
+    /// Rejects an epoch of other pairs than at the start of the run.
+    fn check_epoch(&self, epoch: UnorderedHash) -> Result<(), TrainError> {
+        if epoch == self.hash {
             return Ok(());
         }
-        let (path, expected) = (self.path.to_string(), self.contents.pairs);
+        let (path, expected) = (self.path.to_string(), self.hash.pairs);
         Err(TrainError::CorpusChanged { path, found: epoch.pairs, expected })
     }
 
-    /// Refuses to go on with weights that have learned from other pairs than stand before the same place now.
-    fn check_learned(&self, from: Position, now: Contents) -> Result<(), TrainError> {
-        if from.learned == now { Ok(()) } else { Err(TrainError::LearnedElsewhere { path: self.path.to_string() }) }
+    /// Rejects a checkpoint that has learned from other pairs than the corpus has before the position now.
+    fn check_learned(&self, position: Position, now: UnorderedHash) -> Result<(), TrainError> {
+        if position.learned == now { Ok(()) } else { Err(TrainError::LearnedElsewhere { path: self.path.to_string() }) }
     }
 
-    /// The usable pairs of a block as ids, on all cores.
-    fn encode(&self, pairs: &[Pair], epoch: u64, block: usize) -> Result<(Vec<Example>, Counts), TextError> {
+    /// Encodes the pairs of a block on all cores, and counts the dropped ones.
+    fn encode(&self, pairs: &[Pair], epoch: u64, block: usize) -> Result<(Vec<Example>, PairCounts), TextError> {
         let first = block.saturating_mul(self.shuffle_buffer);
         let encoded: Vec<Result<_, TextError>> = pairs
             .par_iter()
             .enumerate()
-            .map(|(at, pair)| {
-                let usual = self.encoder.encode(pair)?;
-                Ok(usual.map(|usual| self.encoder.cut_anew(pair, usual, epoch, first + at)))
+            .map(|(index, pair)| {
+                let plain = self.encoder.encode(pair)?;
+                Ok(plain.map(|plain| self.encoder.encode_with_dropout(pair, plain, epoch, first + index)))
             })
             .collect();
-        let (mut examples, mut counts) = (Vec::with_capacity(pairs.len()), Counts::default());
+        let (mut examples, mut counts) = (Vec::with_capacity(pairs.len()), PairCounts::default());
         for example in encoded {
             let example = example?;
-            counts.add(example.as_ref().err().copied());
+            count(&mut counts, &example);
             examples.extend(example);
         }
         Ok((examples, counts))
@@ -219,13 +246,13 @@ mod tests {
             path
         };
         let path = ParallelPath::Tsv((0..3).map(shard).collect());
-        let contents = contents(&path);
-        Arc::new(TrainingData::Streamed(Streamed { path, contents, encoder: encoder(0.1), shuffle_buffer }))
+        let hash = hash(&path);
+        Arc::new(TrainingData::Streamed(Streamed { path, hash, encoder: encoder(0.1), shuffle_buffer }))
     }
 
-    fn contents(path: &ParallelPath) -> Contents {
+    fn hash(path: &ParallelPath) -> UnorderedHash {
         let pairs: Vec<Pair> = ParallelReader::open(path).unwrap().map(Result::unwrap).collect();
-        Contents::of(&pairs)
+        UnorderedHash::from_pairs(&pairs)
     }
 
     fn epoch(blocks: &mut Blocks) -> Vec<Block> {
@@ -237,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_brings_every_usable_pair_once_and_counts_the_others() {
+    fn an_epoch_has_every_usable_pair_once() {
         let folder = temp_dir::TempDir::new().unwrap();
         for (buffer, blocks) in [(7, 5), (10, 3), (15, 2), (30, 1), (100, 1)] {
             let mut stream = Blocks::new(streamed(&folder, buffer), Position::default());
@@ -245,9 +272,9 @@ mod tests {
                 let epoch = epoch(&mut stream);
                 assert_eq!(epoch.len(), blocks, "blocks of {buffer}");
                 assert!(epoch.iter().enumerate().all(|(i, block)| (block.epoch, block.index) == (number, i)));
-                let mut counts = Counts::default();
+                let mut counts = PairCounts::default();
                 epoch.iter().for_each(|block| counts += block.counts);
-                assert_eq!(counts, Counts { pairs: 30, empty: 3, ..Counts::default() });
+                assert_eq!(counts, PairCounts { pairs: 30, empty: 3, ..PairCounts::default() });
                 let decoded = |example: &Example| encoder(0.0).source_tokenizer.decode(&example.source).unwrap();
                 let seen: Vec<String> = epoch.iter().flat_map(|block| block.examples.iter().map(decoded)).collect();
                 assert_eq!((seen.len(), seen.iter().collect::<HashSet<_>>().len()), (27, 27));
@@ -265,34 +292,34 @@ mod tests {
     }
 
     #[test]
-    fn blocks_go_on_from_a_position() {
+    fn blocks_resume_at_a_position() {
         let folder = temp_dir::TempDir::new().unwrap();
         let data = streamed(&folder, 7);
         let mut stream = Blocks::new(data.clone(), Position::default());
         let whole: Vec<Block> = (0..12).map(|_| stream.next_block().unwrap()).collect();
         for (from, batch) in [(1, 0), (4, 1), (5, 0), (5, 1), (8, 2)] {
             let Block { epoch, index, .. } = whole[from];
-            let mut learned = Contents::default();
-            whole[from - index..from + batch.min(1)].iter().for_each(|block| learned += block.contents);
+            let mut learned = UnorderedHash::default();
+            whole[from - index..from + batch.min(1)].iter().for_each(|block| learned += block.hash);
             let position = Position { epoch, block: index, batch, learned, ..Position::default() };
             let mut stream = Blocks::new(data.clone(), position);
             assert!(whole[from..].iter().all(|block| *block == stream.next_block().unwrap()), "from block {from}");
-            // Such weights have learned from something else.
+            // Weights that have learned from other text.
             let pair = Pair { source: "other".to_string(), target: "text".to_string() };
-            let other = Position { learned: Contents::of(&[pair]), ..position };
+            let other = Position { learned: UnorderedHash::from_pairs(&[pair]), ..position };
             let error = Blocks::new(data.clone(), other).next_block().unwrap_err().to_string();
             assert!(error.contains("the checkpoint has learned from other text"), "{error}");
         }
     }
 
     #[test]
-    fn a_corpus_without_a_usable_pair_is_refused_instead_of_read_for_ever() {
+    fn a_corpus_without_a_usable_pair_is_rejected() {
         let folder = temp_dir::TempDir::new().unwrap();
         let path = folder.path().join("empty.tsv");
         std::fs::write(&path, "\t\n".repeat(20)).unwrap();
         let path = ParallelPath::Tsv(path.into());
-        let contents = contents(&path);
-        let data = TrainingData::Streamed(Streamed { path, contents, encoder: encoder(0.0), shuffle_buffer: 8 });
+        let hash = hash(&path);
+        let data = TrainingData::Streamed(Streamed { path, hash, encoder: encoder(0.0), shuffle_buffer: 8 });
         let mut stream = Blocks::new(Arc::new(data), Position::default());
         let error = (0..3).find_map(|_| stream.next_block().err()).unwrap().to_string();
         assert!(error.contains("no training pair is left") && error.contains("check that both columns"), "{error}");

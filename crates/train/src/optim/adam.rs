@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba 2015) with the paper's constants (section 5.3): β₁ 0.9, β₂ 0.98, ε 1e-9.
 //!
-//! burn has one too, but keeps its state by random parameter ids and restores it to a device of its own choosing; a run
-//! that resumes bit for bit on the device it was given needs the moments by name.
+//! burn's Adam keeps its moments by random parameter ids and restores them to a device of its own choice. A run that is
+//! resumed bit for bit on a given device needs them by name.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.98;
 const EPSILON: f64 = 1e-9;
 
-/// The optimizer's memory: two moments per parameter, by the parameter's name.
+/// The optimizer and its moments, by the name of the parameter.
 #[derive(Debug, Default)]
 pub struct Adam {
     weight_decay: f64,
@@ -30,19 +30,19 @@ struct Moments {
 }
 
 impl Adam {
-    /// AdamW (Loshchilov and Hutter 2019): matrices, and they alone, also shrink by `learning_rate * weight_decay` at
-    /// each update; 0 is plain Adam.
+    /// Turns on AdamW (Loshchilov and Hutter 2019): each update also shrinks matrices, but not vectors, by the fraction
+    /// `learning_rate * weight_decay`. 0 is plain Adam.
     pub fn with_weight_decay(self, weight_decay: f64) -> Self {
         Self { weight_decay, ..self }
     }
 
-    /// The model after update number `step` (from 1) with its gradients; parameters without one stay as they are.
+    /// Returns the model after update number `step` (from 1); parameters without a gradient do not change.
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
         let rates = Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
         model.map(&mut Update { adam: self, path: Path::default(), gradients, rates })
     }
 
-    /// The moments as tensors, for a checkpoint.
+    /// Returns the moments as tensors named `first.NAME` and `second.NAME`, for a checkpoint.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let named = |kind: &str, name: &str, moment: &Tensor<1>| NamedTensor {
             name: format!("{kind}.{name}"),
@@ -55,7 +55,7 @@ impl Adam {
         self.moments.iter().flat_map(both).collect()
     }
 
-    /// The optimizer whose tensors these are.
+    /// Restores an optimizer from [`tensors`](Self::tensors).
     pub fn from_tensors(tensors: Vec<NamedTensor>, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         let (mut first, mut second) = (BTreeMap::new(), BTreeMap::new());

@@ -1,4 +1,4 @@
-//! The exponential moving average of the weights over all updates: smoother than any of them, and often better.
+//! The exponential moving average of the weights over all updates, which often generalises better than the weights.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use model::weights::{NamedTensor, Path};
 
-/// The average of each weight, flat, by the weight's name.
+/// The moving average of each weight, flattened, by the weight's name.
 #[derive(Clone, Debug)]
 pub struct Ema {
     decay: f64,
@@ -14,25 +14,24 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// Of no weights yet; each update keeps the share `decay` of what was.
+    /// An average without weights yet, of which each update keeps the share `decay`.
     pub fn new(decay: f64) -> Self {
         Self { decay, weights: BTreeMap::new() }
     }
 
-    /// Takes in the weights after update number `step` (from 1).
-    ///
-    /// The first updates weigh more, so that the average does not drag the initial weights along.
+    /// Adds the weights after update number `step` (from 1). The decay is at most (1 + step) / (10 + step), so that the
+    /// initial weights fade quickly.
     pub fn update<M: Module>(&mut self, model: &M, step: u64) {
         let kept = self.decay.min((1 + step) as f64 / (10 + step) as f64);
-        model.visit(&mut TakeIn { ema: self, path: Path::default(), kept });
+        model.visit(&mut AddWeights { ema: self, path: Path::default(), kept });
     }
 
-    /// `model` with the averages for weights; a weight that was never taken in stays as it is.
+    /// Returns `model` with the averages as its weights.
     pub fn averaged<M: Module>(&self, model: M) -> M {
-        model.map(&mut PutIn { ema: self, path: Path::default() })
+        model.map(&mut UseAverages { ema: self, path: Path::default() })
     }
 
-    /// The averages as tensors, for a checkpoint.
+    /// Returns the averages as tensors, for a checkpoint.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let named = |(name, weight): (&String, &Tensor<1>)| NamedTensor {
             name: name.clone(),
@@ -42,7 +41,7 @@ impl Ema {
         self.weights.iter().map(named).collect()
     }
 
-    /// The average whose tensors these are.
+    /// Restores an average from [`tensors`](Self::tensors).
     pub fn from_tensors(decay: f64, tensors: Vec<NamedTensor>, device: &Device) -> Self {
         let device = device.clone().without_autodiff();
         let weight = |tensor: NamedTensor| {
@@ -53,13 +52,13 @@ impl Ema {
     }
 }
 
-struct TakeIn<'a> {
+struct AddWeights<'a> {
     ema: &'a mut Ema,
     path: Path,
     kept: f64,
 }
 
-impl ModuleVisitor for TakeIn<'_> {
+impl ModuleVisitor for AddWeights<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -81,12 +80,12 @@ impl ModuleVisitor for TakeIn<'_> {
     }
 }
 
-struct PutIn<'a> {
+struct UseAverages<'a> {
     ema: &'a Ema,
     path: Path,
 }
 
-impl ModuleMapper for PutIn<'_> {
+impl ModuleMapper for UseAverages<'_> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_running_mean_with_the_given_decay() {
+    fn it_is_the_running_mean_with_its_decay() {
         let device = Device::flex();
         let (mut ema, mut expected) = (Ema::new(0.5), 0.0);
         for step in 1..50u64 {
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn its_tensors_are_all_there_is() {
+    fn its_tensors_restore_it() {
         let device = Device::flex();
         let mut ema = Ema::new(0.9);
         (1..5).for_each(|step| ema.update(&layer(step as f64, &device), step));

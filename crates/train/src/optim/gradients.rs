@@ -1,30 +1,30 @@
-//! Gradients of a whole update: gathered over its parts, measured and clipped by their global norm.
+//! Gradients of an update: summed over its micro-batches and clipped by their global norm.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use kernels::adam::{accumulate, squared_norm};
 
-/// Adds the gradients of one part of an update to those of the parts before it.
+/// Adds the gradients of a micro-batch to the sum of those before it.
 pub fn add<M: Module>(model: &M, sum: GradientsParams, part: GradientsParams) -> GradientsParams {
     let mut visitor = Add { sum, part };
     model.visit(&mut visitor);
     visitor.sum
 }
 
-/// The norm of all gradients as one vector, `[1]`, left on the device.
+/// Returns the norm of all gradients as one vector, `[1]`, left on the device.
 ///
 /// # Panics
-/// Without any gradient.
+/// Without a gradient.
 pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> Tensor<1> {
     let mut visitor = SquaredNorm { gradients, sum: None };
     model.visit(&mut visitor);
     visitor.sum.expect("a model has gradients").sqrt()
 }
 
-/// Scales all gradients alike, so that their global norm is at most `longest`.
-pub fn clip<M: Module>(model: &M, gradients: &mut GradientsParams, norm: Tensor<1>, longest: f64) {
-    let factor = norm.add_scalar(1e-6).recip().mul_scalar(longest).clamp_max(1.0);
+/// Scales all gradients by one factor, so that their global norm is at most `max_norm`.
+pub fn clip<M: Module>(model: &M, gradients: &mut GradientsParams, norm: Tensor<1>, max_norm: f64) {
+    let factor = norm.add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
     model.visit(&mut Scale { gradients, factor });
 }
 
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_add_up_element_by_element() {
+    fn micro_batches_add_up_element_by_element() {
         let model = model();
         let rows = [[1.0, 2.0, 3.0], [-1.0, 0.5, 0.0], [0.1, 0.2, -0.3]];
         let sum = rows.iter().map(|row| gradients(&model, *row)).reduce(|sum, part| add(&model, sum, part)).unwrap();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_norm_is_over_all_parameters_and_clipping_keeps_the_direction() {
+    fn clipping_by_the_global_norm_keeps_the_direction() {
         let model = model();
         let whole = gradients(&model, [1.0, 2.0, 3.0]);
         let before = flat(&model, &whole);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn short_gradients_are_left_as_they_are() {
+    fn short_gradients_are_not_clipped() {
         let model = model();
         let mut short = gradients(&model, [1.0, 2.0, 3.0]);
         let before = flat(&model, &short);

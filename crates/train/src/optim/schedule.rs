@@ -1,8 +1,8 @@
-//! The learning rate as a function of the step, so that nothing about it needs saving.
+//! The learning rate, a pure function of the step, so that checkpoints need not hold it.
 
 use runs::config::{Schedule, TrainingConfig};
 
-/// The learning rate of `step`, counted from 1.
+/// Returns the learning rate of update number `step` (from 1).
 pub fn learning_rate(training: &TrainingConfig, d_model: usize, step: u64) -> f64 {
     let (now, warmup, rate) = (step as f64, training.warmup_steps as f64, training.learning_rate);
     let rising = (now / warmup).min(1.0);

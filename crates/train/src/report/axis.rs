@@ -1,4 +1,4 @@
-//! An axis: from where to where, with round numbers at its ticks.
+//! An axis: its range, and round numbers at its ticks.
 
 use std::ops::Range;
 
@@ -6,48 +6,48 @@ use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, Value
 
 use super::number::{self, Labels};
 
-/// About as many ticks as fit.
+/// The number of ticks to aim at.
 const TICKS: usize = 5;
 
-/// From where on values are spread by a logarithm: the largest by the smallest.
+/// The ratio of the largest to the smallest value from which an axis is logarithmic.
 const WIDE: f64 = 4.0;
 
-/// Smaller differences are none, as far as a chart can tell, and could not be divided.
-const NOTHING: f64 = 1e-100;
+/// Smaller differences count as none, since a chart cannot show them and a division would overflow.
+const MIN_DIFFERENCE: f64 = 1e-100;
 
-/// A range with its ticks and how they are written.
+/// A range with its ticks and their format.
 #[derive(Debug)]
 pub struct Axis {
     low: f64,
     high: f64,
     ticks: Vec<f64>,
-    /// How ticks an equal distance apart are written; those of a logarithm are written each on its own.
+    /// The common format of evenly spaced ticks; the ticks of a logarithmic axis have none.
     labels: Option<Labels>,
 }
 
 impl Axis {
-    /// From 0 to the last step.
-    pub fn of_steps(last: u64) -> Self {
+    /// An axis from 0 to the last step.
+    pub fn from_steps(last: u64) -> Self {
         let high = last.max(1) as f64;
         Self::even(0.0, high, number::round_up(high / TICKS as f64))
     }
 
-    /// Holds all values, up to the next tick. It begins at 0 wherever nothing is negative, so that heights compare.
-    pub fn of_values(values: &[f64]) -> Self {
+    /// A linear axis that spans all values up to the next tick, and begins at 0 unless some are negative.
+    pub fn from_values(values: &[f64]) -> Self {
         let low = values.iter().copied().fold(0.0, f64::min);
         let high = values.iter().copied().fold(low, f64::max);
-        let high = if high - low < NOTHING { low + 1.0 } else { high };
+        let high = if high - low < MIN_DIFFERENCE { low + 1.0 } else { high };
         let step = number::round_up((high - low) / TICKS as f64);
         Self::even((low / step).floor() * step, (high / step).ceil() * step, step)
     }
 
-    /// The same, but logarithmic where values lie so far apart that most of them would stick to the ground.
-    pub fn of_wide_values(values: &[f64]) -> Self {
+    /// A logarithmic axis if the values are positive and far apart, otherwise a linear one.
+    pub fn from_wide_values(values: &[f64]) -> Self {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(low, f64::max);
-        match low > NOTHING && high / low >= WIDE {
+        match low > MIN_DIFFERENCE && high / low >= WIDE {
             true => Self { low, high, ticks: logarithmic_ticks(low, high), labels: None },
-            false => Self::of_values(values),
+            false => Self::from_values(values),
         }
     }
 
@@ -62,12 +62,12 @@ impl Axis {
         Self { low, high, ticks, labels }
     }
 
-    fn place(&self, value: f64) -> f64 {
+    fn position(&self, value: f64) -> f64 {
         if self.is_logarithmic() { value.log10() } else { value }
     }
 }
 
-/// 1, 2, 5, 10, … between the two, or only powers of ten where those are many.
+/// Returns 1, 2, 5, 10, … between the two, or only powers of ten if these are many.
 fn logarithmic_ticks(low: f64, high: f64) -> Vec<f64> {
     let powers = || low.log10().floor() as i32..=high.log10().floor() as i32;
     let inside = |tick: &f64| (low..=high).contains(tick);
@@ -79,19 +79,19 @@ fn logarithmic_ticks(low: f64, high: f64) -> Vec<f64> {
     powers().step_by(powers().count().div_ceil(2 * TICKS)).map(|power| 10f64.powi(power)).filter(inside).collect()
 }
 
-/// Plotters' own axes search for their ticks in loops that some numbers never end.
+// The axes of plotters look for ticks in loops that do not end for some numbers.
 impl Ranged for Axis {
     type FormatOption = NoDefaultFormatting;
     type ValueType = f64;
 
     fn map(&self, value: &f64, (start, end): (i32, i32)) -> i32 {
-        let (low, high) = (self.place(self.low), self.place(self.high));
-        let share = (self.place(*value) - low) / (high - low);
+        let (low, high) = (self.position(self.low), self.position(self.high));
+        let share = (self.position(*value) - low) / (high - low);
         start + (f64::from(end - start) * share).round() as i32
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        // There are no finer lines between the ticks.
+        // No light lines between the ticks.
         if hint.weight().allow_light_points() { Vec::new() } else { self.ticks.clone() }
     }
 

@@ -1,5 +1,4 @@
-//! Draws curves as an SVG picture. Words and colours are the page's: it gives the picture its font, its dark mode and
-//! its legend.
+//! Curves as an SVG picture. The page supplies its font, colours, dark mode and legend.
 
 use std::io;
 
@@ -8,15 +7,15 @@ use plotters::prelude::*;
 use super::axis::Axis;
 use super::html;
 
-/// One for each curve of a chart, from the palette of Okabe and Ito, which colour-blind people can tell apart. The page
-/// knows them by these values and has others for the dark.
+/// The colours of a chart's curves, from the palette of Okabe and Ito for colour-blind people. The page recognises these
+/// values and replaces them in dark mode.
 pub const COLOURS: [RGBColor; 3] = [RGBColor(0x00, 0x72, 0xB2), RGBColor(0xD5, 0x5E, 0x00), RGBColor(0x00, 0x9E, 0x73)];
 
-/// The page makes the text and the lines of the grid of its own colours out of these.
+/// Placeholders that the page replaces by its colours of text and grid.
 const TEXT: RGBColor = RGBColor(0, 0, 0);
 const GRID: RGBColor = RGBColor(0xCC, 0xCC, 0xCC);
 
-/// Units in the picture for a pixel on the screen. It has only whole ones, so that curves would have stairs.
+/// Units of the picture per pixel: coordinates are integers, so that curves would have steps at one unit per pixel.
 const FINE: u32 = 4;
 const WIDTH: u32 = 480 * FINE;
 const HEIGHT: u32 = 240 * FINE;
@@ -28,20 +27,20 @@ const TICK: i32 = 6 * FINE as i32;
 const DOT: u32 = 3 * FINE;
 const LETTER: u32 = 16 * FINE;
 
-/// A curve of so few points shows each of them; without it, one of a single point could not be seen.
+/// Curves of at most this many points have a dot at each, without which a single point is invisible.
 const FEW: usize = 30;
 
-/// A curve of so many points is thinner, to leave some of the others to be seen.
+/// Curves of at least this many points are thinner, so that they hide less of the others.
 const MANY: usize = 300;
 
-/// An `<svg>` of curves between the two axes; `title` is for those who cannot see it.
+/// Draws curves between two axes as an `<svg>`; `title` is its text for screen readers.
 ///
 /// # Errors
 /// None in practice: the picture is text in memory.
 pub fn draw(title: &str, curves: &[Vec<(f64, f64)>], steps: Axis, values: Axis) -> io::Result<String> {
     let mut svg = String::new();
     draw_into(&mut svg, curves, steps, values).map_err(|error| io::Error::other(error.to_string()))?;
-    // The page decides how large it is, and HTML needs no namespace.
+    // The page decides its size, and HTML needs no namespace.
     let inside = svg.split_once('>').map_or("", |(_, inside)| inside);
     let title = html::escape(title);
     Ok(format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{title}\">{inside}"))

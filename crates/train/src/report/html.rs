@@ -1,6 +1,6 @@
-//! Text made safe for HTML, and templates filled with it.
+//! HTML: escaped text and filled templates.
 
-/// `text` such that a browser shows it as it is, inside elements and attributes alike.
+/// Escapes text for elements and attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -16,11 +16,11 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Puts each value, HTML already, in the place of its `{{name}}`. Once: a value may hold such signs itself.
+/// Replaces each `{{name}}` in a template by its value, which is HTML. Values are not scanned again.
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::new();
     let mut rest = template;
-    while let Some((before, name, after)) = next_place(rest) {
+    while let Some((before, name, after)) = next_slot(rest) {
         filled.push_str(before);
         filled.extend(values.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value));
         rest = after;
@@ -28,7 +28,7 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-fn next_place(text: &str) -> Option<(&str, &str, &str)> {
+fn next_slot(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once("{{")?;
     let (name, after) = rest.split_once("}}")?;
     Some((before, name, after))

@@ -1,106 +1,29 @@
-//! What `metrics.jsonl` tells, sorted by kind.
+//! The records of `metrics.jsonl`, sorted by kind.
 
-use serde::Deserialize;
+use runs::record::{Average, Record, Step, Test, Validation};
 
-/// All lines that the report shows. Others, and keys that it does not know, are passed over.
+/// All records that the report shows.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    pub steps: Vec<Logged>,
+    pub steps: Vec<Step>,
     pub validations: Vec<Validation>,
-    /// Of the mean of several validations' weights, once training has ended.
+    /// The validation of averaged weights, at the end of training.
     pub average: Option<Average>,
+    /// The test, at the end of training.
     pub test: Option<Test>,
 }
 
-/// What was logged of some steps of training.
-#[derive(Debug, Deserialize)]
-pub struct Logged {
-    pub step: u64,
-    pub loss: f64,
-    pub epoch: Option<u64>,
-    pub nll: Option<f64>,
-    pub learning_rate: Option<f64>,
-    pub gradient_norm: Option<f64>,
-    pub tokens: Option<u64>,
-    pub padding: Option<f64>,
-    #[serde(default)]
-    pub timing: Timing,
-}
-
-#[derive(Debug, Default, Deserialize)]
-pub struct Timing {
-    pub seconds: Option<f64>,
-    pub tokens_per_second: Option<f64>,
-    pub waiting_for_data: Option<f64>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Validation {
-    pub step: u64,
-    #[serde(rename = "validation")]
-    pub scores: Scores,
-    /// Whether none before was better.
-    #[serde(default)]
-    pub best: bool,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Average {
-    pub step: u64,
-    #[serde(rename = "validation")]
-    pub scores: Scores,
-    pub average_of: Vec<u64>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Test {
-    pub step: u64,
-    #[serde(rename = "test")]
-    pub scores: Scores,
-}
-
-/// What was measured. A number that JSON cannot hold, such as an infinite perplexity, is absent.
-#[derive(Debug, Deserialize)]
-pub struct Scores {
-    pub sentences: Option<u64>,
-    pub beam: Option<u64>,
-    pub exact_match: Option<f64>,
-    pub token_accuracy: Option<f64>,
-    pub nll: Option<f64>,
-    pub perplexity: Option<f64>,
-    pub bleu: Option<f64>,
-    pub chrf: Option<f64>,
-    #[serde(default)]
-    pub samples: Vec<Sample>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Sample {
-    pub source: String,
-    pub reference: String,
-    pub output: String,
-}
-
-/// The kinds of lines, told apart by their keys; the first that fits is the one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Line {
-    Test(Test),
-    Average(Average),
-    Validation(Validation),
-    Logged(Logged),
-}
-
 impl Metrics {
-    /// Reads the lines of `metrics.jsonl`.
+    /// Reads the text of `metrics.jsonl`.
     pub fn parse(text: &str) -> Self {
         let mut metrics = Self::default();
-        for line in text.lines().filter_map(|line| serde_json::from_str(line).ok()) {
-            match line {
-                Line::Test(test) => metrics.test = Some(test),
-                Line::Average(average) => metrics.average = Some(average),
-                Line::Validation(validation) => metrics.validations.push(validation),
-                Line::Logged(logged) => metrics.steps.push(logged),
+        for record in Record::parse_all(text) {
+            match record {
+                Record::Test(test) => metrics.test = Some(test),
+                Record::Average(average) => metrics.average = Some(average),
+                Record::Validation(validation) => metrics.validations.push(validation),
+                Record::Step(step) => metrics.steps.push(step),
+                Record::Epoch(_) => {}
             }
         }
         metrics
@@ -115,7 +38,7 @@ impl Metrics {
         self.validations.iter().rfind(|validation| validation.best)
     }
 
-    /// The last step that any line speaks of.
+    /// The last step of any logged step or validation.
     pub fn last_step(&self) -> u64 {
         let (logged, validated) = (self.steps.iter().map(|line| line.step), self.validations.iter().map(|v| v.step));
         logged.chain(validated).max().unwrap_or(0)

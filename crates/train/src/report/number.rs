@@ -1,14 +1,14 @@
-//! Numbers as people read them.
+//! Numbers formatted for people.
 
 use model::summary::grouped;
 
-/// The smallest of …, 0.1, 0.2, 0.5, 1, 2, 5, 10, … that is at least `value`, which is positive.
+/// Returns the smallest of …, 0.1, 0.2, 0.5, 1, 2, 5, 10, … that is at least `value`, which is positive.
 pub fn round_up(value: f64) -> f64 {
     let unit = power_of_ten(value);
     [1.0, 2.0, 5.0].into_iter().map(|digit| digit * unit).find(|round| *round >= value).unwrap_or(10.0 * unit)
 }
 
-/// 10, 100, … or 0.1, 0.01, …, whichever `value` has the first digit of.
+/// The power of ten with the exponent of `value`.
 fn power_of_ten(value: f64) -> f64 {
     10f64.powi(exponent(value))
 }
@@ -17,7 +17,7 @@ fn exponent(value: f64) -> i32 {
     value.abs().log10().floor() as i32
 }
 
-/// How the ticks of one axis are written: all in one unit and with as many decimals as their distance needs.
+/// The format of an axis' ticks: one unit, and as many decimals as their distance needs.
 #[derive(Debug)]
 pub struct Labels {
     unit: f64,
@@ -26,7 +26,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// For numbers up to `largest` that are `step` apart.
+    /// A format for numbers up to `largest` with a distance of `step`.
     pub fn new(largest: f64, step: f64) -> Self {
         let (unit, suffix) = match largest {
             1e-2..1e4 => (1.0, String::new()),
@@ -39,6 +39,7 @@ impl Labels {
         Self { unit, suffix, decimals: decimals.max(0.0) as usize }
     }
 
+    /// Formats a tick.
     pub fn write(&self, value: f64) -> String {
         match value {
             0.0 => "0".to_string(),
@@ -47,7 +48,7 @@ impl Labels {
     }
 }
 
-/// With `decimals`, as long as that is a number to be read.
+/// Formats with `decimals`, and large numbers with an exponent.
 pub fn fixed(value: f64, decimals: usize) -> String {
     match value.abs() {
         ..1e7 => format!("{value:.decimals$}"),
@@ -55,7 +56,7 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// With about four digits.
+/// Formats with about four digits.
 pub fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_string(),
@@ -64,9 +65,9 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// `2 h 5 min`, `5 min 3 s`, `3 s`.
+/// Formats as `2 h 5 min`, `5 min 3 s` or `3 s`.
 pub fn duration(seconds: f64) -> String {
-    let seconds = seconds as u64; // what does not fit becomes the nearest that does
+    let seconds = seconds as u64; // saturates
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),

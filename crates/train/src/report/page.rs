@@ -1,22 +1,23 @@
-//! Lays the page out: scores, curves, samples, configuration.
+//! The layout of the page: scores, curves, samples, configuration.
 
 use std::io;
 
 use model::summary::grouped;
+use runs::record::{Prediction, Scores, Validation};
 
 use super::axis::Axis;
 use super::chart;
 use super::curves::{CHARTS, Chart, Curve};
 use super::html::{escape, fill};
-use super::metrics::{Metrics, Sample, Scores, Validation};
+use super::metrics::Metrics;
 use super::number::{duration, fixed, short};
 
 const TEMPLATE: &str = include_str!("page.html");
 
-/// Of more validations than this, only some keep their samples, so that long runs do not grow a page without end.
-const MOST_VALIDATIONS: usize = 100;
+/// Maximum number of validations with samples, which bounds the page of a long run.
+const MAX_VALIDATIONS: usize = 100;
 
-/// The whole report of the run called `name`, whose `config.toml` is `config`.
+/// Returns the page of the run called `name`, whose `config.toml` is `config`.
 ///
 /// # Errors
 /// A curve that cannot be drawn.
@@ -34,7 +35,7 @@ pub fn page(name: &str, config: &str, metrics: &Metrics) -> io::Result<String> {
     Ok(fill(TEMPLATE, &values))
 }
 
-/// How far training is.
+/// The line below the title: steps, epochs, tokens and time.
 fn facts(config: &str, metrics: &Metrics) -> String {
     if metrics.is_empty() {
         return String::new();
@@ -46,15 +47,15 @@ fn facts(config: &str, metrics: &Metrics) -> String {
         None => format!("step {}", grouped(metrics.last_step())),
     }];
     if let Some(last) = metrics.steps.last() {
-        facts.extend(last.epoch.map(|before| format!("epoch {}", grouped(before.saturating_add(1)))));
-        facts.extend(last.tokens.map(|tokens| format!("{} target tokens", grouped(tokens))));
-        let seconds = metrics.steps.iter().filter_map(|line| line.timing.seconds).sum();
+        facts.push(format!("epoch {}", grouped(last.epoch.saturating_add(1))));
+        facts.push(format!("{} target tokens", grouped(last.tokens)));
+        let seconds = metrics.steps.iter().map(|line| line.timing.seconds).filter(|seconds| !seconds.is_nan()).sum();
         facts.push(format!("{} of training", duration(seconds)));
     }
     format!("<p class=\"facts\">{}</p>", facts.join(" · "))
 }
 
-/// What the weights in the folder are worth: the test, or else what they were chosen for.
+/// The scores of the weights in the folder: the test, or else the validation that chose them.
 fn scores(metrics: &Metrics) -> String {
     let (title, step, scores) = if let Some(test) = &metrics.test {
         ("Test".to_string(), test.step, &test.scores)
@@ -67,14 +68,14 @@ fn scores(metrics: &Metrics) -> String {
         return "<section><h2>Scores</h2><p class=\"nothing\">No validation yet.</p></section>".to_string();
     };
     let numbers = [
-        ("BLEU", optional(scores.bleu, |bleu| fixed(bleu, 2))),
-        ("chrF", optional(scores.chrf, |chrf| fixed(chrf, 2))),
-        ("exact match", optional(scores.exact_match, percent)),
-        ("token accuracy", optional(scores.token_accuracy, percent)),
-        ("NLL", optional(scores.nll, |nll| fixed(nll, 4))),
-        ("perplexity", optional(scores.perplexity, |perplexity| fixed(perplexity, 3))),
-        ("sentences", optional(scores.sentences, grouped)),
-        ("beam", optional(scores.beam, grouped)),
+        ("BLEU", known(scores.bleu, |bleu| fixed(bleu, 2))),
+        ("chrF", known(scores.chrf, |chrf| fixed(chrf, 2))),
+        ("exact match", known(scores.exact_match, percent)),
+        ("token accuracy", known(scores.token_accuracy, percent)),
+        ("NLL", known(scores.nll, |nll| fixed(nll, 4))),
+        ("perplexity", known(scores.perplexity, |perplexity| fixed(perplexity, 3))),
+        ("sentences", grouped(scores.sentences)),
+        ("beam", grouped(scores.beam)),
         ("step", grouped(step)),
     ];
     let numbers: String =
@@ -87,29 +88,29 @@ fn charts(metrics: &Metrics) -> io::Result<String> {
     Ok(format!("<section><h2>Curves</h2><div class=\"charts\">{drawn}</div></section>"))
 }
 
-/// A chart with its legend, which tells the last values; nothing while there is nothing to show.
+/// A chart with its legend, which has the last values; empty without points.
 fn figure(Chart { title, wide, curves }: &Chart, metrics: &Metrics) -> io::Result<String> {
     let points: Vec<Vec<(f64, f64)>> = curves.iter().map(|curve| curve.points(metrics)).collect();
     if points.iter().all(Vec::is_empty) {
         return Ok(String::new());
     }
-    let places = curves.iter().zip(&points).enumerate();
-    let legend: String = places.map(|(place, (curve, points))| entry(place, curve, points)).collect();
+    let entries = curves.iter().zip(&points).enumerate();
+    let legend: String = entries.map(|(index, (curve, points))| entry(index, curve, points)).collect();
     let values: Vec<f64> = points.iter().flatten().map(|(_, value)| *value).collect();
-    let values = if *wide { Axis::of_wide_values(&values) } else { Axis::of_values(&values) };
+    let values = if *wide { Axis::from_wide_values(&values) } else { Axis::from_values(&values) };
     let note = if values.is_logarithmic() { " <small>(logarithmic)</small>" } else { "" };
-    let described = format!("{title}, over the steps of training");
-    let svg = chart::draw(&described, &points, Axis::of_steps(metrics.last_step()), values)?;
+    let description = format!("{title}, over the steps of training");
+    let svg = chart::draw(&description, &points, Axis::from_steps(metrics.last_step()), values)?;
     Ok(format!("<figure><figcaption><h3>{title}{note}</h3><ul>{legend}</ul></figcaption>{svg}</figure>"))
 }
 
-/// A line of a legend, in the colour of its place.
-fn entry(place: usize, curve: &Curve, points: &[(f64, f64)]) -> String {
+/// A line of a legend, in the colour of its index.
+fn entry(index: usize, curve: &Curve, points: &[(f64, f64)]) -> String {
     let last = points.last().map_or("none yet".to_string(), |(_, value)| short(*value));
-    format!("<li class=\"colour-{place}\">{} <b>{last}</b></li>", curve.name)
+    format!("<li class=\"colour-{index}\">{} <b>{last}</b></li>", curve.name)
 }
 
-/// What the model said, newest first; only the last validation is unfolded.
+/// Samples of all measurements, newest first; only the last validation is unfolded.
 fn all_samples(metrics: &Metrics) -> String {
     let mut folded = Vec::new();
     if let Some(test) = &metrics.test {
@@ -136,18 +137,18 @@ fn all_samples(metrics: &Metrics) -> String {
     }
 }
 
-/// Newest first, evenly chosen if there are many.
+/// The validations to show, newest first, evenly spaced if there are many.
 fn shown(validations: &[Validation]) -> Vec<&Validation> {
-    let every = validations.len().div_ceil(MOST_VALIDATIONS).max(1);
+    let every = validations.len().div_ceil(MAX_VALIDATIONS).max(1);
     validations.iter().rev().step_by(every).collect()
 }
 
 fn samples(title: &str, badge: &str, scores: &Scores, open: bool) -> String {
     let numbers = [
-        ("BLEU", optional(scores.bleu, |bleu| fixed(bleu, 2))),
-        ("chrF", optional(scores.chrf, |chrf| fixed(chrf, 2))),
-        ("exact match", optional(scores.exact_match, percent)),
-        ("NLL", optional(scores.nll, |nll| fixed(nll, 4))),
+        ("BLEU", known(scores.bleu, |bleu| fixed(bleu, 2))),
+        ("chrF", known(scores.chrf, |chrf| fixed(chrf, 2))),
+        ("exact match", known(scores.exact_match, percent)),
+        ("NLL", known(scores.nll, |nll| fixed(nll, 4))),
     ];
     let numbers: String = numbers.iter().map(|(name, value)| format!("<span>{name} {value}</span> ")).collect();
     let rows: String = scores.samples.iter().map(sample).collect();
@@ -155,8 +156,8 @@ fn samples(title: &str, badge: &str, scores: &Scores, open: bool) -> String {
     format!("<details{open}><summary><b>{title}</b>{badge} {numbers}</summary><table>{rows}</table></details>")
 }
 
-/// `=` where the output is right and `≠` where not, as on the terminal. Each text finds its own direction.
-fn sample(Sample { source, reference, output }: &Sample) -> String {
+/// A sample: `=` marks an output that equals the reference, `≠` any other. Each text has its own direction.
+fn sample(Prediction { source, reference, output }: &Prediction) -> String {
     let (mark, class) = if output == reference { ("=", "right") } else { ("≠", "wrong") };
     let row = |head: &str, class: &str, text: &str| {
         let text = escape(text);
@@ -170,6 +171,7 @@ fn percent(share: f64) -> String {
     format!("{} %", fixed(100.0 * share, 2))
 }
 
-fn optional<T>(value: Option<T>, write: impl Fn(T) -> String) -> String {
-    value.map_or("–".to_string(), write)
+/// Formats a number, or a dash if it is not known.
+fn known(value: f64, format: impl Fn(f64) -> String) -> String {
+    if value.is_nan() { "–".to_string() } else { format(value) }
 }

@@ -1,4 +1,4 @@
-//! What the page holds, from metrics written by hand.
+//! The page of a report from hand-written metrics.
 
 use std::fs;
 
@@ -145,14 +145,14 @@ fn ticks_are_round() {
     use plotters::coord::ranged1d::{BoldPoints, Ranged, ValueFormatter};
     let ticks =
         |axis: Axis| axis.key_points(BoldPoints(9)).iter().map(|tick| axis.format_ext(tick)).collect::<Vec<_>>();
-    assert_eq!(ticks(Axis::of_steps(9000)), ["0", "2000", "4000", "6000", "8000"]);
-    assert_eq!(ticks(Axis::of_steps(100_000)), ["0", "20k", "40k", "60k", "80k", "100k"]);
-    assert_eq!(ticks(Axis::of_values(&[0.3, 1.1])), ["0", "0.5", "1.0", "1.5"]);
-    assert_eq!(ticks(Axis::of_values(&[3.5e-4])), ["0", "1e-4", "2e-4", "3e-4", "4e-4"]);
-    assert_eq!(ticks(Axis::of_values(&[-2.0, 1.0])), ["-2", "-1", "0", "1"]);
-    assert_eq!(ticks(Axis::of_wide_values(&[2.0, 7.0])), ["0", "2", "4", "6", "8"]);
-    assert_eq!(ticks(Axis::of_wide_values(&[0.8, 9.0])), ["1", "2", "5"]);
-    assert_eq!(ticks(Axis::of_wide_values(&[1e-5, 2.0])), ["1e-5", "1e-4", "1e-3", "0.01", "0.1", "1"]);
+    assert_eq!(ticks(Axis::from_steps(9000)), ["0", "2000", "4000", "6000", "8000"]);
+    assert_eq!(ticks(Axis::from_steps(100_000)), ["0", "20k", "40k", "60k", "80k", "100k"]);
+    assert_eq!(ticks(Axis::from_values(&[0.3, 1.1])), ["0", "0.5", "1.0", "1.5"]);
+    assert_eq!(ticks(Axis::from_values(&[3.5e-4])), ["0", "1e-4", "2e-4", "3e-4", "4e-4"]);
+    assert_eq!(ticks(Axis::from_values(&[-2.0, 1.0])), ["-2", "-1", "0", "1"]);
+    assert_eq!(ticks(Axis::from_wide_values(&[2.0, 7.0])), ["0", "2", "4", "6", "8"]);
+    assert_eq!(ticks(Axis::from_wide_values(&[0.8, 9.0])), ["1", "2", "5"]);
+    assert_eq!(ticks(Axis::from_wide_values(&[1e-5, 2.0])), ["1e-5", "1e-4", "1e-3", "0.01", "0.1", "1"]);
 }
 
 #[test]

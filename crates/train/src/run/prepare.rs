@@ -1,41 +1,113 @@
-//! What training starts from: nothing but the seed, another run's weights and vocabularies, or this run's own so far.
+//! Everything that can be rejected before a run writes anything.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use decode::TrainedModel;
+use decode::{DecodeError, TrainedModel};
+use model::backend::Backend;
 use model::config::PositionKind;
 use model::{ConfigError, ModelConfig, Transformer, weights};
+use runs::config::{self, RunConfig};
+use runs::{ExistingRun, IfExists, RunError, RunFolder};
 use text::{TokenizerConfig, TokenizerKind};
 
-use crate::checkpoint;
+use super::checkpoint;
+use super::observer::Observer;
+use super::trainer::{Outcome, Trainer};
+use crate::data::Vocabularies;
 use crate::error::TrainError;
-use crate::task::{Task, Vocabularies};
-use runs::RunError;
-use runs::config::{self, RunConfig};
+use crate::optim::Workers;
+use crate::task::Task;
 
-/// The vocabularies that are there already: those of the run in `resumed`, or of the one that
-/// `training.init_from` names.
-///
-/// # Errors
-/// Files that are missing or damaged, or vocabularies of another kind than `[tokenizer]` asks for.
-pub fn vocabularies(config: &RunConfig, resumed: Option<&Path>) -> Result<Option<Vocabularies>, TrainError> {
-    match (resumed, &config.training.init_from) {
-        (Some(run), _) => Ok(Some(Vocabularies::of_run(run)?)),
-        (None, Some(run)) => {
-            let found = Vocabularies::of_run(run).map_err(|source| TrainError::NothingToStartFrom(source.into()))?;
-            if let Some(tokenizer) = &config.tokenizer {
-                same_kind(tokenizer, &found, run).map_err(invalid)?;
-            }
-            Ok(Some(found))
+/// Where and how a run is trained.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The run folder.
+    pub output: PathBuf,
+    /// What to do if it exists.
+    pub if_exists: IfExists,
+    /// The backend, among those compiled in.
+    pub backend: Backend,
+    /// The file of the configuration, for messages.
+    pub config_path: PathBuf,
+}
+
+/// A run that is ready to be trained. Nothing has been written yet.
+#[derive(Debug)]
+pub struct Run {
+    config: RunConfig,
+    task: Task,
+    model: Transformer,
+    output: PathBuf,
+    existing: ExistingRun,
+    device: Device,
+    workers: Workers,
+}
+
+impl Run {
+    /// Checks the configuration, the run folder and the corpora, reads the data and creates the initial model, without
+    /// writing anything.
+    ///
+    /// # Errors
+    /// Whatever prevents the run from starting.
+    pub fn prepare(config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
+        let RunOptions { output, if_exists, backend, config_path } = options;
+        config.validate_on(backend, &config_path)?;
+        let device = backend.open().map_err(DecodeError::from)?;
+        let existing = RunFolder::inspect(&output, if_exists, &config)?;
+        if existing != ExistingRun::Resumable {
+            config.validate_new(&config_path)?;
         }
-        (None, None) => Ok(None),
+        let task = Task::new(&config, initial_vocabularies(&config, &output, existing)?)?;
+        let model = initial_model(&config, &task, &output, existing, &device)?;
+        // A GPU computes one micro-batch after the other; on a CPU each core takes one.
+        let cores = if backend.is_gpu() { 1 } else { rayon::current_num_threads() };
+        let workers = Workers::new(cores.min(config.training.micro_batches))?;
+        Ok(Self { config, task, model, output, existing, device, workers })
+    }
+
+    /// Trains to the last step, or until `stop` is set.
+    ///
+    /// Matrix products have the precision of the process, so `main` calls
+    /// [`MatmulPrecision::set_process_wide`](runs::config::MatmulPrecision::set_process_wide) before.
+    ///
+    /// # Errors
+    /// A folder that cannot be written, a checkpoint that cannot be read, data that cannot be read any more, a loss that
+    /// is not finite, or a device that fails.
+    pub fn train(self, observer: &mut impl Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        let Self { config, task, model, output, existing, device, workers } = self;
+        if existing == ExistingRun::ToBackUp {
+            RunFolder::back_up(&output)?;
+        }
+        Trainer::new(&config, &task, model, &output, existing, device, workers)?.train(observer, stop)
     }
 }
 
-/// Refuses a `[tokenizer]` of another kind than the vocabularies that are taken over. BPE-dropout is refused with it:
-/// the configuration allows it for BPE alone.
-fn same_kind(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
+/// Returns the vocabularies that exist already: those of the run being resumed, or of the run that `training.init_from`
+/// names.
+///
+/// # Errors
+/// Files that are missing or damaged, or vocabularies of another kind than in `[tokenizer]`.
+pub fn initial_vocabularies(
+    config: &RunConfig,
+    output: &Path,
+    existing: ExistingRun,
+) -> Result<Option<Vocabularies>, TrainError> {
+    if existing == ExistingRun::Resumable {
+        return Ok(Some(Vocabularies::load(output)?));
+    }
+    let Some(origin) = &config.training.init_from else { return Ok(None) };
+    let found = Vocabularies::load(origin).map_err(|source| TrainError::InitFromRun(source.into()))?;
+    if let Some(tokenizer) = &config.tokenizer {
+        check_same_kind(tokenizer, &found, origin).map_err(invalid)?;
+    }
+    Ok(Some(found))
+}
+
+/// Rejects a `[tokenizer]` of another kind than the vocabularies of the other run, and BPE-dropout with it, which the
+/// configuration allows for BPE alone.
+fn check_same_kind(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
     let name = |kind| match kind {
         TokenizerKind::Bpe => "\"bpe\"",
         TokenizerKind::Unigram => "\"unigram\"",
@@ -57,23 +129,24 @@ fn invalid(source: ConfigError) -> TrainError {
     RunError::Config { origin: "configuration".to_string(), source }.into()
 }
 
-/// The model before the first update, on a device that differentiates. A run that goes on from a checkpoint of its own
-/// needs no other run any more.
+/// Returns the model before the first update, on `device` with differentiation: drawn by the seed, or with the weights of
+/// the run that `training.init_from` names. A run with a checkpoint of its own does not need the other run any more.
 ///
 /// # Errors
-/// Another run whose folder cannot be read, or whose model is another one.
-pub fn model(
+/// Another run whose folder cannot be read, or whose model differs.
+pub fn initial_model(
     config: &RunConfig,
     task: &Task,
-    resumed: Option<&Path>,
+    output: &Path,
+    existing: ExistingRun,
     device: &Device,
 ) -> Result<Transformer, TrainError> {
     let differentiating = device.clone().autodiff();
-    let origin = config.training.init_from.as_ref().filter(|_| !resumed.is_some_and(checkpoint::exists));
-    let Some(origin) = origin else {
+    let has_checkpoint = existing == ExistingRun::Resumable && checkpoint::exists(output);
+    let Some(origin) = config.training.init_from.as_ref().filter(|_| !has_checkpoint) else {
         return Transformer::new(&config.model, task.sizes(), config.training.seed, &differentiating).map_err(invalid);
     };
-    let trained = TrainedModel::open(origin, device).map_err(TrainError::NothingToStartFrom)?;
+    let trained = TrainedModel::open(origin, device).map_err(TrainError::InitFromRun)?;
     if let Some(difference) = difference(&trained.config, &config.model) {
         return Err(TrainError::OtherModel { path: origin.clone(), difference });
     }
@@ -90,8 +163,8 @@ pub fn model(
         .map_err(|source| TrainError::InitFrom { path: origin.clone(), source })
 }
 
-/// The first key in which the network of another run is not the one asked for. Shapes alone do not tell: heads, for one,
-/// change none. What only training asks for may differ, and so may the longest sequence, unless positions are weights.
+/// Returns the first key in which two networks differ. Comparing shapes is not enough: the number of heads, for example,
+/// changes none. Dropout may differ, and so may the maximum length unless positions are weights.
 fn difference(there: &ModelConfig, now: &ModelConfig) -> Option<String> {
     let learned = [there, now].iter().any(|model| model.positions == PositionKind::Learned);
     let there = ModelConfig {

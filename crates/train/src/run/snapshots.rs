@@ -1,7 +1,7 @@
-//! Checkpoint averaging: the weights of several validations, kept to be averaged in the end.
+//! Checkpoint averaging: the weights of several validations, kept to be averaged at the end.
 //!
-//! A snapshot is written once and never changed. Which ones there are is part of the [`State`](crate::checkpoint::State),
-//! so files are removed only when no checkpoint that is kept counts on them.
+//! A snapshot is written once and never changed. The [`CheckpointState`](super::checkpoint::CheckpointState) lists the
+//! snapshots in use, so a file is removed once no remaining checkpoint lists it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,44 +10,42 @@ use std::path::{Path, PathBuf};
 use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
-use crate::error::TrainError;
+use runs::RunError;
+use runs::atomic::{make_folder, replace_file, write_error};
 use runs::config::{Average, AverageOf};
-use runs::durable::{make_folder, replace_file, write_error};
 use runs::failpoint;
+use runs::layout::{self, SNAPSHOTS};
 
-/// The weights of one validation.
+use crate::error::TrainError;
+
+/// A validation whose weights are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
+    /// The step of the validation.
     pub step: u64,
-    /// Of the validation; higher is better.
+    /// Its score; higher is better.
     pub score: f64,
 }
 
-const FOLDER: &str = "snapshots";
-
-fn file(run: &Path, step: u64) -> PathBuf {
-    run.join(FOLDER).join(format!("step-{step}.safetensors"))
-}
-
-/// The snapshots to keep once `new` is there too, oldest first.
+/// Returns the snapshots to keep after `new` is added, oldest first.
 ///
 /// ```
-/// use train::config::{Average, AverageOf};
-/// use train::snapshots::{Snapshot, chosen};
-/// let of = |scores: &[f64]| -> Vec<Snapshot> {
+/// use runs::config::{Average, AverageOf};
+/// use train::run::snapshots::{Snapshot, choose};
+/// let from_scores = |scores: &[f64]| -> Vec<Snapshot> {
 ///     scores.iter().zip(1..).map(|(&score, step)| Snapshot { step, score }).collect()
 /// };
 /// let steps = |kept: Vec<Snapshot>| kept.iter().map(|snapshot| snapshot.step).collect::<Vec<_>>();
-/// let scores = of(&[5.0, 9.0, 7.0]);
+/// let scores = from_scores(&[5.0, 9.0, 7.0]);
 /// let new = Snapshot { step: 4, score: 8.0 };
-/// assert_eq!(steps(chosen(&scores, new, Average { of: AverageOf::Last, count: 3 })), [2, 3, 4]);
-/// assert_eq!(steps(chosen(&scores, new, Average { of: AverageOf::Best, count: 2 })), [2, 4]);
+/// assert_eq!(steps(choose(&scores, new, Average { of: AverageOf::Last, count: 3 })), [2, 3, 4]);
+/// assert_eq!(steps(choose(&scores, new, Average { of: AverageOf::Best, count: 2 })), [2, 4]);
 /// ```
-pub fn chosen(old: &[Snapshot], new: Snapshot, average: Average) -> Vec<Snapshot> {
+pub fn choose(old: &[Snapshot], new: Snapshot, average: Average) -> Vec<Snapshot> {
     let mut all: Vec<Snapshot> = old.iter().copied().chain([new]).collect();
     if average.of == AverageOf::Best {
-        // Of equal scores the later ones: they have seen more.
+        // Later ones win ties.
         all.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.step.cmp(&b.step)));
     }
     let mut kept = all.split_off(all.len().saturating_sub(average.count));
@@ -58,16 +56,16 @@ pub fn chosen(old: &[Snapshot], new: Snapshot, average: Average) -> Vec<Snapshot
 /// Writes the weights of a validation.
 ///
 /// # Errors
-/// A full disk, for one.
+/// A full disk, for example.
 pub fn write(run: &Path, step: u64, tensors: &[NamedTensor]) -> Result<(), TrainError> {
-    let (folder, path) = (run.join(FOLDER), file(run, step));
-    make_folder(&folder)?;
-    let bytes = weights::to_safetensors(tensors, &format!("{{\"step\":{step}}}"))
+    let path = layout::snapshot(run, step);
+    make_folder(&run.join(SNAPSHOTS))?;
+    let bytes = weights::to_safetensors(tensors, &layout::step_note(step))
         .map_err(|source| TrainError::Weights { path: path.clone(), source })?;
     Ok(replace_file(&path, &bytes)?)
 }
 
-/// The mean of the snapshots' weights, by name.
+/// Returns the mean of the snapshots' weights, sorted by name.
 ///
 /// # Errors
 /// A snapshot that is missing, damaged or of another model than the first.
@@ -76,19 +74,19 @@ pub fn write(run: &Path, step: u64, tensors: &[NamedTensor]) -> Result<(), Train
 /// Without a snapshot.
 pub fn mean(run: &Path, snapshots: &[Snapshot]) -> Result<Vec<NamedTensor>, TrainError> {
     let read = |snapshot: &Snapshot| {
-        let path = file(run, snapshot.step);
-        let bytes = fs::read(&path).map_err(|source| TrainError::Read { path: path.clone(), source })?;
+        let path = layout::snapshot(run, snapshot.step);
+        let bytes = fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         let read = weights::from_safetensors(&bytes).map_err(|source| TrainError::Weights { path, source });
         let (mut tensors, _) = read?;
-        // A file keeps no order.
+        // A file has no order.
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(tensors)
     };
     let all = snapshots.iter().map(read).collect::<Result<Vec<_>, TrainError>>()?;
     for (tensors, snapshot) in all.iter().zip(snapshots) {
-        if !tensors.iter().map(like).eq(all[0].iter().map(like)) {
-            let (path, found) = (file(run, snapshot.step), "weights of another model".to_string());
-            return Err(TrainError::Damaged { path, found, expected: "those of this run" });
+        if !tensors.iter().map(key).eq(all[0].iter().map(key)) {
+            let (path, found) = (layout::snapshot(run, snapshot.step), "weights of another model".to_string());
+            return Err(RunError::Damaged { path, found, expected: "those of this run" }.into());
         }
     }
     let averaged = |(at, first): (usize, &NamedTensor)| {
@@ -101,18 +99,18 @@ pub fn mean(run: &Path, snapshots: &[Snapshot]) -> Result<Vec<NamedTensor>, Trai
     Ok(all[0].iter().enumerate().map(averaged).collect())
 }
 
-/// What the same weight has in common in all snapshots.
-fn like(tensor: &NamedTensor) -> (&str, &[usize]) {
+/// The name and shape, by which snapshots are compared.
+fn key(tensor: &NamedTensor) -> (&str, &[usize]) {
     (&tensor.name, &tensor.shape)
 }
 
-/// Removes the snapshots that nobody counts on.
+/// Removes all snapshots but those of these steps.
 ///
 /// # Errors
 /// A folder that cannot be changed.
-pub fn keep_only(run: &Path, counted_on: &BTreeSet<u64>) -> Result<(), TrainError> {
-    let wanted: BTreeSet<PathBuf> = counted_on.iter().map(|&step| file(run, step)).collect();
-    let entries = fs::read_dir(run.join(FOLDER)).into_iter().flatten().flatten();
+pub fn keep_only(run: &Path, steps: &BTreeSet<u64>) -> Result<(), TrainError> {
+    let wanted: BTreeSet<PathBuf> = steps.iter().map(|&step| layout::snapshot(run, step)).collect();
+    let entries = fs::read_dir(run.join(SNAPSHOTS)).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path| !wanted.contains(path)) {
         fs::remove_file(&path).map_err(write_error(&path, "removing an old snapshot"))?;
         failpoint::step();
@@ -132,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_each_weight() {
+    fn the_mean_is_over_each_weight() {
         let run = temp_dir::TempDir::new().unwrap();
         let steps = [(3, [1.0, 2.0]), (10, [3.0, 6.0]), (20, [8.0, 1.0])];
         steps.iter().for_each(|(step, values)| write(run.path(), *step, &tensors(*values)).unwrap());

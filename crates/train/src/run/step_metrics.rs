@@ -1,4 +1,4 @@
-//! What a logged line tells, gathered on the device, so that no step waits for another.
+//! The numbers of a logged step, summed on the device, so that no update waits for the one before.
 
 use std::time::{Duration, Instant};
 
@@ -7,116 +7,120 @@ use model::Batch;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
-use crate::learner::Found;
+use crate::optim::StepOutput;
 
-/// Sums since the last logged line.
+/// Sums since the last logged step.
 #[derive(Debug)]
-pub struct Meter {
+pub struct StepMetrics {
     loss: Option<Tensor<1>>,
     nll: Option<Tensor<1>>,
     /// Of the last update, `[1]`.
     gradient_norm: Option<Tensor<1>>,
     tokens: usize,
-    /// Target positions, real or padding.
+    /// Target positions, padding included.
     padded: usize,
-    /// Of the tokens, those of a run that this one goes on from, counted before `since`.
+    /// The part of `tokens` that was counted before a checkpoint was resumed, and so before `since`.
     earlier_tokens: usize,
     since: Instant,
-    /// Of that time, what was spent waiting for data.
+    /// The part of the time since `since` that was spent waiting for data.
     waited: Duration,
 }
 
-/// The same as plain numbers, for a checkpoint between two lines.
+/// The sums as plain numbers, for a checkpoint between two logged steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Counted {
+pub struct Sums {
+    /// The objective, summed over the target tokens.
     pub loss: f32,
+    /// The negative log-likelihood in nats, likewise.
     pub nll: f32,
-    /// Real target tokens.
+    /// Target tokens, padding not counted.
     pub tokens: usize,
-    /// Target positions, real or padding.
+    /// Target positions, padding included.
     pub padded: usize,
 }
 
-/// A logged line's numbers.
+/// The numbers of a logged step.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// What is minimised, per real target token: the label-smoothed cross-entropy in nats, and with R-Drop how far the
-    /// two passes disagree.
+pub struct Means {
+    /// The objective per target token: label-smoothed cross-entropy in nats, and with R-Drop the consistency loss.
     pub loss: f64,
-    /// Without smoothing.
+    /// Negative log-likelihood in nats per target token, without smoothing.
     pub nll: f64,
+    /// Global gradient norm of the last update.
     pub gradient_norm: f64,
     /// Share of target positions that were padding.
     pub padding: f64,
+    /// Seconds since the last logged step.
     pub seconds: f64,
-    /// Share of that time in which training waited for data.
+    /// Share of the time that was spent waiting for data.
     pub waiting: f64,
-    /// Real target tokens per second.
+    /// Target tokens per second, padding not counted.
     pub tokens_per_second: f64,
 }
 
-impl Meter {
-    /// Goes on counting where a checkpoint was taken, its clock at zero.
-    pub fn resume(counted: Counted, device: &Device) -> Self {
-        let tensor = |sum: f32| (counted.tokens > 0).then(|| Tensor::from_floats([sum], device));
+impl StepMetrics {
+    /// Continues the sums of a checkpoint, with the clock at zero.
+    pub fn resume(sums: Sums, device: &Device) -> Self {
+        let tensor = |sum: f32| (sums.tokens > 0).then(|| Tensor::from_floats([sum], device));
         Self {
-            loss: tensor(counted.loss),
-            nll: tensor(counted.nll),
+            loss: tensor(sums.loss),
+            nll: tensor(sums.nll),
             gradient_norm: None,
-            tokens: counted.tokens,
-            padded: counted.padded,
-            earlier_tokens: counted.tokens,
+            tokens: sums.tokens,
+            padded: sums.padded,
+            earlier_tokens: sums.tokens,
             since: Instant::now(),
             waited: Duration::ZERO,
         }
     }
 
-    /// Counts an update over the parts of a batch.
-    pub fn add(&mut self, found: Found, parts: &[Batch]) {
+    /// Adds an update over micro-batches.
+    pub fn add(&mut self, output: StepOutput, micro_batches: &[Batch]) {
         let sum = |old: Option<Tensor<1>>, new: Tensor<1>| match old {
             Some(old) => old + new,
             None => new,
         };
-        self.loss = Some(sum(self.loss.take(), found.loss));
-        self.nll = Some(sum(self.nll.take(), found.nll));
-        self.gradient_norm = Some(found.gradient_norm);
-        self.tokens += parts.iter().map(|part| part.target_tokens).sum::<usize>();
-        self.padded += parts.iter().map(|part| part.target_output.dims().iter().product::<usize>()).sum::<usize>();
+        self.loss = Some(sum(self.loss.take(), output.loss));
+        self.nll = Some(sum(self.nll.take(), output.nll));
+        self.gradient_norm = Some(output.gradient_norm);
+        self.tokens += micro_batches.iter().map(|batch| batch.target_tokens).sum::<usize>();
+        let positions = |batch: &Batch| batch.target_output.dims().iter().product::<usize>();
+        self.padded += micro_batches.iter().map(positions).sum::<usize>();
     }
 
-    /// Counts time spent waiting for data.
-    pub fn waited(&mut self, time: Duration) {
+    /// Adds time spent waiting for data.
+    pub fn add_waiting(&mut self, time: Duration) {
         self.waited += time;
     }
 
-    /// Leaves out the time since `started`, in which nothing was trained.
-    pub fn pause(&mut self, started: Instant) {
+    /// Excludes the time since `started`, in which nothing was trained.
+    pub fn exclude_since(&mut self, started: Instant) {
         self.since += started.elapsed();
     }
 
-    /// What has been counted so far.
+    /// Returns the sums so far.
     ///
     /// # Errors
     /// A device that fails.
-    pub fn counted(&self) -> Result<Counted, TrainError> {
+    pub fn sums(&self) -> Result<Sums, TrainError> {
         let (loss, nll) = (scalar(&self.loss)?, scalar(&self.nll)?);
-        Ok(Counted { loss, nll, tokens: self.tokens, padded: self.padded })
+        Ok(Sums { loss, nll, tokens: self.tokens, padded: self.padded })
     }
 
-    /// The line's numbers; counting starts anew.
+    /// Returns the means since the last logged step, and resets the sums.
     ///
     /// # Errors
     /// A device that fails.
-    pub fn read(&mut self, device: &Device) -> Result<Reading, TrainError> {
-        let Counted { loss, nll, tokens, padded } = self.counted()?;
+    pub fn take(&mut self, device: &Device) -> Result<Means, TrainError> {
+        let Sums { loss, nll, tokens, padded } = self.sums()?;
         let gradient_norm = scalar(&self.gradient_norm)?.into();
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         let waiting = self.waited.as_secs_f64() / seconds;
         let tokens_per_second = (tokens - self.earlier_tokens) as f64 / seconds;
         let tokens = tokens.max(1) as f64;
-        *self = Self::resume(Counted::default(), device);
-        Ok(Reading {
+        *self = Self::resume(Sums::default(), device);
+        Ok(Means {
             loss: f64::from(loss) / tokens,
             nll: f64::from(nll) / tokens,
             gradient_norm,
@@ -140,29 +144,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_of_the_run_gone_on_from_count_for_the_loss_and_not_for_the_speed() {
+    fn tokens_before_a_resume_do_not_count_for_the_speed() {
         let device = Device::default();
-        let counted = Counted { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
-        let reading = Meter::resume(counted, &device).read(&device).unwrap();
-        assert_eq!((reading.loss, reading.nll, reading.padding), (2.0, 1.0, 0.5));
-        assert_eq!(reading.tokens_per_second, 0.0);
+        let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
+        let means = StepMetrics::resume(sums, &device).take(&device).unwrap();
+        assert_eq!((means.loss, means.nll, means.padding), (2.0, 1.0, 0.5));
+        assert_eq!(means.tokens_per_second, 0.0);
     }
 
     #[test]
-    fn waiting_is_a_share_of_the_time_since_the_line_before_and_speed_is_over_all_of_it() {
+    fn waiting_is_a_share_of_the_time_that_counts_for_speed() {
         let device = Device::default();
-        let counted = Counted { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
-        let mut meter = Meter::resume(counted, &device);
+        let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
+        let mut metrics = StepMetrics::resume(sums, &device);
         std::thread::sleep(Duration::from_millis(20));
-        meter.waited(Duration::from_millis(3));
-        meter.waited(Duration::from_millis(5));
-        meter.tokens += 90;
-        let reading = meter.read(&device).unwrap();
-        assert!(reading.seconds >= 0.02, "{reading:?}");
-        assert!((reading.waiting * reading.seconds - 0.008).abs() < 1e-9, "{reading:?}");
-        assert!((reading.tokens_per_second * reading.seconds - 90.0).abs() < 1e-6, "{reading:?}");
+        metrics.add_waiting(Duration::from_millis(3));
+        metrics.add_waiting(Duration::from_millis(5));
+        metrics.tokens += 90;
+        let means = metrics.take(&device).unwrap();
+        assert!(means.seconds >= 0.02, "{means:?}");
+        assert!((means.waiting * means.seconds - 0.008).abs() < 1e-9, "{means:?}");
+        assert!((means.tokens_per_second * means.seconds - 90.0).abs() < 1e-6, "{means:?}");
 
-        let next = meter.read(&device).unwrap();
+        let next = metrics.take(&device).unwrap();
         assert_eq!((next.waiting, next.tokens_per_second), (0.0, 0.0));
     }
 }

@@ -1,136 +1,122 @@
-//! The training loop. What it does besides updating the weights stands in `measure`.
-
-mod measure;
+//! The training loop. Validation and the choice of the final weights are in `validate`.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use model::{Batch, Transformer};
-use serde_json::json;
-
-use crate::adam::Adam;
-use crate::checkpoint::{self, Checkpoint, State};
-use crate::data::{Example, Prefetch, Prefetched};
-use crate::ema::Ema;
-use crate::error::TrainError;
-use crate::learner::{Learner, Update};
-use crate::meter::Meter;
-use crate::progress::{Progress, StepLine};
-use crate::run_folder::RunFolder;
-use crate::schedule;
-use crate::task::Task;
-use crate::validation::Report;
-use crate::workers::Workers;
 use runs::config::RunConfig;
+use runs::record::{PairCounts, Record, Scores, Step, StepTiming};
+use runs::{ExistingRun, RunFolder, RunParts};
+
+use super::checkpoint::{self, Checkpoint, CheckpointState};
+use super::observer::{Observer, Started};
+use super::step_metrics::StepMetrics;
+use crate::data::{Example, Prefetch, Prefetched};
+use crate::error::TrainError;
+use crate::optim::{Adam, Ema, StepOptions, TrainState, Workers, learning_rate};
+use crate::task::Task;
 
 /// How training ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// All steps are done; the exported weights' test, if there is a test split.
-    Finished(Option<Report>),
-    /// It was finished before.
-    AlreadyFinished,
-    /// Stopped on request, with a checkpoint to go on from.
-    Interrupted { step: u64 },
+    /// All steps are done; with the scores of the final weights on the test split, if there is one.
+    Finished(Option<Scores>),
+    /// The run was finished before.
+    AlreadyFinished {
+        /// Updates in all.
+        step: u64,
+    },
+    /// Training stopped on request, with a checkpoint to resume from.
+    Interrupted {
+        /// The step of the checkpoint.
+        step: u64,
+    },
 }
 
 /// A run in progress.
-pub struct Trainer<'a> {
-    config: &'a RunConfig,
-    task: &'a Task,
-    device: Device,
-    folder: RunFolder,
-    learner: Learner,
-    state: State,
-    meter: Meter,
+pub(super) struct Trainer<'a> {
+    pub(super) config: &'a RunConfig,
+    pub(super) task: &'a Task,
+    pub(super) device: Device,
+    pub(super) folder: RunFolder,
+    pub(super) train_state: TrainState,
+    pub(super) state: CheckpointState,
+    pub(super) metrics: StepMetrics,
 }
 
 impl<'a> Trainer<'a> {
-    /// A new run that starts from the weights of `model`, or (with `resume`) the one in `path`, from its last
-    /// checkpoint. The model's device differentiates, `device` does not. From here on the whole process takes its products
-    /// with `training.matmul_precision`.
-    ///
-    /// # Errors
-    /// A folder that cannot be written, or a checkpoint that cannot be read.
-    pub fn new(
+    /// Creates the run folder at `path`, or opens it and restores its last checkpoint. `model`, whose device
+    /// differentiates unlike `device`, has the initial weights.
+    pub(super) fn new(
         config: &'a RunConfig,
         task: &'a Task,
         model: Transformer,
         path: &Path,
-        resume: bool,
+        existing: ExistingRun,
         device: Device,
         workers: Workers,
     ) -> Result<Self, TrainError> {
         let training = &config.training;
-        training.matmul_precision.set();
-        let (mut folder, found) = match resume {
-            true => (RunFolder::resume(path, task)?, checkpoint::load_latest(path, &model, training)?),
-            false => (RunFolder::create(path, config, task)?, None),
+        let (mut folder, checkpoint) = match existing {
+            ExistingRun::Resumable => {
+                (RunFolder::resume(path, &task.corpora)?, checkpoint::load_latest(path, &model, training)?)
+            }
+            ExistingRun::None | ExistingRun::ToBackUp => (RunFolder::create(path, parts(config, task))?, None),
         };
-        let Checkpoint { state, model, optimizer, ema } = found.unwrap_or_else(|| Checkpoint::start(model));
-        folder.cut_metrics(state.metrics_length)?;
-        let meter = Meter::resume(state.since_logged, &device);
-        let decay = (training.ema > 0.0).then_some(training.ema);
-        let ema = decay.map(|decay| Ema::from_tensors(decay, ema, &device));
+        let Checkpoint { state, model, optimizer, ema } = checkpoint.unwrap_or_else(|| Checkpoint::initial(model));
+        folder.truncate_metrics(state.metrics_length)?;
+        let metrics = StepMetrics::resume(state.since_logged, &device);
+        let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));
         let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
-        let learner = Learner::new(model, optimizer, workers, device.clone()).with_ema(ema);
-        let mut trainer = Self { config, task, device, folder, learner, state, meter };
-        if !resume && training.init_from.is_some() {
+        let train_state = TrainState::new(model, optimizer, workers, device.clone()).with_ema(ema);
+        let mut trainer = Self { config, task, device, folder, train_state, state, metrics };
+        if existing != ExistingRun::Resumable && training.init_from.is_some() {
             trainer.save()?; // from here on the other run may change or go
         }
         Ok(trainer)
     }
 
-    pub fn model(&self) -> &Transformer {
-        self.learner.model()
-    }
-
-    /// Updates done so far.
-    pub fn step(&self) -> u64 {
-        self.state.step
-    }
-
     /// Trains to the last step, or until `stop` is set.
-    ///
-    /// # Errors
-    /// A loss that is no longer a number, a disk that is full, a device that fails.
-    pub fn run(&mut self, progress: &Progress, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+    pub(super) fn train(&mut self, observer: &mut impl Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let RunConfig { training, validation, .. } = self.config;
+        let (model, notes) = (self.train_state.model(), &self.task.notes);
+        observer.started(Started { model, notes, step: self.state.step, steps: training.steps });
         if self.state.finished {
-            return Ok(Outcome::AlreadyFinished);
+            return Ok(Outcome::AlreadyFinished { step: self.state.step });
         }
-        self.tell_of_later_weights(progress);
-        let (part_tokens, parts) = (training.max_tokens / training.accumulate, training.accumulate);
+        self.warn_newer_weights(observer);
+        let max_tokens = training.max_tokens / training.micro_batches;
         let data = self.task.training.clone();
-        let mut ahead = Prefetch::start(data, part_tokens, parts, training.seed, self.state.position)?;
+        let mut prefetch =
+            Prefetch::start(data, max_tokens, training.micro_batches, training.seed, self.state.position)?;
         while self.state.step < training.steps {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(Outcome::Interrupted { step: self.state.step });
             }
-            let next = ahead.next_update();
-            let (Prefetched { parts, after, epoch_read }, waited) =
-                next.or_else(|error| self.cut_short(error, progress))?;
-            let parts: Vec<Batch> = parts.iter().map(|examples| self.batch(examples)).collect();
-            self.update(&parts);
-            self.meter.waited(waited);
+            let next = prefetch.next_update();
+            let (Prefetched { micro_batches, after, epoch_read }, waited) =
+                next.or_else(|error| self.save_on_data_error(error, observer))?;
+            let micro_batches: Vec<Batch> = micro_batches.iter().map(|examples| self.batch(examples)).collect();
+            self.update(&micro_batches);
+            self.metrics.add_waiting(waited);
             self.state.position = after;
-            progress.advance(self.state.step);
+            observer.updated(self.state.step);
 
             let due = |every: u64| self.state.step.is_multiple_of(every);
             let (log, last) = (due(training.log_every), self.state.step == training.steps);
             let (validate, checkpoint) = (due(validation.every) || last, due(training.checkpoint_every));
             if log || last {
-                progress.step(self.log()?);
+                observer.logged(&self.log()?);
             }
             if let Some(counts) = epoch_read {
-                self.tell(counts, progress)?;
+                self.log_epoch(counts, observer)?;
             }
             if validate {
-                self.validate(progress)?;
-                if self.exhausted() {
-                    progress.say(&format!("nothing better in {} validations: done early", validation.patience));
+                self.validate(observer)?;
+                if self.out_of_patience() {
+                    observer.note(&format!("nothing better in {} validations: done early", validation.patience));
                     break;
                 }
             }
@@ -138,40 +124,38 @@ impl<'a> Trainer<'a> {
                 self.save()?;
             }
         }
-        let test = self.finish(progress)?;
+        let test = self.finish(observer)?;
         self.state.finished = true;
         self.save()?;
         Ok(Outcome::Finished(test))
     }
 
-    /// Keeps what was learned before the data broke off.
-    fn cut_short<T>(&mut self, error: TrainError, progress: &Progress) -> Result<T, TrainError> {
-        // A corpus that has changed may have been learned from already.
+    /// Saves a checkpoint when the data cannot be read any more, and returns the error.
+    fn save_on_data_error<T>(&mut self, error: TrainError, observer: &mut impl Observer) -> Result<T, TrainError> {
+        // The weights may have learned from a corpus that has changed.
         let changed = matches!(error, TrainError::CorpusChanged { .. } | TrainError::LearnedElsewhere { .. });
         if self.state.step > 0 && !changed {
             self.save()?;
-            progress.say(&format!("checkpoint of step {} written; go on with --resume", self.state.step));
+            observer.note(&format!("checkpoint of step {} written; go on with --resume", self.state.step));
         }
         Err(error)
     }
 
-    /// One update of the weights.
-    fn update(&mut self, parts: &[Batch]) {
+    /// Updates the weights once.
+    fn update(&mut self, micro_batches: &[Batch]) {
         let (training, step) = (&self.config.training, self.state.step + 1);
-        let found = self.learner.update(
-            parts,
-            Update {
-                step,
-                learning_rate: schedule::learning_rate(training, self.config.model.d_model, step),
-                seed: training.seed,
-                dropout_share: training.dropout_share(step),
-                objective: training.objective(step),
-                clip_norm: training.clip_norm,
-            },
-        );
-        self.meter.add(found, parts);
+        let options = StepOptions {
+            step,
+            learning_rate: learning_rate(training, self.config.model.d_model, step),
+            seed: training.seed,
+            dropout_share: training.dropout_share(step),
+            objective: training.objective(step),
+            clip_norm: training.clip_norm,
+        };
+        let output = self.train_state.step(micro_batches, options);
+        self.metrics.add(output, micro_batches);
         self.state.step = step;
-        self.state.tokens += parts.iter().map(|part| part.target_tokens as u64).sum::<u64>();
+        self.state.tokens += micro_batches.iter().map(|batch| batch.target_tokens as u64).sum::<u64>();
     }
 
     fn batch(&self, examples: &[Example]) -> Batch {
@@ -180,33 +164,43 @@ impl<'a> Trainer<'a> {
         Batch::new(&pairs, self.task.sizes(), &self.device)
     }
 
-    /// Writes what happened since the last line to `metrics.jsonl`.
-    fn log(&mut self) -> Result<StepLine, TrainError> {
+    /// Logs the numbers since the last logged step.
+    fn log(&mut self) -> Result<Step, TrainError> {
         let step = self.state.step;
-        let rate = schedule::learning_rate(&self.config.training, self.config.model.d_model, step);
-        let reading = self.meter.read(&self.device)?;
-        self.still_a_number(reading.loss)?;
-        self.folder.log(&json!({
-            "step": step,
-            "epoch": self.state.position.epoch,
-            "loss": reading.loss,
-            "nll": reading.nll,
-            "perplexity": reading.nll.exp(),
-            "learning_rate": rate,
-            "gradient_norm": reading.gradient_norm,
-            "tokens": self.state.tokens,
-            "padding": reading.padding,
-            "timing": {
-                "seconds": reading.seconds,
-                "tokens_per_second": reading.tokens_per_second,
-                "waiting_for_data": reading.waiting,
+        let means = self.metrics.take(&self.device)?;
+        self.ensure_finite(means.loss)?;
+        let record = Step {
+            step,
+            epoch: self.state.position.epoch,
+            loss: means.loss,
+            nll: means.nll,
+            perplexity: means.nll.exp(),
+            learning_rate: learning_rate(&self.config.training, self.config.model.d_model, step),
+            gradient_norm: means.gradient_norm,
+            tokens: self.state.tokens,
+            padding: means.padding,
+            timing: StepTiming {
+                seconds: means.seconds,
+                tokens_per_second: means.tokens_per_second,
+                waiting_for_data: means.waiting,
             },
-        }))?;
-        let tokens_per_second = reading.tokens_per_second;
-        Ok(StepLine { step, loss: reading.loss, learning_rate: rate, tokens_per_second })
+        };
+        self.folder.log(&Record::Step(record.clone()))?;
+        Ok(record)
     }
 
-    fn still_a_number(&self, loss: f64) -> Result<(), TrainError> {
+    /// Logs the counts of an epoch of a streamed corpus; one in memory was counted before training began.
+    fn log_epoch(&mut self, counts: PairCounts, observer: &mut impl Observer) -> Result<(), TrainError> {
+        if !self.task.training.is_streamed() {
+            return Ok(());
+        }
+        let step = self.state.step;
+        observer.note(&format!("an epoch ends at step {step}: {counts}"));
+        let record = runs::record::Epoch { step, epoch_read: counts, timing: runs::record::NoTiming {} };
+        Ok(self.folder.log(&Record::Epoch(record))?)
+    }
+
+    pub(super) fn ensure_finite(&self, loss: f64) -> Result<(), TrainError> {
         match loss.is_finite() {
             true => Ok(()),
             false => Err(TrainError::Diverged { step: self.state.step, loss }),
@@ -214,9 +208,18 @@ impl<'a> Trainer<'a> {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        self.state.metrics_length = self.folder.metrics_length()?;
-        self.state.since_logged = self.meter.counted()?;
-        self.still_a_number(self.state.since_logged.loss.into())?;
-        checkpoint::save(&self.folder, &self.learner, &self.state, self.config.training.keep)
+        self.state.metrics_length = self.folder.sync_metrics()?;
+        self.state.since_logged = self.metrics.sums()?;
+        self.ensure_finite(self.state.since_logged.loss.into())?;
+        checkpoint::save(&self.folder, &self.train_state, &self.state, self.config.training.keep_checkpoints)
+    }
+}
+
+fn parts<'a>(config: &'a RunConfig, task: &'a Task) -> RunParts<'a> {
+    RunParts {
+        config,
+        source_tokenizer: &task.source_tokenizer,
+        target_tokenizer: &task.target_tokenizer,
+        corpora: &task.corpora,
     }
 }

@@ -5,12 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use decode::{TrainedModel, Translator};
 use model::backend::{self, Backend};
-use train::RunConfig;
-use train::progress::Progress;
-use train::start;
-use train::task::Task;
-use train::trainer::{Outcome, Trainer};
-use train::workers::Workers;
+use runs::IfExists;
+use train::{Outcome, Run, RunConfig, RunOptions, Silent};
 
 const CONFIG: &str = r#"
 [task]
@@ -30,7 +26,7 @@ max_length = 16
 [training]
 steps = 30
 max_tokens = 40
-accumulate = 2
+micro_batches = 2
 schedule = "constant"
 learning_rate = 0.01
 warmup_steps = 5
@@ -51,15 +47,13 @@ fn a_run_folder_decodes_on_every_backend_to_the_same_text() {
     let file = place.path().join("copy.toml");
     fs::write(&file, CONFIG).unwrap();
     let config = RunConfig::load(&file, &[]).unwrap();
-    let task = Task::new(&config, None).unwrap();
     let texts = ["3 1 4 1", "5 9 2 6", "5 3 5 8"].map(String::from);
     for trained_on in backends() {
         let folder = place.path().join(trained_on.to_string());
-        let device = trained_on.open().unwrap();
-        let model = start::model(&config, &task, None, &device).unwrap();
-        let workers = Workers::new(1).unwrap();
-        let mut trainer = Trainer::new(&config, &task, model, &folder, false, device, workers).unwrap();
-        let outcome = trainer.run(&Progress::new(30, 0, true), &AtomicBool::new(false)).unwrap();
+        let (output, config_path) = (folder.clone(), file.clone());
+        let options = RunOptions { output, if_exists: IfExists::Fail, backend: trained_on, config_path };
+        let run = Run::prepare(config.clone(), options).unwrap();
+        let outcome = run.train(&mut Silent, &AtomicBool::new(false)).unwrap();
         assert!(matches!(outcome, Outcome::Finished(Some(_))));
 
         let decode = |backend: Backend| {

@@ -11,7 +11,7 @@ fn refuses_line(config: &str, line: &str, replacement: &str, told: &[&str]) {
     let number = 1 + text.lines().position(|line| line == replacement).expect("the line");
     let place = format!("tiny.toml: TOML parse error at line {number},");
     // Overrides that have nothing to do with it hide nothing of it.
-    for arguments in [&[][..], &["--seed", "7", "--set", "training.keep=3"]] {
+    for arguments in [&[][..], &["--seed", "7", "--set", "training.keep_checkpoints=3"]] {
         WorkFolder::with(&text).assert_rejects("run", arguments, &[&[place.as_str()], told].concat());
     }
 }
@@ -94,11 +94,11 @@ fn zero_sizes_are_refused() {
         "task.min_length",
         "training.steps",
         "training.max_tokens",
-        "training.accumulate",
+        "training.micro_batches",
         "training.warmup_steps",
         "training.log_every",
         "training.checkpoint_every",
-        "training.keep",
+        "training.keep_checkpoints",
         "validation.every",
         "validation.sentences",
         "validation.beam",
@@ -146,7 +146,10 @@ fn values_that_contradict_each_other_are_refused() {
     let told = ["model.d_model = 15", "even", "\"learned\""];
     WorkFolder::new().assert_rejects("run", &set(&["model.d_model=15", "model.n_heads=5"]), &told);
     refuses_setting("task.min_length=5", &["task.max_length = 4", "at least task.min_length = 5"]);
-    refuses_setting("training.accumulate=500", &["training.accumulate = 500", "at most training.max_tokens = 128"]);
+    refuses_setting(
+        "training.micro_batches=500",
+        &["training.micro_batches = 500", "at most training.max_tokens = 128"],
+    );
     refuses_setting("decoding.max_length=99", &["decoding.max_length = 99", "1 to model.max_length = 16"]);
     refuses_setting("task.max_length=40", &["task.max_length = 40", "below model.max_length = 16", "at least 41"]);
     refuses_setting("task.symbols=1", &["too few sequences", "raise task.symbols or task.max_length"]);

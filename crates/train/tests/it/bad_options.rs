@@ -12,25 +12,25 @@ fn refuses_setting(setting: &str, told: &[&str]) {
 fn weights_to_export_and_their_settings_belong_together() {
     let last = "training.average={ of = \"last\", count = 3 }";
     let refuses = |settings: &[&str], told: &[&str]| WorkFolder::new().assert_rejects("run", &set(settings), told);
-    let only = |export: &str| format!("nothing, since only training.export = \"{export}\" uses it");
+    let only = |export: &str| format!("nothing, since only training.final_weights = \"{export}\" uses it");
     for (settings, export) in
-        [(&["training.ema=0.9"][..], "ema"), (&["training.ema=0.9", "training.export=average", last], "ema")]
+        [(&["training.ema=0.9"][..], "ema"), (&["training.ema=0.9", "training.final_weights=average", last], "ema")]
     {
         refuses(settings, &["training.ema = a value", &only(export), "remove it", "tiny.toml"]);
     }
-    for settings in [&[last][..], &[last, "training.export=ema", "training.ema=0.9"]] {
+    for settings in [&[last][..], &[last, "training.final_weights=ema", "training.ema=0.9"]] {
         refuses(settings, &["training.average = a value", &only("average"), "remove it", "tiny.toml"]);
     }
-    refuses(&["training.export=ema"], &["training.ema = nothing", "a decay", "set training.ema = 0.999"]);
+    refuses(&["training.final_weights=ema"], &["training.ema = nothing", "a decay", "set training.ema = 0.999"]);
     let told =
         ["training.average = nothing", "which validations", "set training.average = { of = \"last\", count = 5 }"];
-    refuses(&["training.export=average"], &told);
-    refuses(&["training.export=ema", "training.ema=1.0"], &["training.ema = 1:", "below 1", "0.999 is usual"]);
-    let none = ["training.export=average", "training.average={ of = \"best\", count = 0 }"];
+    refuses(&["training.final_weights=average"], &told);
+    refuses(&["training.final_weights=ema", "training.ema=1.0"], &["training.ema = 1:", "below 1", "0.999 is usual"]);
+    let none = ["training.final_weights=average", "training.average={ of = \"best\", count = 0 }"];
     refuses(&none, &["training.average.count = 0", "at least 1"]);
-    let unknown = ["training.export=average", "training.average={ of = \"first\", count = 2 }"];
+    let unknown = ["training.final_weights=average", "training.average={ of = \"first\", count = 2 }"];
     refuses(&unknown, &["unknown variant `first`", "`last`", "`best`"]);
-    refuses(&["training.export=middle"], &["unknown variant `middle`", "`best`", "`average`", "`ema`"]);
+    refuses(&["training.final_weights=middle"], &["unknown variant `middle`", "`best`", "`average`", "`ema`"]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn data_settings_out_of_range_are_refused() {
     };
     refuses("data.shuffle_buffer=0", &["data.shuffle_buffer = 0", "at least 1"]);
     for length in ["0", "1", "65"] {
-        let told = [&format!("data.max_length = {length}"), "2 to model.max_length = 64", "or leave it out"];
+        let told = [&format!("data.max_length = {length}"), "2 to model.max_length = 64", "or remove it"];
         refuses(&format!("data.max_length={length}"), &told);
     }
     for (ratio, found) in [("0.5", "0.5"), ("-3", "-3"), ("nan", "NaN"), ("inf", "inf")] {

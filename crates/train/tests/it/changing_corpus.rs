@@ -67,7 +67,8 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
 /// Checkpoints of the epoch in which it is noticed have learned from it, and say so once the corpus is restored.
 #[test]
 fn a_checkpoint_that_has_learned_from_a_change_is_refused_and_one_of_before_goes_on() {
-    let settings = [STREAMED, &["training.checkpoint_every=2", "training.keep=1000", "training.steps=400"]].concat();
+    let settings =
+        [STREAMED, &["training.checkpoint_every=2", "training.keep_checkpoints=1000", "training.steps=400"]].concat();
     let place = WorkFolder::translating();
     let whole = place.text("train.tsv");
     place.trained("whole", &[&set(&settings)[..], &["--quiet"]].concat());

@@ -118,7 +118,7 @@ fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
         "task.test=test.tsv",
         "data.shuffle_buffer=16",
         "training.max_tokens=96",
-        "training.accumulate=2",
+        "training.micro_batches=2",
         "training.clip_norm=0.5",
     ];
     survives(&place, 1, &[BYTE_PAIRS, &streamed]);
@@ -127,7 +127,7 @@ fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
 #[test]
 fn so_does_a_moving_average_with_r_drop_and_a_beam() {
     let ema = [
-        "training.export=ema",
+        "training.final_weights=ema",
         "training.ema=0.9",
         "training.r_drop={ alpha = 1.0, after = 10 }",
         "training.anneal_dropout={ to = 0.2, after = 10 }",
@@ -141,11 +141,11 @@ fn so_does_a_moving_average_with_r_drop_and_a_beam() {
 #[test]
 fn so_do_snapshots_of_the_last_validations_with_adamw() {
     let average = [
-        "training.export=average",
+        "training.final_weights=average",
         "training.average={ of = \"last\", count = 3 }",
         "training.optimizer=adamw",
         "training.weight_decay=0.1",
-        "training.accumulate=2",
+        "training.micro_batches=2",
     ];
     survives(&WorkFolder::translating(), 3, &[&average]);
 }
@@ -155,9 +155,9 @@ fn so_do_snapshots_of_the_best_validations_of_a_generated_task() {
     let average = [
         "task.kind=reverse",
         "model.dropout=0.2",
-        "training.export=average",
+        "training.final_weights=average",
         "training.average={ of = \"best\", count = 2 }",
-        "training.keep=1",
+        "training.keep_checkpoints=1",
     ];
     survives(&WorkFolder::new(), 4, &[&average]);
 }
@@ -182,5 +182,5 @@ fn so_does_a_run_that_started_from_another_ones_weights() {
     let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(90));
-    survives(&place, 6, &[&["training.init_from=base", "training.ema=0.5", "training.export=ema"]]);
+    survives(&place, 6, &[&["training.init_from=base", "training.ema=0.5", "training.final_weights=ema"]]);
 }

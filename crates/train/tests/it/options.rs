@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::common::samples::corpus;
 use crate::common::{WorkFolder, set};
+use runs::ExistingRun;
 use safetensors::SafeTensors;
-use train::task::Task;
-use train::{RunConfig, start};
+use train::run::initial_model;
+use train::{RunConfig, Task};
 
 /// The tensors of a file with their shapes, by name.
 fn tensors(bytes: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
@@ -111,7 +112,7 @@ fn patience_ends_a_run_that_gets_no_better() {
 fn the_mean_of_the_last_validations_weights_is_exported_and_measured() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 3 }";
-    let settings = ["training.export=average", average, "validation.every=4"];
+    let settings = ["training.final_weights=average", average, "validation.every=4"];
     place
         .trained("run", &set(&settings))
         .assert_stderr_contains(&["validation of the average of 3 validations' weights"]);
@@ -124,7 +125,7 @@ fn so_is_that_of_the_best_ones() {
     let average = "training.average={ of = \"best\", count = 2 }";
     // Too fast to get better all the time.
     let rate = ["training.schedule=constant", "training.learning_rate=0.3", "training.warmup_steps=1"];
-    let settings = ["training.export=average", average, "validation.every=2", "validation.metric=nll"];
+    let settings = ["training.final_weights=average", average, "validation.every=2", "validation.metric=nll"];
     place.trained("run", &set(&[&rate[..], &settings].concat()));
 
     let lines = place.metrics("run");
@@ -161,7 +162,8 @@ fn mean_of(place: &WorkFolder, expected: &[u64]) {
 #[test]
 fn a_moving_average_is_exported_and_measured_in_place_of_the_weights() {
     let place = WorkFolder::new();
-    let settings = ["training.export=ema", "training.ema=0.9", "validation.every=20", "training.checkpoint_every=20"];
+    let settings =
+        ["training.final_weights=ema", "training.ema=0.9", "validation.every=20", "training.checkpoint_every=20"];
     place.trained("plain", &["--quiet", "--set", "validation.every=20"]);
     place.trained("run", &[&set(&settings)[..], &["--quiet"]].concat());
     assert_eq!(place.names("run/checkpoints/step-20").len(), 4, "it is part of a checkpoint");
@@ -206,7 +208,7 @@ fn no_update_is_made_of_gradients_longer_than_clip_norm() {
     let place = WorkFolder::new();
     let initial = initial_weights(&place.path("tiny.toml"));
     let single = ["training.steps=1", "training.schedule=constant", "training.warmup_steps=1"];
-    for accumulate in ["training.accumulate=1", "training.accumulate=2"] {
+    for accumulate in ["training.micro_batches=1", "training.micro_batches=2"] {
         // How far the weights go at most, and the norm that is logged.
         let moved = |clip_norm: &str| {
             let clip = format!("training.clip_norm={clip_norm}");
@@ -280,6 +282,6 @@ fn initial_weights(config: &Path) -> BTreeMap<String, Vec<f32>> {
     let config = RunConfig::load(config, &[]).expect("a configuration");
     let task = Task::new(&config, None).expect("a task");
     let device = model::backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
-    let model = start::model(&config, &task, None, &device).expect("a model");
+    let model = initial_model(&config, &task, Path::new(""), ExistingRun::None, &device).expect("a model");
     model::weights::collect(&model).into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
 }

@@ -37,7 +37,7 @@ fn it_says_so_and_what_multiplies() {
 #[test]
 fn resuming_and_the_number_of_threads_change_nothing() {
     let place = WorkFolder::translating();
-    let given = [BFLOAT16, &["--set", "training.accumulate=2"]].concat();
+    let given = [BFLOAT16, &["--set", "training.micro_batches=2"]].concat();
     place.trained("whole", &given);
     place.copy("whole", "resumed");
     place.remove("resumed/checkpoints/step-20");

@@ -13,10 +13,10 @@ const LONG: &[&str] = &[
     "validation.samples=0",
 ];
 /// Checkpoints at 3, 6, … 18 and 20, where no line is logged but at 15 and 20.
-const MANY_CHECKPOINTS: &[&str] = &["training.checkpoint_every=3", "training.keep=100"];
+const MANY_CHECKPOINTS: &[&str] = &["training.checkpoint_every=3", "training.keep_checkpoints=100"];
 /// Whatever makes an update depend on more than weights and data.
 const ELABORATE: &[&str] =
-    &["task.kind=reverse", "model.dropout=0.2", "training.accumulate=2", "training.clip_norm=0.5"];
+    &["task.kind=reverse", "model.dropout=0.2", "training.micro_batches=2", "training.clip_norm=0.5"];
 
 /// Arguments with all of these settings.
 fn with(settings: &[&[&'static str]], options: &[&'static str]) -> Vec<&'static str> {
@@ -173,7 +173,7 @@ fn a_run_made_with_what_a_new_one_is_refused_goes_on() {
 #[test]
 fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
     let place = WorkFolder::new();
-    let settings = set(&["training.export=ema", "training.ema=0.9"]);
+    let settings = set(&["training.final_weights=ema", "training.ema=0.9"]);
     let [quiet, resumed] = [&["--quiet"][..], &["--resume"]].map(|option| [&settings[..], option].concat());
     place.trained("whole", &quiet);
     let half = |name: &str| {
@@ -299,7 +299,7 @@ fn a_damaged_record_of_the_corpora_is_named() {
 fn a_missing_snapshot_is_named() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 2 }";
-    let settings = with(&[&["training.export=average"], &[average]], &[]);
+    let settings = with(&[&["training.final_weights=average"], &[average]], &[]);
     place.trained("run", &[&settings[..], &["--quiet"]].concat());
     place.remove("run/checkpoints/step-20");
     place.remove("run/snapshots/step-10.safetensors");
@@ -311,7 +311,7 @@ fn a_missing_snapshot_is_named() {
 fn what_a_kill_after_the_last_checkpoint_left_is_removed() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 1 }";
-    let settings = with(&[&["training.export=average", average, "training.keep=1"]], &["--quiet"]);
+    let settings = with(&[&["training.final_weights=average", average, "training.keep_checkpoints=1"]], &["--quiet"]);
     place.trained("run", &settings);
     let before = place.snapshot();
     place.copy("run/checkpoints/step-20", "run/checkpoints/step-15");

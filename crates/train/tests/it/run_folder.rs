@@ -153,7 +153,7 @@ fn overrides_reach_any_field_in_any_form_and_the_last_one_counts() {
 #[test]
 fn two_processes_write_the_same_bytes_with_any_number_of_threads() {
     let place = WorkFolder::new();
-    let settings = set(&["model.dropout=0.1", "training.accumulate=2"]);
+    let settings = set(&["model.dropout=0.1", "training.micro_batches=2"]);
     for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
         place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
     }
@@ -165,7 +165,7 @@ fn two_processes_write_the_same_bytes_with_any_number_of_threads() {
 fn a_network_wide_enough_to_compute_on_all_cores_gives_the_same_bytes_too() {
     let place = WorkFolder::new();
     let wide = ["model.d_model=64", "model.d_ff=256", "training.max_tokens=2048", "training.steps=3"];
-    let settings = set(&[&wide[..], &["training.accumulate=1", "validation.sentences=200"]].concat());
+    let settings = set(&[&wide[..], &["training.micro_batches=1", "validation.sentences=200"]].concat());
     for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
         place.trained(run, &[&settings[..], &["--quiet", "--threads", threads]].concat());
     }
@@ -191,7 +191,7 @@ fn as_many_checkpoints_are_kept_as_asked_the_newest() {
     let place = WorkFolder::new();
     place.trained("two", &set(&["training.checkpoint_every=4"]));
     assert_eq!(place.names("two/checkpoints"), ["step-16", "step-20"]);
-    place.trained("all", &set(&["training.checkpoint_every=4", "training.keep=9"]));
+    place.trained("all", &set(&["training.checkpoint_every=4", "training.keep_checkpoints=9"]));
     assert_eq!(place.names("all/checkpoints"), ["step-12", "step-16", "step-20", "step-4", "step-8"]);
 }
 

@@ -5,8 +5,7 @@ use burn::tensor::Device;
 use model::Pass;
 use model::loss::Objective;
 use runs::config::TrainingConfig;
-use train::adam::Adam;
-use train::schedule::learning_rate;
+use train::optim::{Adam, learning_rate};
 
 use testing::model_fixture::Fixture;
 

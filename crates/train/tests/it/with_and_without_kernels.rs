@@ -4,9 +4,7 @@ use burn::tensor::Device;
 use model::config::VocabularySizes;
 use model::loss::Objective;
 use model::{Batch, ModelConfig, Transformer, random::Rng};
-use train::adam::Adam;
-use train::learner::{Learner, Update};
-use train::workers::Workers;
+use train::optim::{Adam, StepOptions, TrainState, Workers};
 
 const SIZES: VocabularySizes = VocabularySizes { source: 40, target: 40 };
 
@@ -30,11 +28,11 @@ fn batches() -> Vec<Batch> {
 fn losses(config: &ModelConfig, batches: &[Batch], dropout_share: f64, objective: Objective) -> Vec<f64> {
     let device = Device::flex();
     let model = Transformer::new(config, SIZES, 1, &device.clone().autodiff()).unwrap();
-    let mut learner = Learner::new(model, Adam::default(), Workers::new(1).unwrap(), device);
+    let mut train_state = TrainState::new(model, Adam::default(), Workers::new(1).unwrap(), device);
     let step = |(batch, step): (&Batch, u64)| {
-        let update = Update { step, learning_rate: 1e-3, seed: 5, dropout_share, objective, clip_norm: 1.0 };
-        let found = learner.update(std::slice::from_ref(batch), update);
-        f64::from(found.loss.into_scalar::<f32>()) / batch.target_tokens as f64
+        let options = StepOptions { step, learning_rate: 1e-3, seed: 5, dropout_share, objective, clip_norm: 1.0 };
+        let output = train_state.step(std::slice::from_ref(batch), options);
+        f64::from(output.loss.into_scalar::<f32>()) / batch.target_tokens as f64
     };
     batches.iter().zip(1..).map(step).collect()
 }

@@ -1,0 +1,14 @@
+//! Optimisation: one update of the weights, top to bottom in [`train_step`].
+
+pub mod adam;
+pub mod ema;
+pub mod gradients;
+pub mod schedule;
+pub mod train_step;
+pub mod workers;
+
+pub use adam::Adam;
+pub use ema::Ema;
+pub use schedule::learning_rate;
+pub use train_step::{StepOptions, StepOutput, TrainState};
+pub use workers::Workers;

@@ -1,0 +1,14 @@
+//! A run from its configuration to its folder: [`Run::prepare`] checks everything, [`Run::train`] trains.
+
+pub mod checkpoint;
+pub mod evaluate;
+mod observer;
+mod prepare;
+pub mod snapshots;
+pub mod step_metrics;
+mod trainer;
+mod validate;
+
+pub use observer::{Observer, Silent, Started};
+pub use prepare::{Run, RunOptions, initial_model, initial_vocabularies};
+pub use trainer::Outcome;
