@@ -38,7 +38,7 @@ struct Answer {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    kernels::memory::release_freed();
+    kernels::allocator::release_freed();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["make", size, folder] => make(size, Path::new(folder)),

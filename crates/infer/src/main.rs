@@ -29,7 +29,7 @@ fn tell(text: impl Display) {
 }
 
 fn main() -> ExitCode {
-    kernels::memory::release_freed();
+    kernels::allocator::release_freed();
     let done = match Arguments::parsed() {
         Command::Decode(arguments) => commands::decode::run(arguments),
         Command::Score(arguments) => commands::score::run(arguments),

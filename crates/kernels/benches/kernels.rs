@@ -4,11 +4,11 @@
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
-use kernels::adam::{self, Moving, Rates};
-use kernels::linear::Then;
-use kernels::projection_loss::Smoothing;
+use kernels::adam::{self, AdamState, AdamStep};
+use kernels::linear::Epilogue;
+use kernels::projection_loss::LabelSmoothing;
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
+use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -45,7 +45,7 @@ fn pair<const R: usize>(
 }
 
 fn operations(criterion: &mut Criterion) {
-    kernels::memory::keep_freed();
+    kernels::allocator::keep_freed();
     let dropped = Dropout { key: 1, rate: 0.1 };
 
     let (x, w, b) = (leaf([ROWS, WIDTH]), leaf([WIDTH, D_FF]), leaf([D_FF]));
@@ -55,11 +55,11 @@ fn operations(criterion: &mut Criterion) {
         "linear",
         || {
             let (x, w, b) = arguments();
-            linear::linear(x, w, b, Then::Relu)
+            linear::linear(x, w, b, Epilogue::Relu)
         },
         || {
             let (x, w, b) = arguments();
-            linear::portable(x, w, b, Then::Relu)
+            linear::portable(x, w, b, Epilogue::Relu)
         },
     );
 
@@ -93,7 +93,7 @@ fn operations(criterion: &mut Criterion) {
     );
 
     let hidden = leaf([ROWS, WIDTH]);
-    let smoothing = Smoothing { epsilon: 0.1, pad_id: VOCABULARY - 1 };
+    let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: VOCABULARY - 1 };
     pair(
         criterion,
         "projection_loss",
@@ -104,19 +104,19 @@ fn operations(criterion: &mut Criterion) {
     let both = leaf([2 * ROWS, WIDTH]);
     pair(
         criterion,
-        "consistency_loss",
-        || consistency_loss::consistency_loss(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
-        || consistency_loss::portable(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
+        "r_drop_loss",
+        || r_drop_loss::r_drop_loss(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
+        || r_drop_loss::portable(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
     );
 
     let flat = || Tensor::<1>::random([VOCABULARY * WIDTH], Distribution::Default, &Device::flex());
-    let rates = Rates { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 1e-3, weight_decay: 0.0, step: 7 };
+    let rates = AdamStep { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 1e-3, weight_decay: 0.0, step: 7 };
     let gradient = flat();
     let mut group = criterion.benchmark_group("adam");
     for (name, update) in
-        [("fused", adam::adam as fn(Moving, Tensor<1>, Rates) -> Moving), ("portable", adam::portable)]
+        [("fused", adam::adam as fn(AdamState, Tensor<1>, AdamStep) -> AdamState), ("portable", adam::portable)]
     {
-        let mut moving = Some(Moving { weight: flat(), first: flat(), second: flat() });
+        let mut moving = Some(AdamState { weight: flat(), first: flat(), second: flat() });
         group.bench_function(name, |bencher| {
             bencher.iter(|| moving = moving.take().map(|moving| update(moving, gradient.clone(), rates)));
         });

@@ -15,7 +15,7 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use super::array::Array;
+use crate::array::Array;
 
 /// What a tracked forward pass leaves for the backward pass.
 pub type Kept = Vec<Array>;
@@ -34,7 +34,7 @@ thread_local! {
 }
 
 /// Calls `work` with the portable definitions of all operations that it records on this thread, to compare with.
-pub fn portably<R>(work: impl FnOnce() -> R) -> R {
+pub fn with_portable_ops<R>(work: impl FnOnce() -> R) -> R {
     let before = PORTABLE.replace(true);
     let result = work();
     PORTABLE.set(before);

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::vector::vectorised;
+use crate::simd::vectorised;
 
 /// Rows that one thread takes at a time.
 pub const BLOCK: usize = 256;

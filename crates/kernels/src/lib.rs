@@ -1,45 +1,45 @@
-//! Operations of the Transformer that a tensor library composes of many passes over memory, each in one.
+//! Fused, differentiable Transformer operations: one pass over memory each.
 //!
-//! Each is a plain function on tensors with a portable definition, which every backend computes and against which the
-//! tests hold the other; where a tensor lives on the CPU backend `flex` in float32, a fused form with a hand-written
-//! derivative takes over. [`decode`] alone is made otherwise: plain functions on slices, without derivatives.
+//! Each operation is a plain function on tensors. Its portable definition runs on every backend and is the oracle of the
+//! tests. On the CPU backend `flex`, in float32, a fused form with a hand-written derivative takes its place. [`decode`]
+//! is different: functions on slices, without derivatives.
 //!
 //! | module | operation |
 //! |---|---|
 //! | [`linear`] | linear layer with bias and ReLU |
-//! | [`attention`] | scaled dot-product attention, whose scores are never all held |
+//! | [`attention`] | scaled dot-product attention that never holds all scores |
 //! | [`residual`] | dropout, add, layer norm |
 //! | [`dropout`] | dropout whose mask is a function of a key |
 //! | [`embedding`] | lookup, scaling, and the gradient of rows |
-//! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without ever holding all logits |
-//! | [`consistency_loss`] | the same for two passes that are asked to agree (R-Drop) |
+//! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without holding all logits |
+//! | [`r_drop_loss`] | the same for two passes, with a penalty on their divergence (R-Drop) |
 //! | [`adam`] | the optimizer's update |
-//! | [`decode`] | what decoding on the CPU is made of |
+//! | [`decode`] | the building blocks of decoding on a CPU |
 //!
-//! Beside them, [`mask`] holds which keys a query must not see, [`precision`] says how exactly products read their operands, and [`memory`] tells the allocator of a
-//! program to keep what is freed for the next step.
+//! [`mask`] describes which keys a query must not see. Beneath the operations lie `matmul` (matrix products), `simd`
+//! (vector loops), and on `flex` `autodiff`, through which an operation with a derivative of its own enters burn's graph.
+//! [`precision`] selects what matrix products read, and [`allocator`] tells mimalloc when to return freed memory.
 //!
-//! A result does not depend on the number of threads: work is cut into blocks of fixed sizes, and sums over blocks are
+//! A result does not depend on the number of threads: work is split into blocks of fixed sizes, and sums over blocks are
 //! taken in their order.
 
-pub mod adam;
-pub mod attention;
-pub mod consistency_loss;
+pub mod allocator;
+#[cfg(feature = "flex")]
+mod array;
+#[cfg(feature = "flex")]
+pub mod autodiff;
+#[cfg(feature = "flex")]
+mod blocks;
 pub mod decode;
-pub mod dropout;
-pub mod embedding;
-pub mod linear;
 pub mod mask;
-pub mod memory;
+#[cfg(feature = "flex")]
+mod matmul;
+mod ops;
 pub mod precision;
-pub mod projection_loss;
-pub mod residual;
+mod simd;
 
 #[cfg(feature = "flex")]
-mod cpu;
-mod vector;
-
-#[cfg(feature = "flex")]
-pub use cpu::portably;
-pub use dropout::Dropout;
+pub use autodiff::with_portable_ops;
 pub use mask::Mask;
+pub use ops::dropout::Dropout;
+pub use ops::{adam, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};

@@ -33,7 +33,7 @@ pub fn current() -> Precision {
 /// matrix registers of this process's threads, which are large.
 pub fn bfloat16_unit() -> Option<&'static str> {
     #[cfg(feature = "flex")]
-    return crate::cpu::bf16_unit();
+    return crate::matmul::bf16::unit();
     #[cfg(not(feature = "flex"))]
     return None;
 }

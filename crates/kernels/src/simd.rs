@@ -5,7 +5,7 @@
 /// they stay compiled for the least processor; those of an operation or two are taken in by themselves.
 macro_rules! vectorised {
     ($work:expr) => {
-        $crate::vector::run(
+        $crate::simd::run(
             #[inline(always)]
             || $work,
         )

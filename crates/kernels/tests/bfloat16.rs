@@ -1,10 +1,10 @@
 //! Each operation with products of bfloat16 against its definition in float32: near, and not equal.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use kernels::linear::Then;
+use kernels::linear::Epilogue;
 use kernels::precision::{self, Precision};
-use kernels::projection_loss::Smoothing;
-use kernels::{attention, consistency_loss, linear, projection_loss};
+use kernels::projection_loss::LabelSmoothing;
+use kernels::{attention, linear, projection_loss, r_drop_loss};
 
 fn leaf<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
     let count: usize = shape.iter().product();
@@ -43,10 +43,10 @@ fn linear_layers() {
     let arguments = || (x.clone(), weight.clone(), Some(bias.clone()));
     let ours = {
         let (x, weight, bias) = arguments();
-        linear::linear(x, weight, bias, Then::Nothing)
+        linear::linear(x, weight, bias, Epilogue::None)
     };
     let (x_, weight_, bias_) = arguments();
-    compare!(ours, linear::portable(x_, weight_, bias_, Then::Nothing), [x, weight]);
+    compare!(ours, linear::portable(x_, weight_, bias_, Epilogue::None), [x, weight]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_projection_and_its_losses() {
         let targets: Vec<i32> = (0..rows).map(|i| i * 7 % 50).collect();
         Tensor::<1, Int>::from_data(TensorData::new(targets, [rows as usize]), &Device::flex())
     };
-    let smoothing = Smoothing { epsilon: 0.1, pad_id: 0 };
+    let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: 0 };
     let arguments = |rows| (hidden.clone(), matrix.clone(), targets(rows));
     let projection = {
         let ((h, m, t), (h_, m_, t_)) = (arguments(80), arguments(80));
@@ -74,8 +74,8 @@ fn the_projection_and_its_losses() {
     };
     let consistency = {
         let ((h, m, t), (h_, m_, t_)) = (arguments(40), arguments(40));
-        let ours = consistency_loss::consistency_loss(h, m, None, t, smoothing, 1.0);
-        (ours, consistency_loss::portable(h_, m_, None, t_, smoothing, 1.0))
+        let ours = r_drop_loss::r_drop_loss(h, m, None, t, smoothing, 1.0);
+        (ours, r_drop_loss::portable(h_, m_, None, t_, smoothing, 1.0))
     };
     for (ours, exact) in [projection, consistency] {
         let values = [&ours, &exact].map(|sums| sums.smoothed.clone().into_scalar::<f32>());

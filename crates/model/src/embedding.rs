@@ -8,8 +8,8 @@ use burn::nn::Initializer;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor, module};
 
-use kernels::consistency_loss::consistency_loss;
-use kernels::projection_loss::{LossSums, Smoothing, projection_loss};
+use kernels::projection_loss::{LabelSmoothing, LossSums, projection_loss};
+use kernels::r_drop_loss::r_drop_loss;
 
 use crate::config::{ModelConfig, Tie, VocabularySizes};
 
@@ -60,22 +60,22 @@ impl Embeddings {
     }
 
     /// The loss of the logits of hidden states `[rows, d_model]` against targets `[rows]`.
-    pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: Smoothing) -> LossSums {
+    pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: LabelSmoothing) -> LossSums {
         let (matrix, bias) = self.output();
         projection_loss(hidden, matrix, bias, targets, smoothing)
     }
 
     /// The loss of two passes over the same targets `[rows]`, whose hidden states `[2 * rows, d_model]` follow each other,
     /// and which are asked to agree with the weight `alpha`.
-    pub fn consistency_loss(
+    pub fn r_drop_loss(
         &self,
         hidden: Tensor<2>,
         targets: Tensor<1, Int>,
-        smoothing: Smoothing,
+        smoothing: LabelSmoothing,
         alpha: f64,
     ) -> LossSums {
         let (matrix, bias) = self.output();
-        consistency_loss(hidden, matrix, bias, targets, smoothing, alpha)
+        r_drop_loss(hidden, matrix, bias, targets, smoothing, alpha)
     }
 
     /// The output projection's matrix `[vocabulary, d_model]`, and its bias.

@@ -5,7 +5,7 @@ use std::f64::consts::FRAC_1_SQRT_2;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use kernels::linear::Then;
+use kernels::linear::Epilogue;
 
 use crate::config::{Activation, ModelConfig};
 use crate::forward_pass::Pass;
@@ -41,7 +41,7 @@ impl FeedForward {
     pub fn forward(&self, x: Tensor<3>, pass: &mut Pass) -> Tensor<3> {
         let inner = || linear::apply(&self.inner, x.clone());
         let active = match (self.activation, &self.gate) {
-            (Activation::Relu, _) => linear::apply_then(&self.inner, x, Then::Relu),
+            (Activation::Relu, _) => linear::apply_then(&self.inner, x, Epilogue::Relu),
             (Activation::Gelu, _) => gelu(inner()),
             (Activation::Silu, _) => silu(inner()),
             (Activation::Swiglu, Some(gate)) => silu(linear::apply(gate, x.clone())) * inner(),

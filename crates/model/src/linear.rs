@@ -2,7 +2,7 @@
 
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
-use kernels::linear::Then;
+use kernels::linear::Epilogue;
 
 /// A linear layer of zeros; [`init`](crate::init) gives it its values.
 pub(crate) fn linear(d_input: usize, d_output: usize, bias: bool, device: &Device) -> Linear {
@@ -11,11 +11,11 @@ pub(crate) fn linear(d_input: usize, d_output: usize, bias: bool, device: &Devic
 
 /// Applies a layer to every position, as one matrix product over all rows instead of one per sentence.
 pub(crate) fn apply(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
-    apply_then(layer, x, Then::Nothing)
+    apply_then(layer, x, Epilogue::None)
 }
 
 /// As [`apply`], with the activation that follows.
-pub(crate) fn apply_then(layer: &Linear, x: Tensor<3>, then: Then) -> Tensor<3> {
+pub(crate) fn apply_then(layer: &Linear, x: Tensor<3>, then: Epilogue) -> Tensor<3> {
     let [batch, len, width] = x.dims();
     let bias = layer.bias.as_ref().map(|bias| bias.val());
     let rows = kernels::linear::linear(x.reshape([batch * len, width]), layer.weight.val(), bias, then);

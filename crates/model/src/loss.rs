@@ -3,7 +3,7 @@
 //! Sums, not means: the parts of an update then add up to the whole, whatever their token counts.
 
 use burn::tensor::{Int, Tensor};
-pub use kernels::projection_loss::{LossSums, Smoothing};
+pub use kernels::projection_loss::{LabelSmoothing, LossSums};
 
 /// What training minimises.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,5 +39,5 @@ pub fn label_smoothed_cross_entropy(
     pad_id: usize,
     smoothing: f64,
 ) -> LossSums {
-    kernels::projection_loss::cross_entropy(logits, targets, Smoothing { epsilon: smoothing, pad_id })
+    kernels::projection_loss::cross_entropy(logits, targets, LabelSmoothing { epsilon: smoothing, pad_id })
 }

@@ -11,7 +11,7 @@ use crate::embedding::Embeddings;
 use crate::encoder::Encoder;
 use crate::error::ConfigError;
 use crate::forward_pass::Pass;
-use crate::loss::{LossSums, Objective, Smoothing, label_smoothed_cross_entropy};
+use crate::loss::{LabelSmoothing, LossSums, Objective, label_smoothed_cross_entropy};
 use crate::mask::Mask;
 use crate::position::Positions;
 
@@ -102,13 +102,13 @@ impl Transformer {
 
     /// The training objective of a batch, summed over its real tokens.
     pub fn loss(&self, batch: &Batch, objective: Objective, pass: &mut Pass) -> LossSums {
-        let smoothing = Smoothing { epsilon: objective.label_smoothing, pad_id: self.target_pad };
+        let smoothing = LabelSmoothing { epsilon: objective.label_smoothing, pad_id: self.target_pad };
         match objective.r_drop {
             0.0 => self.embeddings.loss(self.hidden(batch, pass), batch.targets(), smoothing),
             // Both passes as one batch: each row draws a dropout of its own.
             alpha => {
                 let hidden = self.hidden(&batch.repeat_batch(2), pass);
-                self.embeddings.consistency_loss(hidden, batch.targets(), smoothing, alpha)
+                self.embeddings.r_drop_loss(hidden, batch.targets(), smoothing, alpha)
             }
         }
     }

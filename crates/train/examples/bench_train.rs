@@ -143,7 +143,7 @@ fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<TrainStat
 }
 
 fn main() -> anyhow::Result<()> {
-    kernels::memory::keep_freed();
+    kernels::allocator::keep_freed();
     let folder = std::env::args().nth(1).context("usage: bench_train FOLDER")?;
     let mut bench = Bench::new(Path::new(&folder))?;
     println!("ready");

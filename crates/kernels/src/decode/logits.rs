@@ -1,6 +1,6 @@
 //! What a row of logits says: how probable a token is, and which tokens are the most probable.
 
-use crate::vector::{WIDE, exp, max, sum, vectorised};
+use crate::simd::{WIDE, exp, max, sum, vectorised};
 
 /// ln Σ exp(logit): what is taken from a logit to make it a log-probability. A logit of −∞ counts for nothing.
 pub fn log_sum_exp(logits: &[f32]) -> f64 {

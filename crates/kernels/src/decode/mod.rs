@@ -5,20 +5,20 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`packed`] | a matrix laid out in the order in which [`product`] reads it |
-//! | [`product`] | rows times such a matrix, with bias and ReLU |
-//! | [`attend`] | keys and values as they come in, and one query over all heads of them |
+//! | [`packed`] | a matrix laid out in the order in which [`matmul`] reads it |
+//! | [`matmul`] | rows times such a matrix, with bias and ReLU |
+//! | [`attention_cache`] | keys and values as they come in, and one query over all heads of them |
 //! | [`rows`] | norms and activations of single rows |
 //! | [`logits`] | the most probable tokens of a row of logits, and how probable they are |
 //!
 //! A row's result does not depend on which rows it is computed with, bit for bit: so neither does a translation.
 
-pub mod attend;
+pub mod attention_cache;
 pub mod logits;
+pub mod matmul;
 pub mod packed;
-pub mod product;
 pub mod rows;
 
-pub use attend::AttentionCache;
+pub use attention_cache::AttentionCache;
+pub use matmul::{Epilogue, multiply};
 pub use packed::PackedMatrix;
-pub use product::{Then, multiply};

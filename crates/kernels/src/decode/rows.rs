@@ -1,6 +1,6 @@
 //! Norms and activations of rows of `width` values, in place.
 
-use crate::vector::{WIDE, exp, sum, vectorised};
+use crate::simd::{WIDE, exp, sum, vectorised};
 
 /// Layer normalisation: (x − mean) / √(variance + ε) · γ + β, for rows as wide as `gamma` and `beta`.
 ///

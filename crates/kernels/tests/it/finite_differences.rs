@@ -1,10 +1,10 @@
 //! The hand-written derivatives against central differences of the fused operations themselves.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use kernels::linear::Then;
-use kernels::projection_loss::Smoothing;
+use kernels::linear::Epilogue;
+use kernels::projection_loss::LabelSmoothing;
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, Mask, attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
+use kernels::{Dropout, Mask, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
 
 const STEP: f32 = 1e-2;
 
@@ -49,7 +49,7 @@ fn constant<const D: usize>(shape: [usize; D], salt: usize) -> Tensor<D> {
 #[test]
 fn linear_layers() {
     let (x, w, b) = ([3, 5], [5, 4], [4]);
-    let layer = |x, w, b| linear::linear(x, w, Some(b), Then::Nothing);
+    let layer = |x, w, b| linear::linear(x, w, Some(b), Epilogue::None);
     check("input", x, |x| layer(x, constant(w, 3), constant(b, 4)));
     check("weight", w, |w| layer(constant(x, 3), w, constant(b, 4)));
     check("bias", b, |b| layer(constant(x, 3), constant(w, 4), b));
@@ -59,7 +59,7 @@ fn linear_layers() {
 fn linear_layers_with_relu() {
     // With these salts some sums are positive, some negative, and none comes near zero, where there is no derivative.
     let (x, w, b) = ([3, 5], [5, 4], [4]);
-    let layer = |x, w, b| linear::linear(x, w, Some(b), Then::Relu);
+    let layer = |x, w, b| linear::linear(x, w, Some(b), Epilogue::Relu);
     check("input", x, |x| layer(x, constant(w, 8), constant(b, 15)));
     check("weight", w, |w| layer(constant(x, 8), w, constant(b, 15)));
     check("bias", b, |b| layer(constant(x, 8), constant(w, 15), b));
@@ -104,7 +104,7 @@ fn attention_with_hidden_keys() {
 fn embedding_and_loss() {
     let ids = |values: Vec<i32>| Tensor::<1, Int>::from_data(TensorData::new(values, [6]), &Device::flex());
     check("embedding", [7, 3], |matrix| embedding::embedding(matrix, ids(vec![0, 2, 2, 5, 6, 2]).reshape([2, 3]), 1.7));
-    let smoothing = Smoothing { epsilon: 0.2, pad_id: 6 };
+    let smoothing = LabelSmoothing { epsilon: 0.2, pad_id: 6 };
     let loss = |hidden, matrix, bias| {
         projection_loss::projection_loss(hidden, matrix, Some(bias), ids(vec![0, 6, 2, 5, 6, 2]), smoothing).smoothed
     };
@@ -117,10 +117,9 @@ fn embedding_and_loss() {
 #[test]
 fn two_passes_that_shall_agree() {
     let targets = || Tensor::<1, Int>::from_data(TensorData::new(vec![0, 6, 2], [3]), &Device::flex());
-    let smoothing = Smoothing { epsilon: 0.2, pad_id: 6 };
-    let loss = |hidden, matrix, bias| {
-        consistency_loss::consistency_loss(hidden, matrix, Some(bias), targets(), smoothing, 3.0).smoothed
-    };
+    let smoothing = LabelSmoothing { epsilon: 0.2, pad_id: 6 };
+    let loss =
+        |hidden, matrix, bias| r_drop_loss::r_drop_loss(hidden, matrix, Some(bias), targets(), smoothing, 3.0).smoothed;
     let (hidden, matrix, bias) = ([6, 3], [7, 3], [7]);
     check("hidden", hidden, |hidden| loss(hidden, constant(matrix, 3), constant(bias, 4)));
     check("matrix", matrix, |matrix| loss(constant(hidden, 3), matrix, constant(bias, 4)));

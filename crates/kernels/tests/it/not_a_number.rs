@@ -1,7 +1,7 @@
 //! What is not a number shows in the result, so that training notices at its next logged line, validation or checkpoint.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::linear::Then;
+use kernels::linear::Epilogue;
 use kernels::{attention, linear};
 
 fn tensor<const D: usize>(shape: [usize; D], first: f32) -> Tensor<D> {
@@ -25,6 +25,6 @@ fn attention_keeps_it_whatever_the_length() {
 
 #[test]
 fn linear_layers_keep_it_through_relu() {
-    let y = linear::linear(tensor([1, 3], f32::NAN), tensor([3, 5], 1.0), None, Then::Relu);
+    let y = linear::linear(tensor([1, 3], f32::NAN), tensor([3, 5], 1.0), None, Epilogue::Relu);
     assert!(all_nan(y));
 }

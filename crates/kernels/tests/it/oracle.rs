@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
 use kernels::Dropout;
-use kernels::adam::{self, Moving, Rates};
-use kernels::linear::Then;
+use kernels::adam::{self, AdamState, AdamStep};
+use kernels::linear::Epilogue;
 use kernels::mask::{KeyLengths, Mask};
-use kernels::projection_loss::Smoothing;
+use kernels::projection_loss::LabelSmoothing;
 use kernels::residual::LayerNorm;
-use kernels::{attention, consistency_loss, dropout, embedding, linear, projection_loss, residual};
+use kernels::{attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -66,7 +66,7 @@ macro_rules! compare {
 #[test]
 fn linear_layers() {
     for (rows, d_input, d_output) in [(1, 1, 1), (3, 5, 7), (256, 16, 33), (700, 31, 8)] {
-        for then in [Then::Nothing, Then::Relu] {
+        for then in [Epilogue::None, Epilogue::Relu] {
             let name = format!("linear {rows} {d_input} {d_output} {then:?}");
             let (x, weight, bias) = (leaf([rows, d_input]), leaf([d_input, d_output]), leaf([d_output]));
             let with = |bias: Option<Tensor<1>>| linear::linear(x.clone(), weight.clone(), bias, then);
@@ -80,7 +80,7 @@ fn linear_layers() {
 #[test]
 fn no_rows() {
     let x = Tensor::<2>::zeros([0, 4], &device()).require_grad();
-    let y = linear::linear(x.clone(), leaf([4, 3]), Some(leaf([3])), Then::Relu);
+    let y = linear::linear(x.clone(), leaf([4, 3]), Some(leaf([3])), Epilogue::Relu);
     assert_eq!(y.dims(), [0, 3]);
     let norm = LayerNorm { gamma: leaf([4]), beta: leaf([4]), epsilon: 1e-5 };
     assert_eq!(residual::add_and_norm(x.clone(), x.clone(), None, norm).dims(), [0, 4]);
@@ -205,7 +205,7 @@ fn projection_and_loss() {
             let pad = vocabulary - 1;
             let target = |row: usize| if row % 5 == 4 { pad } else { (row * 7) % pad } as i32;
             let targets = ids((0..rows).map(target).collect(), [rows]);
-            let smoothing = Smoothing { epsilon, pad_id: pad };
+            let smoothing = LabelSmoothing { epsilon, pad_id: pad };
             for bias_used in [None, Some(bias.clone())] {
                 let name = format!("loss {rows} {width} {vocabulary} {epsilon} {}", bias_used.is_some());
                 let ours = projection_loss::projection_loss(
@@ -241,14 +241,14 @@ fn two_passes_that_shall_agree() {
             let pad = vocabulary - 1;
             let target = |row: usize| if row % 5 == 4 { pad } else { (row * 7) % pad } as i32;
             let targets = ids((0..rows).map(target).collect(), [rows]);
-            let smoothing = Smoothing { epsilon: 0.1, pad_id: pad };
+            let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: pad };
             for bias_used in [None, Some(bias.clone())] {
                 let name = format!("two passes {rows} {width} {vocabulary} {alpha} {}", bias_used.is_some());
                 let inputs = || (hidden.clone(), matrix.clone(), bias_used.clone(), targets.clone());
                 let (h, m, b, t) = inputs();
-                let ours = consistency_loss::consistency_loss(h, m, b, t, smoothing, alpha);
+                let ours = r_drop_loss::r_drop_loss(h, m, b, t, smoothing, alpha);
                 let (h, m, b, t) = inputs();
-                let oracle = consistency_loss::portable(h, m, b, t, smoothing, alpha);
+                let oracle = r_drop_loss::portable(h, m, b, t, smoothing, alpha);
                 close(&format!("{name}: nll"), ours.nll, oracle.nll);
                 let (ours, oracle) = (ours.smoothed / rows as f64, oracle.smoothed / rows as f64);
                 match bias_used {
@@ -263,7 +263,7 @@ fn two_passes_that_shall_agree() {
 #[test]
 fn only_padding_costs_nothing() {
     let (hidden, matrix) = (leaf([3, 4]), leaf([6, 4]));
-    let smoothing = Smoothing { epsilon: 0.1, pad_id: 5 };
+    let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: 5 };
     let sums = projection_loss::projection_loss(hidden.clone(), matrix, None, ids(vec![5; 3], [3]), smoothing);
     let gradients = sums.smoothed.clone().backward();
     assert_eq!((sums.smoothed.into_scalar::<f32>(), sums.nll.into_scalar::<f32>()), (0.0, 0.0));
@@ -279,9 +279,10 @@ fn adam_updates() {
         )
     };
     for n in [1, 100, 40_000] {
-        let start = || Moving { weight: values(n, 0.3), first: values(n, 0.01), second: values(n, 0.02).abs() };
+        let start = || AdamState { weight: values(n, 0.3), first: values(n, 0.01), second: values(n, 0.02).abs() };
         for weight_decay in [0.0, 0.5] {
-            let rates = Rates { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 0.01, weight_decay, step: 3 };
+            let rates =
+                AdamStep { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 0.01, weight_decay, step: 3 };
             let (oracle, shared) = (adam::portable(start(), values(n, 0.1), rates), start());
             // What nobody else holds is changed in place, all else is copied.
             for (how, moving) in [("in place", start()), ("shared", shared.clone())] {

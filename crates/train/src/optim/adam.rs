@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::adam::{Moving, Rates};
+use kernels::adam::{AdamState, AdamStep};
 use model::weights::{NamedTensor, Path};
 
 const BETA_1: f64 = 0.9;
@@ -38,7 +38,8 @@ impl Adam {
 
     /// Returns the model after update number `step` (from 1); parameters without a gradient do not change.
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
-        let rates = Rates { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
+        let rates =
+            AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
         model.map(&mut Update { adam: self, path: Path::default(), gradients, rates })
     }
 
@@ -77,7 +78,7 @@ struct Update<'a> {
     adam: &'a mut Adam,
     path: Path,
     gradients: GradientsParams,
-    rates: Rates,
+    rates: AdamStep,
 }
 
 impl ModuleMapper for Update<'_> {
@@ -98,8 +99,8 @@ impl ModuleMapper for Update<'_> {
         let Moments { first, second } = self.adam.moments.remove(&self.path.name()).unwrap_or_else(fresh);
         let (id, weight, mapper) = param.consume();
         let weight = weight.without_autodiff().reshape(gradient.dims());
-        let Moving { weight, first, second } =
-            kernels::adam::adam(Moving { weight, first, second }, gradient, Rates { weight_decay, ..self.rates });
+        let AdamState { weight, first, second } =
+            kernels::adam::adam(AdamState { weight, first, second }, gradient, AdamStep { weight_decay, ..self.rates });
         self.adam.moments.insert(self.path.name(), Moments { first, second });
         Param::from_mapped_value(id, weight.reshape(shape).autodiff().require_grad(), mapper)
     }

@@ -55,7 +55,7 @@ fn fifty_losses_agree_to_rounding() {
     let smoothed = Objective::cross_entropy(0.1);
     for (share, objective) in [(0.0, smoothed), (1.0, smoothed), (1.0, Objective { r_drop: 3.0, ..smoothed })] {
         let fused = losses(&config, &batches, share, objective);
-        let portable = kernels::portably(|| losses(&config, &batches, share, objective));
+        let portable = kernels::with_portable_ops(|| losses(&config, &batches, share, objective));
         assert!(fused[49] < fused[0] - 0.2, "the model learns: {} to {}", fused[0], fused[49]);
         assert_ne!(fused, portable, "two different computations");
         for (step, (ours, oracle)) in fused.iter().zip(&portable).enumerate() {

@@ -1,6 +1,6 @@
 //! The layers of both stacks (paper, section 3.1).
 
-use kernels::decode::{AttentionCache, PackedMatrix, Then, multiply, rows};
+use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply, rows};
 use model::config::{Activation, NormOrder};
 
 use super::state::Row;
@@ -89,7 +89,7 @@ pub(super) struct Scratch {
 }
 
 /// `x · matrixᵀ` in `y`, which gets the size for it.
-fn product<'a>(x: &[f32], matrix: &PackedMatrix, then: Then, y: &'a mut Vec<f32>) -> &'a mut [f32] {
+fn product<'a>(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &'a mut Vec<f32>) -> &'a mut [f32] {
     y.resize(x.len() / matrix.d_input() * matrix.d_output(), 0.0);
     multiply(x, matrix, then, y);
     y
@@ -126,15 +126,15 @@ impl FeedForward {
     fn forward(&self, x: &mut [f32], scratch: &mut Scratch) {
         let Scratch { normed, projected, gate, change, .. } = scratch;
         let read = self.residual.before(x, normed);
-        let then = if self.activation == Activation::Relu { Then::Relu } else { Then::Nothing };
+        let then = if self.activation == Activation::Relu { Epilogue::Relu } else { Epilogue::None };
         let inner = product(read, &self.inner, then, projected);
         match (self.activation, &self.gate) {
             (Activation::Gelu, _) => rows::gelu(inner),
             (Activation::Silu, _) => rows::silu(inner),
-            (_, Some(matrix)) => rows::swiglu(product(read, matrix, Then::Nothing, gate), inner),
+            (_, Some(matrix)) => rows::swiglu(product(read, matrix, Epilogue::None, gate), inner),
             (_, None) => {}
         }
-        self.residual.after(x, product(inner, &self.output, Then::Nothing, change));
+        self.residual.after(x, product(inner, &self.output, Epilogue::None, change));
     }
 }
 
@@ -150,7 +150,7 @@ impl EncoderLayer {
         let Scratch { normed, projected, context, change, weights, .. } = scratch;
         let SelfAttention { projections, output, residual } = &self.self_attention;
         let d_model = output.d_output();
-        let mut rest = &*product(residual.before(x, normed), projections, Then::Nothing, projected);
+        let mut rest = &*product(residual.before(x, normed), projections, Epilogue::None, projected);
         context.resize(x.len(), 0.0);
         let mut contexts = context.chunks_exact_mut(d_model);
         let mut sentence = AttentionCache::new(d_model);
@@ -165,7 +165,7 @@ impl EncoderLayer {
             }
             rest = others;
         }
-        residual.after(x, product(context, output, Then::Nothing, change));
+        residual.after(x, product(context, output, Epilogue::None, change));
         self.feed_forward.forward(x, scratch);
     }
 }
@@ -181,7 +181,7 @@ impl DecoderLayer {
     /// What cross-attention sees of the memory, which holds sentences of these lengths.
     pub fn memories(&self, memory: &[f32], lengths: &[usize], scratch: &mut Scratch) -> Vec<AttentionCache> {
         let d_model = self.cross_attention.output.d_output();
-        let both = product(memory, &self.cross_attention.key_value, Then::Nothing, &mut scratch.projected);
+        let both = product(memory, &self.cross_attention.key_value, Epilogue::None, &mut scratch.projected);
         let mut rows = both.chunks_exact(2 * d_model);
         let sentence = |len: &usize| {
             let mut cache = AttentionCache::new(d_model);
@@ -198,21 +198,21 @@ impl DecoderLayer {
         let d_model = output.d_output();
         context.resize(x.len(), 0.0);
 
-        let projected = product(residual.before(x, normed), projections, Then::Nothing, projected);
+        let projected = product(residual.before(x, normed), projections, Epilogue::None, projected);
         let own = projected.chunks_exact(3 * d_model).zip(context.chunks_exact_mut(d_model));
         for (row, (own, context)) in rows.iter_mut().zip(own) {
             row.past[layer].push(&own[d_model..2 * d_model], &own[2 * d_model..]);
             row.past[layer].attend(&own[..d_model], n_heads, weights, context);
         }
-        residual.after(x, product(context, output, Then::Nothing, change));
+        residual.after(x, product(context, output, Epilogue::None, change));
 
         let CrossAttention { query, output, residual, .. } = &self.cross_attention;
-        let queries = product(residual.before(x, normed), query, Then::Nothing, &mut scratch.projected);
+        let queries = product(residual.before(x, normed), query, Epilogue::None, &mut scratch.projected);
         let own = queries.chunks_exact(d_model).zip(context.chunks_exact_mut(d_model));
         for (row, (query, context)) in rows.iter().zip(own) {
             row.memory[layer].attend(query, n_heads, weights, context);
         }
-        residual.after(x, product(context, output, Then::Nothing, change));
+        residual.after(x, product(context, output, Epilogue::None, change));
 
         self.feed_forward.forward(x, scratch);
     }

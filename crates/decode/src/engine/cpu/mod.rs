@@ -7,7 +7,7 @@ mod layers;
 mod load;
 mod state;
 
-use kernels::decode::{AttentionCache, PackedMatrix, Then, multiply};
+use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply};
 use model::{ModelConfig, Transformer, VocabularySizes};
 
 use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms, Scratch};
@@ -93,7 +93,7 @@ impl PlainModel {
         }
         self.norms.finish_decoder(&mut x);
         logits.resize(rows.len() * self.vocabulary, 0.0);
-        multiply(&x, &self.output, Then::Nothing, logits);
+        multiply(&x, &self.output, Epilogue::None, logits);
         scratch.x = x;
     }
 

@@ -15,7 +15,7 @@ pub fn available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| {
         const TILES_AND_BF16: u32 = 1 << 24 | 1 << 22; // CPUID leaf 7, EDX
-        super::vectors::available() && __cpuid_count(7, 0).edx & TILES_AND_BF16 == TILES_AND_BF16 && permitted()
+        super::avx512::available() && __cpuid_count(7, 0).edx & TILES_AND_BF16 == TILES_AND_BF16 && permitted()
     })
 }
 

@@ -5,9 +5,9 @@ use std::cell::Cell;
 
 use rayon::prelude::*;
 
-use super::super::matrix::{Before, Matrix, Target, check};
 use super::pack::{DEPTH, LINES, Lines, Tile};
-use super::{amx, vectors};
+use super::{amx, avx512};
+use crate::matmul::view::{Accumulate, Matrix, MatrixMut, check};
 
 /// Rows that are multiplied at a time: two tiles of the left operand by two of the right.
 const ROWS: usize = 2 * LINES;
@@ -36,7 +36,7 @@ impl Unit {
     pub fn available(self) -> bool {
         match self {
             Self::Amx => amx::available(),
-            Self::Vectors => vectors::available(),
+            Self::Vectors => avx512::available(),
         }
     }
 }
@@ -51,10 +51,18 @@ thread_local! {
 /// # Panics
 /// Where the processor lacks the unit; shapes that do not fit, a slice that is too short, or an operand neither whose rows
 /// nor whose columns hold neighbouring values.
-pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+pub fn product(
+    unit: Unit,
+    target: MatrixMut,
+    before: Accumulate,
+    scale: f32,
+    left: Matrix,
+    right: Matrix,
+    threads: usize,
+) {
     assert!(unit.available(), "this processor has no {unit:?}");
     check(&target, &left, &right);
-    let Target { values, rows, cols, row_stride } = target;
+    let MatrixMut { values, rows, cols, row_stride } = target;
     let row_stride = if rows == 1 { cols } else { row_stride }; // of a single row it may be anything
     if rows == 0 || cols == 0 {
         return;
@@ -63,7 +71,7 @@ pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Mat
     let (left, right) = (Lines::rows_of(left), Lines::columns_of(right));
     for from in (0..depth).step_by(LONGEST) {
         let summed = (from, LONGEST.min(depth - from));
-        let before = if from == 0 { before } else { Before::Kept };
+        let before = if from == 0 { before } else { Accumulate::Add };
         let step = CACHED / summed.1.div_ceil(DEPTH) * LINES; // at least 128 columns
         for first in (0..cols).step_by(step) {
             let width = step.min(cols - first);
@@ -72,7 +80,7 @@ pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Mat
             unsafe { right.part((first, width), summed).pack::<true>(&mut tiles) };
             let share = |(i, values): (usize, &mut [f32])| {
                 let part = left.part((i * SHARE, SHARE.min(rows - i * SHARE)), summed);
-                let target = Target::strided(&mut values[first..], part.lines(), width, row_stride);
+                let target = MatrixMut::strided(&mut values[first..], part.lines(), width, row_stride);
                 // SAFETY: as above; the tiles are those of the right operand.
                 unsafe { rows_by_tiles(unit, target, before, scale, part, &tiles) };
             };
@@ -90,7 +98,7 @@ pub fn product(unit: Unit, target: Target, before: Before, scale: f32, left: Mat
 /// # Safety
 /// The processor has the unit; the operands fit.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn rows_by_tiles(unit: Unit, target: Target, before: Before, scale: f32, left: Lines, right: &[Tile]) {
+unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale: f32, left: Lines, right: &[Tile]) {
     let deep = left.depth().div_ceil(DEPTH);
     let mut packed = LEFT.take();
     let mut sums = [const { Tile::EMPTY }; 4];
@@ -113,7 +121,7 @@ unsafe fn rows_by_tiles(unit: Unit, target: Target, before: Before, scale: f32, 
             match unit {
                 // SAFETY: each points to `deep` tiles.
                 Unit::Amx => unsafe { amx::multiply_tiles(lefts, rights, deep, &mut sums) },
-                Unit::Vectors => unsafe { vectors::multiply_tiles(lefts, rights, deep, rows, &mut sums) },
+                Unit::Vectors => unsafe { avx512::multiply_tiles(lefts, rights, deep, rows, &mut sums) },
             }
             for (at, sums) in sums.iter().enumerate() {
                 let (down, across) = (at / 2 * LINES, at % 2 * LINES);
@@ -124,8 +132,8 @@ unsafe fn rows_by_tiles(unit: Unit, target: Target, before: Before, scale: f32, 
                         let to = values.as_mut_ptr().add(row * target.row_stride).wrapping_add(j * LINES + across);
                         let product = _mm512_castsi512_ps(_mm512_load_si512(sums.0[row - down].as_ptr().cast()));
                         let value = match before {
-                            Before::Forgotten => _mm512_mul_ps(product, _mm512_set1_ps(scale)),
-                            Before::Kept => {
+                            Accumulate::Overwrite => _mm512_mul_ps(product, _mm512_set1_ps(scale)),
+                            Accumulate::Add => {
                                 _mm512_fmadd_ps(product, _mm512_set1_ps(scale), _mm512_maskz_loadu_ps(lanes, to))
                             }
                         };

@@ -7,14 +7,15 @@
 #[cfg(target_arch = "x86_64")]
 mod amx;
 #[cfg(target_arch = "x86_64")]
+mod avx512;
+#[cfg(target_arch = "x86_64")]
 mod blocked;
 #[cfg(target_arch = "x86_64")]
 mod pack;
-#[cfg(target_arch = "x86_64")]
-mod vectors;
 
-use super::matrix::{Before, Matrix, Target, float32};
-use crate::vector::vectorised;
+use crate::matmul::float32;
+use crate::matmul::view::{Accumulate, Matrix, MatrixMut};
+use crate::simd::vectorised;
 
 /// What multiplies bfloat16 here, for people to read; nothing where float32 is faster.
 pub fn unit() -> Option<&'static str> {
@@ -28,7 +29,7 @@ pub fn unit() -> Option<&'static str> {
 }
 
 /// `target (+)= scale · left · right` of rounded operands; shapes and strides fit, and no shape is empty.
-pub fn product(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+pub fn product(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(unit) = blocked::Unit::best() {
         return blocked::product(unit, target, before, scale, left, right, threads);
@@ -37,10 +38,10 @@ pub fn product(target: Target, before: Before, scale: f32, left: Matrix, right: 
 }
 
 /// The same without products of bfloat16.
-fn in_float32(target: Target, before: Before, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+fn in_float32(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     let ([m, k], n) = ([left.rows, left.cols], right.cols);
     let (left, right) = (rounded(left), rounded(right));
-    float32(target, before, scale, Matrix::new(&left, m, k), Matrix::new(&right, k, n), threads);
+    float32::product(target, before, scale, Matrix::new(&left, m, k), Matrix::new(&right, k, n), threads);
 }
 
 /// The nearest bfloat16, of two equally near ones the even one; NaN stays NaN.

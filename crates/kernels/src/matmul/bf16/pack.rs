@@ -5,7 +5,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::matrix::Matrix;
+use crate::matmul::Matrix;
 
 /// Lines of a tile.
 pub const LINES: usize = 16;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-type Product = fn(Target, Before, f32, Matrix, Matrix, usize);
+type Product = fn(MatrixMut, Accumulate, f32, Matrix, Matrix, usize);
 
 /// Each way that this processor knows, by name.
 fn ways() -> Vec<(&'static str, Product)> {
@@ -54,15 +54,15 @@ fn products_in_any_shape_are_exact_on_whole_numbers() {
                 _ => Matrix::strided(&right, n, k, k + 2).transposed(),
             };
             let (before, threads) = match layout & 4 {
-                0 => (Before::Forgotten, 1),
-                _ => (Before::Kept, 2),
+                0 => (Accumulate::Overwrite, 1),
+                _ => (Accumulate::Add, 2),
             };
             let start: Vec<f32> = (0..m * (n + 1)).map(|i| (i % 7) as f32).collect();
             let mut exact = start.clone();
-            float32(Target::strided(&mut exact, m, n, n + 1), before, 0.5, left, right, 1);
+            float32::product(MatrixMut::strided(&mut exact, m, n, n + 1), before, 0.5, left, right, 1);
             for (way, product) in ways() {
                 let mut ours = start.clone();
-                product(Target::strided(&mut ours, m, n, n + 1), before, 0.5, left, right, threads);
+                product(MatrixMut::strided(&mut ours, m, n, n + 1), before, 0.5, left, right, threads);
                 assert!(ours == exact, "{m} × {n} × {k}, layout {layout}, {way}");
             }
         }
@@ -74,11 +74,11 @@ fn a_single_row_may_have_any_stride() {
     let (left, right) = (whole(40, 1), whole(40 * 50, 2));
     let mut exact = vec![0.0; 50];
     let (a, b) = (Matrix::new(&left, 1, 40), Matrix::new(&right, 40, 50));
-    float32(Target::new(&mut exact, 1, 50), Before::Forgotten, 1.0, a, b, 1);
+    float32::product(MatrixMut::new(&mut exact, 1, 50), Accumulate::Overwrite, 1.0, a, b, 1);
     for (way, product) in ways() {
         for stride in [1, 1 << 57] {
             let mut ours = vec![0.0; 50];
-            product(Target::strided(&mut ours, 1, 50, stride), Before::Forgotten, 1.0, a, b, 1);
+            product(MatrixMut::strided(&mut ours, 1, 50, stride), Accumulate::Overwrite, 1.0, a, b, 1);
             assert!(ours == exact, "{way}");
         }
     }
@@ -95,9 +95,9 @@ fn operands_are_rounded_and_sums_are_not() {
     let (x, y) = (rounded(a), rounded(b));
     for (way, product) in ways() {
         let mut ours = vec![0.0; m * n];
-        product(Target::new(&mut ours, m, n), Before::Forgotten, 1.0, a, b, 1);
+        product(MatrixMut::new(&mut ours, m, n), Accumulate::Overwrite, 1.0, a, b, 1);
         let mut shared = vec![0.0; m * n];
-        product(Target::new(&mut shared, m, n), Before::Forgotten, 1.0, a, b, 3);
+        product(MatrixMut::new(&mut shared, m, n), Accumulate::Overwrite, 1.0, a, b, 3);
         assert!(ours == shared && ours.iter().all(|x| x.is_finite()), "{way}");
         let (mut furthest, mut unrounded) = (0f64, 0f64);
         for i in 0..m {
@@ -191,12 +191,12 @@ fn nothing_beyond_operands_and_targets_is_touched() {
                 0 => Matrix::new(right.values(k * n), k, n),
                 _ => Matrix::new(right.values(k * n), n, k).transposed(),
             };
-            for before in [Before::Forgotten, Before::Kept] {
+            for before in [Accumulate::Overwrite, Accumulate::Add] {
                 let mut exact = vec![0.0; m * n];
-                float32(Target::new(&mut exact, m, n), before, 1.0, a, b, 1);
+                float32::product(MatrixMut::new(&mut exact, m, n), before, 1.0, a, b, 1);
                 for (way, product) in ways() {
                     target.values(m * n).fill(0.0);
-                    product(Target::new(target.values(m * n), m, n), before, 1.0, a, b, 1);
+                    product(MatrixMut::new(target.values(m * n), m, n), before, 1.0, a, b, 1);
                     assert!(target.values(m * n) == exact, "{m} × {n} × {k}, layout {layout}, {way}");
                 }
             }

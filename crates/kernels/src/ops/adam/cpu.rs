@@ -5,10 +5,10 @@ use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::rows::add_to;
-use crate::adam::{Moving, Rates};
-use crate::vector::{WIDE, sum_pairs, vectorised};
+use crate::adam::{AdamState, AdamStep};
+use crate::array::Array;
+use crate::blocks::add_to;
+use crate::simd::{WIDE, sum_pairs, vectorised};
 
 #[backend_extension(Flex)]
 trait Update: Backend {
@@ -19,11 +19,11 @@ trait Update: Backend {
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        rates: Rates,
+        rates: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-pub fn adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
+pub fn adam(moving: AdamState, gradient: Tensor<1>, rates: AdamStep) -> AdamState {
     let size = moving.weight.dims();
     let others = [moving.first.dims(), moving.second.dims(), gradient.dims()];
     assert_eq!(others, [size; 3], "means and gradient are as long as the weight");
@@ -34,7 +34,7 @@ pub fn adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
         gradient.into_dispatch(),
         rates,
     );
-    Moving {
+    AdamState {
         weight: Tensor::from_dispatch(weight),
         first: Tensor::from_dispatch(first),
         second: Tensor::from_dispatch(second),
@@ -71,7 +71,7 @@ impl Update for Flex {
         Array::new(vec![sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() as f32], [1]).into()
     }
 
-    fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, rates: Rates) -> (Plain, Plain, Plain) {
+    fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, rates: AdamStep) -> (Plain, Plain, Plain) {
         let [correction_1, correction_2] = rates.corrections();
         let (beta_1, rest_1) = (rates.beta_1 as f32, (1.0 - rates.beta_1) as f32);
         let (beta_2, rest_2) = (rates.beta_2 as f32, (1.0 - rates.beta_2) as f32);

@@ -6,11 +6,13 @@
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
-use crate::cpu;
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
 
 /// What an update multiplies with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rates {
+pub struct AdamStep {
     pub beta_1: f64,
     pub beta_2: f64,
     pub epsilon: f64,
@@ -23,34 +25,34 @@ pub struct Rates {
 
 /// A weight with the running means of its gradient and of that gradient's square, all flat.
 #[derive(Clone, Debug)]
-pub struct Moving {
+pub struct AdamState {
     pub weight: Tensor<1>,
     pub first: Tensor<1>,
     pub second: Tensor<1>,
 }
 
 /// The weight and its means after one update. Tensors that nobody else holds are changed in place.
-pub fn adam(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
+pub fn adam(moving: AdamState, gradient: Tensor<1>, rates: AdamStep) -> AdamState {
     #[cfg(feature = "flex")]
-    if cpu::applies(&moving.weight) {
-        return cpu::adam::adam(moving, gradient, rates);
+    if autodiff::applies(&moving.weight) {
+        return cpu::adam(moving, gradient, rates);
     }
     portable(moving, gradient, rates)
 }
 
 /// The definition.
-pub fn portable(moving: Moving, gradient: Tensor<1>, rates: Rates) -> Moving {
-    let Rates { beta_1, beta_2, epsilon, learning_rate, .. } = rates;
+pub fn portable(moving: AdamState, gradient: Tensor<1>, rates: AdamStep) -> AdamState {
+    let AdamStep { beta_1, beta_2, epsilon, learning_rate, .. } = rates;
     let first = moving.first.mul_scalar(beta_1) + gradient.clone().mul_scalar(1.0 - beta_1);
     let second = moving.second.mul_scalar(beta_2) + gradient.square().mul_scalar(1.0 - beta_2);
     let [correction_1, correction_2] = rates.corrections();
     let deviation = second.clone().sqrt().mul_scalar(1.0 / correction_2.sqrt()).add_scalar(epsilon);
     let change = (first.clone() / deviation).mul_scalar(learning_rate / correction_1);
     let shrunk = moving.weight.mul_scalar(1.0 - learning_rate * rates.weight_decay);
-    Moving { weight: shrunk - change, first, second }
+    AdamState { weight: shrunk - change, first, second }
 }
 
-impl Rates {
+impl AdamStep {
     /// By how much the means still lean towards the zeros that they began with.
     pub(crate) fn corrections(&self) -> [f64; 2] {
         [self.beta_1, self.beta_2].map(|beta| 1.0 - beta.powf(self.step as f64))
@@ -60,8 +62,8 @@ impl Rates {
 /// `sum + part`, in place where nobody else holds the sum.
 pub fn accumulate<const D: usize>(sum: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&sum) {
-        return cpu::adam::accumulate(sum, part);
+    if autodiff::applies(&sum) {
+        return cpu::accumulate(sum, part);
     }
     sum + part
 }
@@ -69,8 +71,8 @@ pub fn accumulate<const D: usize>(sum: Tensor<D>, part: Tensor<D>) -> Tensor<D> 
 /// The sum of all squares, `[1]`.
 pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&gradient) {
-        return cpu::adam::squared_norm(gradient);
+    if autodiff::applies(&gradient) {
+        return cpu::squared_norm(gradient);
     }
     gradient.square().sum_dim(D - 1).sum()
 }

@@ -3,12 +3,12 @@
 use burn::tensor::{Bool, Tensor};
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::fused::{self, Kept};
-use super::matrix::{Before, Matrix, Target, multiply};
+use crate::array::Array;
+use crate::autodiff::{self, Kept};
 use crate::dropout::Dropout;
 use crate::mask::Mask;
-use crate::vector::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
+use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply};
+use crate::simd::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 
 /// Queries whose scores exist at a time.
 const BLOCK: usize = 64;
@@ -26,7 +26,7 @@ pub fn attention(
     visible: VisibleKeys,
     dropout: Option<Dropout>,
 ) -> Tensor<4> {
-    fused::three(queries, keys, values, Attention { visible, dropout })
+    autodiff::three(queries, keys, values, Attention { visible, dropout })
 }
 
 #[derive(Debug)]
@@ -126,8 +126,8 @@ impl Attention {
         let scale = 1.0 / (queries.cols as f32).sqrt();
         let length = padded(keys.rows);
         multiply(
-            Target::strided(scores, queries.rows, keys.rows, length),
-            Before::Forgotten,
+            MatrixMut::strided(scores, queries.rows, keys.rows, length),
+            Accumulate::Overwrite,
             scale,
             queries,
             keys.transposed(),
@@ -143,9 +143,9 @@ impl Attention {
     }
 }
 
-impl fused::Operation for Attention {
+impl autodiff::Operation for Attention {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
-        let [queries, keys, values] = fused::exactly(inputs).map(readable);
+        let [queries, keys, values] = autodiff::exactly(inputs).map(readable);
         let [batch, heads, query_len, head_size] = queries.dims();
         let [_, _, key_len, _] = keys.dims();
         let mut context = vec![0.0; batch * query_len * heads * head_size]; // [batch, query, head, head_size]
@@ -176,9 +176,9 @@ impl fused::Operation for Attention {
                             });
                             self.drop(weights, (b * heads + head) * query_len + first, length, key_len);
                             let target = &mut context[first * width + head * head_size..];
-                            let target = Target::strided(target, rows, head_size, width);
+                            let target = MatrixMut::strided(target, rows, head_size, width);
                             let weights = Matrix::strided(weights, rows, n, length);
-                            multiply(target, Before::Forgotten, 1.0, weights, v.rows(b, head, 0, n));
+                            multiply(target, Accumulate::Overwrite, 1.0, weights, v.rows(b, head, 0, n));
                         }
                     }
                 },
@@ -234,10 +234,10 @@ impl fused::Operation for Attention {
                         }
                         None => &*weights,
                     };
-                    let target = Target::strided(&mut d_values[head * head_size..], n, head_size, width);
-                    multiply(target, Before::Kept, 1.0, Matrix::strided(dropped, rows, n, length).transposed(), d);
-                    let target = Target::strided(d_weights, rows, n, length);
-                    multiply(target, Before::Forgotten, 1.0, d, v.transposed());
+                    let target = MatrixMut::strided(&mut d_values[head * head_size..], n, head_size, width);
+                    multiply(target, Accumulate::Add, 1.0, Matrix::strided(dropped, rows, n, length).transposed(), d);
+                    let target = MatrixMut::strided(d_weights, rows, n, length);
+                    multiply(target, Accumulate::Overwrite, 1.0, d, v.transposed());
                     vectorised!({
                         let both = weights.chunks_exact(length).zip(dropped.chunks_exact(length));
                         for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(length).zip(both) {
@@ -250,9 +250,15 @@ impl fused::Operation for Attention {
                     });
                     let d_scores = Matrix::strided(d_weights, rows, n, length);
                     let target = &mut d_queries[first * width + head * head_size..];
-                    multiply(Target::strided(target, rows, head_size, width), Before::Forgotten, 1.0, d_scores, k);
-                    let target = Target::strided(&mut d_keys[head * head_size..], n, head_size, width);
-                    multiply(target, Before::Kept, 1.0, d_scores.transposed(), q);
+                    multiply(
+                        MatrixMut::strided(target, rows, head_size, width),
+                        Accumulate::Overwrite,
+                        1.0,
+                        d_scores,
+                        k,
+                    );
+                    let target = MatrixMut::strided(&mut d_keys[head * head_size..], n, head_size, width);
+                    multiply(target, Accumulate::Add, 1.0, d_scores.transposed(), q);
                 }
             }
         });

@@ -8,7 +8,9 @@
 use burn::tensor::{Tensor, activation};
 
 #[cfg(feature = "flex")]
-use crate::cpu;
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
 use crate::dropout::{Dropout, dropout};
 use crate::mask::Mask;
 
@@ -23,10 +25,10 @@ pub fn attention(
     dropout: Option<Dropout>,
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&queries)
-        && let Some(visible) = cpu::attention::VisibleKeys::from_mask(mask, &queries, &keys)
+    if autodiff::applies(&queries)
+        && let Some(visible) = cpu::VisibleKeys::from_mask(mask, &queries, &keys)
     {
-        return cpu::attention::attention(queries, keys, values, visible, dropout);
+        return cpu::attention(queries, keys, values, visible, dropout);
     }
     portable(queries, keys, values, mask, dropout)
 }

@@ -3,22 +3,22 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::fused;
+use crate::array::Array;
+use crate::autodiff;
 use crate::dropout::Dropout;
-use crate::vector::vectorised;
+use crate::simd::vectorised;
 
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
-    fused::one(x, dropout)
+    autodiff::one(x, dropout)
 }
 
-impl fused::Operation for Dropout {
-    fn forward(&self, inputs: Vec<Array>, _tracked: bool) -> (Array, fused::Kept) {
-        let [x] = fused::exactly(inputs);
+impl autodiff::Operation for Dropout {
+    fn forward(&self, inputs: Vec<Array>, _tracked: bool) -> (Array, autodiff::Kept) {
+        let [x] = autodiff::exactly(inputs);
         (self.applied(x), Vec::new())
     }
 
-    fn backward(&self, _kept: fused::Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
+    fn backward(&self, _kept: autodiff::Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
         vec![Some(self.applied(gradient))]
     }
 }

@@ -6,7 +6,9 @@
 use burn::tensor::{Tensor, TensorData};
 
 #[cfg(feature = "flex")]
-use crate::cpu;
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
 
 /// Which elements fall out: each with probability `rate`, as `key` and its index in row-major order decide.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,8 +33,8 @@ impl Dropout {
     }
 
     #[inline(always)]
-    pub(crate) fn prepare(&self) -> Drawn {
-        Drawn {
+    pub(crate) fn prepare(&self) -> DropoutMask {
+        DropoutMask {
             low: self.key as u32,
             high: (self.key >> 32) as u32,
             threshold: (self.rate * (1u64 << 32) as f64) as u32,
@@ -43,14 +45,14 @@ impl Dropout {
 
 /// A [`Dropout`] in the form in which factors are drawn.
 #[derive(Clone, Copy)]
-pub(crate) struct Drawn {
+pub(crate) struct DropoutMask {
     low: u32,
     high: u32,
     threshold: u32,
     scale: f32,
 }
 
-impl Drawn {
+impl DropoutMask {
     /// The factor of the element with this index, modulo 2³².
     #[inline(always)]
     pub(crate) fn factor(&self, index: u32) -> f32 {
@@ -94,8 +96,8 @@ fn mix(mut x: u32) -> u32 {
 /// Zeroes each element with the dropout's probability and scales the rest so that the mean stays.
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&x) {
-        return cpu::dropout::dropout(x, dropout);
+    if autodiff::applies(&x) {
+        return cpu::dropout(x, dropout);
     }
     portable(x, dropout)
 }

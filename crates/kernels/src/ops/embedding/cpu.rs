@@ -2,15 +2,15 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::array::Array;
-use super::fused::{self, Kept};
-use super::rows::add_to;
-use crate::vector::vectorised;
+use crate::array::Array;
+use crate::autodiff::{self, Kept};
+use crate::blocks::add_to;
+use crate::simd::vectorised;
 
 pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
     let [batch, len] = ids.dims();
     let ids = ids.into_data().iter::<i64>().map(|id| id as usize).collect();
-    fused::one(matrix, Embedding { ids, shape: [batch, len], scale: scale as f32 })
+    autodiff::one(matrix, Embedding { ids, shape: [batch, len], scale: scale as f32 })
 }
 
 #[derive(Debug)]
@@ -20,9 +20,9 @@ struct Embedding {
     scale: f32,
 }
 
-impl fused::Operation for Embedding {
+impl autodiff::Operation for Embedding {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
-        let [matrix] = fused::exactly(inputs).map(Array::row_major);
+        let [matrix] = autodiff::exactly(inputs).map(Array::row_major);
         let width = matrix.width();
         let mut vectors = vec![0.0; self.ids.len() * width];
         vectorised!({

@@ -5,13 +5,15 @@
 use burn::tensor::{Int, Tensor, module};
 
 #[cfg(feature = "flex")]
-use crate::cpu;
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
 
 /// Rows `ids` (`[batch, len]`) of `matrix` (`[vocabulary, d_model]`), times `scale`: `[batch, len, d_model]`.
 pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&matrix) {
-        return cpu::embedding::embedding(matrix, ids, scale);
+    if autodiff::applies(&matrix) {
+        return cpu::embedding(matrix, ids, scale);
     }
     portable(matrix, ids, scale)
 }

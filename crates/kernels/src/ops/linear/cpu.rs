@@ -3,27 +3,27 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::fused::{self, Kept};
-use super::matrix::{Before, Matrix, Target, multiply, multiply_on_all_threads};
-use super::rows::{BLOCK, column_sums};
-use crate::linear::Then;
-use crate::vector::{relu, vectorised};
+use crate::array::Array;
+use crate::autodiff::{self, Kept};
+use crate::blocks::{BLOCK, column_sums};
+use crate::linear::Epilogue;
+use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply, multiply_on_all_threads};
+use crate::simd::{relu, vectorised};
 
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Then) -> Tensor<2> {
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Epilogue) -> Tensor<2> {
     assert_eq!(x.dims()[1], weight.dims()[0], "an input has as many columns as its weight has rows");
     match bias {
-        Some(bias) => fused::three(x, weight, bias, Linear { then }),
-        None => fused::two(x, weight, Linear { then }),
+        Some(bias) => autodiff::three(x, weight, bias, Linear { then }),
+        None => autodiff::two(x, weight, Linear { then }),
     }
 }
 
 #[derive(Debug)]
 struct Linear {
-    then: Then,
+    then: Epilogue,
 }
 
-impl fused::Operation for Linear {
+impl autodiff::Operation for Linear {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
         let (Some(x), Some(weight), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
@@ -37,20 +37,20 @@ impl fused::Operation for Linear {
             let before = match &bias {
                 Some(bias) => {
                     y.chunks_exact_mut(d_output).for_each(|row| row.copy_from_slice(bias.values()));
-                    Before::Kept
+                    Accumulate::Add
                 }
-                None => Before::Forgotten,
+                None => Accumulate::Overwrite,
             };
-            multiply(Target::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
-            if self.then == Then::Relu {
+            multiply(MatrixMut::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
+            if self.then == Epilogue::Relu {
                 vectorised!(y.iter_mut().for_each(|y| *y = relu(*y)));
             }
         });
         let y = Array::new(y, [rows, d_output]);
         let kept = match (tracked, self.then) {
             (false, _) => Vec::new(),
-            (true, Then::Nothing) => vec![x, weight],
-            (true, Then::Relu) => vec![x, weight, y.clone()],
+            (true, Epilogue::None) => vec![x, weight],
+            (true, Epilogue::Relu) => vec![x, weight, y.clone()],
         };
         (y, kept)
     }
@@ -69,13 +69,13 @@ impl fused::Operation for Linear {
         let dx = wanted[0].then(|| {
             let mut dx = vec![0.0; rows * d_input];
             let weight = Matrix::new(weight.values(), d_input, d_output).transposed();
-            multiply_on_all_threads(Target::new(&mut dx, rows, d_input), Before::Forgotten, 1.0, dy, weight);
+            multiply_on_all_threads(MatrixMut::new(&mut dx, rows, d_input), Accumulate::Overwrite, 1.0, dy, weight);
             Array::new(dx, [rows, d_input])
         });
         let dw = wanted[1].then(|| {
             let mut dw = vec![0.0; d_input * d_output];
             let x = Matrix::new(x.values(), rows, d_input).transposed();
-            multiply_on_all_threads(Target::new(&mut dw, d_input, d_output), Before::Forgotten, 1.0, x, dy);
+            multiply_on_all_threads(MatrixMut::new(&mut dw, d_input, d_output), Accumulate::Overwrite, 1.0, x, dy);
             Array::new(dw, [d_input, d_output])
         });
         let db = wanted.get(2).map(|_| Array::new(column_sums(gradient.values(), d_output), [d_output]));

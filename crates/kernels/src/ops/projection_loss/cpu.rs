@@ -3,24 +3,24 @@
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::fused::{self, Kept};
-use super::matrix::{Before, Matrix, Target, multiply_on_all_threads};
-use super::rows::{add_to, column_sums};
-use crate::projection_loss::{LossSums, Smoothing};
-use crate::vector::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
+use crate::array::Array;
+use crate::autodiff::{self, Kept};
+use crate::blocks::{add_to, column_sums};
+use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
+use crate::projection_loss::{LabelSmoothing, LossSums};
+use crate::simd::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
 
 pub fn projection_loss(
     hidden: Tensor<2>,
     matrix: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<1, Int>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
 ) -> LossSums {
     let loss = ProjectionLoss { targets: targets.into_data().iter::<i32>().collect(), smoothing };
     loss_sums(match bias {
-        Some(bias) => fused::three(hidden, matrix, bias, loss),
-        None => fused::two(hidden, matrix, loss),
+        Some(bias) => autodiff::three(hidden, matrix, bias, loss),
+        None => autodiff::two(hidden, matrix, loss),
     })
 }
 
@@ -66,13 +66,13 @@ const BLOCK: usize = 256;
 #[derive(Debug)]
 struct ProjectionLoss {
     targets: Vec<i32>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
 }
 
 /// With p the softmax of a row's logits, t its target, ε the smoothing and V the vocabulary's size, the gradient of a row
 /// is pᵥ − ε/V − (1 − ε)[v = t]. Only p, as exp(logit) over its sum, is ever multiplied as a matrix; the other two terms
 /// are a sum of all rows and a single row of the other factor.
-impl fused::Operation for ProjectionLoss {
+impl autodiff::Operation for ProjectionLoss {
     /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
@@ -107,12 +107,12 @@ impl fused::Operation for ProjectionLoss {
             let before = match &bias {
                 Some(bias) => {
                     logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
-                    Before::Kept
+                    Accumulate::Add
                 }
-                None => Before::Forgotten,
+                None => Accumulate::Overwrite,
             };
             let project = Matrix::new(matrix.values(), vocabulary, width);
-            let target = Target::new(logits, n, vocabulary);
+            let target = MatrixMut::new(logits, n, vocabulary);
             multiply_on_all_threads(target, before, 1.0, Matrix::new(states, n, width), project.transposed());
 
             let rows = logits.par_chunks_exact_mut(vocabulary).zip(states.par_chunks_exact(width)).zip(targets);
@@ -139,7 +139,7 @@ impl fused::Operation for ProjectionLoss {
                 continue;
             }
             let powers = Matrix::new(logits, n, vocabulary);
-            multiply_on_all_threads(Target::new(d_states, n, width), Before::Forgotten, 1.0, powers, project);
+            multiply_on_all_threads(MatrixMut::new(d_states, n, width), Accumulate::Overwrite, 1.0, powers, project);
             for (i, (d_state, state)) in d_states.chunks_exact(width).zip(states.chunks_exact_mut(width)).enumerate() {
                 let (share, row) = (found[i].share, matrix_row(targets[i]));
                 let d_hidden = &mut d_hidden[real[i] * width..][..width];
@@ -151,8 +151,8 @@ impl fused::Operation for ProjectionLoss {
                 });
             }
             let scaled = Matrix::new(states, n, width);
-            let target = Target::new(&mut d_matrix, vocabulary, width);
-            multiply_on_all_threads(target, Before::Kept, 1.0, powers.transposed(), scaled);
+            let target = MatrixMut::new(&mut d_matrix, vocabulary, width);
+            multiply_on_all_threads(target, Accumulate::Add, 1.0, powers.transposed(), scaled);
             if bias.is_some() {
                 for ((logits, row), &target) in logits.chunks_exact(vocabulary).zip(&found).zip(targets) {
                     d_bias.iter_mut().zip(logits).for_each(|(total, power)| *total += power * row.share - spread);

@@ -7,11 +7,13 @@
 use burn::tensor::{Int, Tensor, module};
 
 #[cfg(feature = "flex")]
-use crate::cpu;
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
 
 /// What is asked of the loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Smoothing {
+pub struct LabelSmoothing {
     /// Share ε of the target distribution that is spread evenly over the whole vocabulary.
     pub epsilon: f64,
     /// Rows with this target count nothing.
@@ -34,11 +36,11 @@ pub fn projection_loss(
     matrix: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<1, Int>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
 ) -> LossSums {
     #[cfg(feature = "flex")]
-    if cpu::applies(&hidden) {
-        return cpu::projection_loss::projection_loss(hidden, matrix, bias, targets, smoothing);
+    if autodiff::applies(&hidden) {
+        return cpu::projection_loss(hidden, matrix, bias, targets, smoothing);
     }
     portable(hidden, matrix, bias, targets, smoothing)
 }
@@ -49,15 +51,15 @@ pub fn portable(
     matrix: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<1, Int>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
 ) -> LossSums {
     cross_entropy(module::linear(hidden, matrix.transpose(), bias), targets, smoothing)
 }
 
 /// Cross-entropy of `logits` (`[rows, vocabulary]`) against `targets` (`[rows]`), where the target distribution gives
 /// 1 − ε to the target and spreads ε evenly over the whole vocabulary.
-pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: Smoothing) -> LossSums {
-    let Smoothing { epsilon, pad_id } = smoothing;
+pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>, smoothing: LabelSmoothing) -> LossSums {
+    let LabelSmoothing { epsilon, pad_id } = smoothing;
     let targets: Tensor<2, Int> = targets.unsqueeze_dim(1);
     let real = targets.clone().not_equal_scalar(pad_id as i64).float();
     let at_target = logits.clone().gather(1, targets);

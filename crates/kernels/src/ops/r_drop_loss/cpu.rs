@@ -1,29 +1,29 @@
-//! The CPU's form of [`crate::consistency_loss`].
+//! The CPU's form of [`crate::r_drop_loss`].
 
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::fused::{self, Kept};
-use super::matrix::{Before, Matrix, Target, multiply_on_all_threads};
-use super::projection_loss::{gradient_arrays, loss_sums, real_rows, scaled_by};
-use super::rows::add_to;
-use crate::projection_loss::{LossSums, Smoothing};
-use crate::vector::{WIDE, exp, max, sum, vectorised};
+use crate::array::Array;
+use crate::autodiff::{self, Kept};
+use crate::blocks::add_to;
+use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
+use crate::ops::projection_loss::cpu::{gradient_arrays, loss_sums, real_rows, scaled_by};
+use crate::projection_loss::{LabelSmoothing, LossSums};
+use crate::simd::{WIDE, exp, max, sum, vectorised};
 
-pub fn consistency_loss(
+pub fn r_drop_loss(
     hidden: Tensor<2>,
     matrix: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<1, Int>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
     alpha: f64,
 ) -> LossSums {
     let targets = targets.into_data().iter::<i32>().collect();
-    let loss = ConsistencyLoss { targets, smoothing, alpha: alpha as f32 };
+    let loss = RDropLoss { targets, smoothing, alpha: alpha as f32 };
     loss_sums(match bias {
-        Some(bias) => fused::three(hidden, matrix, bias, loss),
-        None => fused::two(hidden, matrix, loss),
+        Some(bias) => autodiff::three(hidden, matrix, bias, loss),
+        None => autodiff::two(hidden, matrix, loss),
     })
 }
 
@@ -31,15 +31,15 @@ pub fn consistency_loss(
 const BLOCK: usize = 128;
 
 #[derive(Debug)]
-struct ConsistencyLoss {
+struct RDropLoss {
     targets: Vec<i32>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
     alpha: f32,
 }
 
 /// With d = log a − log b, the gradient of one pass's logits is half of cross-entropy's, a − ε/V − (1 − ε)[v = t], plus
 /// α/4 · (a(d − KL(a‖b)) + a − b); of the other's, the same with a and b exchanged.
-impl fused::Operation for ConsistencyLoss {
+impl autodiff::Operation for RDropLoss {
     /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
@@ -70,12 +70,12 @@ impl fused::Operation for ConsistencyLoss {
             let before = match &bias {
                 Some(bias) => {
                     logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
-                    Before::Kept
+                    Accumulate::Add
                 }
-                None => Before::Forgotten,
+                None => Accumulate::Overwrite,
             };
             let inputs = Matrix::new(&states, 2 * n, width);
-            let target = Target::new(logits, 2 * n, vocabulary);
+            let target = MatrixMut::new(logits, 2 * n, vocabulary);
             multiply_on_all_threads(target, before, 1.0, inputs, project.transposed());
 
             let (first, second) = logits.split_at_mut(n * vocabulary);
@@ -95,12 +95,18 @@ impl fused::Operation for ConsistencyLoss {
             }
             let d_logits = Matrix::new(logits, 2 * n, vocabulary);
             let d_states = &mut d_states[..2 * n * width];
-            multiply_on_all_threads(Target::new(d_states, 2 * n, width), Before::Forgotten, 1.0, d_logits, project);
+            multiply_on_all_threads(
+                MatrixMut::new(d_states, 2 * n, width),
+                Accumulate::Overwrite,
+                1.0,
+                d_logits,
+                project,
+            );
             for (d_state, row) in d_states.chunks_exact(width).zip(of_both()) {
                 d_hidden[row * width..][..width].copy_from_slice(d_state);
             }
-            let target = Target::new(&mut d_matrix, vocabulary, width);
-            multiply_on_all_threads(target, Before::Kept, 1.0, d_logits.transposed(), inputs);
+            let target = MatrixMut::new(&mut d_matrix, vocabulary, width);
+            multiply_on_all_threads(target, Accumulate::Add, 1.0, d_logits.transposed(), inputs);
             if bias.is_some() {
                 vectorised!(logits.chunks_exact(vocabulary).for_each(|row| add_to(&mut d_bias, row, 1.0)));
             }
@@ -117,7 +123,7 @@ impl fused::Operation for ConsistencyLoss {
     }
 }
 
-impl ConsistencyLoss {
+impl RDropLoss {
     /// Turns the logits of one position in both passes into their gradients; returns the loss and the negative
     /// log-likelihood.
     fn position(&self, a: &mut [f32], b: &mut [f32], target: usize, difference: &mut [f32]) -> [f32; 2] {

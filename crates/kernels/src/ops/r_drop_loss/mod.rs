@@ -14,22 +14,24 @@
 use burn::tensor::{Int, Tensor, activation::log_softmax, module};
 
 #[cfg(feature = "flex")]
-use crate::cpu;
-use crate::projection_loss::{LossSums, Smoothing, cross_entropy};
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
+use crate::projection_loss::{LabelSmoothing, LossSums, cross_entropy};
 
 /// The loss of `hidden · matrixᵀ + bias` against `targets`: `[2 * rows, d_model]`, `[vocabulary, d_model]`,
 /// `[vocabulary]` and `[rows]`. The first half of `hidden` is one pass, the second the other.
-pub fn consistency_loss(
+pub fn r_drop_loss(
     hidden: Tensor<2>,
     matrix: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<1, Int>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
     alpha: f64,
 ) -> LossSums {
     #[cfg(feature = "flex")]
-    if cpu::applies(&hidden) {
-        return cpu::consistency_loss::consistency_loss(hidden, matrix, bias, targets, smoothing, alpha);
+    if autodiff::applies(&hidden) {
+        return cpu::r_drop_loss(hidden, matrix, bias, targets, smoothing, alpha);
     }
     portable(hidden, matrix, bias, targets, smoothing, alpha)
 }
@@ -40,7 +42,7 @@ pub fn portable(
     matrix: Tensor<2>,
     bias: Option<Tensor<1>>,
     targets: Tensor<1, Int>,
-    smoothing: Smoothing,
+    smoothing: LabelSmoothing,
     alpha: f64,
 ) -> LossSums {
     let logits = module::linear(hidden, matrix.transpose(), bias);

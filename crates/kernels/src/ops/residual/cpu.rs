@@ -3,12 +3,12 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::array::Array;
-use super::fused::{self, Kept};
-use super::rows::{BLOCK, add_to, added_in_order};
-use crate::dropout::{Drawn, Dropout};
+use crate::array::Array;
+use crate::autodiff::{self, Kept};
+use crate::blocks::{BLOCK, add_to, added_in_order};
+use crate::dropout::{Dropout, DropoutMask};
 use crate::residual::LayerNorm;
-use crate::vector::{WIDE, sum, sum_pairs, vectorised};
+use crate::simd::{WIDE, sum, sum_pairs, vectorised};
 
 /// `[norm]([x +] [dropout](change))`: the parts in brackets are there or not.
 pub fn connection<const D: usize>(
@@ -28,10 +28,10 @@ pub fn connection<const D: usize>(
     let epsilon = norm.as_ref().map(|norm| norm.epsilon as f32);
     let operation = Connection { adds: x.is_some(), dropout, epsilon };
     match (x, norm) {
-        (Some(x), Some(norm)) => fused::four(x, change, norm.gamma, norm.beta, operation),
-        (Some(x), None) => fused::two(x, change, operation),
-        (None, Some(norm)) => fused::three(change, norm.gamma, norm.beta, operation),
-        (None, None) => fused::one(change, operation),
+        (Some(x), Some(norm)) => autodiff::four(x, change, norm.gamma, norm.beta, operation),
+        (Some(x), None) => autodiff::two(x, change, operation),
+        (None, Some(norm)) => autodiff::three(change, norm.gamma, norm.beta, operation),
+        (None, None) => autodiff::one(change, operation),
     }
 }
 
@@ -42,7 +42,7 @@ struct Connection {
     epsilon: Option<f32>,
 }
 
-impl fused::Operation for Connection {
+impl autodiff::Operation for Connection {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
         let x = if self.adds { inputs.next() } else { None };
@@ -105,7 +105,7 @@ impl fused::Operation for Connection {
 struct Sum<'a> {
     x: Option<&'a [f32]>,
     change: &'a [f32],
-    drawn: Option<Drawn>,
+    drawn: Option<DropoutMask>,
 }
 
 impl Sum<'_> {

@@ -7,7 +7,9 @@
 use burn::tensor::{Tensor, module};
 
 #[cfg(feature = "flex")]
-use crate::cpu;
+use crate::autodiff;
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
 use crate::dropout::{self, Dropout};
 
 /// Gain `[width]` and offset `[width]` of a layer norm, and what keeps its deviation from zero.
@@ -26,8 +28,8 @@ pub fn add_and_norm<const D: usize>(
     norm: LayerNorm,
 ) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&x) {
-        return cpu::residual::connection(Some(x), change, dropout, Some(norm));
+    if autodiff::applies(&x) {
+        return cpu::connection(Some(x), change, dropout, Some(norm));
     }
     portable_norm(portable_add(x, change, dropout), norm)
 }
@@ -35,8 +37,8 @@ pub fn add_and_norm<const D: usize>(
 /// `x + dropout(change)`.
 pub fn add<const D: usize>(x: Tensor<D>, change: Tensor<D>, dropout: Option<Dropout>) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&x) {
-        return cpu::residual::connection(Some(x), change, dropout, None);
+    if autodiff::applies(&x) {
+        return cpu::connection(Some(x), change, dropout, None);
     }
     portable_add(x, change, dropout)
 }
@@ -44,8 +46,8 @@ pub fn add<const D: usize>(x: Tensor<D>, change: Tensor<D>, dropout: Option<Drop
 /// Layer normalisation (Ba et al. 2016) of rows of the last dimension.
 pub fn layer_norm<const D: usize>(x: Tensor<D>, norm: LayerNorm) -> Tensor<D> {
     #[cfg(feature = "flex")]
-    if cpu::applies(&x) {
-        return cpu::residual::connection(None, x, None, Some(norm));
+    if autodiff::applies(&x) {
+        return cpu::connection(None, x, None, Some(norm));
     }
     portable_norm(x, norm)
 }

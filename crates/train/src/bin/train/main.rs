@@ -26,7 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are 
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    kernels::memory::keep_freed();
+    kernels::allocator::keep_freed();
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {

@@ -5,15 +5,15 @@
 //! are and however wide the registers, so that every x86 processor with fused multiply-add gives the same bits.
 
 use super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
-use crate::vector::relu;
+use crate::simd::relu;
 
-pub use crate::linear::Then;
+pub use crate::linear::Epilogue;
 
 /// `y = x · matrixᵀ + bias`, for `x` of `[rows, d_input]` and `y` of `[rows, d_output]`.
 ///
 /// # Panics
 /// Slices that are not of these shapes.
-pub fn multiply(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
+pub fn multiply(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &mut [f32]) {
     let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
     assert!(x.len().is_multiple_of(d_input), "rows of {d_input} inputs");
     assert_eq!(x.len() / d_input * d_output, y.len(), "rows of {d_output} outputs, as many as of inputs");
@@ -32,7 +32,7 @@ pub fn multiply(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
 }
 
 /// For processors of which nothing is known.
-fn plainly(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
+fn plainly(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &mut [f32]) {
     let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
     let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
     for (panel, (lanes, bias)) in panels.enumerate() {
@@ -50,10 +50,10 @@ fn plainly(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
 
 /// Writes one panel's outputs of one row.
 #[inline(always)]
-fn store(sums: &[Lane; LANES], then: Then, panel: usize, y: &mut [f32]) {
+fn store(sums: &[Lane; LANES], then: Epilogue, panel: usize, y: &mut [f32]) {
     let y = &mut y[panel * PANEL..];
     for (sum, y) in sums.iter().zip(y.chunks_mut(LANE)) {
-        y.iter_mut().zip(&sum.0).for_each(|(y, &sum)| *y = if then == Then::Relu { relu(sum) } else { sum });
+        y.iter_mut().zip(&sum.0).for_each(|(y, &sum)| *y = if then == Epilogue::Relu { relu(sum) } else { sum });
     }
 }
 
@@ -63,13 +63,13 @@ mod x86 {
     use std::ops::Range;
 
     use super::super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
-    use super::{Then, store};
+    use super::{Epilogue, store};
 
     /// Rows whose sums fit into registers beside a row of the panel: 6 · 4 + 4 of 32.
     const ROWS_512: usize = 6;
 
     #[target_feature(enable = "avx512f")]
-    pub fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
+    pub fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &mut [f32]) {
         let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
         let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
         // While a panel is computed with, the next one is fetched, a part of it by each block. A single block has no time
@@ -102,7 +102,7 @@ mod x86 {
         x: &'a [f32],
         lanes: &'a [Lane],
         bias: &'a [Lane],
-        then: Then,
+        then: Epilogue,
         /// The panel's outputs in a row of `y`.
         outputs: Range<usize>,
         /// What will be read soon; it may lie behind the matrix.
@@ -147,7 +147,7 @@ mod x86 {
                     }
                 }
             }
-            let least = _mm512_set1_ps(if then == Then::Relu { 0.0 } else { f32::NEG_INFINITY });
+            let least = _mm512_set1_ps(if then == Epilogue::Relu { 0.0 } else { f32::NEG_INFINITY });
             for (row, totals) in totals.iter().enumerate() {
                 let y = y.as_mut_ptr().add(row * d_output + outputs.start);
                 for (lane, &total) in totals.iter().enumerate() {
@@ -163,7 +163,7 @@ mod x86 {
     const ROWS_256: usize = 6;
 
     #[target_feature(enable = "avx2,fma")]
-    pub fn multiply_avx2(x: &[f32], matrix: &PackedMatrix, then: Then, y: &mut [f32]) {
+    pub fn multiply_avx2(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &mut [f32]) {
         let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
         let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
         for (panel, (lanes, bias)) in panels.enumerate() {
@@ -221,10 +221,10 @@ mod tests {
         (0..count).map(|i| ((i * step) % 23) as f32 / 8.0 - 1.25).collect()
     }
 
-    type Way = fn(&[f32], &PackedMatrix, Then, &mut [f32]);
+    type Way = fn(&[f32], &PackedMatrix, Epilogue, &mut [f32]);
 
     /// The products of all ways that this processor has, the portable one first.
-    fn products(x: &[f32], matrix: &PackedMatrix, then: Then) -> Vec<Vec<f32>> {
+    fn products(x: &[f32], matrix: &PackedMatrix, then: Epilogue) -> Vec<Vec<f32>> {
         let mut ways: Vec<Way> = vec![plainly, multiply];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -245,7 +245,8 @@ mod tests {
         for (rows, d_input, d_output) in [(1, 1, 1), (2, 3, 16), (7, 16, 64), (13, 33, 70), (5, 128, 130)] {
             let (x, weight) = (values(rows * d_input, 7), values(d_output * d_input, 5));
             let bias = values(d_output, 3);
-            for (bias, then) in [(None, Then::Nothing), (Some(&bias[..]), Then::Nothing), (Some(&bias[..]), Then::Relu)]
+            for (bias, then) in
+                [(None, Epilogue::None), (Some(&bias[..]), Epilogue::None), (Some(&bias[..]), Epilogue::Relu)]
             {
                 let matrix = PackedMatrix::new(&weight, bias, d_input);
                 for y in products(&x, &matrix, then) {
@@ -253,7 +254,7 @@ mod tests {
                         for output in 0..d_output {
                             let terms = (0..d_input).map(|i| x[row * d_input + i] * weight[output * d_input + i]);
                             let sum = terms.sum::<f32>() + bias.map_or(0.0, |bias| bias[output]);
-                            let expected = if then == Then::Relu { sum.max(0.0) } else { sum };
+                            let expected = if then == Epilogue::Relu { sum.max(0.0) } else { sum };
                             let found = y[row * d_output + output];
                             assert!((found - expected).abs() < 1e-3, "{found}, not {expected}");
                         }
@@ -267,17 +268,17 @@ mod tests {
     fn a_row_does_not_depend_on_its_company_nor_on_the_width_of_registers() {
         let (x, weight) = (values(29 * 100, 11), values(80 * 100, 13));
         let matrix = PackedMatrix::new(&weight, None, 100);
-        let together = &products(&x, &matrix, Then::Nothing)[1..];
+        let together = &products(&x, &matrix, Epilogue::None)[1..];
         assert!(together.iter().all(|y| y == &together[0]));
         for (x, y) in x.chunks(100).zip(together[0].chunks(80)) {
-            assert_eq!(products(x, &matrix, Then::Nothing)[1], y);
+            assert_eq!(products(x, &matrix, Epilogue::None)[1], y);
         }
     }
 
     #[test]
     fn what_is_not_a_number_stays_so() {
         let matrix = PackedMatrix::new(&values(70 * 8, 5), None, 8);
-        for y in products(&[f32::NAN; 7 * 8], &matrix, Then::Relu) {
+        for y in products(&[f32::NAN; 7 * 8], &matrix, Epilogue::Relu) {
             assert!(y.iter().all(|y| y.is_nan()), "{y:?}");
         }
     }
@@ -289,10 +290,10 @@ mod tests {
         let stacked = PackedMatrix::stacked(&[(&a, None), (&b, Some(&bias))], 8);
         let x = values(8, 9);
         let mut y = vec![0.0; 90];
-        multiply(&x, &stacked, Then::Nothing, &mut y);
+        multiply(&x, &stacked, Epilogue::None, &mut y);
         let (mut first, mut second) = (vec![0.0; 20], vec![0.0; 70]);
-        multiply(&x, &PackedMatrix::new(&a, None, 8), Then::Nothing, &mut first);
-        multiply(&x, &PackedMatrix::new(&b, Some(&bias), 8), Then::Nothing, &mut second);
+        multiply(&x, &PackedMatrix::new(&a, None, 8), Epilogue::None, &mut first);
+        multiply(&x, &PackedMatrix::new(&b, Some(&bias), 8), Epilogue::None, &mut second);
         assert_eq!(y, [first, second].concat());
         let mut row = vec![0.0; 8];
         stacked.row(20 + 66, 2.0, &mut row);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::packed::LANE;
-use crate::vector::{NARROW, exp_and_sum, max, vectorised};
+use crate::simd::{NARROW, exp_and_sum, max, vectorised};
 
 /// Positions that stand together: one in each lane of a register.
 const BLOCK: usize = LANE;
