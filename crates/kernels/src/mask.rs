@@ -9,6 +9,7 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// Hidden keys of an attention `[batch, head, query, key]`.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)] // a few masks exist at a time
 pub enum Mask {
     /// Hides the padding after each row's keys.
     Padding(KeyLengths),

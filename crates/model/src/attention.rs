@@ -1,5 +1,8 @@
 //! Attention (paper, section 3.2).
 //!
+//! > "We compute the dot products of the query with all keys, divide each by √d_k, and apply a softmax function to obtain
+//! > the weights on the values."
+//!
 //! ```text
 //! x ─ query ─┐ heads                                   heads ┌─ output ─
 //! m ─ key  ──┼──────▶ softmax(q·kᵀ/√d_k, hidden = 0) · v ────┤
@@ -7,6 +10,26 @@
 //! ```
 //!
 //! In self-attention `m` is `x`; in cross-attention it is the encoder's output.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use model::attention::MultiHeadAttention;
+//! use model::{AttentionKind, Mask, ModelConfig, Pass, weights};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 2, n_heads: 1, bias: false, ..ModelConfig::default() };
+//! let attention = MultiHeadAttention::new(&config, &device);
+//! let attention = weights::replace(attention, |_, _| vec![1.0, 0.0, 0.0, 1.0]); // four identity matrices
+//! let x = Tensor::<3>::from_floats([[[1.0, 0.0], [0.0, 1.0]]], &device);
+//! let run = |mask| -> Vec<f32> {
+//!     let (attended, kind) = (attention.key_value(x.clone()), AttentionKind::Decoder);
+//!     attention.forward(x.clone(), &attended, mask, kind, &mut Pass::inference()).into_data().iter().collect()
+//! };
+//! // Scores of the first query: 1/√2 and 0. The values are the rows of x, so the output shows the weights.
+//! let first = 0.5f32.sqrt().exp() / (0.5f32.sqrt().exp() + 1.0); // 0.67
+//! assert!(run(None).iter().zip([first, 1.0 - first, 1.0 - first, first]).all(|(a, b)| (a - b).abs() < 1e-5));
+//! assert_eq!(run(Some(&Mask::Causal))[..2], [1.0, 0.0]); // the first query sees itself alone
+//! ```
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -22,17 +45,25 @@ use crate::mask::Mask;
 use crate::recorder::AttentionKind;
 
 /// Multi-head attention (paper, section 3.2.2).
+///
+/// > "Multi-head attention allows the model to jointly attend to information from different representation subspaces at
+/// > different positions."
 #[derive(Module, Debug)]
 pub struct MultiHeadAttention {
+    /// W^Q of all heads, `d_model` to `d_model`.
     pub query: Linear,
+    /// W^K of all heads, `d_model` to `d_model`.
     pub key: Linear,
+    /// W^V of all heads, `d_model` to `d_model`.
     pub value: Linear,
+    /// W^O, `d_model` to `d_model`.
     pub output: Linear,
     n_heads: usize,
     dropout: f64,
 }
 
 impl MultiHeadAttention {
+    /// Attention with all weights zero; [`Transformer::new`](crate::Transformer::new) initialises them.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let square = || linear::linear(config.d_model, config.d_model, config.bias, device);
         Self {
@@ -45,7 +76,7 @@ impl MultiHeadAttention {
         }
     }
 
-    /// Keys and values of `[batch, key_len, d_model]`, computed once however often they are attended to.
+    /// Projects `[batch, key_len, d_model]` to keys and values, once for any number of queries.
     pub fn key_value(&self, attended: Tensor<3>) -> KeyValue {
         KeyValue {
             keys: self.split_heads(linear::apply(&self.key, attended.clone())),
@@ -53,7 +84,9 @@ impl MultiHeadAttention {
         }
     }
 
-    /// What each position of `x` (`[batch, query_len, d_model]`) gathers from `attended`; the same shape.
+    /// Attention of each position of `x` (`[batch, query_len, d_model]`) to `attended`; the same shape.
+    ///
+    /// A pass that records computes the weights of every head; any other pass runs the fused kernel.
     pub fn forward(
         &self,
         x: Tensor<3>,

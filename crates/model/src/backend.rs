@@ -1,5 +1,4 @@
-//! The devices that this build can compute on. Which ones is decided by cargo features; nothing else in the crate
-//! knows a backend by name.
+//! The devices of this build, chosen by cargo features. Nothing else in the crate names a backend.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -8,38 +7,62 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor};
 
-/// A backend by its feature name, best first.
+/// A backend, named as its cargo feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
+    /// NVIDIA GPUs.
     Cuda,
+    /// GPUs with a Vulkan driver.
     Vulkan,
+    /// GPUs by the system's API: Metal, Vulkan, DirectX or OpenGL.
     Wgpu,
+    /// The CPU, with the crate ndarray.
     Ndarray,
+    /// The CPU, with burn's own backend and the fused kernels.
     Flex,
 }
 
-/// All backends, in the order in which they are preferred.
+/// All backends, in order of preference.
 const ALL: [Backend; 5] = [Backend::Cuda, Backend::Vulkan, Backend::Wgpu, Backend::Ndarray, Backend::Flex];
 
-/// Why no device could be had.
+/// The reason why no device is available.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
+    /// No backend has this name.
     #[error("unknown device `{found}`: expected one of {expected}")]
-    Unknown { found: String, expected: String },
+    Unknown {
+        /// The name given.
+        found: String,
+        /// The names of all backends.
+        expected: String,
+    },
+    /// The build lacks the backend.
     #[error(
         "device `{backend}` is not in this build, which has {compiled}; build with `--features {backend}` or choose one of those"
     )]
-    NotCompiled { backend: Backend, compiled: String },
+    NotCompiled {
+        /// The backend asked for.
+        backend: Backend,
+        /// The names of the backends in this build.
+        compiled: String,
+    },
+    /// The build has no backend at all.
     #[error("this build has no backend; build with `--features flex` (CPU) or `--features wgpu` (GPU)")]
     None,
+    /// The device does not work.
     #[error(
         "device `{backend}` cannot be opened: {reason}\nUse the CPU instead: `--device flex` where it is compiled in, \
          or a build without GPU features"
     )]
-    CannotOpen { backend: Backend, reason: String },
+    CannotOpen {
+        /// The backend of the device.
+        backend: Backend,
+        /// The driver's message.
+        reason: String,
+    },
 }
 
-/// The backends compiled in, in the order in which they are preferred: cuda, vulkan, wgpu, ndarray, flex.
+/// The backends compiled in, in order of preference: cuda, vulkan, wgpu, ndarray, flex.
 pub fn compiled() -> Vec<Backend> {
     ALL.into_iter().filter(|backend| backend.is_compiled()).collect()
 }
@@ -88,7 +111,7 @@ impl Backend {
         matches!(self, Backend::Cuda | Backend::Vulkan | Backend::Wgpu)
     }
 
-    /// Opens the device and computes something on it, so that a GPU that is not there shows now, as an error.
+    /// Opens the device and computes a sum on it, so that a missing GPU is an error here and not later.
     ///
     /// # Errors
     /// The device cannot be used, or is not compiled in.
@@ -96,13 +119,13 @@ impl Backend {
         if !self.is_gpu() {
             return self.device();
         }
-        // GPU runtimes report a missing driver or adapter by panicking at first use, often on a thread of their own; the
-        // first panic tells why, those that follow only that it happened.
+        // GPU runtimes report a missing driver or adapter by a panic at first use, often on a thread of their own. Only
+        // the first panic holds the reason.
         let first_panic = Arc::new(Mutex::new(None));
-        let heard = first_panic.clone();
+        let recorded = first_panic.clone();
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if let Ok(mut first) = heard.lock() {
+            if let Ok(mut first) = recorded.lock() {
                 first.get_or_insert_with(|| info.payload_as_str().unwrap_or("no such device or driver").to_string());
             }
         }));
@@ -132,13 +155,15 @@ impl Backend {
             Backend::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
             #[cfg(feature = "ndarray")]
             Backend::Ndarray => Ok(
-                #[allow(deprecated)] // kept on purpose: users know it and ask for it
+                #[allow(deprecated)] // kept on purpose, as a second CPU backend
                 Device::ndarray(),
             ),
             #[cfg(feature = "flex")]
             Backend::Flex => Ok(Device::flex()),
-            #[allow(unreachable_patterns)] // reachable unless every backend is compiled in
-            _ => Err(BackendError::NotCompiled { backend: self, compiled: list(&compiled()) }),
+            #[allow(unreachable_patterns)] // reachable for each backend that is not compiled in
+            Backend::Cuda | Backend::Vulkan | Backend::Wgpu | Backend::Ndarray | Backend::Flex => {
+                Err(BackendError::NotCompiled { backend: self, compiled: list(&compiled()) })
+            }
         }
     }
 

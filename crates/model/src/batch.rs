@@ -1,4 +1,17 @@
-//! From ids to padded tensors.
+//! Batches: ids of sentences as padded tensors.
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use model::{Batch, VocabularySizes};
+//!
+//! let sizes = VocabularySizes::joint(10); // `<pad>` is 9, `</s>` is 0
+//! let batch = Batch::new(&[(&[4, 5, 0], &[6, 0]), (&[4, 0], &[7, 8, 0])], sizes, &Device::flex());
+//! let ids = |tensor: burn::tensor::Tensor<2, burn::tensor::Int>| tensor.into_data().iter().collect::<Vec<i32>>();
+//! assert_eq!(ids(batch.source.ids), [4, 5, 0, 4, 0, 9]);
+//! assert_eq!(ids(batch.target_input), [9, 6, 0, 9, 7, 8]); // the target shifted by one, with `<pad>` first
+//! assert_eq!(ids(batch.target_output), [6, 0, 9, 7, 8, 0]);
+//! assert_eq!(batch.target_tokens, 5);
+//! ```
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -10,12 +23,12 @@ use crate::mask::Mask;
 pub struct SourceBatch {
     /// `[batch, source_len]`, padded with `<pad>`.
     pub ids: Tensor<2, Int>,
-    /// Hides the padding; absent where there is none.
+    /// Hides the padding; `None` without padding.
     pub mask: Option<Mask>,
 }
 
 impl SourceBatch {
-    /// Sentences already ended by `</s>`; at least one, none empty.
+    /// Pads sentences that already end in `</s>`; at least one, none empty.
     pub fn new(sentences: &[&[u32]], sizes: VocabularySizes, device: &Device) -> Self {
         let lengths: Vec<usize> = sentences.iter().map(|ids| ids.len()).collect();
         let len = lengths.iter().copied().max().unwrap_or(0);
@@ -27,20 +40,21 @@ impl SourceBatch {
 /// A batch for training: sentence pairs as tensors.
 #[derive(Clone, Debug)]
 pub struct Batch {
+    /// The source side.
     pub source: SourceBatch,
-    /// What the decoder reads, `[batch, target_len]`: `<pad>` (its start), then all but the last target token.
+    /// The decoder's input, `[batch, target_len]`: `<pad>` (its start), then all but the last target token.
     pub target_input: Tensor<2, Int>,
-    /// What it shall say, `[batch, target_len]`: the target with its `</s>`, then `<pad>`, which the loss ignores.
+    /// The expected output, `[batch, target_len]`: the target with its `</s>`, then `<pad>`, which the loss ignores.
     pub target_output: Tensor<2, Int>,
-    /// Real target tokens, `</s>` included.
+    /// The number of real target tokens, `</s>` included.
     pub target_tokens: usize,
 }
 
 impl Batch {
-    /// Pairs whose sides already end in `</s>`.
+    /// Pads pairs whose sides already end in `</s>`.
     ///
     /// # Panics
-    /// Without pairs, or when a side is empty.
+    /// If there are no pairs, or a side is empty.
     pub fn new(pairs: &[(&[u32], &[u32])], sizes: VocabularySizes, device: &Device) -> Self {
         assert!(!pairs.is_empty(), "a batch has at least one pair");
         let full = |(source, target): &(&[u32], &[u32])| !source.is_empty() && !target.is_empty();

@@ -1,16 +1,48 @@
-//! What incremental decoding remembers: a plain value, nothing hidden in layers.
+//! The state of incremental decoding: a plain value, nothing hidden in layers.
 //!
-//! Self-attention keys and values are written in place into buffers that double when full; those of cross-attention are
-//! computed once, from the memory.
+//! > "At each step the model is auto-regressive, consuming the previously generated symbols as additional input when
+//! > generating the next." (section 3)
+//!
+//! Keys and values of self-attention are written in place into buffers that double when full. Those of cross-attention
+//! are computed once, from the memory.
+//!
+//! ```
+//! use burn::tensor::{Device, Int, Tensor};
+//! use model::batch::SourceBatch;
+//! use model::{Batch, ModelConfig, Pass, Transformer, VocabularySizes};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 8, n_heads: 2, d_ff: 16, max_length: 8, ..ModelConfig::default() };
+//! let sizes = VocabularySizes::joint(6); // `<pad>` is 5
+//! let model = Transformer::new(&config, sizes, 1, &device).unwrap();
+//! let mut pass = Pass::inference();
+//!
+//! // Step by step: the decoder reads `<pad>`, then the target's first token, 3.
+//! let memory = model.encode(SourceBatch::new(&[&[2, 4, 0]], sizes, &device), &mut pass);
+//! let mut cache = model.cache(&memory);
+//! let mut step = |token: i32| -> Vec<f32> {
+//!     let token = Tensor::<1, Int>::from_ints([token], &device);
+//!     model.step(token, &mut cache, &mut Pass::inference()).into_data().iter().collect()
+//! };
+//! let steps = [step(5), step(3)].concat();
+//! assert_eq!(cache.len(), 2);
+//!
+//! // The whole target at once gives the same logits.
+//! let batch = Batch::new(&[(&[2, 4, 0], &[3, 0])], sizes, &device);
+//! let whole: Vec<f32> = model.forward(&batch, &mut pass).into_data().iter().collect();
+//! assert!(steps.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-5));
+//! ```
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::mask::Mask;
 
-/// What is attended to, split into heads: each `[batch, head, len, head_size]`.
+/// Keys and values of an attention, split into heads: each `[batch, head, len, head_size]`.
 #[derive(Clone, Debug)]
 pub struct KeyValue {
+    /// The vectors that queries are compared with.
     pub keys: Tensor<4>,
+    /// The vectors that are averaged by the weights.
     pub values: Tensor<4>,
 }
 
@@ -29,7 +61,7 @@ pub struct DecoderCache {
     pub(crate) len: usize,
 }
 
-/// One decoder layer's share of the state.
+/// The state of one decoder layer.
 #[derive(Clone, Debug)]
 pub struct LayerCache {
     /// Past keys and values, `[batch, head, capacity, head_size]`; the first `len` positions are filled.
@@ -39,7 +71,7 @@ pub struct LayerCache {
 }
 
 impl DecoderCache {
-    /// How many tokens have been decoded.
+    /// The number of decoded tokens.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -49,7 +81,10 @@ impl DecoderCache {
         self.len == 0
     }
 
-    /// Keeps the given rows of the batch, in the given order: finished rows leave, beams move, repeat or vanish.
+    /// Keeps the given rows of the batch, in the given order; a row may repeat.
+    ///
+    /// # Panics
+    /// If a row does not exist.
     pub fn select(&mut self, rows: &[usize], device: &Device) {
         let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), device);
@@ -77,11 +112,12 @@ impl LayerCache {
     }
 }
 
-/// Room for this many tokens at first; doubled whenever it is full.
+/// Initial capacity in tokens; doubled whenever the buffer is full.
 const FIRST_CAPACITY: usize = 32;
 
-/// Writes `step` (one position) into `buffer` at `at`, in place where nobody else holds the buffer, and returns a view
-/// of everything up to it.
+/// Writes `step` (one position) into `buffer` at `at` and returns a view of all positions up to it.
+///
+/// Works in place if nothing else holds the buffer.
 fn write(buffer: &mut Tensor<4>, step: Tensor<4>, at: usize) -> Tensor<4> {
     let [batch, heads, capacity, head_size] = buffer.dims();
     if at == capacity {

@@ -77,7 +77,9 @@ impl Default for ModelConfig {
 /// Vocabulary sizes, `<pad>` included. `<pad>` is the last id on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VocabularySizes {
+    /// Entries of the source vocabulary.
     pub source: usize,
+    /// Entries of the target vocabulary.
     pub target: usize,
 }
 
@@ -107,7 +109,7 @@ impl ModelConfig {
     /// Checks every value by itself and against the others.
     ///
     /// # Errors
-    /// The first field that cannot be used, with what was expected and how to mend it.
+    /// The first invalid field, with valid values and a remedy.
     pub fn validate(&self) -> Result<(), ConfigError> {
         for (field, value) in [
             ("model.d_model", self.d_model),
@@ -127,7 +129,7 @@ impl ModelConfig {
                 "model.max_length",
                 self.max_length,
                 "at least 2 (one token and the end token)",
-                "choose the longest sequence in tokens that the model shall take",
+                "choose the longest sequence in tokens",
             ));
         }
         if !self.d_model.is_multiple_of(self.n_heads) {
@@ -140,7 +142,11 @@ impl ModelConfig {
                 format!("choose one of {}", divisors.join(", ")),
             ));
         }
-        if self.positions != PositionKind::Learned && !self.d_model.is_multiple_of(2) {
+        let in_pairs = match self.positions {
+            PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => true,
+            PositionKind::Learned => false,
+        };
+        if in_pairs && !self.d_model.is_multiple_of(2) {
             return Err(ConfigError::new(
                 "model.d_model",
                 self.d_model,
@@ -165,12 +171,16 @@ impl ModelConfig {
         Ok(())
     }
 
-    /// Checks that the vocabularies fit the tying asked for.
+    /// Checks that the vocabularies fit the tying of the embeddings.
     ///
     /// # Errors
-    /// Three-way tying with two different vocabularies.
+    /// One matrix for both sides, but two vocabularies.
     pub fn validate_vocabularies(&self, sizes: VocabularySizes) -> Result<(), ConfigError> {
-        if self.tie == Tie::All && sizes.source != sizes.target {
+        let joint = match self.tie {
+            Tie::All => true,
+            Tie::Decoder | Tie::None => false,
+        };
+        if joint && sizes.source != sizes.target {
             return Err(ConfigError::new(
                 "model.tie",
                 "\"all\"",
@@ -185,7 +195,7 @@ impl ModelConfig {
     }
 }
 
-/// Beyond this no size makes sense, and products of two sizes would overflow.
+/// The maximum of every size. Products of two larger ones could overflow.
 const LARGEST_SIZE: usize = 1 << 20;
 
 fn at_most(field: &str, value: usize) -> Result<(), ConfigError> {
@@ -207,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_value_is_named_with_a_remedy() {
+    fn invalid_values_are_named_with_a_remedy() {
         assert!(error(|c| c.d_model = 0).starts_with("model.d_model = 0: expected at least 1"));
         assert!(error(|c| c.n_heads = 7).contains("a divisor of model.d_model = 512; choose one of 1, 2, 4, 8"));
         assert!(error(|c| c.dropout = f64::NAN).contains("model.dropout = NaN"));
@@ -218,10 +228,19 @@ mod tests {
     }
 
     #[test]
-    fn three_way_tying_needs_one_vocabulary() {
+    fn one_matrix_needs_one_vocabulary() {
         let config = ModelConfig::default();
         assert!(config.validate_vocabularies(VocabularySizes::joint(10)).is_ok());
         let error = config.validate_vocabularies(VocabularySizes { source: 10, target: 12 }).unwrap_err();
         assert!(error.to_string().contains("one joint vocabulary, but the source has 10"));
+    }
+
+    #[test]
+    fn old_values_of_tie_are_read() {
+        for (written, tie) in [("three", Tie::All), ("two", Tie::Decoder), ("none", Tie::None)] {
+            let config: ModelConfig = serde_json::from_value(serde_json::json!({ "tie": written })).unwrap();
+            assert_eq!(config.tie, tie);
+        }
+        assert_eq!(serde_json::to_value(Tie::All).unwrap(), "all");
     }
 }

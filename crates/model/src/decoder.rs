@@ -1,8 +1,23 @@
 //! The decoder (paper, section 3.1; right half of figure 1).
 //!
+//! > "the decoder inserts a third sub-layer, which performs multi-head attention over the output of the encoder stack"
+//!
 //! ```text
 //! y ─▶ masked self-attention ─▶ cross-attention ─▶ feed-forward ─▶ … (decoder_layers times) ─▶ hidden
 //!                                     ▲ memory
+//! ```
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use model::{ModelConfig, Pass, decoder::Decoder};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 2, n_heads: 1, d_ff: 4, decoder_layers: 1, ..ModelConfig::default() };
+//! let decoder = Decoder::new(&config, &device); // all weights zero, so each sub-layer adds nothing
+//! let memory = Tensor::<3>::from_floats([[[5.0, 7.0], [2.0, 0.0]]], &device);
+//! let y = Tensor::<3>::from_floats([[[1.0, 3.0]]], &device);
+//! let hidden: Vec<f32> = decoder.forward(y, memory, None, &mut Pass::inference()).into_data().iter().collect();
+//! assert!((hidden[0] + 1.0).abs() < 1e-4 && (hidden[1] - 1.0).abs() < 1e-4); // three norms of y: [−1, 1]
 //! ```
 
 use burn::module::Module;
@@ -16,20 +31,27 @@ use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
 use crate::recorder::AttentionKind;
-use crate::residual::{Residual, final_norm};
+use crate::residual::{self, Residual};
 
 /// Masked self-attention, cross-attention and feed-forward, each inside a residual connection.
 #[derive(Module, Debug)]
 pub struct DecoderLayer {
+    /// Each position attends to itself and the positions before it.
     pub self_attention: MultiHeadAttention,
+    /// The connection around self-attention.
     pub self_attention_residual: Residual,
+    /// Each position attends to the memory.
     pub cross_attention: MultiHeadAttention,
+    /// The connection around cross-attention.
     pub cross_attention_residual: Residual,
+    /// The position-wise network.
     pub feed_forward: FeedForward,
+    /// The connection around the feed-forward network.
     pub feed_forward_residual: Residual,
 }
 
 impl DecoderLayer {
+    /// A layer with all matrices zero; [`Transformer::new`](crate::Transformer::new) initialises them.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         Self {
             self_attention: MultiHeadAttention::new(config, device),
@@ -51,7 +73,7 @@ impl DecoderLayer {
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
-        self.layer(x, |own| own, Some(causal), memory, memory_mask, pass)
+        self.layer(x, |new| new, Some(causal), memory, memory_mask, pass)
     }
 
     /// One more token, `[batch, 1, d_model]`, after the `at` tokens in the cache.
@@ -64,10 +86,10 @@ impl DecoderLayer {
         pass: &mut Pass,
     ) -> Tensor<3> {
         let memory = cache.memory.clone();
-        self.layer(x, |own| cache.append(own, at), None, &memory, memory_mask, pass)
+        self.layer(x, |new| cache.append(new, at), None, &memory, memory_mask, pass)
     }
 
-    /// `history` turns the keys and values of `x` into all that self-attention may look at.
+    /// Both forms of a layer; `history` extends the keys and values of `x` by those of earlier steps.
     fn layer(
         &self,
         x: Tensor<3>,
@@ -91,27 +113,29 @@ impl DecoderLayer {
 /// A stack of decoder layers.
 #[derive(Module, Debug)]
 pub struct Decoder {
+    /// The layers, from input to output.
     pub layers: Vec<DecoderLayer>,
-    /// Pre-norm only.
+    /// The norm after the last layer; pre-norm only.
     pub norm: Option<Norm>,
 }
 
 impl Decoder {
+    /// `decoder_layers` layers with all matrices zero.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         Self {
             layers: (0..config.decoder_layers).map(|_| DecoderLayer::new(config, device)).collect(),
-            norm: final_norm(config, device),
+            norm: residual::final_norm(config, device),
         }
     }
 
-    /// Embedded target `[batch, target_len, d_model]` to hidden states of the same shape, each seeing only what
-    /// stands before it and the memory `[batch, source_len, d_model]`.
+    /// Embedded target `[batch, target_len, d_model]` to hidden states of the same shape. Each position attends to
+    /// itself, the positions before it and the memory `[batch, source_len, d_model]`.
     pub fn forward(&self, x: Tensor<3>, memory: Tensor<3>, memory_mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
         let x = self.layers.iter().fold(x, |x, layer| {
             let memory = layer.cross_attention.key_value(memory.clone());
             layer.forward(x, &Mask::Causal, &memory, memory_mask, pass)
         });
-        self.normed(x)
+        self.final_norm(x)
     }
 
     /// An empty cache over the memory `[batch, source_len, d_model]`.
@@ -127,10 +151,10 @@ impl Decoder {
             x = layer.step(x, layer_cache, at, cache.memory_mask.as_ref(), pass);
         }
         cache.len += 1;
-        self.normed(x)
+        self.final_norm(x)
     }
 
-    fn normed(&self, x: Tensor<3>) -> Tensor<3> {
+    fn final_norm(&self, x: Tensor<3>) -> Tensor<3> {
         match &self.norm {
             Some(norm) => norm.forward(x),
             None => x,

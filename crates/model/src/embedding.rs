@@ -1,7 +1,26 @@
 //! Token embeddings and the output projection (paper, section 3.4).
 //!
-//! Which of the three matrices are one is [`Tie`]'s to say; a tied matrix is a single parameter, so its gradient
-//! gathers all its uses.
+//! > "we share the same weight matrix between the two embedding layers and the pre-softmax linear transformation"
+//!
+//! [`Tie`] decides which of the three matrices are one. A tied matrix is a single parameter, so its gradient is the sum
+//! over all its uses.
+//!
+//! ```
+//! use burn::tensor::{Device, Int, Tensor};
+//! use model::embedding::Embeddings;
+//! use model::{ModelConfig, VocabularySizes, weights};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 4, ..ModelConfig::default() };
+//! let embeddings = Embeddings::new(&config, VocabularySizes::joint(2), &device);
+//! let embeddings = weights::replace(embeddings, |_, _| vec![1.0, 2.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0]);
+//! let ids = Tensor::<2, Int>::from_ints([[0]], &device);
+//! let embedded: Vec<f32> = embeddings.embed_source(ids).into_data().iter().collect();
+//! assert_eq!(embedded, [2.0, 4.0, 6.0, 8.0]); // times √4
+//! let hidden = Tensor::<2>::from_floats([[1.0, 1.0, 1.0, 1.0]], &device);
+//! let logits: Vec<f32> = embeddings.logits(hidden).into_data().iter().collect();
+//! assert_eq!(logits, [10.0, 0.0]); // the dot products with both rows
+//! ```
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -30,17 +49,17 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
+    /// The matrices that the configuration's tying needs, all zero; [`Transformer::new`](crate::Transformer::new)
+    /// initialises them.
     pub fn new(config: &ModelConfig, sizes: VocabularySizes, device: &Device) -> Self {
-        let matrix =
-            |wanted: bool, rows: usize| wanted.then(|| Initializer::Zeros.init([rows, config.d_model], device));
-        Self {
-            shared: matrix(config.tie == Tie::All, sizes.target),
-            source: matrix(config.tie != Tie::All, sizes.source),
-            target: matrix(config.tie != Tie::All, sizes.target),
-            output: matrix(config.tie == Tie::None, sizes.target),
-            output_bias: config.output_bias.then(|| Initializer::Zeros.init([sizes.target], device)),
-            scale: (config.d_model as f64).sqrt(),
-        }
+        let matrix = |rows: usize| Some(Initializer::Zeros.init([rows, config.d_model], device));
+        let (shared, source, target, output) = match config.tie {
+            Tie::All => (matrix(sizes.target), None, None, None),
+            Tie::Decoder => (None, matrix(sizes.source), matrix(sizes.target), None),
+            Tie::None => (None, matrix(sizes.source), matrix(sizes.target), matrix(sizes.target)),
+        };
+        let output_bias = config.output_bias.then(|| Initializer::Zeros.init([sizes.target], device));
+        Self { shared, source, target, output, output_bias, scale: (config.d_model as f64).sqrt() }
     }
 
     /// Source ids `[batch, source_len]` to vectors `[batch, source_len, d_model]`, times √d_model.
@@ -59,14 +78,15 @@ impl Embeddings {
         module::linear(hidden, matrix.transpose(), bias)
     }
 
-    /// The loss of the logits of hidden states `[rows, d_model]` against targets `[rows]`.
+    /// The loss of hidden states `[rows, d_model]` against targets `[rows]`, without holding all logits.
     pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: LabelSmoothing) -> LossSums {
         let (matrix, bias) = self.output();
         projection_loss(hidden, matrix, bias, targets, smoothing)
     }
 
-    /// The loss of two passes over the same targets `[rows]`, whose hidden states `[2 * rows, d_model]` follow each other,
-    /// and which are asked to agree with the weight `alpha`.
+    /// The R-Drop loss of two passes over the same targets `[rows]`, with the weight `alpha` of their divergence.
+    ///
+    /// `hidden` holds the states of the first pass, then those of the second: `[2 * rows, d_model]`.
     pub fn r_drop_loss(
         &self,
         hidden: Tensor<2>,
@@ -84,7 +104,7 @@ impl Embeddings {
         (first([&self.output, &self.shared, &self.target]), bias)
     }
 
-    /// Zeroes the gradient of every `<pad>` row, so that these rows stay zero whatever the optimizer does.
+    /// Zeroes the gradient of every `<pad>` row, so that no optimizer moves these rows from zero.
     pub fn zero_padding_gradients(&self, gradients: &mut GradientsParams) {
         for matrix in [&self.shared, &self.source, &self.target, &self.output].into_iter().flatten() {
             if let Some(gradient) = gradients.remove::<2>(matrix.id) {
@@ -100,7 +120,7 @@ impl Embeddings {
     }
 }
 
-/// The first matrix present; `new` makes every combination that is asked for.
+/// The first matrix present; `new` makes one for each use.
 fn first<const N: usize>(candidates: [&Option<Param<Tensor<2>>>; N]) -> Tensor<2> {
     let matrix = candidates.into_iter().flatten().next();
     matrix.expect("every tying has a matrix for each of its three uses").val()

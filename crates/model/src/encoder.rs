@@ -1,7 +1,21 @@
 //! The encoder (paper, section 3.1; left half of figure 1).
 //!
+//! > "The encoder is composed of a stack of N = 6 identical layers."
+//!
 //! ```text
 //! x ─▶ self-attention ─▶ feed-forward ─▶ … (encoder_layers times) ─▶ memory
+//! ```
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use model::{ModelConfig, Pass, encoder::Encoder};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 2, n_heads: 1, d_ff: 4, encoder_layers: 1, ..ModelConfig::default() };
+//! let encoder = Encoder::new(&config, &device); // all weights zero, so each sub-layer adds nothing
+//! let x = Tensor::<3>::from_floats([[[1.0, 3.0]]], &device);
+//! let memory: Vec<f32> = encoder.forward(x, None, &mut Pass::inference()).into_data().iter().collect();
+//! assert!((memory[0] + 1.0).abs() < 1e-4 && (memory[1] - 1.0).abs() < 1e-4); // norm(norm(x)) = [−1, 1]
 //! ```
 
 use burn::module::Module;
@@ -19,13 +33,18 @@ use crate::residual::{Residual, final_norm};
 /// Self-attention and feed-forward, each inside a residual connection.
 #[derive(Module, Debug)]
 pub struct EncoderLayer {
+    /// Each position attends to all positions of the source.
     pub self_attention: MultiHeadAttention,
+    /// The connection around self-attention.
     pub self_attention_residual: Residual,
+    /// The position-wise network.
     pub feed_forward: FeedForward,
+    /// The connection around the feed-forward network.
     pub feed_forward_residual: Residual,
 }
 
 impl EncoderLayer {
+    /// A layer with all matrices zero; [`Transformer::new`](crate::Transformer::new) initialises them.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         Self {
             self_attention: MultiHeadAttention::new(config, device),
@@ -48,12 +67,14 @@ impl EncoderLayer {
 /// A stack of encoder layers.
 #[derive(Module, Debug)]
 pub struct Encoder {
+    /// The layers, from input to output.
     pub layers: Vec<EncoderLayer>,
-    /// Pre-norm only.
+    /// The norm after the last layer; pre-norm only.
     pub norm: Option<Norm>,
 }
 
 impl Encoder {
+    /// `encoder_layers` layers with all matrices zero.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         Self {
             layers: (0..config.encoder_layers).map(|_| EncoderLayer::new(config, device)).collect(),

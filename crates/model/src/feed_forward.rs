@@ -1,4 +1,24 @@
 //! The position-wise feed-forward network (paper, section 3.3).
+//!
+//! > "This consists of two linear transformations with a ReLU activation in between."
+//!
+//! FFN(x) = max(0, x·W₁ + b₁)·W₂ + b₂ (equation 2).
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use model::feed_forward::FeedForward;
+//! use model::{ModelConfig, Pass, weights};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 2, d_ff: 2, bias: false, ..ModelConfig::default() };
+//! let network = weights::replace(FeedForward::new(&config, &device), |name, _| match name {
+//!     "inner.weight" => vec![1.0, 0.0, 0.0, 1.0], // identity
+//!     _ => vec![2.0, 0.0, 1.0, 1.0],              // rows [2, 0] and [1, 1]
+//! });
+//! let x = Tensor::<3>::from_floats([[[3.0, -5.0]]], &device);
+//! let y: Vec<f32> = network.forward(x, &mut Pass::inference()).into_data().iter().collect();
+//! assert_eq!(y, [6.0, 3.0]); // max(0, [3, −5]) = [3, 0]
+//! ```
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -16,7 +36,7 @@ use crate::linear;
 pub struct FeedForward {
     /// `d_model` to `d_ff`.
     pub inner: Linear,
-    /// `d_model` to `d_ff`, for SwiGLU alone.
+    /// `d_model` to `d_ff`; SwiGLU only.
     pub gate: Option<Linear>,
     /// `d_ff` to `d_model`.
     pub output: Linear,
@@ -26,11 +46,17 @@ pub struct FeedForward {
 }
 
 impl FeedForward {
+    /// A network with all weights zero; [`Transformer::new`](crate::Transformer::new) initialises them.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let widen = || linear::linear(config.d_model, config.d_ff, config.bias, device);
+        let inner = widen();
+        let gate = match config.activation {
+            Activation::Relu | Activation::Gelu | Activation::Silu => None,
+            Activation::Swiglu => Some(widen()),
+        };
         Self {
-            inner: widen(),
-            gate: (config.activation == Activation::Swiglu).then(widen),
+            inner,
+            gate,
             output: linear::linear(config.d_ff, config.d_model, config.bias, device),
             activation: config.activation,
             dropout: config.ff_dropout,
@@ -51,7 +77,7 @@ impl FeedForward {
     }
 }
 
-// burn has both, but on some backends with an approximate gradient (GELU) or in single precision alone (SiLU).
+// burn has both, but on some backends with an approximate gradient (GELU) or in single precision only (SiLU).
 
 /// x · Φ(x), with Φ the distribution function of the normal distribution.
 fn gelu(x: Tensor<3>) -> Tensor<3> {
@@ -59,7 +85,7 @@ fn gelu(x: Tensor<3>) -> Tensor<3> {
     half.clone() + half * x.mul_scalar(FRAC_1_SQRT_2).erf()
 }
 
-/// x · sigmoid(x), by way of sigmoid(x) = (1 + tanh(x/2)) / 2, which no x can overflow.
+/// x · sigmoid(x), computed from sigmoid(x) = (1 + tanh(x/2)) / 2, which overflows for no x.
 fn silu(x: Tensor<3>) -> Tensor<3> {
     let half = x.mul_scalar(0.5);
     half.clone() + half.clone() * half.tanh()

@@ -1,4 +1,7 @@
-//! What one pass through the network carries besides tensors: the source of its dropout, and a recorder of attention.
+//! The context of one pass through the network: its dropout, and a recorder of its attention.
+//!
+//! > "We apply dropout to the output of each sub-layer, before it is added to the sub-layer input and normalized."
+//! > (paper, section 5.4)
 
 use burn::tensor::Tensor;
 use kernels::Dropout;
@@ -9,12 +12,13 @@ use crate::recorder::{AttentionKind, ByAttention, HeadVectors, Recorder};
 
 /// One pass through the network.
 ///
-/// Layers take it by mutable reference and are otherwise pure functions of their inputs, so nothing is hidden in them.
+/// Layers take it by mutable reference and are otherwise pure functions of their inputs; they hold no state.
 #[derive(Debug, Default)]
 pub struct Pass<'a> {
     dropout_key: Option<u64>,
-    /// Of the rates that the layers ask for.
+    /// The factor of every rate.
     dropout_scale: f64,
+    /// Dropout sites so far in this pass.
     sites: u64,
     recorder: Option<Recorder<'a>>,
 }
@@ -25,22 +29,27 @@ impl<'a> Pass<'a> {
         Self::default()
     }
 
-    /// Dropout drawn by (seed, step, part of the update), the place in the network and the element.
-    pub fn training(seed: u64, step: u64, part: u64) -> Self {
-        Self { dropout_key: Some(random::key(&[seed, DROPOUT, step, part])), dropout_scale: 1.0, ..Self::default() }
+    /// Dropout as a function of seed, step and micro-batch, the site in the network and the element.
+    pub fn training(seed: u64, step: u64, micro_batch: u64) -> Self {
+        Self {
+            dropout_key: Some(random::key(&[seed, DROPOUT, step, micro_batch])),
+            dropout_scale: 1.0,
+            ..Self::default()
+        }
     }
 
-    /// Drops less than the layers ask for: this share of their rates, from 0 to 1.
+    /// Multiplies every dropout rate by `scale`, from 0 to 1.
     pub fn with_dropout_scale(self, scale: f64) -> Self {
         Self { dropout_scale: scale, ..self }
     }
 
-    /// As [`inference`](Self::inference), keeping every attention map in `maps`.
+    /// As [`inference`](Self::inference), and records every attention map: per attention, one
+    /// `[batch, head, query, key]` a layer, before dropout.
     pub fn recording(maps: &'a mut ByAttention<Vec<Tensor<4>>>) -> Self {
         Self { recorder: Some(Recorder { maps, vectors: None }), ..Self::default() }
     }
 
-    /// As [`recording`](Self::recording), keeping in `vectors` what the maps are made of.
+    /// As [`recording`](Self::recording), and records the queries, keys and values of every layer.
     pub fn recording_vectors(
         maps: &'a mut ByAttention<Vec<Tensor<4>>>,
         vectors: &'a mut ByAttention<Vec<HeadVectors>>,
@@ -52,12 +61,12 @@ impl<'a> Pass<'a> {
     /// (paper, section 5.4). Each call is a site of its own.
     pub fn dropout<const D: usize>(&mut self, x: Tensor<D>, rate: f64) -> Tensor<D> {
         match self.next_dropout(rate) {
-            Some(drawn) => kernels::dropout::dropout(x, drawn),
+            Some(dropout) => kernels::dropout::dropout(x, dropout),
             None => x,
         }
     }
 
-    /// The dropout of one more site, for an operation that includes it; `None` where nothing is dropped.
+    /// The dropout of the next site, for an operation that includes it; `None` without dropout.
     pub(crate) fn next_dropout(&mut self, rate: f64) -> Option<Dropout> {
         let rate = rate * self.dropout_scale;
         let pass_key = self.dropout_key.filter(|_| rate > 0.0)?;
@@ -65,12 +74,12 @@ impl<'a> Pass<'a> {
         Some(Dropout { key: random::key(&[pass_key, self.sites]), rate })
     }
 
-    /// Whether attention weights are asked for, so that they must be computed as such.
+    /// Whether attention weights are recorded, and must be computed as a tensor.
     pub(crate) fn records(&self) -> bool {
         self.recorder.is_some()
     }
 
-    /// Keeps the weights of one layer, `[batch, head, query, key]`, and what they were made of, where that is asked for.
+    /// Records the weights of one layer, `[batch, head, query, key]`, and its vectors, if this pass records.
     pub(crate) fn record(
         &mut self,
         kind: AttentionKind,
@@ -84,7 +93,7 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Keeps the keys of dropout apart from those of weights and data under the same seed.
+/// Separates the keys of dropout from those of weights and data under the same seed.
 const DROPOUT: u64 = 0xD50;
 
 #[cfg(test)]
@@ -100,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_keep_rate_is_as_asked_and_the_mean_is_preserved() {
+    fn dropout_keeps_its_rate_and_the_mean() {
         for rate in [0.1, 0.3, 0.5] {
             let mask = factors(random::key(&[5]), 1_000_000, rate);
             let mean = mask.iter().map(|&factor| f64::from(factor)).sum::<f64>() / mask.len() as f64;
@@ -125,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_rates_is_dropped() {
-        let drawn = |pass: Pass| { pass }.next_dropout(0.2);
-        assert_eq!(drawn(Pass::training(1, 0, 0)).map(|drawn| drawn.rate), Some(0.2));
-        let half = drawn(Pass::training(1, 0, 0).with_dropout_scale(0.5)).expect("half is some");
-        assert_eq!((half.rate, half.key), (0.1, drawn(Pass::training(1, 0, 0)).expect("all").key));
-        assert!(drawn(Pass::training(1, 0, 0).with_dropout_scale(0.0)).is_none());
-        assert!(drawn(Pass::inference()).is_none());
+    fn dropout_rates_are_scaled() {
+        let next = |pass: Pass| { pass }.next_dropout(0.2);
+        assert_eq!(next(Pass::training(1, 0, 0)).map(|dropout| dropout.rate), Some(0.2));
+        let half = next(Pass::training(1, 0, 0).with_dropout_scale(0.5)).expect("half is some");
+        assert_eq!((half.rate, half.key), (0.1, next(Pass::training(1, 0, 0)).expect("all").key));
+        assert!(next(Pass::training(1, 0, 0).with_dropout_scale(0.0)).is_none());
+        assert!(next(Pass::inference()).is_none());
     }
 
     #[test]

@@ -1,24 +1,28 @@
 //! The Transformer of *Attention Is All You Need* (Vaswani et al. 2017), tensors in, tensors out.
 //!
-//! The modules in the order in which data passes through them; each names its section of the paper:
+//! The modules in the order of the data's way; each names its section of the paper:
 //!
-//! | module | paper | what it holds |
+//! | module | paper | content |
 //! |---|---|---|
 //! | [`embedding`] | 3.4 | token embeddings, √d scaling, weight tying, the output projection |
 //! | [`position`] | 3.5 | sinusoids or learned positions |
 //! | [`attention`] | 3.2 | scaled dot-product and multi-head attention |
 //! | [`feed_forward`] | 3.3 | the position-wise network |
-//! | [`residual`] | 3.1, 5.4 | dropout, add, norm: the pre/post order is decided there alone |
+//! | [`residual`] | 3.1, 5.4 | dropout, add, norm; decides alone between pre-norm and post-norm |
 //! | [`encoder`], [`decoder`] | 3.1 | the two stacks |
 //! | [`transformer`] | figure 1 | the whole: `encode`, `decode`, `forward`, `step` |
 //! | [`loss`] | 5.4 | label-smoothed cross-entropy over real tokens |
 //!
-//! Beside them: [`config`] (sizes and options), [`mask`], [`cache`] (incremental decoding), [`forward_pass`]
-//! (dropout of one pass), [`recorder`] (its attention), [`batch`] (ids to padded tensors), `linear` and [`norm`] (the smallest layers), `init` (the
-//! first weights), [`random`], [`weights`] and [`safetensors_reader`] (to files and back), [`summary`], [`error`] and [`backend`]
-//! (which devices this build can use).
+//! Beside them:
 //!
-//! Shapes are written `[batch, len, d_model]`; masks say `true` = hidden.
+//! - [`config`] (sizes and options), [`batch`] (ids to padded tensors), [`mask`], [`cache`] (incremental decoding);
+//! - [`forward_pass`] (dropout of one pass) and [`recorder`] (its attention);
+//! - `linear` and [`norm`] (the smallest layers), `init` (the first weights), [`random`];
+//! - [`parameters`] (walks by name), [`weights`] and [`safetensors_reader`] (files), [`summary`];
+//! - [`error`], and [`backend`] (the devices of this build).
+//!
+//! Shapes are written `[batch, len, d_model]`; in a mask `true` = hidden. Layers are plain structs of parameters with a
+//! `forward` function and no hidden state; each module shows one with numbers that can be checked by hand.
 
 pub mod attention;
 pub mod backend;
@@ -37,6 +41,7 @@ pub mod loss;
 pub mod mask;
 pub mod norm;
 mod options;
+pub mod parameters;
 pub mod position;
 pub mod random;
 pub mod recorder;

@@ -4,12 +4,12 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 use kernels::linear::Epilogue;
 
-/// A linear layer of zeros; [`init`](crate::init) gives it its values.
+/// A linear layer of zeros; [`init`](crate::init) draws its first weights.
 pub(crate) fn linear(d_input: usize, d_output: usize, bias: bool, device: &Device) -> Linear {
     LinearConfig::new(d_input, d_output).with_bias(bias).with_initializer(Initializer::Zeros).init(device)
 }
 
-/// Applies a layer to every position, as one matrix product over all rows instead of one per sentence.
+/// Applies a layer to every position: one matrix product over all rows instead of one per sentence.
 pub(crate) fn apply(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
     apply_then(layer, x, Epilogue::None)
 }

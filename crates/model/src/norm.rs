@@ -1,4 +1,21 @@
-//! Normalisation of each position's vector.
+//! Normalisation of each position's vector (Ba et al. 2016; Zhang and Sennrich 2019).
+//!
+//! Layer normalisation is γ · (x − mean) / √(variance + ε) + β. Root-mean-square normalisation is
+//! γ · x / √(mean of x² + ε), without β.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use model::{config::NormKind, norm::Norm};
+//!
+//! let device = Device::flex();
+//! let norm = |kind, x: [[[f32; 2]; 1]; 1]| -> Vec<f32> {
+//!     Norm::new(kind, 2, &device).forward(Tensor::from_floats(x, &device)).into_data().iter().collect()
+//! };
+//! let layer = norm(NormKind::Layer, [[[1.0, 3.0]]]); // mean 2, variance 1
+//! assert!((layer[0] + 1.0).abs() < 1e-4 && (layer[1] - 1.0).abs() < 1e-4);
+//! let rms = norm(NormKind::Rms, [[[1.0, 7.0]]]); // √((1 + 49) / 2) = 5
+//! assert!((rms[0] - 0.2).abs() < 1e-4 && (rms[1] - 1.4).abs() < 1e-4);
+//! ```
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -8,23 +25,27 @@ use kernels::residual::{self, LayerNorm};
 
 use crate::config::NormKind;
 
-/// What is added to the variance, in training and in decoding.
+/// ε, added to the variance, in training and in decoding.
 pub const EPSILON: f64 = 1e-5;
 
 /// Layer normalisation, or root-mean-square normalisation (then without `beta`).
 #[derive(Module, Debug)]
 pub struct Norm {
-    /// Gain, `[d_model]`.
+    /// Gain γ, `[d_model]`.
     pub gamma: Param<Tensor<1>>,
-    /// Offset, `[d_model]`.
+    /// Offset β, `[d_model]`; layer normalisation only.
     pub beta: Option<Param<Tensor<1>>>,
     #[module(skip)]
     kind: NormKind,
 }
 
 impl Norm {
+    /// A norm with unit gain and zero offset.
     pub fn new(kind: NormKind, d_model: usize, device: &Device) -> Self {
-        let beta = (kind == NormKind::Layer).then(|| Initializer::Zeros.init([d_model], device));
+        let beta = match kind {
+            NormKind::Layer => Some(Initializer::Zeros.init([d_model], device)),
+            NormKind::Rms => None,
+        };
         Self { gamma: Initializer::Ones.init([d_model], device), beta, kind }
     }
 
@@ -47,12 +68,14 @@ impl Norm {
         }
     }
 
+    /// The parameters of layer normalisation; `None` for root-mean-square normalisation.
     fn layer_norm(&self) -> Option<LayerNorm> {
         match (self.kind, &self.beta) {
             (NormKind::Layer, Some(beta)) => {
                 Some(LayerNorm { gamma: self.gamma.val(), beta: beta.val(), epsilon: EPSILON })
             }
-            _ => None,
+            (NormKind::Layer, None) => unreachable!("layer normalisation is made with its offset"),
+            (NormKind::Rms, _) => None,
         }
     }
 }

@@ -1,4 +1,20 @@
 //! Positional encoding (paper, section 3.5).
+//!
+//! > "we must inject some information about the relative or absolute position of the tokens in the sequence."
+//!
+//! The paper's encoding is fixed: PE(pos, 2i) = sin(pos / 10000^(2i / d_model)), and the cosine at column 2i + 1.
+//!
+//! ```
+//! use burn::tensor::{Device, Tensor};
+//! use model::{ModelConfig, position::Positions};
+//!
+//! let config = ModelConfig { d_model: 2, n_heads: 1, max_length: 8, ..ModelConfig::default() };
+//! let positions = Positions::new(&config, &Device::flex());
+//! let x = Tensor::<3>::zeros([1, 2, 2], &Device::flex());
+//! let encoded: Vec<f32> = positions.forward(x, 0).into_data().iter().collect();
+//! assert_eq!(encoded[..2], [0.0, 1.0]); // position 0: sin 0, cos 0
+//! assert!((encoded[2] - 1f32.sin()).abs() < 1e-6 && (encoded[3] - 1f32.cos()).abs() < 1e-6);
+//! ```
 
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -6,7 +22,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::{ModelConfig, PositionKind};
 
-/// Adds to each token's vector one that tells its position.
+/// The encoding that is added to the embedding of each token.
 #[derive(Module, Debug)]
 pub struct Positions {
     /// One trained vector per position, `[max_length, d_model]`.
@@ -16,24 +32,26 @@ pub struct Positions {
 }
 
 impl Positions {
+    /// Positions `0..max_length`; trained vectors are zeros before initialisation.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let (rows, width) = (config.max_length, config.d_model);
-        let fixed = |kind| {
-            let data = TensorData::new(sinusoids(kind, rows, width), [rows, width]);
-            Some(Tensor::from_data(data, &device.clone().without_autodiff()))
+        let fixed = |layout| {
+            let data = TensorData::new(sinusoids(layout, rows, width), [rows, width]);
+            Self { table: None, sinusoids: Some(Tensor::from_data(data, &device.clone().without_autodiff())) }
         };
         match config.positions {
             PositionKind::Learned => {
                 Self { table: Some(Initializer::Zeros.init([rows, width], device)), sinusoids: None }
             }
-            kind => Self { table: None, sinusoids: fixed(kind) },
+            PositionKind::Sinusoidal => fixed(SinusoidLayout::Interleaved),
+            PositionKind::SinusoidalHalves => fixed(SinusoidLayout::Halves),
         }
     }
 
     /// Adds the encoding of positions `start..start + len` to `[batch, len, d_model]`.
     ///
     /// # Panics
-    /// When the last position exceeds `max_length`; callers check their input's length first.
+    /// If the last position exceeds `max_length`; callers check the length of their input first.
     pub fn forward(&self, x: Tensor<3>, start: usize) -> Tensor<3> {
         let [_, len, width] = x.dims();
         let table = match (&self.table, &self.sinusoids) {
@@ -45,25 +63,35 @@ impl Positions {
     }
 }
 
-/// Rows of sin(pos / 10000^(2i/d)) and cos(pos / 10000^(2i/d)), position 0 first.
+/// The columns of sines and cosines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinusoidLayout {
+    /// Pair i at columns 2i and 2i + 1: the paper.
+    Interleaved,
+    /// All sines, then all cosines: Marian.
+    Halves,
+}
+
+/// Rows of sin(pos / 10000^(2i/d)) and cos(pos / 10000^(2i/d)), position 0 first, `[rows, width]` in row-major order.
 ///
-/// Interleaved as in the paper (pair i at columns 2i and 2i + 1), or in halves as in Marian (sines first). `width` is even.
+/// `width` is even.
 ///
 /// ```
-/// use model::{config::PositionKind, position::sinusoids};
-/// let table = sinusoids(PositionKind::Sinusoidal, 2, 4);
+/// use model::position::{SinusoidLayout, sinusoids};
+/// let table = sinusoids(SinusoidLayout::Interleaved, 2, 4);
 /// assert_eq!(table[..4], [0.0, 1.0, 0.0, 1.0]); // position 0: sin 0, cos 0
 /// assert!((table[4] - 1f32.sin()).abs() < 1e-7); // position 1, i = 0
 /// assert!((table[6] - 0.01f32.sin()).abs() < 1e-7); // position 1, i = 1: 10000^(2/4) = 100
+/// assert_eq!(sinusoids(SinusoidLayout::Halves, 1, 4), [0.0, 0.0, 1.0, 1.0]);
 /// ```
-pub fn sinusoids(kind: PositionKind, rows: usize, width: usize) -> Vec<f32> {
+pub fn sinusoids(layout: SinusoidLayout, rows: usize, width: usize) -> Vec<f32> {
     let wavelengths: Vec<f64> = (0..width / 2).map(|i| 10_000f64.powf(2.0 * i as f64 / width as f64)).collect();
     let mut table = vec![0.0; rows * width];
     for (position, row) in table.chunks_mut(width).enumerate() {
         for (i, wavelength) in wavelengths.iter().enumerate() {
-            let (sine, cosine) = match kind {
-                PositionKind::SinusoidalHalves => (i, width / 2 + i),
-                _ => (2 * i, 2 * i + 1),
+            let (sine, cosine) = match layout {
+                SinusoidLayout::Interleaved => (2 * i, 2 * i + 1),
+                SinusoidLayout::Halves => (i, width / 2 + i),
             };
             let (sin, cos) = (position as f64 / wavelength).sin_cos();
             (row[sine], row[cosine]) = (sin as f32, cos as f32);

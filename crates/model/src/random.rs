@@ -1,4 +1,4 @@
-//! Randomness as a function of (seed, what, where), never as the state of a generator.
+//! Randomness as a function of (seed, purpose, position), never as the state of a generator.
 //!
 //! The same key gives the same numbers on every backend, at any thread count and after any interruption.
 
@@ -21,12 +21,12 @@ fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The numbers that belong to one key, in order (SplitMix64).
+/// The sequence of numbers that belongs to one key (SplitMix64).
 ///
 /// ```
 /// use model::random::Rng;
-/// let first: Vec<u64> = (0..3).map({ let mut s = Rng::new(7); move |_| s.next_u64() }).collect();
-/// let again: Vec<u64> = (0..3).map({ let mut s = Rng::new(7); move |_| s.next_u64() }).collect();
+/// let first: Vec<u64> = (0..3).map({ let mut rng = Rng::new(7); move |_| rng.next_u64() }).collect();
+/// let again: Vec<u64> = (0..3).map({ let mut rng = Rng::new(7); move |_| rng.next_u64() }).collect();
 /// assert_eq!(first, again);
 /// ```
 #[derive(Clone, Debug)]
@@ -35,10 +35,12 @@ pub struct Rng {
 }
 
 impl Rng {
+    /// The sequence of a [`key`].
     pub fn new(key: u64) -> Self {
         Self { state: key }
     }
 
+    /// 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
         mix(self.state)
@@ -51,7 +53,7 @@ impl Rng {
 
     /// Uniform integer in `0..n`; `n` must not be zero.
     pub fn below(&mut self, n: usize) -> usize {
-        // The high half of a 128-bit product; its bias of n / 2^64 is far below what any test can see.
+        // The high half of a 128-bit product; its bias of n / 2^64 is far too small to detect.
         ((self.next_u64() as u128 * n as u128) >> 64) as usize
     }
 
@@ -74,12 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_those_of_the_distributions() {
-        let mut stream = Rng::new(key(&[1, 2]));
+    fn moments_match_the_distributions() {
+        let mut rng = Rng::new(key(&[1, 2]));
         let n = 100_000;
-        let uniform = (0..n).map(|_| stream.uniform()).sum::<f64>() / n as f64;
+        let uniform = (0..n).map(|_| rng.uniform()).sum::<f64>() / n as f64;
         assert!((uniform - 0.5).abs() < 0.005, "{uniform}");
-        let normal: Vec<f64> = (0..n).map(|_| stream.normal()).collect();
+        let normal: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
         let mean = normal.iter().sum::<f64>() / n as f64;
         let variance = normal.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64;
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");

@@ -1,4 +1,4 @@
-//! A safetensors file read one tensor at a time, so that weights which are going to be laid out anew stand in memory once.
+//! A reader of safetensors files, one tensor at a time: weights that are packed on loading are in memory once.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,27 +10,27 @@ use safetensors::{Dtype, SafeTensorError};
 
 use crate::weights::{NamedTensor, WeightsError};
 
-/// A weights file whose header has been read.
+/// An open weights file whose header has been read.
 #[derive(Debug)]
 pub struct SafetensorsReader {
     file: fs::File,
-    /// Where the values begin.
+    /// The offset of the values.
     start: u64,
     header: Metadata,
-    /// Tensors that nobody has read yet.
+    /// Names of the tensors not read yet.
     unread: BTreeSet<String>,
 }
 
-/// Bytes that are read at a time.
+/// Bytes per read.
 const PART: usize = 1 << 16;
-/// Bytes of the number that tells how long the header is.
+/// Bytes of the header's length.
 const LENGTH_BYTES: usize = 8;
 
 impl SafetensorsReader {
     /// Reads the header of a file that this program wrote.
     ///
     /// # Errors
-    /// A file that cannot be read, is damaged or cut off, or was written by another program.
+    /// A file that is unreadable, damaged or truncated, or that another program wrote.
     pub fn open(path: &Path) -> Result<Self, WeightsError> {
         let mut file = fs::File::open(path)?;
         let total = file.metadata()?.len();
@@ -55,10 +55,10 @@ impl SafetensorsReader {
         Ok(Self { file, start, header, unread })
     }
 
-    /// The tensor of this name, which must have this shape.
+    /// Reads the tensor of this name, which must have this shape.
     ///
     /// # Errors
-    /// A tensor that is missing, of another shape, or not of float32; a file that cannot be read any more.
+    /// A tensor that is missing, of another shape, or not of float32; a file that cannot be read.
     pub fn read(&mut self, name: &str, shape: &[usize]) -> Result<NamedTensor, WeightsError> {
         let Some(TensorInfo { dtype, shape: found, data_offsets: (from, to) }) = self.header.info(name) else {
             return Err(WeightsError::Missing(name.to_string()));
@@ -89,7 +89,7 @@ impl SafetensorsReader {
     /// Checks that every tensor has been read.
     ///
     /// # Errors
-    /// The first that has not.
+    /// The first tensor not read.
     pub fn finish(self) -> Result<(), WeightsError> {
         self.unread.into_iter().next().map_or(Ok(()), |extra| Err(WeightsError::Unexpected(extra)))
     }

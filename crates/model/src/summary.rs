@@ -1,4 +1,4 @@
-//! The model prints itself: parameters per part and in total.
+//! Parameter counts of a model, per part and in total.
 
 use std::fmt;
 
@@ -8,11 +8,12 @@ use crate::weights;
 /// Parameter counts of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Part and its parameters, from input to output; one row per layer.
+    /// Parts with their parameter counts, from input to output; one row per layer.
     pub parts: Vec<(String, usize)>,
 }
 
 impl Summary {
+    /// Counts the parameters of a model.
     pub fn new(model: &Transformer) -> Self {
         let mut parts: Vec<(String, usize)> = Vec::new();
         for (name, shape) in weights::shapes(model) {
@@ -26,7 +27,7 @@ impl Summary {
         Self { parts }
     }
 
-    /// Parameters in all; a tied matrix counts once.
+    /// All parameters; a tied matrix counts once.
     pub fn total(&self) -> usize {
         self.parts.iter().map(|(_, count)| count).sum()
     }
@@ -53,7 +54,11 @@ impl fmt::Display for Summary {
     }
 }
 
-/// 1234567 as `1,234,567`.
+/// A number with its digits in groups of three.
+///
+/// ```
+/// assert_eq!(model::summary::grouped(1234567), "1,234,567");
+/// ```
 pub fn grouped(number: impl ToString) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,4 +1,22 @@
-//! The whole Transformer (paper, figure 1).
+//! The whole Transformer (paper, section 3; figure 1).
+//!
+//! > "Here, the encoder maps an input sequence of symbol representations (x₁, …, xₙ) to a sequence of continuous
+//! > representations z = (z₁, …, zₙ). Given z, the decoder then generates an output sequence (y₁, …, yₘ) of symbols one
+//! > element at a time."
+//!
+//! ```
+//! use burn::tensor::Device;
+//! use model::{Batch, ModelConfig, Pass, Transformer, VocabularySizes};
+//!
+//! let device = Device::flex();
+//! let config = ModelConfig { d_model: 8, n_heads: 2, d_ff: 16, max_length: 8, ..ModelConfig::default() };
+//! let sizes = VocabularySizes::joint(6);
+//! let model = Transformer::blank(&config, sizes, &device).unwrap(); // embeddings zero: all logits are zero
+//! let batch = Batch::new(&[(&[2, 4, 0], &[3, 0])], sizes, &device);
+//! assert_eq!(model.forward(&batch, &mut Pass::inference()).dims(), [2, 6]); // two target tokens, six words
+//! let nll = model.score(&batch, &mut Pass::inference()).nll.into_scalar::<f32>();
+//! assert!((nll - 2.0 * 6f32.ln()).abs() < 1e-5); // each word has the probability 1/6
+//! ```
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -15,7 +33,7 @@ use crate::loss::{LabelSmoothing, LossSums, Objective, label_smoothed_cross_entr
 use crate::mask::Mask;
 use crate::position::Positions;
 
-/// An encoded source: what the decoder attends to.
+/// An encoded source, to which the decoder attends.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// `[batch, source_len, d_model]`.
@@ -24,22 +42,27 @@ pub struct Memory {
     pub mask: Option<Mask>,
 }
 
-/// How well a model foresees the targets of a batch.
+/// Scores of a batch under teacher forcing.
 #[derive(Clone, Debug)]
 pub struct Scores {
     /// Negative log-likelihood in nats, summed over real tokens, `[1]`.
     pub nll: Tensor<1>,
-    /// Real tokens that were the most probable, `[1]`.
-    pub right: Tensor<1, Int>,
+    /// Real tokens that are the model's most probable choice, `[1]`.
+    pub correct: Tensor<1, Int>,
 }
 
 /// Encoder and decoder with their embeddings.
 #[derive(Module, Debug)]
 pub struct Transformer {
+    /// Embeddings of both sides and the output projection.
     pub embeddings: Embeddings,
+    /// Positions of the source.
     pub source_positions: Positions,
+    /// Positions of the target.
     pub target_positions: Positions,
+    /// The source's stack.
     pub encoder: Encoder,
+    /// The target's stack.
     pub decoder: Decoder,
     dropout: f64,
     target_pad: usize,
@@ -49,12 +72,12 @@ impl Transformer {
     /// A network of the given sizes whose weights are a function of `seed`, `config.norm` and each parameter's name.
     ///
     /// # Errors
-    /// A configuration that is not valid, or that the vocabularies do not fit.
+    /// An invalid configuration, or one that the vocabularies do not fit.
     pub fn new(config: &ModelConfig, sizes: VocabularySizes, seed: u64, device: &Device) -> Result<Self, ConfigError> {
         Ok(crate::init::initialise(Self::blank(config, sizes, device)?, config.norm, seed))
     }
 
-    /// The same with weights of no meaning, to [load](crate::weights::load) others into.
+    /// The same with all matrices zero, to [load](crate::weights::load) weights into.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -72,10 +95,10 @@ impl Transformer {
         })
     }
 
-    /// Reads the source, `[batch, source_len]`: states of `[batch, source_len, d_model]`.
+    /// Encodes source ids `[batch, source_len]` to states `[batch, source_len, d_model]`.
     ///
     /// # Panics
-    /// As all that reads tokens here: beyond `max_length`; callers check the length of their input first.
+    /// If the source is longer than `max_length`; callers check the length of their input first.
     pub fn encode(&self, source: SourceBatch, pass: &mut Pass) -> Memory {
         let embedded = self.source_positions.forward(self.embeddings.embed_source(source.ids), 0);
         let embedded = pass.dropout(embedded, self.dropout);
@@ -85,7 +108,7 @@ impl Transformer {
     /// Hidden states `[batch, target_len, d_model]` for a whole target input `[batch, target_len]` at once.
     ///
     /// # Panics
-    /// Beyond `max_length`.
+    /// If the target is longer than `max_length`.
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory, pass: &mut Pass) -> Tensor<3> {
         let embedded = self.target_positions.forward(self.embeddings.embed_target(target_input), 0);
         let embedded = pass.dropout(embedded, self.dropout);
@@ -95,7 +118,7 @@ impl Transformer {
     /// Logits of a batch, one row per target position: `[batch * target_len, vocabulary]`.
     ///
     /// # Panics
-    /// Beyond `max_length`, on either side; so do [`loss`](Self::loss) and [`score`](Self::score).
+    /// If either side is longer than `max_length`; so do [`loss`](Self::loss) and [`score`](Self::score).
     pub fn forward(&self, batch: &Batch, pass: &mut Pass) -> Tensor<2> {
         self.embeddings.logits(self.hidden(batch, pass))
     }
@@ -105,7 +128,7 @@ impl Transformer {
         let smoothing = LabelSmoothing { epsilon: objective.label_smoothing, pad_id: self.target_pad };
         match objective.r_drop {
             0.0 => self.embeddings.loss(self.hidden(batch, pass), batch.targets(), smoothing),
-            // Both passes as one batch: each row draws a dropout of its own.
+            // Both passes as one batch; dropout differs by row.
             alpha => {
                 let hidden = self.hidden(&batch.repeat_batch(2), pass);
                 self.embeddings.r_drop_loss(hidden, batch.targets(), smoothing, alpha)
@@ -121,14 +144,15 @@ impl Transformer {
         hidden.reshape([rows * len, d_model])
     }
 
-    /// How well the model foresees a batch's targets, each given the true ones before it.
+    /// Scores a batch's targets, each given the true tokens before it (teacher forcing).
     pub fn score(&self, batch: &Batch, pass: &mut Pass) -> Scores {
         let logits = self.forward(batch, pass);
         let (targets, [rows, vocabulary]) = (batch.targets(), logits.dims());
-        // `<pad>` is the last id and never an answer, so a padded position is never right.
+        // `<pad>` is the last id and never chosen, so a padded position is never correct.
+        let smoothing = LabelSmoothing { epsilon: 0.0, pad_id: self.target_pad };
         let chosen = logits.clone().slice([0..rows, 0..vocabulary - 1]).argmax(1).squeeze_dim::<1>(1);
-        let right = chosen.equal(targets.clone()).int().sum();
-        Scores { nll: label_smoothed_cross_entropy(logits, targets, self.target_pad, 0.0).nll, right }
+        let correct = chosen.equal(targets.clone()).int().sum();
+        Scores { nll: label_smoothed_cross_entropy(logits, targets, smoothing).nll, correct }
     }
 
     /// An empty cache for decoding over `memory`.
@@ -136,11 +160,11 @@ impl Transformer {
         self.decoder.cache(memory.states.clone(), memory.mask.clone())
     }
 
-    /// Reads one more token per row (`[batch]`; the first is `<pad>`) and returns the next one's logits,
+    /// Decodes one more token per row (`[batch]`; the first is `<pad>`) to the logits of the next,
     /// `[batch, vocabulary]`.
     ///
     /// # Panics
-    /// When the cache holds `max_length` tokens already.
+    /// If the cache already holds `max_length` tokens.
     pub fn step(&self, tokens: Tensor<1, Int>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<2> {
         let embedded = self.embeddings.embed_target(tokens.unsqueeze_dim(1));
         let embedded = self.target_positions.forward(embedded, cache.len());

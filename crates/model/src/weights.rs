@@ -1,74 +1,99 @@
-//! Weights by name: reading, replacing, and the safetensors file.
+//! Weights by name: collected from a module, loaded into it, and as a safetensors file.
 //!
 //! Names are the path of fields (`decoder.layers.0.cross_attention.query.weight`), and matrices have PyTorch's layout:
-//! a linear layer's weight is `[out, in]`, whatever burn keeps in memory.
+//! the weight of a linear layer is `[out, in]`, although burn keeps `[in, out]`.
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
+use crate::parameters::{ParameterMapper, ParameterPath, ParameterVisitor, for_each_parameter, map_parameters};
+
 /// One tensor by name, in PyTorch's layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
+    /// The path of fields, joined by dots.
     pub name: String,
+    /// The length of each dimension.
     pub shape: Vec<usize>,
+    /// The elements in row-major order.
     pub values: Vec<f32>,
 }
 
-/// Why a weights file does not fit.
+/// The reason why weights cannot be read or do not fit a module.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Read(#[from] std::io::Error),
+    /// The bytes are not in the format of safetensors.
     #[error("not a safetensors file ({0}); it is damaged or of another kind: restore it or train again")]
     Format(#[from] safetensors::SafeTensorError),
+    /// A tensor is not of float32.
     #[error("tensor `{name}` is {found:?}: expected float32; convert the file")]
-    Dtype { name: String, found: Dtype },
+    Dtype {
+        /// The tensor's name.
+        name: String,
+        /// The type of its elements.
+        found: Dtype,
+    },
+    /// The module has a parameter that the file lacks.
     #[error("tensor `{0}` is missing: the file belongs to another configuration; use the one it was trained with")]
     Missing(String),
+    /// The file has a tensor that the module lacks.
     #[error(
         "tensor `{0}` has no place in this model: the file belongs to another configuration; use the one it was trained with"
     )]
     Unexpected(String),
+    /// A tensor and its parameter differ in shape.
     #[error(
         "tensor `{name}` has shape {found:?}, the configuration expects {expected:?}; use the configuration and \
          vocabulary it was trained with"
     )]
-    Shape { name: String, found: Vec<usize>, expected: Vec<usize> },
+    Shape {
+        /// The tensor's name.
+        name: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape of the parameter.
+        expected: Vec<usize>,
+    },
+    /// The file lacks the metadata that this program writes.
     #[error("the file has no `attend` entry in its metadata: it was not written by this program")]
     Foreign,
 }
 
 /// All weights of a module, in the order of its fields.
 pub fn collect<M: Module>(module: &M) -> Vec<NamedTensor> {
-    let mut visitor = Collect { path: Path::default(), gradients: None, found: Vec::new() };
-    module.visit(&mut visitor);
-    visitor.found
+    let mut visitor = Collect { gradients: None, tensors: Vec::new() };
+    for_each_parameter(module, &mut visitor);
+    visitor.tensors
 }
 
-/// All gradients of a module's weights, by the same names; weights without a gradient are left out.
+/// All gradients of a module's weights, by the weights' names; skips weights without a gradient.
 pub fn collect_gradients<M: Module>(module: &M, gradients: &GradientsParams) -> Vec<NamedTensor> {
-    let mut visitor = Collect { path: Path::default(), gradients: Some(gradients), found: Vec::new() };
-    module.visit(&mut visitor);
-    visitor.found
+    let mut visitor = Collect { gradients: Some(gradients), tensors: Vec::new() };
+    for_each_parameter(module, &mut visitor);
+    visitor.tensors
 }
 
-/// Replaces every weight by what `value` returns for its name and shape (PyTorch's layout), numbering the parameters'
-/// ids from one in field order, so that two runs number them equally.
+/// Replaces every weight by the result of `value` for its name and shape (PyTorch's layout).
+///
+/// The ids of the parameters are numbered from one in field order, so that two runs number them equally.
 ///
 /// # Panics
-/// When `value` returns another count of elements than the shape holds.
+/// If `value` returns another number of elements than the shape holds.
 pub fn replace<M: Module>(module: M, value: impl FnMut(&str, &[usize]) -> Vec<f32>) -> M {
-    module.map(&mut Replace { path: Path::default(), value, next_id: 0 })
+    map_parameters(module, &mut Replace { value, next_id: 0 })
 }
 
 /// The weights as a safetensors file whose metadata is the single key `attend`, so that equal weights are equal bytes.
 ///
 /// # Errors
-/// Only what the format itself refuses.
+/// A tensor whose number of elements does not match its shape.
 pub fn to_safetensors(tensors: &[NamedTensor], attend: &str) -> Result<Vec<u8>, WeightsError> {
     let bytes: Vec<Vec<u8>> =
         tensors.iter().map(|t| t.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
@@ -99,7 +124,7 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Vec<NamedTensor>, Option<String
     Ok((tensors, attend))
 }
 
-/// Puts tensors into a module: each weight must be there with its very shape, and nothing else.
+/// Loads tensors into a module. Each weight must be among them with exactly its shape, and nothing else.
 ///
 /// # Errors
 /// The first tensor that is missing, superfluous or of another shape.
@@ -121,106 +146,56 @@ pub fn load<M: Module>(module: M, tensors: Vec<NamedTensor>) -> Result<M, Weight
 
 /// Names and shapes (PyTorch's layout) of all weights, in field order.
 pub fn shapes<M: Module>(module: &M) -> Vec<(String, Vec<usize>)> {
-    struct Shapes(Path, Vec<(String, Vec<usize>)>);
-    impl ModuleVisitor for Shapes {
-        fn enter_module(&mut self, name: &str, container: &str) {
-            self.0.enter(name, container);
-        }
-        fn exit_module(&mut self, _name: &str, _container: &str) {
-            self.0.exit();
-        }
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let mut shape = param.lazy_shape().to_vec();
-            if self.0.is_linear_weight() {
+    struct Shapes(Vec<(String, Vec<usize>)>);
+    impl ParameterVisitor for Shapes {
+        fn visit<const D: usize>(&mut self, path: &ParameterPath, parameter: &Param<Tensor<D>>) {
+            let mut shape = parameter.lazy_shape().to_vec();
+            if path.is_linear_weight() {
                 shape.reverse();
             }
-            self.1.push((self.0.name(), shape));
+            self.0.push((path.name(), shape));
         }
     }
-    let mut visitor = Shapes(Path::default(), Vec::new());
-    module.visit(&mut visitor);
-    visitor.1
-}
-
-/// The fields from a module down to the current one, for visitors and mappers that need a parameter's name.
-#[derive(Clone, Debug, Default)]
-pub struct Path(Vec<(String, bool)>);
-
-impl Path {
-    /// Call from `enter_module`.
-    pub fn enter(&mut self, name: &str, container: &str) {
-        self.0.push((name.to_string(), container == "Struct:Linear"));
-    }
-
-    /// Call from `exit_module`.
-    pub fn exit(&mut self) {
-        self.0.pop();
-    }
-
-    /// The current parameter's name.
-    pub fn name(&self) -> String {
-        self.0.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(".")
-    }
-
-    /// burn keeps a linear layer's weight as `[in, out]`.
-    fn is_linear_weight(&self) -> bool {
-        matches!(self.0.last(), Some((name, true)) if name == "weight")
-    }
+    let mut visitor = Shapes(Vec::new());
+    for_each_parameter(module, &mut visitor);
+    visitor.0
 }
 
 struct Collect<'a> {
-    path: Path,
     gradients: Option<&'a GradientsParams>,
-    found: Vec<NamedTensor>,
+    tensors: Vec<NamedTensor>,
 }
 
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl ParameterVisitor for Collect<'_> {
+    fn visit<const D: usize>(&mut self, path: &ParameterPath, parameter: &Param<Tensor<D>>) {
         let tensor = match self.gradients {
-            None => param.val(),
-            Some(gradients) => match gradients.get::<D>(param.id) {
+            None => parameter.val(),
+            Some(gradients) => match gradients.get::<D>(parameter.id) {
                 Some(gradient) => gradient,
                 None => return,
             },
         };
-        let tensor = if self.path.is_linear_weight() { tensor.transpose() } else { tensor };
+        let tensor = if path.is_linear_weight() { tensor.transpose() } else { tensor };
         let shape = tensor.dims().to_vec();
         let values = tensor.into_data().iter::<f32>().collect();
-        self.found.push(NamedTensor { name: self.path.name(), shape, values });
+        self.tensors.push(NamedTensor { name: path.name(), shape, values });
     }
 }
 
 struct Replace<F> {
-    path: Path,
     value: F,
     next_id: u64,
 }
 
-impl<F: FnMut(&str, &[usize]) -> Vec<f32>> ModuleMapper for Replace<F> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (_, old, mapper) = param.consume();
-        let transposed = self.path.is_linear_weight();
+impl<F: FnMut(&str, &[usize]) -> Vec<f32>> ParameterMapper for Replace<F> {
+    fn map<const D: usize>(&mut self, path: &ParameterPath, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (_, old, mapper) = parameter.consume();
+        let transposed = path.is_linear_weight();
         let mut shape = old.dims();
         if transposed {
             shape.reverse();
         }
-        let values = (self.value)(&self.path.name(), &shape);
+        let values = (self.value)(&path.name(), &shape);
         let new = Tensor::<D>::from_data(TensorData::new(values, shape), &old.device());
         let new = if transposed { contiguous(new.transpose()) } else { new };
         let new = new.set_require_grad(old.is_require_grad());
@@ -229,7 +204,7 @@ impl<F: FnMut(&str, &[usize]) -> Vec<f32>> ModuleMapper for Replace<F> {
     }
 }
 
-/// Copies a transposed view, so that a loaded weight lies in memory as a trained one does and rounds equally.
+/// Copies a transposed view, so that a loaded weight has the memory layout, and the rounding, of a trained one.
 fn contiguous<const D: usize>(view: Tensor<D>) -> Tensor<D> {
     let device = view.device();
     Tensor::from_data(view.into_data(), &device)

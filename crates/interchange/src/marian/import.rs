@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use model::config::Tie;
-use model::position::sinusoids;
+use model::position::{SinusoidLayout, sinusoids};
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer};
 use serde_json::json;
@@ -123,7 +123,7 @@ impl Stored {
             if shape != expected {
                 return Err(self.wrong(name, format!("shape {shape:?}"), format!("{expected:?}")));
             }
-            let computed = sinusoids(model.positions, model.max_length, model.d_model);
+            let computed = sinusoids(SinusoidLayout::Halves, model.max_length, model.d_model);
             let furthest = values.iter().zip(computed).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             if furthest > POSITIONS_TOLERANCE || values.iter().any(|value| value.is_nan()) {
                 let found = format!("numbers up to {furthest} away from Marian's sinusoids");

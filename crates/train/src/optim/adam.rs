@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernels::adam::{AdamState, AdamStep};
-use model::weights::{NamedTensor, Path};
+use model::parameters::{ParameterMapper, ParameterPath, map_parameters};
+use model::weights::NamedTensor;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.98;
@@ -40,7 +41,7 @@ impl Adam {
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
         let rates =
             AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
-        model.map(&mut Update { adam: self, path: Path::default(), gradients, rates })
+        map_parameters(model, &mut Update { adam: self, gradients, rates })
     }
 
     /// Returns the moments as tensors named `first.NAME` and `second.NAME`, for a checkpoint.
@@ -76,32 +77,23 @@ impl Adam {
 
 struct Update<'a> {
     adam: &'a mut Adam,
-    path: Path,
     gradients: GradientsParams,
     rates: AdamStep,
 }
 
-impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+impl ParameterMapper for Update<'_> {
+    fn map<const D: usize>(&mut self, path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let shape = gradient.dims();
         let weight_decay = if D > 1 { self.adam.weight_decay } else { 0.0 };
         let gradient = gradient.reshape([shape.iter().product::<usize>()]);
         let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
-        let Moments { first, second } = self.adam.moments.remove(&self.path.name()).unwrap_or_else(fresh);
+        let Moments { first, second } = self.adam.moments.remove(&path.name()).unwrap_or_else(fresh);
         let (id, weight, mapper) = param.consume();
         let weight = weight.without_autodiff().reshape(gradient.dims());
         let AdamState { weight, first, second } =
             kernels::adam::adam(AdamState { weight, first, second }, gradient, AdamStep { weight_decay, ..self.rates });
-        self.adam.moments.insert(self.path.name(), Moments { first, second });
+        self.adam.moments.insert(path.name(), Moments { first, second });
         Param::from_mapped_value(id, weight.reshape(shape).autodiff().require_grad(), mapper)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use model::weights::{NamedTensor, Path};
+use model::parameters::{ParameterMapper, ParameterPath, ParameterVisitor, for_each_parameter, map_parameters};
+use model::weights::NamedTensor;
 
 /// The moving average of each weight, flattened, by the weight's name.
 #[derive(Clone, Debug)]
@@ -23,12 +24,12 @@ impl Ema {
     /// initial weights fade quickly.
     pub fn update<M: Module>(&mut self, model: &M, step: u64) {
         let kept = self.decay.min((1 + step) as f64 / (10 + step) as f64);
-        model.visit(&mut AddWeights { ema: self, path: Path::default(), kept });
+        for_each_parameter(model, &mut AddWeights { ema: self, kept });
     }
 
     /// Returns `model` with the averages as its weights.
     pub fn averaged<M: Module>(&self, model: M) -> M {
-        model.map(&mut UseAverages { ema: self, path: Path::default() })
+        map_parameters(model, &mut UseAverages { ema: self })
     }
 
     /// Returns the averages as tensors, for a checkpoint.
@@ -54,24 +55,15 @@ impl Ema {
 
 struct AddWeights<'a> {
     ema: &'a mut Ema,
-    path: Path,
     kept: f64,
 }
 
-impl ModuleVisitor for AddWeights<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+impl ParameterVisitor for AddWeights<'_> {
+    fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
         let weight = param.val().without_autodiff();
         let size: usize = weight.dims().iter().product();
         let weight = weight.reshape([size]);
-        let name = self.path.name();
+        let name = path.name();
         let average = match self.ema.weights.remove(&name) {
             Some(average) => average * self.kept + weight * (1.0 - self.kept),
             None => weight,
@@ -82,20 +74,11 @@ impl ModuleVisitor for AddWeights<'_> {
 
 struct UseAverages<'a> {
     ema: &'a Ema,
-    path: Path,
 }
 
-impl ModuleMapper for UseAverages<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(average) = self.ema.weights.get(&self.path.name()) else { return param };
+impl ParameterMapper for UseAverages<'_> {
+    fn map<const D: usize>(&mut self, path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(average) = self.ema.weights.get(&path.name()) else { return param };
         let (id, weight, mapper) = param.consume();
         Param::from_mapped_value(id, average.clone().reshape(weight.dims()), mapper)
     }

@@ -51,7 +51,7 @@ pub fn evaluate(
         sentences: examples.len(),
         beam: model.decoding.beam,
         exact_match: exact_match(&outputs, &references)?,
-        token_accuracy: forced.right as f64 / forced.tokens as f64,
+        token_accuracy: forced.correct as f64 / forced.tokens as f64,
         nll,
         perplexity: nll.exp(),
         bleu: Bleu { tokenization: config.tokenize, ..Bleu::default() }.score(&outputs, &references)?.score,
@@ -63,7 +63,7 @@ pub fn evaluate(
 #[derive(Default)]
 struct TeacherForced {
     nll: f64,
-    right: usize,
+    correct: usize,
     tokens: usize,
 }
 
@@ -83,7 +83,7 @@ fn teacher_forced(model: &TrainedModel, examples: &[EvalExample]) -> Result<Teac
         let scores = network.score(&batch, &mut Pass::inference());
         let failed = |error: TensorReadError| TrainError::Device(error.to_string());
         total.nll += f64::from(scores.nll.try_into_scalar::<f32>().map_err(failed)?);
-        total.right += scores.right.try_into_scalar::<i32>().map_err(failed)? as usize;
+        total.correct += scores.correct.try_into_scalar::<i32>().map_err(failed)? as usize;
         total.tokens += batch.target_tokens;
     }
     Ok(total)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use kernels::decode::PackedMatrix;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
-use model::position::sinusoids;
+use model::position::{SinusoidLayout, sinusoids};
 use model::safetensors_reader::SafetensorsReader;
 use model::weights::{NamedTensor, WeightsError, collect};
 use model::{ModelConfig, Transformer, VocabularySizes};
@@ -111,7 +111,8 @@ impl Loader<'_> {
         let ModelConfig { positions, max_length, d_model, .. } = *self.config;
         match positions {
             PositionKind::Learned => self.read(&format!("{name}.table"), &[max_length, d_model]),
-            kind => Ok(sinusoids(kind, max_length, d_model)),
+            PositionKind::Sinusoidal => Ok(sinusoids(SinusoidLayout::Interleaved, max_length, d_model)),
+            PositionKind::SinusoidalHalves => Ok(sinusoids(SinusoidLayout::Halves, max_length, d_model)),
         }
     }
 
