@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use decode::{Settings, TrainedModel, Translator};
+use decode::{TrainedModel, Translator};
 use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use serde::{Deserialize, Serialize};
@@ -93,13 +93,13 @@ fn work(folder: &Path, sentences: &Path) -> Result<(), Box<dyn Error>> {
     let texts: Vec<String> = fs::read_to_string(sentences)?.lines().map(str::to_string).collect();
     for line in io::stdin().lock().lines() {
         let Request { beam, batch_tokens, workers, length, sentences } = serde_json::from_str(&line?)?;
-        let mut settings = Settings::of(&trained);
+        let mut settings = trained.settings();
         settings.decoding.beam = beam;
         settings.decoding.min_length = length;
         settings.decoding.max_length = Some(length);
-        let translator = Translator::new(&trained, batch_tokens)?.with_settings(settings)?.with_workers(workers);
+        let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch_tokens)?.with_workers(workers);
         let started = Instant::now();
-        let translations = translator.translate(&texts[..sentences.min(texts.len())], 1)?;
+        let translations = translator.translate(&texts[..sentences.min(texts.len())])?;
         let seconds = started.elapsed().as_secs_f64();
         let targets = translations.into_iter().map(|translation| translation.best.tokens).collect();
         serde_json::to_writer(io::stdout().lock(), &Answer { seconds, targets })?;

@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("expected three arguments: RUN INPUT.json OUTPUT.json".into());
     };
     let Input { texts, pairs, beams } = serde_json::from_slice(&fs::read(input)?)?;
-    let mut trained = TrainedModel::open(Path::new(run), &backend::choose(None)?.open()?)?;
+    let trained = TrainedModel::open(Path::new(run), &backend::choose(None)?.open()?)?;
     let ids = texts.iter().map(|text| trained.source_tokenizer.encode(text)).collect::<Result<Vec<_>, _>>()?;
 
     let mut logits = Vec::new();
@@ -46,8 +46,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let target_ids: HashMap<String, u32> = labels.collect();
     let mut answers = Map::new();
     for beam in beams {
-        trained.decoding.beam = beam;
-        let found = Translator::new(&trained, 2048)?.translate(&texts, 1)?;
+        let mut settings = trained.settings();
+        settings.decoding.beam = beam;
+        let found = Translator::new(&trained, settings)?.translate(&texts)?;
         let answer = found.iter().map(|translation| {
             let ids: Vec<u32> = translation.best.tokens.iter().map(|token| target_ids[token]).collect();
             json!({"ids": ids, "text": translation.text(), "finished": translation.best.finished})

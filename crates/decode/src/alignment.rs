@@ -1,6 +1,6 @@
 //! From which source token each target token comes, as cross-attention sees it.
 
-use model::{Batch, ByAttention, ModelConfig, Pass};
+use model::{Batch, ByAttention, ConfigError, ModelConfig, Pass};
 use text::END_ID;
 
 use crate::error::DecodeError;
@@ -16,13 +16,13 @@ pub struct AlignmentHeads {
 impl AlignmentHeads {
     /// # Errors
     /// A layer or head that the model does not have.
-    pub fn validate(&self, config: &ModelConfig) -> Result<(), DecodeError> {
-        for (option, chosen, count) in
-            [("--alignment-layer", self.layer, config.decoder_layers), ("--alignment-head", self.head, config.n_heads)]
+    pub fn validate(&self, config: &ModelConfig) -> Result<(), ConfigError> {
+        for (field, chosen, count) in
+            [("alignment.layer", self.layer, config.decoder_layers), ("alignment.head", self.head, config.n_heads)]
         {
             if let Some(chosen) = chosen.filter(|&chosen| chosen >= count) {
-                let (found, expected) = ((chosen + 1).to_string(), format!("1 to {count}"));
-                return Err(DecodeError::Option { option, found, expected });
+                let remedy = "choose one that the model has, or none for the mean of all";
+                return Err(ConfigError::new(field, chosen + 1, format!("1 to {count}"), remedy));
             }
         }
         Ok(())

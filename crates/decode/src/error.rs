@@ -33,10 +33,9 @@ pub enum DecodeError {
     Text(#[from] TextError),
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// A setting of decoding; its field is a path such as `decoding.beam`, `n_best` or `sample.top_p`.
     #[error(transparent)]
-    Setting(ConfigError),
-    #[error("{option} = {found}: expected {expected}")]
-    Option { option: &'static str, found: String, expected: String },
+    Setting(#[from] ConfigError),
     #[error(
         "text {number}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
          split the text, or train with a larger model.max_length"
@@ -47,6 +46,11 @@ pub enum DecodeError {
          shorten it, or train with a larger model.max_length"
     )]
     TargetTooLong { place: String, found: usize, limit: usize },
+    #[error(
+        "{field}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
+         shorten it, or train with a larger model.max_length"
+    )]
+    PrefixTooLong { field: String, found: usize, limit: usize },
     #[error("the {side} has no tokens: expected at least one, or there is nothing to attend to; give it a word")]
     NoTokens { side: &'static str },
     #[error("the translation has {found} tokens (end token included): expected at most {limit}; give a shorter target")]
@@ -81,6 +85,16 @@ pub fn format_chain(error: &(dyn Error + 'static)) -> String {
 }
 
 impl DecodeError {
+    /// The same error with the setting's field path (`n_best`, `decoding.beam`) as this front end spells it (`--n-best`).
+    /// Errors that concern no setting stay as they are.
+    pub fn map_field(self, spell: impl FnOnce(&str) -> String) -> Self {
+        match self {
+            Self::Setting(error) => Self::Setting(ConfigError { field: spell(&error.field), ..error }),
+            Self::PrefixTooLong { field, found, limit } => Self::PrefixTooLong { field: spell(&field), found, limit },
+            error => error,
+        }
+    }
+
     /// Whether the reader of standard output went away, which is no failure of ours.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, DecodeError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)

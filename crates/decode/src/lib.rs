@@ -17,6 +17,7 @@ pub mod translation;
 pub mod translator;
 
 pub use error::DecodeError;
+pub use model::ConfigError;
 pub use settings::Settings;
 pub use trained_model::TrainedModel;
 pub use translation::{Target, Translation};

@@ -4,6 +4,7 @@ use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
 use crate::search::sampling::Sampling;
 use crate::trained_model::TrainedModel;
+use model::ConfigError;
 use runs::config::DecodingConfig;
 
 /// Everything that an answer depends on beside its text.
@@ -24,25 +25,24 @@ pub struct Settings {
 const MOST_SAMPLES: usize = 1000;
 
 impl Settings {
-    /// The run's own: one hypothesis for each text.
-    pub fn of(trained: &TrainedModel) -> Self {
-        let decoding = trained.decoding.clone();
+    /// One hypothesis for each text, found by search.
+    pub fn new(decoding: DecodingConfig) -> Self {
         Self { decoding, sampling: None, n_best: 1, prefix: String::new(), alignment: None }
     }
 
     /// # Errors
     /// A value that cannot be, or values that contradict each other or the model.
     pub fn validate(&self, trained: &TrainedModel) -> Result<(), DecodeError> {
-        self.decoding.validate(&trained.config).map_err(DecodeError::Setting)?;
+        self.decoding.validate(&trained.config)?;
         self.sampling.iter().try_for_each(Sampling::validate)?;
         self.alignment.iter().try_for_each(|heads| heads.validate(&trained.config))?;
-        let (most, why) = match self.sampling {
-            Some(_) => (MOST_SAMPLES, "samples"),
-            None => (self.decoding.beam, "the beam; widen it, or draw at random"),
+        let (most, (why, remedy)) = match self.sampling {
+            Some(_) => (MOST_SAMPLES, ("samples", "draw fewer")),
+            None => (self.decoding.beam, ("the beam", "widen it, or draw at random")),
         };
         if self.n_best == 0 || self.n_best > most {
             let expected = format!("1 to {most}, {why}");
-            return Err(DecodeError::Option { option: "--n-best", found: self.n_best.to_string(), expected });
+            return Err(ConfigError::new("n_best", self.n_best, expected, remedy).into());
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use text::Tokenizer;
 use crate::engine::Engine;
 use crate::engine::cpu::PlainModel;
 use crate::error::DecodeError;
+use crate::settings::Settings;
 use runs::config::DecodingConfig;
 
 /// A model with all it needs to turn text into text.
@@ -117,6 +118,11 @@ impl TrainedModel {
         let engine = Engine::of(&network, &config, sizes, &device);
         let (network, weights) = (OnceLock::from(network), Stamp::default());
         Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device, engine, network, weights }
+    }
+
+    /// The run's own settings: its `[decoding]` table, and one hypothesis for each text.
+    pub fn settings(&self) -> Settings {
+        Settings::new(self.decoding.clone())
     }
 
     /// The network as tensors.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use model::ConfigError;
 use text::{END_ID, UNKNOWN_ID};
 
 use crate::alignment::align;
@@ -26,6 +27,9 @@ pub struct Translator<'a> {
     workers: usize,
 }
 
+/// Source tokens of a batch, padding included, unless `with_batch_tokens` sets another bound.
+pub const BATCH_TOKENS: usize = 2048;
+
 /// A text to translate.
 #[derive(Clone, Copy, Debug)]
 pub struct Item<'a> {
@@ -42,36 +46,37 @@ pub(crate) struct Encoded {
 }
 
 impl<'a> Translator<'a> {
-    /// `batch_tokens` bounds the source tokens of a batch, padding included. Decodes as the run's own settings say, with a
-    /// worker for each core.
+    /// A translator with the default bound of a batch and a worker for each core.
+    ///
+    /// # Errors
+    /// Settings that are out of range or contradict each other or the model; a prefix that leaves no room for more tokens
+    /// or that the vocabulary lacks.
+    pub fn new(trained: &'a TrainedModel, settings: Settings) -> Result<Self, DecodeError> {
+        settings.validate(trained)?;
+        let prefix = trained.target_tokenizer.encode(&settings.prefix)?;
+        let (found, limit) = (prefix.len() + 1, trained.config.max_length);
+        if found > limit {
+            return Err(DecodeError::PrefixTooLong { field: "prefix".to_string(), found, limit });
+        }
+        if prefix.contains(&UNKNOWN_ID) {
+            let expected = "text that the target's vocabulary has tokens for";
+            return Err(ConfigError::new("prefix", settings.prefix, expected, "choose other words").into());
+        }
+        let workers = rayon::current_num_threads();
+        Ok(Self { trained, settings, prefix, batch_tokens: BATCH_TOKENS, workers })
+    }
+
+    /// Bounds the source tokens of a batch, padding included.
     ///
     /// # Errors
     /// A bound of zero.
-    pub fn new(trained: &'a TrainedModel, batch_tokens: usize) -> Result<Self, DecodeError> {
+    pub fn with_batch_tokens(mut self, batch_tokens: usize) -> Result<Self, DecodeError> {
         if batch_tokens == 0 {
-            let (option, found, expected) = ("--batch-tokens", "0".to_string(), "at least 1".to_string());
-            return Err(DecodeError::Option { option, found, expected });
+            return Err(
+                ConfigError::new("batch_tokens", 0, "at least 1", format!("{BATCH_TOKENS} is the default")).into()
+            );
         }
-        let workers = rayon::current_num_threads();
-        Ok(Self { trained, settings: Settings::of(trained), prefix: Vec::new(), batch_tokens, workers })
-    }
-
-    /// Decodes as these settings say.
-    ///
-    /// # Errors
-    /// Settings that are not valid, or a prefix that leaves no room for more or that the model cannot say.
-    pub fn with_settings(mut self, settings: Settings) -> Result<Self, DecodeError> {
-        settings.validate(self.trained)?;
-        self.prefix = self.trained.target_tokenizer.encode(&settings.prefix)?;
-        let (found, limit) = (self.prefix.len() + 1, self.trained.config.max_length);
-        if found > limit {
-            return Err(DecodeError::TargetTooLong { place: "--prefix".to_string(), found, limit });
-        }
-        if self.prefix.contains(&UNKNOWN_ID) {
-            let expected = "text that the target's vocabulary has tokens for".to_string();
-            return Err(DecodeError::Option { option: "--prefix", found: settings.prefix, expected });
-        }
-        self.settings = settings;
+        self.batch_tokens = batch_tokens;
         Ok(self)
     }
 
@@ -81,15 +86,25 @@ impl<'a> Translator<'a> {
         self
     }
 
-    /// Translates texts, one result per text, in order; an empty text gives an empty one.
-    ///
-    /// `first_line` numbers the texts.
+    /// Translates texts: one result per text, in order. An empty text gives an empty translation.
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
-    pub fn translate(&self, texts: &[String], first_line: usize) -> Result<Vec<Translation>, DecodeError> {
-        let items: Vec<Item> = texts.iter().zip(first_line..).map(|(text, place)| Item { text, place }).collect();
-        self.translate_items(&items)
+    pub fn translate(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Translation>, DecodeError> {
+        self.translate_from(texts, 1)
+    }
+
+    /// Translates texts that are lines `first_line`, `first_line + 1`, … of an input.
+    ///
+    /// # Errors
+    /// As [`translate`](Self::translate).
+    pub fn translate_from(
+        &self,
+        texts: &[impl AsRef<str>],
+        first_line: usize,
+    ) -> Result<Vec<Translation>, DecodeError> {
+        let items = texts.iter().zip(first_line..).map(|(text, place)| Item { text: text.as_ref(), place });
+        self.translate_items(&items.collect::<Vec<Item>>())
     }
 
     /// The same for texts of several inputs.

@@ -79,10 +79,10 @@ pub fn translate_lines(
     loop {
         let (window, end) = next_window(&lines);
         if !window.is_empty() {
-            let translated = translator.translate(&window, number);
+            let translated = translator.translate_from(&window, number);
             if let Err(DecodeError::TooLong { number: refused, .. }) = translated {
                 // The lines before it are still answered.
-                let answered = translator.translate(&window[..refused - number], number)?;
+                let answered = translator.translate_from(&window[..refused - number], number)?;
                 write(&answered, number, format, output)?;
                 seen(&answered);
             }

@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, option_name};
 use decode::DecodeError;
 use runs::format_chain;
 
@@ -26,6 +26,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are 
 /// Says something beside the results. That nobody listens is no reason to fail.
 fn tell(text: impl Display) {
     drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// The same error with a setting spelled as the option that sets it.
+fn with_option_names(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<DecodeError>() {
+        Ok(error) => error.map_field(option_name).into(),
+        Err(error) => error,
+    }
 }
 
 fn main() -> ExitCode {
@@ -47,7 +55,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) => ExitCode::SUCCESS,
         Err(error) => {
-            tell(format!("error: {}", format_chain(error.as_ref())));
+            tell(format!("error: {}", format_chain(with_option_names(error).as_ref())));
             ExitCode::FAILURE
         }
     }

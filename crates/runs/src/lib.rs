@@ -19,6 +19,6 @@ pub mod record;
 pub mod replaceable;
 pub mod run_folder;
 
-pub use config::{DecodingConfig, LengthPenalty, RunConfig};
+pub use config::{DecodingConfig, DecodingOverrides, LengthPenalty, RunConfig};
 pub use error::{RunError, format_chain};
 pub use run_folder::{ExistingRun, IfExists, RunFolder, RunParts};

@@ -61,19 +61,10 @@ fn seconds(duration: &Duration) -> String {
 pub struct Reason(pub &'static str);
 
 impl Refusal {
-    /// Settings that make no sense. Where a message names an option of the command line, it is told as the field of a
-    /// request that it is here.
+    /// Settings that make no sense. A setting is named by its field in a request.
     pub fn of_settings(error: DecodeError) -> Self {
-        let field = |option: &str| option.trim_start_matches('-').replace('-', "_");
-        Self::BadOption(match error {
-            DecodeError::Option { option, found, expected } => {
-                format!("{} = {found}: expected {expected}", field(option))
-            }
-            DecodeError::TargetTooLong { place, found, limit } => {
-                format_chain(&DecodeError::TargetTooLong { place: field(&place), found, limit })
-            }
-            error => format_chain(&error),
-        })
+        let field = |path: &str| path.strip_prefix("decoding.").unwrap_or(path).to_string();
+        Self::BadOption(format_chain(&error.map_field(field)))
     }
 
     /// The status, and what a program tells refusals apart by.

@@ -32,6 +32,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use app_state::Server;
+use decode::Settings;
 use decode::error::DecodeError;
 use decode::trained_model::TrainedModel;
 use translation_service::Decoder;
@@ -83,6 +84,8 @@ impl Listener {
 /// How to serve.
 #[derive(Clone, Debug)]
 pub struct Serving {
+    /// How to decode where a request does not say otherwise.
+    pub settings: Settings,
     /// Threads that decode.
     pub workers: usize,
     /// Most source tokens per batch, padding included.
@@ -103,10 +106,10 @@ pub fn run(
     serving: Serving,
     say: impl Fn(&str) + Clone + Send + 'static,
 ) -> Result<(), ServeError> {
-    let Serving { workers, batch_tokens, limits, about } = serving;
-    limits.validate()?;
-    limits.admit(&trained.decoding)?;
-    let server = Arc::new(Server::new(Decoder::new(trained, batch_tokens)?, limits, about));
+    let Serving { settings, workers, batch_tokens, limits, about } = serving;
+    limits.validate().map_err(DecodeError::from)?;
+    limits.admit(&settings.decoding).map_err(DecodeError::from)?;
+    let server = Arc::new(Server::new(Decoder::new(trained, settings, batch_tokens)?, limits, about));
     worker::start(&server.decoder, &server.queue, &server.metrics, workers)?;
     let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
     runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use decode::error::DecodeError;
+use decode::ConfigError;
 use runs::config::DecodingConfig;
 
 /// Bounds on what one request, and all of them together, may cost.
@@ -46,30 +46,31 @@ impl Default for Limits {
 impl Limits {
     /// # Errors
     /// A limit of zero, or a queue that could never take the largest request.
-    pub fn validate(&self) -> Result<(), DecodeError> {
+    pub fn validate(&self) -> Result<(), ConfigError> {
         let counts = [
-            ("--max-body", self.body_bytes),
-            ("--max-texts", self.texts),
-            ("--max-beam", self.beam),
-            ("--max-attend-tokens", self.attend_tokens),
-            ("--max-connections", self.connections),
+            ("limits.max_body", self.body_bytes),
+            ("limits.max_texts", self.texts),
+            ("limits.max_beam", self.beam),
+            ("limits.max_attend_tokens", self.attend_tokens),
+            ("limits.max_connections", self.connections),
         ];
-        if let Some((option, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
-            return Err(DecodeError::Option { option, found: "0".to_string(), expected: "at least 1".to_string() });
+        if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
+            return Err(ConfigError::new(field, 0, "at least 1", "give a positive number"));
         }
         if self.queue < self.texts {
             let expected = format!("at least the {} texts that one request may have (--max-texts)", self.texts);
-            return Err(DecodeError::Option { option: "--max-queue", found: self.queue.to_string(), expected });
+            return Err(ConfigError::new("limits.max_queue", self.queue, expected, "give a larger number"));
         }
         Ok(())
     }
 
     /// # Errors
     /// Usual settings that no client could ask for.
-    pub fn admit(&self, usual: &DecodingConfig) -> Result<(), DecodeError> {
+    pub fn admit(&self, usual: &DecodingConfig) -> Result<(), ConfigError> {
         if usual.beam > self.beam {
-            let expected = format!("1 to {} (--max-beam); give a smaller --beam or a larger --max-beam", self.beam);
-            return Err(DecodeError::Option { option: "--beam", found: usual.beam.to_string(), expected });
+            let expected = format!("1 to {} (--max-beam)", self.beam);
+            let remedy = "give a smaller --beam or a larger --max-beam";
+            return Err(ConfigError::new("decoding.beam", usual.beam, expected, remedy));
         }
         Ok(())
     }

@@ -9,23 +9,17 @@ use crate::limits::Limits;
 use decode::alignment::AlignmentHeads;
 use decode::search::sampling::Sampling;
 use decode::settings::Settings;
-use runs::config::{LengthPenalty, PenaltyForm};
+use runs::config::DecodingOverrides;
 
 /// The body of `POST /translate`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `text` or `texts`")]
 pub struct TranslateRequest {
     text: Option<String>,
     texts: Option<Vec<String>>,
-    beam: Option<usize>,
-    length_penalty: Option<Penalty>,
+    #[serde(flatten)]
+    decoding: DecodingOverrides,
     n_best: Option<usize>,
-    min_length: Option<usize>,
-    min_length_ratio: Option<f64>,
-    max_length: Option<usize>,
-    max_length_ratio: Option<f64>,
-    no_repeat_ngram: Option<usize>,
-    repetition_penalty: Option<f64>,
     prefix: Option<String>,
     sample: Option<Sampling>,
     alignment: Option<Alignment>,
@@ -38,26 +32,6 @@ pub struct AttendRequest {
     pub text: String,
     /// What the model shall say, instead of what it says by itself.
     pub target: Option<String>,
-}
-
-/// A number, which is the exponent of the length, or the form in full.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(
-    untagged,
-    expecting = "length_penalty: expected a number or an object such as {\"form\": \"wu\", \"alpha\": 0.6}"
-)]
-enum Penalty {
-    Alpha(f64),
-    Whole(LengthPenalty),
-}
-
-impl From<Penalty> for LengthPenalty {
-    fn from(penalty: Penalty) -> Self {
-        match penalty {
-            Penalty::Alpha(alpha) => Self { form: PenaltyForm::Power, alpha },
-            Penalty::Whole(whole) => whole,
-        }
-    }
 }
 
 /// Whether to align, by all heads or by some.
@@ -114,26 +88,18 @@ impl TranslateRequest {
     /// More hypotheses than the server allows, or both `beam` and `sample`. Other values are checked by those who use
     /// them.
     pub fn settings(&self, usual: &Settings, limits: &Limits) -> Result<Settings, Refusal> {
-        if let (Some(beam), Some(_)) = (self.beam, &self.sample) {
+        if let (Some(beam), Some(_)) = (self.decoding.beam, &self.sample) {
             let expected = "expected no `sample` beside it, which draws instead of searching; leave out one of them";
             return Err(Refusal::BadOption(format!("beam = {beam}: {expected}")));
         }
-        for (option, asked) in [("beam", self.beam), ("n_best", self.n_best)] {
+        for (option, asked) in [("beam", self.decoding.beam), ("n_best", self.n_best)] {
             if let Some(found) = asked.filter(|asked| *asked > limits.beam) {
                 let expected = format!("1 to {} (--max-beam)", limits.beam);
                 return Err(Refusal::BadOption(format!("{option} = {found}: expected {expected}")));
             }
         }
         let mut settings = usual.clone();
-        let decoding = &mut settings.decoding;
-        replace(&mut decoding.beam, self.beam);
-        replace(&mut decoding.length_penalty, self.length_penalty.map(LengthPenalty::from));
-        replace(&mut decoding.min_length, self.min_length);
-        replace(&mut decoding.min_length_ratio, self.min_length_ratio);
-        replace(&mut decoding.max_length, self.max_length.map(Some));
-        replace(&mut decoding.max_length_ratio, self.max_length_ratio.map(Some));
-        replace(&mut decoding.no_repeat_ngram, self.no_repeat_ngram);
-        replace(&mut decoding.repetition_penalty, self.repetition_penalty);
+        self.decoding.apply(&mut settings.decoding);
         replace(&mut settings.n_best, self.n_best);
         replace(&mut settings.prefix, self.prefix.clone());
         replace(&mut settings.sampling, self.sample.map(Some));

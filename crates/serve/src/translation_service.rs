@@ -15,13 +15,12 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Decodes as the model's settings say.
+    /// Decodes as these settings say, unless a request has its own.
     ///
     /// # Errors
-    /// A bound of zero.
-    pub fn new(trained: TrainedModel, batch_tokens: usize) -> Result<Self, DecodeError> {
-        Translator::new(&trained, batch_tokens)?;
-        let settings = Settings::of(&trained);
+    /// A bound of zero, or settings that are not valid.
+    pub fn new(trained: TrainedModel, settings: Settings, batch_tokens: usize) -> Result<Self, DecodeError> {
+        Translator::new(&trained, settings.clone())?.with_batch_tokens(batch_tokens)?;
         Ok(Self { trained, settings, batch_tokens })
     }
 
@@ -30,7 +29,7 @@ impl Decoder {
     /// # Errors
     /// Settings that are not valid.
     pub fn translator(&self, settings: &Settings) -> Result<Translator<'_>, DecodeError> {
-        Ok(Translator::new(&self.trained, self.batch_tokens)?.with_settings(settings.clone())?.with_workers(1))
+        Ok(Translator::new(&self.trained, settings.clone())?.with_batch_tokens(self.batch_tokens)?.with_workers(1))
     }
 
     /// # Errors
@@ -50,6 +49,6 @@ impl Decoder {
     /// # Errors
     /// A text or target without tokens or with too many, a translation of more than `most`, or a device that fails.
     pub fn attend(&self, text: &str, target: Option<&str>, most: usize) -> Result<Attention, DecodeError> {
-        views::attend_up_to(&self.trained, text, target, most)
+        views::attend_up_to(&self.trained, &self.settings, text, target, most)
     }
 }

@@ -60,9 +60,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("  maps and vectors  {vectors:.3} ms, {:.2} times as long", vectors / unwatched);
 
     let texts: Vec<String> = ids.iter().map(|ids| trained.source_tokenizer.decode(ids)).collect::<Result<_, _>>()?;
-    let translator = Translator::new(&trained, 2048)?;
-    let translated = |at: usize| translator.translate(&texts[at..=at], 1).map(drop);
-    let attended = |at: usize| attend(&trained, &texts[at], None).map(drop);
+    let settings = trained.settings();
+    let translator = Translator::new(&trained, settings.clone())?;
+    let translated = |at: usize| translator.translate(&texts[at..=at]).map(drop);
+    let attended = |at: usize| attend(&trained, &settings, &texts[at], None).map(drop);
     let [translated, attended] = best([&translated, &attended])?;
     println!(
         "a translation alone {translated:.3} ms, `attend` {attended:.3} ms, {:.2} times as long",

@@ -6,6 +6,7 @@ use model::{Batch, ByAttention, Pass};
 use text::{END_ID, Tokenizer};
 
 use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use decode::Settings;
 use decode::error::DecodeError;
 use decode::search::hypothesis::Hypothesis;
 use decode::search::logits_processor::normaliser;
@@ -18,14 +19,19 @@ const FORMAT: &str = "attend.attention/1";
 /// Candidates of a step.
 const CANDIDATES: usize = 5;
 
-/// What the model attends to when it reads `text` and says `target`; without one, what it says itself, decoded as its
-/// `[decoding]` settings have it.
+/// What the model attends to when it reads `text` and says `target`; without one, what it says itself, decoded as
+/// the settings say.
 ///
 /// # Errors
 /// A text or target without tokens or with more of them than the model has positions, a device that fails, or a model
 /// whose logits are not finite.
-pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Result<Attention, DecodeError> {
-    attend_up_to(trained, text, target, usize::MAX)
+pub fn attend(
+    trained: &TrainedModel,
+    settings: &Settings,
+    text: &str,
+    target: Option<&str>,
+) -> Result<Attention, DecodeError> {
+    attend_up_to(trained, settings, text, target, usize::MAX)
 }
 
 /// The same, unless what the model says itself has more than `most` tokens: what is recorded grows with their square.
@@ -34,11 +40,12 @@ pub fn attend(trained: &TrainedModel, text: &str, target: Option<&str>) -> Resul
 /// As [`attend`], or a longer translation.
 pub fn attend_up_to(
     trained: &TrainedModel,
+    settings: &Settings,
     text: &str,
     target: Option<&str>,
     most: usize,
 ) -> Result<Attention, DecodeError> {
-    let translator = Translator::new(trained, trained.config.max_length)?;
+    let translator = Translator::new(trained, settings.clone())?;
     let source = translator.encode(&Item { text, place: 1 })?;
     if source.is_empty() {
         return Err(DecodeError::NoTokens { side: "text" });

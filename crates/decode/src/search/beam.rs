@@ -110,7 +110,7 @@ impl Search {
         let BeamSearch { beam, length_penalty } = search;
         let candidates = self.candidates(logits, vocabulary, source, rules, 2 * beam)?;
         let length = self.living[0].ids.len() + 1;
-        let score = |value: f64| value / length_penalty.of(length);
+        let score = |value: f64| value / length_penalty.divisor(length);
         let (mut next, mut from) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
         for (rank, continuation) in candidates.iter().enumerate() {
             let Continuation { from: parent, token, log_probability, value } = *continuation;
@@ -138,7 +138,7 @@ impl Search {
         } else if next.is_empty() && self.finished.is_empty() {
             // The rules forbid every token: what has been said so far is the answer.
             let said = self.living[0].token_scores.len().max(1);
-            let score = |value: f64| value / length_penalty.of(said);
+            let score = |value: f64| value / length_penalty.divisor(said);
             self.finished.extend(std::mem::take(&mut self.living).into_iter().map(|living| living.cut(score)));
         } else if length >= source.limit {
             // Cut off: what has not ended competes as it is.

@@ -75,7 +75,7 @@ pub(crate) fn row_by_row(
         }
         active = kept.iter().map(|&at| active[at]).collect();
     }
-    hypotheses.iter_mut().for_each(|found| found.score /= length_penalty.of(found.token_scores.len().max(1)));
+    hypotheses.iter_mut().for_each(|found| found.score /= length_penalty.divisor(found.token_scores.len().max(1)));
     Ok(hypotheses)
 }
 

@@ -1,5 +1,6 @@
 //! Sampling: each token is drawn from what the model thinks probable.
 
+use model::ConfigError;
 use model::random::{self, Rng};
 use serde::{Deserialize, Serialize};
 
@@ -34,19 +35,14 @@ impl Default for Sampling {
 impl Sampling {
     /// # Errors
     /// A probability that is none, or a temperature that is not above 0.
-    pub fn validate(&self) -> Result<(), DecodeError> {
-        let refuse = |option, found: f64, expected: &str| {
-            Err(DecodeError::Option { option, found: found.to_string(), expected: expected.to_string() })
-        };
+    pub fn validate(&self) -> Result<(), ConfigError> {
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return refuse("--top-p", self.top_p, "above 0 and at most 1");
+            let (field, expected) = ("sample.top_p", "above 0 and at most 1");
+            return Err(ConfigError::new(field, self.top_p, expected, "1 draws from all tokens"));
         }
         if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            return refuse(
-                "--temperature",
-                self.temperature,
-                "a number above 0; for no chance at all, leave out --sample",
-            );
+            let remedy = "for no chance at all, do not sample";
+            return Err(ConfigError::new("sample.temperature", self.temperature, "a number above 0", remedy));
         }
         Ok(())
     }

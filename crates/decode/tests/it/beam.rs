@@ -92,7 +92,7 @@ fn a_beam_of_everything_finds_the_best_of_all_sentences() {
         for source in SOURCES {
             let scored = small.log_probabilities(source, &targets);
             let mut best: Vec<(f64, &Vec<u32>)> =
-                scored.iter().zip(&targets).map(|(p, target)| (p / penalty.of(target.len()), target)).collect();
+                scored.iter().zip(&targets).map(|(p, target)| (p / penalty.divisor(target.len()), target)).collect();
             best.sort_by(|a, b| b.0.total_cmp(&a.0));
             let found = &small.search(&[source], EVERYTHING, penalty)[0];
             assert_eq!(found.len(), targets.len());

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, ValueEnum};
+use runs::DecodingOverrides;
 use views::picture::Kind;
 
-use super::{Arguments, DecodingArguments, MachineArguments, one_based};
+use super::{Arguments, MachineArguments, one_based};
 
 #[derive(Args)]
 pub struct AttendArguments {
@@ -17,7 +18,7 @@ pub struct AttendArguments {
     #[arg(value_name = "TEXT")]
     pub text: String,
     /// What the model shall say, instead of what it says by itself; leaves nothing to decode
-    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingArguments")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingOverrides")]
     pub target: Option<String>,
     /// File to write: .json for all numbers, .html for a page, .svg or .png for a picture; - is standard output
     #[arg(long, value_name = "FILE")]
@@ -35,7 +36,7 @@ pub struct AttendArguments {
     #[arg(long, value_name = "N", value_parser = one_based)]
     pub head: Option<usize>,
     #[command(flatten)]
-    pub decoding: DecodingArguments,
+    pub decoding: DecodingOverrides,
     #[command(flatten)]
     pub machine: MachineArguments,
 }

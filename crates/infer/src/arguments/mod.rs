@@ -10,12 +10,12 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use runs::config::LengthPenalty;
+use runs::config::{DecodingOverrides, LengthPenalty};
 use text::metrics::{Bleu, BleuTokenization};
 use text::{ParallelPath, TextError, read_parallel};
 
 pub use attend::{AttendArguments, AttendFormat, AttentionName};
-pub use decoding::{AlignmentArguments, DecodingArguments, SamplingArguments, SettingsArguments};
+pub use decoding::{AlignmentArguments, SamplingArguments, SettingsArguments, option_name, settings};
 pub use machine::MachineArguments;
 #[cfg(feature = "serve")]
 pub use serve::ServeArguments;
@@ -75,7 +75,7 @@ pub struct DecodeArguments {
     #[arg(long)]
     pub scores: bool,
     #[command(flatten)]
-    pub decoding: DecodingArguments,
+    pub decoding: DecodingOverrides,
     #[command(flatten)]
     pub settings: SettingsArguments,
     #[command(flatten)]
@@ -121,7 +121,7 @@ pub struct EvaluateArguments {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     #[command(flatten)]
-    pub decoding: DecodingArguments,
+    pub decoding: DecodingOverrides,
     #[command(flatten)]
     pub batches: BatchArguments,
     #[command(flatten)]
@@ -139,7 +139,7 @@ pub struct DistilArguments {
     #[arg(long, value_name = "N", required_if_eq("sample", "true"))]
     pub n_best: Option<usize>,
     #[command(flatten)]
-    pub decoding: DecodingArguments,
+    pub decoding: DecodingOverrides,
     #[command(flatten)]
     pub sampling: SamplingArguments,
     #[command(flatten)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ::serve::Limits;
 use clap::Args;
+use runs::DecodingOverrides;
 
-use super::{BatchArguments, DecodingArguments, MachineArguments};
+use super::{BatchArguments, MachineArguments};
 
 #[derive(Args)]
 pub struct ServeArguments {
@@ -17,7 +18,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub listen: String,
     #[command(flatten)]
-    pub decoding: DecodingArguments,
+    pub decoding: DecodingOverrides,
     #[command(flatten)]
     pub batches: BatchArguments,
     #[command(flatten)]

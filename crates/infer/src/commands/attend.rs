@@ -1,21 +1,20 @@
 //! What a model attends to, as numbers, a page or a picture.
 
-use decode::DecodeError;
-use model::ModelConfig;
+use model::{ConfigError, ModelConfig};
 use views::picture::{Kind, View};
 use views::{attend, page, picture};
 
-use crate::arguments::{AttendArguments, AttendFormat, AttentionName};
+use crate::arguments::{AttendArguments, AttendFormat, AttentionName, settings};
 use crate::{results, tell};
 
 pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
     let form = arguments.form();
     let AttendArguments { model, text, target, output, attention, layer, head, decoding, machine, .. } = arguments;
     let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
-    let mut trained = machine.open(&model)?;
-    decoding.apply(&mut trained)?;
+    let trained = machine.open(&model)?;
+    let settings = settings(&decoding, &trained)?;
     check(view, &trained.config)?;
-    let attention = attend(&trained, &text, target.as_deref())?;
+    let attention = attend(&trained, &settings, &text, target.as_deref())?;
     let bytes = match form {
         AttendFormat::Json => attention.to_json().into_bytes(),
         AttendFormat::Html => page::html(&attention).into_bytes(),
@@ -30,7 +29,7 @@ pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
 }
 
 /// Refuses a view of what the model does not have.
-fn check(view: View, config: &ModelConfig) -> Result<(), DecodeError> {
+fn check(view: View, config: &ModelConfig) -> Result<(), ConfigError> {
     let layers = match view.kind {
         Kind::Encoder => config.encoder_layers,
         Kind::Decoder | Kind::Cross => config.decoder_layers,
@@ -38,7 +37,7 @@ fn check(view: View, config: &ModelConfig) -> Result<(), DecodeError> {
     for (option, chosen, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
         if let Some(index) = chosen.filter(|&index| index >= count) {
             let expected = format!("1 to {count}, which the {} has", view.kind.name());
-            return Err(DecodeError::Option { option, found: (index + 1).to_string(), expected });
+            return Err(ConfigError::new(option, index + 1, expected, "leave it out for all"));
         }
     }
     Ok(())

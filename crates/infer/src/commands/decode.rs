@@ -5,7 +5,7 @@ use std::io;
 use crate::lines::{self, Format};
 use decode::{Translation, Translator};
 
-use crate::arguments::{DecodeArguments, OutputFormat};
+use crate::arguments::{self, DecodeArguments, OutputFormat};
 use crate::{progress, tell};
 
 pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
@@ -16,9 +16,9 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
         (OutputFormat::Text, 1, true) => Format::ScoredText,
         (OutputFormat::Text, _, _) => Format::NBest,
     };
-    let mut trained = machine.open(&model.unwrap_or_default())?;
-    decoding.apply(&mut trained)?;
-    let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings.settings(&trained))?;
+    let trained = machine.open(&model.unwrap_or_default())?;
+    let settings = settings.apply(arguments::settings(&decoding, &trained)?);
+    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batches.batch_tokens)?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     let mut unknown = 0;
     if texts.is_empty() {
@@ -29,7 +29,7 @@ pub fn run(arguments: DecodeArguments) -> anyhow::Result<()> {
         })?;
         lines.finish_and_clear();
     } else {
-        let translations = translator.translate(&texts, 1)?;
+        let translations = translator.translate(&texts)?;
         lines::write(&translations, 1, format, &mut output)?;
         unknown = unknown_tokens(&translations);
     }

@@ -11,21 +11,21 @@ use decode::{DecodeError, Settings, Translation, Translator};
 use text::TextError;
 use text::metrics::Bleu;
 
-use crate::arguments::DistilArguments;
+use crate::arguments::{DistilArguments, settings};
 use crate::progress;
 
 pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
     let DistilArguments { model, comparison, n_best, decoding, sampling, batches, machine } = arguments;
     let (sources, references) = comparison.read()?;
-    let mut trained = machine.open(&model)?;
-    decoding.apply(&mut trained)?;
-    let beam = trained.decoding.beam;
-    let settings = Settings { sampling: sampling.sampling(), n_best: n_best.unwrap_or(beam), ..Settings::of(&trained) };
+    let trained = machine.open(&model)?;
+    let settings = settings(&decoding, &trained)?;
+    let beam = settings.decoding.beam;
+    let settings = Settings { sampling: sampling.sampling(), n_best: n_best.unwrap_or(beam), ..settings };
     if settings.n_best < 2 {
         let found = n_best.map_or(format!("a beam of {beam}"), |n_best| format!("--n-best {n_best}"));
         anyhow::bail!("{found} leaves nothing to choose among; give --beam 10, or --sample --n-best 10");
     }
-    let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings)?;
+    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batches.batch_tokens)?;
 
     let bleu = comparison.bleu();
     let mut output = io::BufWriter::new(io::stdout().lock());
@@ -35,7 +35,7 @@ pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
     for (at, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
         let readable = readable(window, at + 1, &translator)?;
         too_long += window.iter().zip(&readable).filter(|(text, readable)| text != readable).count();
-        for (translation, reference) in translator.translate(&readable, at + 1)?.iter().zip(&references[at..]) {
+        for (translation, reference) in translator.translate_from(&readable, at + 1)?.iter().zip(&references[at..]) {
             // The model can only write what its tokenizer leaves of a text.
             let chosen = closest_to(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
             writeln!(output, "{chosen}").map_err(failed)?;

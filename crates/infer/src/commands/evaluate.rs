@@ -6,15 +6,16 @@ use decode::{DecodeError, Translator};
 use text::exact_match;
 use text::metrics::Chrf;
 
-use crate::arguments::EvaluateArguments;
+use crate::arguments::{EvaluateArguments, settings};
 use crate::results;
 
 pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
     let EvaluateArguments { model, comparison, output, decoding, batches, machine } = arguments;
     let (sources, references) = comparison.read()?;
-    let mut trained = machine.open(&model)?;
-    decoding.apply(&mut trained)?;
-    let translations = Translator::new(&trained, batches.batch_tokens)?.translate(&sources, 1)?;
+    let trained = machine.open(&model)?;
+    let translator =
+        Translator::new(&trained, settings(&decoding, &trained)?)?.with_batch_tokens(batches.batch_tokens)?;
+    let translations = translator.translate(&sources)?;
     let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
     let bleu = comparison.bleu();
     let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));

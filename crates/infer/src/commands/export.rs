@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use interchange::marian;
+use runs::DecodingOverrides;
 
-use crate::arguments::{DecodingArguments, MachineArguments};
+use crate::arguments::{MachineArguments, settings};
 use crate::tell;
 
 #[derive(Args)]
@@ -20,7 +21,7 @@ pub struct ExportArguments {
     #[arg(value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
-    decoding: DecodingArguments,
+    decoding: DecodingOverrides,
     #[command(flatten)]
     machine: MachineArguments,
 }
@@ -32,13 +33,13 @@ enum Format {
 
 pub fn run(arguments: ExportArguments) -> anyhow::Result<()> {
     let ExportArguments { model, format, output, decoding, machine } = arguments;
-    let mut trained = machine.open(&model)?;
-    decoding.apply(&mut trained)?;
+    let trained = machine.open(&model)?;
+    let decoding = settings(&decoding, &trained)?.decoding;
     match format {
-        Format::Marian => marian::export(&trained, &model, &output)?,
+        Format::Marian => marian::export(&trained, &decoding, &model, &output)?,
     }
     if !machine.quiet {
-        if let Some(note) = marian::beam_differs(&trained.decoding) {
+        if let Some(note) = marian::beam_differs(&decoding) {
             tell(format!("note: {note}"));
         }
         tell(format!("written: {}", output.display()));

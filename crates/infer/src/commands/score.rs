@@ -14,9 +14,9 @@ pub fn run(arguments: ScoreArguments) -> anyhow::Result<()> {
     let ScoreArguments { model, source, target, format, length_penalty, alignment, batches, machine } = arguments;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
     let trained = machine.open(&model)?;
-    let mut settings = Settings { alignment: alignment.heads(), ..Settings::of(&trained) };
+    let mut settings = Settings { alignment: alignment.heads(), ..trained.settings() };
     settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
-    let translator = Translator::new(&trained, batches.batch_tokens)?.with_settings(settings)?;
+    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batches.batch_tokens)?;
     let format = match format {
         OutputFormat::Text => Format::Score,
         OutputFormat::Jsonl => Format::Jsonl,

@@ -1,19 +1,20 @@
 //! The model as a server.
 
-use ::serve::{self, About, Limits, Listener, Serving};
+use ::serve::{self, About, Limits, Listener, ServeError, Serving};
+use decode::DecodeError;
 use model::backend;
 
-use crate::arguments::ServeArguments;
+use crate::arguments::{ServeArguments, settings};
 use crate::tell;
 
 pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     let ServeArguments { model, listen, decoding, batches, limits, machine } = arguments;
     let limits = Limits::from(limits);
-    limits.validate()?;
+    limits.validate().map_err(DecodeError::from)?;
     // Before the model, which takes longer, is read for nothing.
     let listener = Listener::bind(&listen)?;
-    let mut trained = machine.open(&model)?;
-    decoding.apply(&mut trained)?;
+    let trained = machine.open(&model)?;
+    let settings = settings(&decoding, &trained)?;
     let backend = backend::choose(machine.device.as_deref())?.to_string();
     let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned();
     let workers = if trained.engine.gains_by_workers() { rayon::current_num_threads() } else { 1 };
@@ -25,8 +26,11 @@ pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     serve::run(
         trained,
         listener,
-        Serving { workers, batch_tokens: batches.batch_tokens, limits, about: About { name, backend } },
+        Serving { settings, workers, batch_tokens: batches.batch_tokens, limits, about: About { name, backend } },
         say,
-    )?;
-    Ok(())
+    )
+    .map_err(|error| match error {
+        ServeError::Infer(error) => anyhow::Error::from(error),
+        error => error.into(),
+    })
 }

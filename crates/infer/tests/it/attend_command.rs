@@ -22,7 +22,8 @@ fn files(run: &Run) -> Vec<String> {
 fn the_binary_writes_each_form_by_its_extension() {
     let run = Run::new();
     let before = files(&run);
-    let attention = attend(&opened(&run), "3 1 4", Some("1 2")).unwrap();
+    let trained = opened(&run);
+    let attention = attend(&trained, &trained.settings(), "3 1 4", Some("1 2")).unwrap();
     let given = ["3 1 4", "--target", "1 2", "--quiet"];
     let write = |arguments: &[&str], output: &str| {
         let ran = run.attend(&[&given[..], arguments, &["--output", output]].concat());
@@ -53,7 +54,8 @@ fn the_binary_writes_each_form_by_its_extension() {
 #[test]
 fn a_dash_is_standard_output() {
     let run = Run::new();
-    let attention = attend(&opened(&run), "3 1 4", None).unwrap();
+    let trained = opened(&run);
+    let attention = attend(&trained, &trained.settings(), "3 1 4", None).unwrap();
     let say =
         |format: &[&str]| run.attend(&[&["3 1 4", "--quiet", "--output", "-"], format].concat()).lines().join("\n");
     assert_eq!(say(&[]), attention.to_json());

@@ -13,6 +13,7 @@ use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{MarianError, config, files, folder, generation, names, positions, vocabulary};
 use decode::trained_model::TrainedModel;
+use runs::DecodingConfig;
 use runs::format_chain;
 use runs::layout;
 
@@ -24,10 +25,10 @@ use runs::layout;
 ///
 /// # Errors
 /// What Marian lacks, named; a place that is taken or cannot be written.
-pub fn export(trained: &TrainedModel, run: &Path, output: &Path) -> Result<(), MarianError> {
+pub fn export(trained: &TrainedModel, decoding: &DecodingConfig, run: &Path, output: &Path) -> Result<(), MarianError> {
     folder::vacant(output)?;
     let configured = |source: ConfigError| MarianError::Config { path: run.join(layout::CONFIG), source };
-    let TrainedModel { config: model, sizes, decoding, source_tokenizer, target_tokenizer, .. } = trained;
+    let TrainedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = trained;
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;

@@ -47,7 +47,7 @@ fn logits(trained: &TrainedModel) -> Vec<f32> {
 fn round_trip(trained: &TrainedModel) -> TrainedModel {
     let folder = TempDir::new().unwrap();
     let (marian, run) = (folder.child("deep/marian"), folder.child("run"));
-    interchange::marian::export(trained, Path::new("runs/x"), &marian).unwrap();
+    interchange::marian::export(trained, &trained.decoding, Path::new("runs/x"), &marian).unwrap();
     interchange::marian::import(&marian, &run, &device()).unwrap();
     let opened = TrainedModel::open(&run, &device()).unwrap();
     opened.network().unwrap(); // while the folder is there
@@ -121,7 +121,7 @@ fn the_files_are_those_of_a_marian_folder() {
     let folder = TempDir::new().unwrap();
     let mut trained = model(|_| {});
     trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
-    interchange::marian::export(&trained, Path::new("runs/x"), &folder.child("out")).unwrap();
+    interchange::marian::export(&trained, &trained.decoding, Path::new("runs/x"), &folder.child("out")).unwrap();
     let read = |name: &str| json(&folder.child("out").join(name));
     let config = read("config.json");
     assert_eq!((&config["model_type"], &config["d_model"]), (&"marian".into(), &16.into()));
@@ -142,7 +142,9 @@ fn what_marian_lacks_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
     let refused = |trained: &TrainedModel| {
         let output = folder.child("out");
-        let error = interchange::marian::export(trained, Path::new("runs/x"), &output).unwrap_err().to_string();
+        let error = interchange::marian::export(trained, &trained.decoding, Path::new("runs/x"), &output)
+            .unwrap_err()
+            .to_string();
         assert!(!output.exists());
         error
     };
@@ -178,7 +180,8 @@ fn what_marian_lacks_is_refused_by_name() {
 fn a_place_that_is_taken_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let trained = model(|_| {});
-    let export = |name: &str| interchange::marian::export(&trained, Path::new("runs/x"), &folder.child(name));
+    let export =
+        |name: &str| interchange::marian::export(&trained, &trained.decoding, Path::new("runs/x"), &folder.child(name));
     fs::create_dir(folder.child("empty")).unwrap();
     export("empty").unwrap();
     fs::create_dir(folder.child("full")).unwrap();

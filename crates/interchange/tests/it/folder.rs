@@ -93,9 +93,11 @@ impl Expected {
 }
 
 /// A model's answers: ids, text, whether it ended them itself.
-pub fn answers(trained: &mut TrainedModel, texts: &[String], beam: usize) -> Vec<(Vec<u32>, String, bool)> {
-    trained.decoding.beam = beam;
-    let found = Translator::new(trained, 512).unwrap().translate(texts, 1).unwrap();
+pub fn answers(trained: &TrainedModel, texts: &[String], beam: usize) -> Vec<(Vec<u32>, String, bool)> {
+    let mut settings = trained.settings();
+    settings.decoding.beam = beam;
+    let translator = Translator::new(trained, settings).unwrap().with_batch_tokens(512).unwrap();
+    let found = translator.translate(texts).unwrap();
     let labels = trained.target_tokenizer.labels();
     let id = |token: &String| labels.iter().position(|label| label == token).unwrap() as u32;
     let best = found.into_iter().map(|one| one.best);

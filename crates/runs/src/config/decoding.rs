@@ -1,9 +1,9 @@
 //! How to decode, as written in the `[decoding]` table of a configuration file.
 
-use std::str::FromStr;
-
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
+
+use super::length_penalty::{self, LengthPenalty};
 
 /// Decoding settings; the command line may override them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,67 +44,6 @@ impl Default for DecodingConfig {
             no_repeat_ngram: 0,
             repetition_penalty: 1.0,
         }
-    }
-}
-
-/// What the log-probability of a hypothesis is divided by before it is compared with others, whose lengths differ:
-/// without it the shortest would win.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LengthPenalty {
-    pub form: PenaltyForm,
-    /// 0 is no penalty; larger values favour longer hypotheses.
-    pub alpha: f64,
-}
-
-/// The penalty of `length` target tokens, `</s>` included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PenaltyForm {
-    /// length^α, as in Hugging Face transformers, CTranslate2 and fairseq.
-    Power,
-    /// ((5 + length) / 6)^α (Wu et al. 2016, equation 14; the paper, section 6.1, with α = 0.6).
-    Wu,
-}
-
-impl Default for LengthPenalty {
-    /// The mean log-probability per token.
-    fn default() -> Self {
-        Self { form: PenaltyForm::Power, alpha: 1.0 }
-    }
-}
-
-impl LengthPenalty {
-    /// What a log-probability of as many tokens is divided by.
-    ///
-    /// ```
-    /// use runs::config::LengthPenalty;
-    /// let [power, wu]: [LengthPenalty; 2] = ["1.0", "wu:0.6"].map(|text| text.parse().unwrap());
-    /// assert_eq!(power.of(7), 7.0);
-    /// assert!((wu.of(7) - 2f64.powf(0.6)).abs() < 1e-12);
-    /// ```
-    pub fn of(&self, length: usize) -> f64 {
-        match self.form {
-            PenaltyForm::Power => (length as f64).powf(self.alpha),
-            PenaltyForm::Wu => ((5.0 + length as f64) / 6.0).powf(self.alpha),
-        }
-    }
-}
-
-impl FromStr for LengthPenalty {
-    type Err = String;
-
-    /// `1.0`, `power:1.0` or `wu:0.6`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (form, alpha) = text.split_once(':').unwrap_or(("power", text));
-        let form = match form {
-            "power" => PenaltyForm::Power,
-            "wu" => PenaltyForm::Wu,
-            other => return Err(format!("unknown form `{other}`, expected `power` or `wu`")),
-        };
-        let alpha: f64 =
-            alpha.parse().map_err(|_| format!("`{alpha}` is no number, expected one such as 1.0 or wu:0.6"))?;
-        Ok(Self { form, alpha })
     }
 }
 
@@ -168,6 +107,94 @@ impl DecodingConfig {
             return Err(ConfigError::new("decoding.min_length", self.min_length, expected, "choose a smaller number"));
         }
         Ok(())
+    }
+}
+
+/// Decoding settings that differ from those of the run: each option that is given replaces one of [`DecodingConfig`].
+///
+/// The same struct is the options of the command line (with the feature `clap`) and the fields of an HTTP request.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "clap", derive(clap::Args))]
+pub struct DecodingOverrides {
+    /// Hypotheses per text; 1 is greedy [default: as the run says]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub beam: Option<usize>,
+    /// Divisor of a hypothesis' log-probability: length^A, or with wu:A ((5 + length) / 6)^A [default: as the run says]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "A"))]
+    #[serde(deserialize_with = "length_penalty::number_or_table")]
+    pub length_penalty: Option<LengthPenalty>,
+    /// Fewest target tokens per text, end token not counted [default: as the run says, else 0]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub min_length: Option<usize>,
+    /// The same, as a multiple of the source's tokens; the larger of the two counts
+    #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
+    pub min_length_ratio: Option<f64>,
+    /// Most target tokens per text, end token included [default: as the run says, else source length + 50, or more where
+    /// the fewest need it]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub max_length: Option<usize>,
+    /// The same, as a multiple of the source's tokens; the smaller of the two counts
+    #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
+    pub max_length_ratio: Option<f64>,
+    /// Never repeat a sequence of N tokens; 0 allows it [default: as the run says, else 0]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    pub no_repeat_ngram: Option<usize>,
+    /// Divide the logits of tokens that the translation already holds by this; 1 changes nothing [default: as the run
+    /// says, else 1]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "P"))]
+    pub repetition_penalty: Option<f64>,
+}
+
+impl DecodingOverrides {
+    /// Replaces the settings that are given. Validate the result as a whole: one option may make room for another.
+    ///
+    /// ```
+    /// use runs::config::{DecodingConfig, DecodingOverrides};
+    /// let mut decoding = DecodingConfig::default();
+    /// DecodingOverrides { beam: Some(4), ..Default::default() }.apply(&mut decoding);
+    /// assert_eq!((decoding.beam, decoding.min_length), (4, 0));
+    /// ```
+    pub fn apply(&self, decoding: &mut DecodingConfig) {
+        let Self {
+            beam,
+            length_penalty,
+            min_length,
+            min_length_ratio,
+            max_length,
+            max_length_ratio,
+            no_repeat_ngram,
+            repetition_penalty,
+        } = *self;
+        replace(&mut decoding.beam, beam);
+        replace(&mut decoding.length_penalty, length_penalty);
+        replace(&mut decoding.min_length, min_length);
+        replace(&mut decoding.min_length_ratio, min_length_ratio);
+        replace(&mut decoding.max_length, max_length.map(Some));
+        replace(&mut decoding.max_length_ratio, max_length_ratio.map(Some));
+        replace(&mut decoding.no_repeat_ngram, no_repeat_ngram);
+        replace(&mut decoding.repetition_penalty, repetition_penalty);
+    }
+
+    /// The names of the options that are given, as fields of [`DecodingConfig`].
+    pub fn given(&self) -> Vec<&'static str> {
+        let options = [
+            ("beam", self.beam.is_some()),
+            ("length_penalty", self.length_penalty.is_some()),
+            ("min_length", self.min_length.is_some()),
+            ("min_length_ratio", self.min_length_ratio.is_some()),
+            ("max_length", self.max_length.is_some()),
+            ("max_length_ratio", self.max_length_ratio.is_some()),
+            ("no_repeat_ngram", self.no_repeat_ngram.is_some()),
+            ("repetition_penalty", self.repetition_penalty.is_some()),
+        ];
+        options.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
+    }
+}
+
+fn replace<T>(setting: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *setting = given;
     }
 }
 

@@ -3,6 +3,7 @@
 mod data;
 mod decoding;
 mod diff;
+mod length_penalty;
 mod overrides;
 mod precision;
 mod regularization;
@@ -22,8 +23,9 @@ use serde::{Deserialize, Serialize};
 use text::{TextError, TokenizerConfig};
 
 pub use data::DataConfig;
-pub use decoding::{DecodingConfig, LengthPenalty, PenaltyForm};
+pub use decoding::{DecodingConfig, DecodingOverrides};
 pub use diff::first_difference;
+pub use length_penalty::{LengthPenalty, PenaltyForm};
 pub use precision::MatmulPrecision;
 pub use regularization::{AnnealDropout, RDrop};
 pub use schedule::Schedule;

@@ -58,7 +58,7 @@ fn a_run_folder_decodes_on_every_backend_to_the_same_text() {
 
         let decode = |backend: Backend| {
             let trained = TrainedModel::open(&folder, &backend.open().unwrap()).unwrap();
-            let translations = Translator::new(&trained, 64).unwrap().translate(&texts, 1).unwrap();
+            let translations = Translator::new(&trained, trained.settings()).unwrap().translate(&texts).unwrap();
             translations.into_iter().map(|translation| translation.best.text).collect::<Vec<_>>()
         };
         let expected = decode(trained_on);

@@ -12,7 +12,7 @@ fn rows_sum_to_one_and_the_future_is_exactly_zero() {
     let run = Run::new();
     let trained = opened(&run);
     for text in texts(10) {
-        let attention = attend(&trained, &text, None).unwrap();
+        let attention = attend(&trained, &trained.settings(), &text, None).unwrap();
         let (source, target) = (attention.source.tokens.len(), attention.target.inputs.len());
         let maps = &attention.maps;
         for (kind, layers, queries, keys) in [
@@ -40,12 +40,14 @@ fn rows_sum_to_one_and_the_future_is_exactly_zero() {
 #[test]
 fn the_translation_is_the_one_that_users_get() {
     let run = Run::new();
-    let mut trained = opened(&run);
+    let trained = opened(&run);
     for (beam, max_length) in [(1, None), (4, None), (1, Some(3)), (3, Some(2))] {
-        (trained.decoding.beam, trained.decoding.max_length) = (beam, max_length);
+        let mut settings = trained.settings();
+        (settings.decoding.beam, settings.decoding.max_length) = (beam, max_length);
         let mut cut_off = 0;
         for text in texts(12) {
-            let (attention, said) = (attend(&trained, &text, None).unwrap(), translated(&trained, &text));
+            let attention = attend(&trained, &settings, &text, None).unwrap();
+            let said = translated(&trained, settings.clone(), &text);
             assert_eq!((&attention.source.text, &attention.target.text), (&text, &said.best.text));
             assert!(!attention.target.given);
             let end = said.best.finished.then(|| "</s>".to_string());
@@ -61,13 +63,13 @@ fn its_own_translation_given_back_is_attended_to_alike() {
     let run = Run::new();
     let trained = opened(&run);
     for (text, said) in faithful(&trained) {
-        let own = attend(&trained, &text, None).unwrap();
-        let mut given = attend(&trained, &text, Some(&said.best.text)).unwrap();
+        let own = attend(&trained, &trained.settings(), &text, None).unwrap();
+        let mut given = attend(&trained, &trained.settings(), &text, Some(&said.best.text)).unwrap();
         assert!(given.target.given);
         given.target.given = false;
         assert_eq!(given, own);
     }
-    let other = attend(&trained, "1 2 3", Some("7 7")).unwrap();
+    let other = attend(&trained, &trained.settings(), "1 2 3", Some("7 7")).unwrap();
     assert_eq!(other.target.outputs, ["7", "7", "</s>"]);
     assert_eq!(other.target.text, "7 7");
 }
@@ -78,7 +80,8 @@ fn labels_are_tokens_as_the_model_sees_them() {
     let subwords =
         Tokenizer::train(&TokenizerConfig { vocab_size: 280, ..TokenizerConfig::default() }, lines.iter()).unwrap();
     let run = with_moderate_weights(&subwords);
-    let attention = attend(&opened(&run), "the cat 猫", Some("the dog")).unwrap();
+    let trained = opened(&run);
+    let attention = attend(&trained, &trained.settings(), "the cat 猫", Some("the dog")).unwrap();
     let source = &attention.source.tokens;
     assert_eq!(source[0].chars().next(), Some('▁'), "{source:?}");
     assert_eq!(source[source.len() - 4..], ["<0xE7>", "<0x8C>", "<0xAB>", "</s>"]);
@@ -96,7 +99,7 @@ fn texts_that_are_empty_or_too_long_are_refused() {
     let trained = opened(&run);
     let long = "1 ".repeat(MAX_LENGTH);
     let just_fits = "1 ".repeat(MAX_LENGTH - 1);
-    assert!(attend(&trained, &just_fits, Some(&just_fits)).is_ok());
+    assert!(attend(&trained, &trained.settings(), &just_fits, Some(&just_fits)).is_ok());
     for (text, target, expected) in [
         ("", None, "the text has no tokens"),
         (" \t", Some("1"), "the text has no tokens"),
@@ -104,7 +107,7 @@ fn texts_that_are_empty_or_too_long_are_refused() {
         (long.as_str(), None, "text 1: 25 tokens"),
         ("1", Some(long.as_str()), "the target: 25 tokens"),
     ] {
-        let error: DecodeError = attend(&trained, text, target).expect_err(expected);
+        let error: DecodeError = attend(&trained, &trained.settings(), text, target).expect_err(expected);
         assert!(error.to_string().contains(expected), "{error}");
     }
 }

@@ -11,34 +11,11 @@ use crate::plain::{Heads, Plain, Rows, dot, softmax};
 use crate::{ROUNDING, close, faithful, ids, opened, with_moderate_weights};
 use testing::run::{Run, texts};
 
-/// What decodes and what is looked into have the same weights, or there is nothing to see.
-#[test]
-fn weights_that_were_replaced_since_the_start_are_told() {
-    let run = Run::new();
-    let (trained, seen) = (opened(&run), opened(&run));
-    seen.network().unwrap();
-    let old = std::fs::metadata(run.file("model.safetensors")).unwrap().modified().unwrap();
-    // As `train` does it, with weights of the same form.
-    let mut bytes = run.read("model.safetensors");
-    bytes.iter_mut().rev().take(4).for_each(|byte| *byte = 0);
-    run.write("beside", bytes);
-    let beside = std::fs::File::options().write(true).open(run.file("beside")).unwrap();
-    beside.set_modified(old + std::time::Duration::from_secs(1)).unwrap();
-    std::fs::rename(run.file("beside"), run.file("model.safetensors")).unwrap();
-
-    for error in [attend(&trained, "3 1 4", None).unwrap_err(), trained.network().unwrap_err()] {
-        let told = error.to_string();
-        assert!(told.contains("model.safetensors: found other weights, expected those"), "{told}");
-        assert!(told.ends_with("start it again to use the new ones"), "{told}");
-    }
-    attend(&seen, "3 1 4", None).expect("what was read before stays");
-    attend(&opened(&run), "3 1 4", None).expect("and what is opened now is the new");
-}
-
 #[test]
 fn every_number_comes_back_from_json_bit_for_bit() {
     let run = Run::new();
-    let attention = attend(&opened(&run), "3 1 4 1 5", None).unwrap();
+    let trained = opened(&run);
+    let attention = attend(&trained, &trained.settings(), "3 1 4 1 5", None).unwrap();
     let json: Value = serde_json::from_str(&attention.to_json()).unwrap();
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     for key in ["format", "source", "target", "n_heads", "d_model", "maps", "vectors", "steps"] {
@@ -83,7 +60,7 @@ fn every_weight_of_the_json_follows_from_the_weights_file_and_the_ids() {
     let tokenizer = testing::run::tokenizer();
     let run = with_moderate_weights(&tokenizer);
     let trained = opened(&run);
-    let attention = attend(&trained, "3 1 4 1 5 9", Some("2 6 5 3")).unwrap();
+    let attention = attend(&trained, &trained.settings(), "3 1 4 1 5 9", Some("2 6 5 3")).unwrap();
     let json: Value = serde_json::from_str(&attention.to_json()).unwrap();
 
     let (tensors, _) = weights::from_safetensors(&run.read("model.safetensors")).unwrap();
@@ -134,7 +111,8 @@ fn same(what: &str, expected: &Heads, found: impl Fn(usize) -> Rows) {
 #[test]
 fn every_map_follows_from_the_vectors() {
     let run = with_moderate_weights(&testing::run::tokenizer());
-    let attention = attend(&opened(&run), "3 1 4 1 5 9", Some("2 6 5 3")).unwrap();
+    let trained = opened(&run);
+    let attention = attend(&trained, &trained.settings(), "3 1 4 1 5 9", Some("2 6 5 3")).unwrap();
     let (maps, vectors) = (&attention.maps, &attention.vectors);
     for (kind, maps, vectors) in [
         ("encoder", &maps.encoder, &vectors.encoder),
@@ -166,11 +144,11 @@ fn every_map_follows_from_the_vectors() {
 #[test]
 fn probabilities_agree_with_scores_and_searches() {
     let run = Run::new();
-    let mut trained = opened(&run);
+    let trained = opened(&run);
     let log_probability =
         |attention: &Attention| attention.steps.iter().map(|step| f64::from(step.probability).ln()).sum::<f64>();
     for (text, said) in faithful(&trained) {
-        let attention = attend(&trained, &text, None).unwrap();
+        let attention = attend(&trained, &trained.settings(), &text, None).unwrap();
         for step in &attention.steps {
             assert_eq!(step.candidates[0].token, step.token, "greedy decoding takes the most probable");
             assert_eq!(step.candidates[0].probability, step.probability);
@@ -197,7 +175,8 @@ fn probabilities_agree_with_scores_and_searches() {
         let found = log_probability(&attention) + pads;
         assert!((found + f64::from(nll)).abs() < 1e-3, "{found} and {nll}");
     }
-    trained.decoding.beam = 4;
+    let mut settings = trained.settings();
+    settings.decoding.beam = 4;
     for text in texts(6) {
         let source = ids(&trained.source_tokenizer, &text);
         let limit = trained.decoding.limit(source.len(), &trained.config);
@@ -205,7 +184,7 @@ fn probabilities_agree_with_scores_and_searches() {
         let search = BeamSearch { beam: 4, length_penalty: trained.decoding.length_penalty };
         let found = beam_search(&trained.engine, &sources, &Rules::default(), search).unwrap();
         let expected = found[0][0].log_probability();
-        let found = log_probability(&attend(&trained, &text, None).unwrap());
+        let found = log_probability(&attend(&trained, &settings, &text, None).unwrap());
         assert!((found - expected).abs() < 1e-3, "{found} and {expected}");
     }
 }
