@@ -35,7 +35,8 @@ pub fn evaluate(
     config: &ValidationConfig,
 ) -> Result<Scores, TrainError> {
     let sources: Vec<String> = examples.iter().map(|example| example.pair.source.clone()).collect();
-    let translations = Translator::new(model, BATCH_TOKENS)?.translate(&sources, 1)?;
+    let translations =
+        Translator::new(model, model.settings())?.with_batch_tokens(BATCH_TOKENS)?.translate(&sources)?;
     let outputs: Vec<&str> = translations.iter().map(|translation| translation.text()).collect();
     let normalize = |example: &EvalExample| model.target_tokenizer.normalize(&example.pair.target);
     let references: Vec<String> = examples.iter().map(normalize).collect::<Result<_, _>>()?;
