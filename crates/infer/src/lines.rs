@@ -1,4 +1,4 @@
-//! Lines in, lines out: batches what comes fast, answers at once what comes slowly.
+//! Translates lines as they arrive: fast input in batches, a slow one line by line.
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -9,51 +9,51 @@ use decode::error::DecodeError;
 use decode::translation::Translation;
 use decode::translator::Translator;
 
-/// Lines that are decoded together at most; sorting by length happens within.
+/// Maximum number of lines that are translated together; they are sorted by length within.
 pub const WINDOW: usize = 1024;
-/// A person typing is answered this long after the last line.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// Lines that arrive within this time of each other are translated together.
+const MAX_WAIT: Duration = Duration::from_millis(20);
 
-/// What some editors put before the first line; it is no text.
+/// Mark that some editors write before the first line. It is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// How a translation becomes a line, or several.
+/// Output format of a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// The best translation's text; line breaks inside it become spaces, so that one line in stays one line out.
+pub enum LineFormat {
+    /// The text of the best translation on one line: line breaks inside it become spaces.
     Text,
-    /// Its score, a tab, and the text.
+    /// Score, tab and text.
     ScoredText,
-    /// Its score alone.
+    /// The score alone.
     Score,
-    /// A line for each translation, as Moses and Marian write it: the place in the input, counted from 0, the text and the
-    /// score, with ` ||| ` between them.
+    /// A line for each translation, as Moses and Marian write it: index of the source (from 0), text and score, separated
+    /// by ` ||| `.
     NBest,
     /// A JSON object.
     Jsonl,
 }
 
-/// Writes translations, the first of which came from line `first_line` of the input, counted from 1.
+/// Writes the translations of consecutive lines. `first_line` counts from 1.
 ///
 /// # Errors
 /// An output that cannot be written.
 pub fn write(
     translations: &[Translation],
     first_line: usize,
-    format: Format,
+    format: LineFormat,
     output: &mut impl Write,
 ) -> Result<(), DecodeError> {
     let failed = |source| DecodeError::Stream { origin: "standard output", source };
-    for (translation, place) in translations.iter().zip(first_line - 1..) {
+    for (translation, index) in translations.iter().zip(first_line - 1..) {
         let text = translation.best.line();
         match format {
-            Format::Text => writeln!(output, "{text}"),
-            Format::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
-            Format::Score => writeln!(output, "{:.4}", translation.best.score),
-            Format::NBest => translation
+            LineFormat::Text => writeln!(output, "{text}"),
+            LineFormat::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
+            LineFormat::Score => writeln!(output, "{:.4}", translation.best.score),
+            LineFormat::NBest => translation
                 .targets()
-                .try_for_each(|target| writeln!(output, "{place} ||| {} ||| {:.4}", target.line(), target.score)),
-            Format::Jsonl => {
+                .try_for_each(|target| writeln!(output, "{index} ||| {} ||| {:.4}", target.line(), target.score)),
+            LineFormat::Jsonl => {
                 serde_json::to_string(translation).map_err(io::Error::from).and_then(|line| writeln!(output, "{line}"))
             }
         }
@@ -62,72 +62,73 @@ pub fn write(
     output.flush().map_err(failed)
 }
 
-/// Translates every line of `input` to one line of `output`, in order, and shows each batch of them to `seen`.
+/// Translates every line of `input`, in order, and passes each window of translations to `on_window`.
 ///
 /// # Errors
-/// Input that cannot be read or is not UTF-8, a text that is too long, or an output that cannot be written; the lines
-/// before it are written first.
+/// Input that cannot be read or is not UTF-8, a text that is too long, or an output that cannot be written. The
+/// translations of earlier lines are written first.
 pub fn translate_lines(
     translator: &Translator,
     input: impl Read + Send + 'static,
-    format: Format,
+    format: LineFormat,
     output: &mut impl Write,
-    mut seen: impl FnMut(&[Translation]),
+    mut on_window: impl FnMut(&[Translation]),
 ) -> Result<(), DecodeError> {
     let lines = read_in_background(input);
-    let mut number = 1;
+    let mut first_line = 1;
     loop {
         let (window, end) = next_window(&lines);
         if !window.is_empty() {
-            let translated = translator.translate_from(&window, number);
-            if let Err(DecodeError::TooLong { number: refused, .. }) = translated {
-                // The lines before it are still answered.
-                let answered = translator.translate_from(&window[..refused - number], number)?;
-                write(&answered, number, format, output)?;
-                seen(&answered);
+            let translated = translator.translate_from(&window, first_line);
+            if let Err(DecodeError::TooLong { number: line, .. }) = translated {
+                let earlier = translator.translate_from(&window[..line - first_line], first_line)?;
+                write(&earlier, first_line, format, output)?;
+                on_window(&earlier);
             }
             let translated = translated?;
-            write(&translated, number, format, output)?;
-            seen(&translated);
-            number += window.len();
+            write(&translated, first_line, format, output)?;
+            on_window(&translated);
+            first_line += window.len();
         }
         match end {
-            End::Window => {}
+            End::Pause => {}
             End::Input => return Ok(()),
             End::Failure(error) => return Err(error),
         }
     }
 }
 
+/// Why a window ends.
 enum End {
-    Window,
+    /// The window is full, or no further line has arrived in time.
+    Pause,
     Input,
     Failure(DecodeError),
 }
 
-/// All lines that are there now, up to a full window; waits for the first.
+/// Waits for a line, then collects those that follow in quick succession, up to a full window.
 fn next_window(lines: &Receiver<Result<String, DecodeError>>) -> (Vec<String>, End) {
     let mut window = Vec::new();
     loop {
         let next = if window.is_empty() {
             lines.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            lines.recv_timeout(PATIENCE)
+            lines.recv_timeout(MAX_WAIT)
         };
         match next {
             Ok(Ok(line)) => window.push(line),
             Ok(Err(error)) => return (window, End::Failure(error)),
-            Err(RecvTimeoutError::Timeout) => return (window, End::Window),
+            Err(RecvTimeoutError::Timeout) => return (window, End::Pause),
             Err(RecvTimeoutError::Disconnected) => return (window, End::Input),
         }
         if window.len() == WINDOW {
-            return (window, End::Window);
+            return (window, End::Pause);
         }
     }
 }
 
-/// Reads lines on a thread of its own, so that waiting for input and decoding overlap; bounded, so that a long file
-/// is not read far ahead.
+/// Reads lines in a thread, so that reading and decoding overlap. The channel is bounded: a long file is not read far
+/// ahead.
 fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<String, DecodeError>> {
     let (sender, receiver) = mpsc::sync_channel(WINDOW);
     thread::spawn(move || {

@@ -1,4 +1,5 @@
-//! `infer`: puts a folder that `train` wrote to work. A bare call decodes texts; the other jobs are commands.
+//! `infer`: decodes with a folder that `train` wrote. Without a command it translates texts; each command has a file in
+//! `commands`.
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(
@@ -6,57 +7,57 @@ compile_error!(
      for example `cargo run -p infer --no-default-features --features wgpu -- …`"
 );
 
-mod arguments;
+mod cli;
 mod commands;
 mod lines;
+mod log;
+mod options;
+mod output_file;
 mod progress;
-mod results;
 
-use std::fmt::Display;
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command, option_name};
+use cli::{Cli, Job};
 use decode::DecodeError;
+use log::log_line;
+use options::{UsageError, option_name};
 use runs::format_chain;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // large tensors are reused instead of returned at every operation
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // reuses the memory of large tensors, which malloc returns after every operation
 
-/// Says something beside the results. That nobody listens is no reason to fail.
-fn tell(text: impl Display) {
-    drop(writeln!(io::stderr(), "{text}"));
+fn main() -> ExitCode {
+    kernels::allocator::release_freed();
+    let result = match Cli::parse_job() {
+        Job::Decode(arguments) => commands::decode::run(arguments),
+        Job::Score(arguments) => commands::score::run(arguments),
+        Job::Evaluate(arguments) => commands::evaluate::run(arguments),
+        Job::Distil(arguments) => commands::distil::run(arguments),
+        Job::Attend(arguments) => commands::attend::run(arguments),
+        #[cfg(feature = "marian")]
+        Job::Export(arguments) => commands::export::run(arguments),
+        #[cfg(feature = "marian")]
+        Job::Import(arguments) => commands::import::run(arguments),
+        #[cfg(feature = "serve")]
+        Job::Serve(arguments) => commands::serve::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            if let Some(error) = error.downcast_ref::<UsageError>() {
+                Cli::exit(error);
+            }
+            log_line(format!("error: {}", format_chain(with_option_names(error).as_ref())));
+            ExitCode::FAILURE
+        }
+    }
 }
 
-/// The same error with a setting spelled as the option that sets it.
+/// The same error, with the setting at fault spelled as an option of the command line.
 fn with_option_names(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<DecodeError>() {
         Ok(error) => error.map_field(option_name).into(),
         Err(error) => error,
-    }
-}
-
-fn main() -> ExitCode {
-    kernels::allocator::release_freed();
-    let done = match Arguments::parsed() {
-        Command::Decode(arguments) => commands::decode::run(arguments),
-        Command::Score(arguments) => commands::score::run(arguments),
-        Command::Evaluate(arguments) => commands::evaluate::run(arguments),
-        Command::Distil(arguments) => commands::distil::run(arguments),
-        Command::Attend(arguments) => commands::attend::run(arguments),
-        #[cfg(feature = "serve")]
-        Command::Serve(arguments) => commands::serve::run(arguments),
-        #[cfg(feature = "marian")]
-        Command::Export(arguments) => commands::export::run(arguments),
-        #[cfg(feature = "marian")]
-        Command::Import(arguments) => commands::import::run(arguments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) => ExitCode::SUCCESS,
-        Err(error) => {
-            tell(format!("error: {}", format_chain(with_option_names(error).as_ref())));
-            ExitCode::FAILURE
-        }
     }
 }

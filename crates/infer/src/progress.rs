@@ -1,21 +1,22 @@
-//! Lines counted on a terminal while they go elsewhere.
+//! Progress bars that count lines on a terminal.
 
 use std::io::{self, IsTerminal};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// For an input of unknown length.
-pub fn endless(quiet: bool) -> ProgressBar {
-    visible(quiet, ProgressBar::new_spinner(), "{spinner} {human_pos} lines, {per_sec}")
+/// A spinner, for an input of unknown length.
+pub fn spinner(quiet: bool) -> ProgressBar {
+    unless_hidden(quiet, ProgressBar::new_spinner(), "{spinner} {human_pos} lines, {per_sec}")
 }
 
-/// For so many lines.
-pub fn of(lines: usize, quiet: bool) -> ProgressBar {
-    visible(quiet, ProgressBar::new(lines as u64), "{bar:30} {human_pos} of {human_len} lines, {per_sec}, {eta} left")
+/// A bar, for a known number of lines.
+pub fn bar(lines: usize, quiet: bool) -> ProgressBar {
+    let template = "{bar:30} {human_pos} of {human_len} lines, {per_sec}, {eta} left";
+    unless_hidden(quiet, ProgressBar::new(lines as u64), template)
 }
 
-/// Invisible where it would mix with the output.
-fn visible(quiet: bool, bar: ProgressBar, template: &str) -> ProgressBar {
+/// Hides the bar if standard error is not a terminal, or if results go to the same terminal.
+fn unless_hidden(quiet: bool, bar: ProgressBar, template: &str) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() || io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }

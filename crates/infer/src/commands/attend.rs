@@ -1,41 +1,152 @@
-//! What a model attends to, as numbers, a page or a picture.
+//! `infer attend`: the attention of a translation as numbers, as a page or as a picture.
 
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::{Args, ValueEnum};
 use model::{ConfigError, ModelConfig};
+use runs::DecodingOverrides;
 use views::picture::{Kind, View};
 use views::{attend, page, picture};
 
-use crate::arguments::{AttendArguments, AttendFormat, AttentionName, settings};
-use crate::{results, tell};
+use crate::log::log_line;
+use crate::options::{DeviceOptions, UsageError, one_based, settings};
+use crate::output_file;
 
-pub fn run(arguments: AttendArguments) -> anyhow::Result<()> {
-    let form = arguments.form();
-    let AttendArguments { model, text, target, output, attention, layer, head, decoding, machine, .. } = arguments;
+#[derive(Args)]
+pub struct Arguments {
+    /// Run folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Text to translate
+    #[arg(value_name = "TEXT")]
+    text: String,
+    /// Show the attention of this translation instead of decoding one
+    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingOverrides")]
+    target: Option<String>,
+    /// File to write: .json for all numbers, .html for a page, .svg or .png for a picture; - is standard output
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Output format [default: by the extension of the file; json on standard output]
+    #[arg(long, value_enum)]
+    format: Option<AttendFormat>,
+    /// Pictures: one of the three attentions [default: cross]
+    #[arg(long, value_enum)]
+    attention: Option<AttentionName>,
+    /// Pictures: one layer, counted from 1 [default: all]
+    #[arg(long, value_name = "N", value_parser = one_based)]
+    layer: Option<usize>,
+    /// Pictures: one head, counted from 1 [default: all]
+    #[arg(long, value_name = "N", value_parser = one_based)]
+    head: Option<usize>,
+    #[command(flatten)]
+    decoding: DecodingOverrides,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Output format of `infer attend`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AttendFormat {
+    Json,
+    Html,
+    Svg,
+    Png,
+}
+
+/// One of the three attentions of figure 1.
+#[derive(Clone, Copy, ValueEnum)]
+enum AttentionName {
+    Encoder,
+    Decoder,
+    Cross,
+}
+
+impl From<AttentionName> for Kind {
+    fn from(name: AttentionName) -> Self {
+        match name {
+            AttentionName::Encoder => Kind::Encoder,
+            AttentionName::Decoder => Kind::Decoder,
+            AttentionName::Cross => Kind::Cross,
+        }
+    }
+}
+
+/// Writes the attention of one text.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let format = arguments.output_format()?;
+    let Arguments { model, text, target, output, attention, layer, head, decoding, device, .. } = arguments;
     let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
-    let trained = machine.open(&model)?;
+    let trained = device.open(&model)?;
     let settings = settings(&decoding, &trained)?;
-    check(view, &trained.config)?;
+    check_view(view, &trained.config)?;
     let attention = attend(&trained, &settings, &text, target.as_deref())?;
-    let bytes = match form {
+    let bytes = match format {
         AttendFormat::Json => attention.to_json().into_bytes(),
         AttendFormat::Html => page::html(&attention).into_bytes(),
         AttendFormat::Svg => picture::svg(&attention, view).into_bytes(),
         AttendFormat::Png => picture::png(&attention, view)?,
     };
-    results::write(&output, &bytes)?;
-    if !machine.quiet && !results::is_standard(&output) {
-        tell(format!("{}: {} → {}", output.display(), attention.source.text, attention.target.text));
+    output_file::write(&output, &bytes)?;
+    if !device.quiet && !output_file::is_stdout(&output) {
+        log_line(format!("{}: {} → {}", output.display(), attention.source.text, attention.target.text));
     }
     Ok(())
 }
 
-/// Refuses a view of what the model does not have.
-fn check(view: View, config: &ModelConfig) -> Result<(), ConfigError> {
+impl Arguments {
+    /// The output format, by `--format` or by the extension of the file.
+    ///
+    /// # Errors
+    /// An unknown extension, a PNG on standard output, or options of pictures for another format.
+    fn output_format(&self) -> Result<AttendFormat, UsageError> {
+        let to_stdout = output_file::is_stdout(&self.output);
+        let by_extension = format_by_extension(&self.output).or(to_stdout.then_some(AttendFormat::Json));
+        let Some(format) = self.format.or(by_extension) else {
+            let found = self.output.display();
+            let message = format!("--output {found}: expected a name that ends in .json, .html, .svg or .png");
+            return Err(UsageError::new(ErrorKind::InvalidValue, message));
+        };
+        if to_stdout && format == AttendFormat::Png {
+            let message = "--format png: expected json, html or svg on standard output; give --output a file";
+            return Err(UsageError::new(ErrorKind::ArgumentConflict, message));
+        }
+        let is_picture = match format {
+            AttendFormat::Svg | AttendFormat::Png => true,
+            AttendFormat::Json | AttendFormat::Html => false,
+        };
+        let picture_options = [
+            ("--attention", self.attention.is_some()),
+            ("--layer", self.layer.is_some()),
+            ("--head", self.head.is_some()),
+        ];
+        if let Some((option, _)) = picture_options.into_iter().find(|(_, given)| *given && !is_picture) {
+            let message =
+                format!("{option} selects a part of a picture (.svg, .png); the other formats hold everything");
+            return Err(UsageError::new(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(format)
+    }
+}
+
+fn format_by_extension(path: &Path) -> Option<AttendFormat> {
+    match path.extension()?.to_str()?.to_lowercase().as_str() {
+        "json" => Some(AttendFormat::Json),
+        "html" => Some(AttendFormat::Html),
+        "svg" => Some(AttendFormat::Svg),
+        "png" => Some(AttendFormat::Png),
+        _ => None,
+    }
+}
+
+/// Rejects a layer or head that the model does not have.
+fn check_view(view: View, config: &ModelConfig) -> Result<(), ConfigError> {
     let layers = match view.kind {
         Kind::Encoder => config.encoder_layers,
         Kind::Decoder | Kind::Cross => config.decoder_layers,
     };
-    for (option, chosen, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
-        if let Some(index) = chosen.filter(|&index| index >= count) {
+    for (option, selected, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
+        if let Some(index) = selected.filter(|&index| index >= count) {
             let expected = format!("1 to {count}, which the {} has", view.kind.name());
             return Err(ConfigError::new(option, index + 1, expected, "leave it out for all"));
         }

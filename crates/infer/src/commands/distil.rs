@@ -1,86 +1,111 @@
-//! Text for another model to learn from: of each text's hypotheses the one closest to the reference.
+//! `infer distil`: training data for another model: for each text, the hypothesis closest to its reference.
 //!
-//! What a model would write is easier to learn than what people write, and the closest of many hypotheses loses least of
-//! the latter. Kim and Rush 2016 call it sequence-level interpolation.
+//! A model's translations are easier to learn than human ones, and the closest of many hypotheses keeps most of the
+//! reference. Kim and Rush 2016 call this sequence-level interpolation.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-use crate::lines::WINDOW;
+use clap::Args;
 use decode::translator::Item;
 use decode::{DecodeError, Settings, Translation, Translator};
+use runs::DecodingOverrides;
 use text::TextError;
 use text::metrics::Bleu;
 
-use crate::arguments::{DistilArguments, settings};
+use crate::lines::WINDOW;
+use crate::log::log_line;
+use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, SamplingOptions, settings};
 use crate::progress;
 
-pub fn run(arguments: DistilArguments) -> anyhow::Result<()> {
-    let DistilArguments { model, comparison, n_best, decoding, sampling, batches, machine } = arguments;
+#[derive(Args)]
+pub struct Arguments {
+    /// Run folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    #[command(flatten)]
+    comparison: ComparisonOptions,
+    /// Number of hypotheses per text to choose from [default: the beam]
+    #[arg(long, value_name = "N", required_if_eq("sample", "true"))]
+    n_best: Option<usize>,
+    #[command(flatten)]
+    decoding: DecodingOverrides,
+    #[command(flatten)]
+    sampling: SamplingOptions,
+    #[command(flatten)]
+    batch: BatchOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Prints one hypothesis per line, and logs the BLEU of the first and of the closest hypotheses.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { model, comparison, n_best, decoding, sampling, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
-    let trained = machine.open(&model)?;
+    let trained = device.open(&model)?;
     let settings = settings(&decoding, &trained)?;
     let beam = settings.decoding.beam;
     let settings = Settings { sampling: sampling.sampling(), n_best: n_best.unwrap_or(beam), ..settings };
     if settings.n_best < 2 {
         let found = n_best.map_or(format!("a beam of {beam}"), |n_best| format!("--n-best {n_best}"));
-        anyhow::bail!("{found} leaves nothing to choose among; give --beam 10, or --sample --n-best 10");
+        anyhow::bail!("{found} leaves nothing to choose from; give --beam 10, or --sample --n-best 10");
     }
-    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batches.batch_tokens)?;
+    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
 
     let bleu = comparison.bleu();
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let failed = |source| DecodeError::Stream { origin: "standard output", source };
-    let lines = progress::of(sources.len(), machine.quiet);
+    let write_error = |source| DecodeError::Stream { origin: "standard output", source };
+    let progress = progress::bar(sources.len(), device.quiet);
     let (mut first, mut closest, mut too_long) = (Vec::new(), Vec::new(), 0);
-    for (at, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
-        let readable = readable(window, at + 1, &translator)?;
-        too_long += window.iter().zip(&readable).filter(|(text, readable)| text != readable).count();
-        for (translation, reference) in translator.translate_from(&readable, at + 1)?.iter().zip(&references[at..]) {
-            // The model can only write what its tokenizer leaves of a text.
-            let chosen = closest_to(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
-            writeln!(output, "{chosen}").map_err(failed)?;
-            if !machine.quiet {
+    for (start, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
+        let texts = blank_too_long(window, start + 1, &translator)?;
+        too_long += window.iter().zip(&texts).filter(|(source, text)| source != text).count();
+        let translations = translator.translate_from(&texts, start + 1)?;
+        for (translation, reference) in translations.iter().zip(&references[start..]) {
+            // Normalized, because the model can only write what its tokenizer keeps.
+            let chosen = closest_hypothesis(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
+            writeln!(output, "{chosen}").map_err(write_error)?;
+            if !device.quiet {
                 first.push(translation.best.line());
                 closest.push(chosen);
             }
         }
-        output.flush().map_err(failed)?;
-        lines.inc(window.len() as u64);
+        output.flush().map_err(write_error)?;
+        progress.inc(window.len() as u64);
     }
-    lines.finish_and_clear();
-    if !machine.quiet {
-        let mut told = String::new();
-        for (which, texts) in [("first hypotheses", first), ("closest to the reference", closest)] {
-            told += &format!("{which}: {}\n", bleu.score(&texts, &references)?.with_signature(&bleu.signature()));
+    progress.finish_and_clear();
+    if !device.quiet {
+        for (name, texts) in [("first hypotheses", first), ("closest to the reference", closest)] {
+            log_line(format!("{name}: {}", bleu.score(&texts, &references)?.with_signature(&bleu.signature())));
         }
         if too_long > 0 {
-            told += &format!("note: {too_long} texts are longer than the model can read; their lines are empty\n");
+            log_line(format!("note: {too_long} texts exceed the model's positions; their lines are empty"));
         }
-        drop(io::stderr().write_all(told.as_bytes()));
     }
     Ok(())
 }
 
-/// The texts, empty where they are too long to read: `train` drops such pairs, and those without a target.
-fn readable(texts: &[String], first: usize, translator: &Translator) -> Result<Vec<String>, DecodeError> {
-    let readable = |(text, place): (&String, usize)| match translator.encode(&Item { text, place }) {
+/// The texts, with empty ones in place of those that are too long. `train` skips pairs without a target.
+fn blank_too_long(texts: &[String], first_line: usize, translator: &Translator) -> Result<Vec<String>, DecodeError> {
+    let blank = |(text, place): (&String, usize)| match translator.encode(&Item { text, place }) {
         Ok(_) => Ok(text.clone()),
         Err(DecodeError::TooLong { .. }) => Ok(String::new()),
         Err(error) => Err(error),
     };
-    texts.iter().zip(first..).map(readable).collect()
+    texts.iter().zip(first_line..).map(blank).collect()
 }
 
-/// The line with the most BLEU, the first of several. Nothing, and what the model did not end itself, is no sentence to
-/// learn from, and is taken only where there is nothing else.
-fn closest_to(reference: &str, translation: &Translation, bleu: &Bleu) -> Result<String, TextError> {
+/// The hypothesis with the highest sentence BLEU; of equal ones the first.
+///
+/// Empty and unfinished hypotheses are no good examples: they are taken only if there is no other.
+fn closest_hypothesis(reference: &str, translation: &Translation, bleu: &Bleu) -> Result<String, TextError> {
     let bleu = Bleu { effective_order: true, ..*bleu };
     let mut best = (translation.best.line(), (false, f64::NEG_INFINITY));
     for target in translation.targets() {
         let line = target.line();
-        let worth = (target.finished && !line.is_empty(), bleu.score(&[&line], &[reference])?.score);
-        if worth > best.1 {
-            best = (line, worth);
+        let rank = (target.finished && !line.is_empty(), bleu.score(&[&line], &[reference])?.score);
+        if rank > best.1 {
+            best = (line, rank);
         }
     }
     Ok(best.0)
@@ -92,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// Of hypotheses, each with whether the model ended it itself.
+    /// The hypothesis chosen from these, each with whether it is finished.
     fn chosen(reference: &str, hypotheses: &[(&str, bool)]) -> String {
         let mut targets = hypotheses.iter().map(|&(text, finished)| Target {
             text: text.to_string(),
@@ -104,24 +129,24 @@ mod tests {
         });
         let best = targets.next().expect("a hypothesis");
         let translation = Translation { source: String::new(), unknown: 0, best, alternatives: targets.collect() };
-        closest_to(reference, &translation, &Bleu::default()).expect("a hypothesis")
+        closest_hypothesis(reference, &translation, &Bleu::default()).expect("a hypothesis")
     }
 
     #[test]
-    fn a_sentence_of_few_words_counts_like_any_other() {
+    fn short_sentences_have_a_bleu() {
         let long = ("ein Hund läuft jetzt über die Wiese", true);
         assert_eq!(chosen("ein Hund läuft", &[long, ("ein Hund", true), ("ein Hund läuft", true)]), "ein Hund läuft");
         assert_eq!(chosen("Hund", &[long, ("Hund", true)]), "Hund");
     }
 
     #[test]
-    fn of_equals_the_first_is_taken() {
+    fn the_first_of_equal_hypotheses_is_chosen() {
         assert_eq!(chosen("a b c d", &[("a b c e", true), ("a b c f", true)]), "a b c e");
         assert_eq!(chosen("a b c d", &[("x", true), ("y", true)]), "x");
     }
 
     #[test]
-    fn what_was_cut_off_is_taken_only_where_there_is_nothing_else() {
+    fn unfinished_hypotheses_are_a_last_resort() {
         assert_eq!(chosen("a b c d", &[("a b c", false), ("a b", true)]), "a b");
         assert_eq!(chosen("a b c d", &[("a", false), ("a b c", false)]), "a b c");
         assert_eq!(chosen("a b c d", &[("", true), ("a b c", false)]), "a b c");

@@ -1,20 +1,42 @@
-//! A file decoded and compared with its reference, in the lines that sacreBLEU prints.
+//! `infer evaluate`: decodes a file and compares it with references, in sacreBLEU's output format.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
+use clap::Args;
 use decode::{DecodeError, Translator};
+use runs::DecodingOverrides;
 use text::exact_match;
 use text::metrics::Chrf;
 
-use crate::arguments::{EvaluateArguments, settings};
-use crate::results;
+use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, settings};
+use crate::output_file;
 
-pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
-    let EvaluateArguments { model, comparison, output, decoding, batches, machine } = arguments;
+#[derive(Args)]
+pub struct Arguments {
+    /// Run folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    #[command(flatten)]
+    comparison: ComparisonOptions,
+    /// File for the translations, one per line; - is standard output, after the scores
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    decoding: DecodingOverrides,
+    #[command(flatten)]
+    batch: BatchOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Prints BLEU, chrF, chrF++ and the share of exact matches.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { model, comparison, output, decoding, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
-    let trained = machine.open(&model)?;
+    let trained = device.open(&model)?;
     let translator =
-        Translator::new(&trained, settings(&decoding, &trained)?)?.with_batch_tokens(batches.batch_tokens)?;
+        Translator::new(&trained, settings(&decoding, &trained)?)?.with_batch_tokens(batch.batch_tokens)?;
     let translations = translator.translate(&sources)?;
     let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
     let bleu = comparison.bleu();
@@ -24,20 +46,20 @@ pub fn run(arguments: EvaluateArguments) -> anyhow::Result<()> {
         report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
     }
     let exact = if comparison.lowercase {
-        exact_match(&lowercased(&hypotheses), &lowercased(&references))?
+        exact_match(&lowercase(&hypotheses), &lowercase(&references))?
     } else {
         exact_match(&hypotheses, &references)?
     };
     report += &format!("exact match = {:.2} % of {} sentences\n", 100.0 * exact, references.len());
-    // The scores first: they are not to be lost where the hypotheses find no room.
-    let told = io::stdout().write_all(report.as_bytes());
+    // Print the scores first, so that a translations file that cannot be written does not lose them.
+    let printed = io::stdout().write_all(report.as_bytes());
     if let Some(path) = &output {
         let lines: String = hypotheses.iter().map(|line| format!("{line}\n")).collect();
-        results::write(path, lines.as_bytes())?;
+        output_file::write(path, lines.as_bytes())?;
     }
-    told.map_err(|source| DecodeError::Stream { origin: "standard output", source }.into())
+    printed.map_err(|source| DecodeError::Stream { origin: "standard output", source }.into())
 }
 
-fn lowercased(lines: &[String]) -> Vec<String> {
+fn lowercase(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| line.to_lowercase()).collect()
 }

@@ -1,4 +1,4 @@
-//! `infer export`: a run folder in the form that other programs read.
+//! `infer export`: writes a run folder in the format of another program.
 
 use std::path::PathBuf;
 
@@ -6,43 +6,44 @@ use clap::{Args, ValueEnum};
 use interchange::marian;
 use runs::DecodingOverrides;
 
-use crate::arguments::{MachineArguments, settings};
-use crate::tell;
+use crate::log::log_line;
+use crate::options::{DeviceOptions, settings};
 
 #[derive(Args)]
-pub struct ExportArguments {
-    /// Folder written by `train`, such as runs/tiny
+pub struct Arguments {
+    /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Form of the output: a Hugging Face Marian folder, which transformers and CTranslate2 read
+    /// Output format: a Hugging Face Marian folder, as read by transformers and CTranslate2
     #[arg(long, value_enum)]
-    format: Format,
-    /// Folder to write; must not exist, or be empty
+    format: ExportFormat,
+    /// Folder to write; it must be empty or not exist
     #[arg(value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
     decoding: DecodingOverrides,
     #[command(flatten)]
-    machine: MachineArguments,
+    device: DeviceOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
+enum ExportFormat {
     Marian,
 }
 
-pub fn run(arguments: ExportArguments) -> anyhow::Result<()> {
-    let ExportArguments { model, format, output, decoding, machine } = arguments;
-    let trained = machine.open(&model)?;
+/// Writes the folder.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { model, format, output, decoding, device } = arguments;
+    let trained = device.open(&model)?;
     let decoding = settings(&decoding, &trained)?.decoding;
     match format {
-        Format::Marian => marian::export(&trained, &decoding, &model, &output)?,
+        ExportFormat::Marian => marian::export(&trained, &decoding, &model, &output)?,
     }
-    if !machine.quiet {
+    if !device.quiet {
         if let Some(note) = marian::beam_differs(&decoding) {
-            tell(format!("note: {note}"));
+            log_line(format!("note: {note}"));
         }
-        tell(format!("written: {}", output.display()));
+        log_line(format!("written: {}", output.display()));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `infer import`: a Hugging Face Marian folder as a run folder.
+//! `infer import`: writes a run folder from a Hugging Face Marian folder.
 
 use std::path::PathBuf;
 
@@ -7,41 +7,42 @@ use clap::Args;
 use interchange::marian::{self, Imported};
 use model::backend::{self, Backend};
 
-use crate::tell;
+use crate::log::log_line;
 
 #[derive(Args)]
-pub struct ImportArguments {
+pub struct Arguments {
     /// Folder with config.json, model.safetensors or pytorch_model.bin, source.spm, target.spm and vocab.json
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Run folder to write; must not exist, or be empty
+    /// Run folder to write; it must be empty or not exist
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Nothing on standard error but errors
+    /// Print nothing but errors on standard error
     #[arg(long)]
     quiet: bool,
 }
 
-pub fn run(arguments: ImportArguments) -> anyhow::Result<()> {
-    let ImportArguments { input, output, quiet } = arguments;
-    // `choose` says what to build with where there is nothing to choose from.
-    let backend = plainest(&backend::compiled()).map_or_else(|| backend::choose(None), Ok)?;
-    let device = backend.open().context("import needs no GPU where the build has a CPU (`--features flex`)")?;
+/// Writes the run folder, and logs the settings that have no counterpart here.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { input, output, quiet } = arguments;
+    // Without any backend, the error of `choose` names the features to build with.
+    let backend = prefer_cpu(&backend::compiled()).map_or_else(|| backend::choose(None), Ok)?;
+    let device = backend.open().context("import needs no GPU if the build has a CPU backend (`--features flex`)")?;
     let Imported { left_out, decoding, .. } = marian::import(&input, &output, &device)?;
     if !quiet {
         if let Some(note) = marian::beam_differs(&decoding) {
-            tell(format!("note: {note}"));
+            log_line(format!("note: {note}"));
         }
         for setting in left_out {
-            tell(format!("not taken over, as this program does not decode so: {setting}"));
+            log_line(format!("skipped, because decoding here does not support it: {setting}"));
         }
-        tell(format!("written: {}", output.display()));
+        log_line(format!("written: {}", output.display()));
     }
     Ok(())
 }
 
-/// Where to unpack weights: nothing is computed, so a CPU if the build has one.
-fn plainest(compiled: &[Backend]) -> Option<Backend> {
+/// The backend that unpacks weights. Nothing is computed, so a CPU if the build has one.
+fn prefer_cpu(compiled: &[Backend]) -> Option<Backend> {
     compiled.iter().copied().min_by_key(|backend| backend.is_gpu())
 }
 
@@ -50,9 +51,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cpu_comes_before_any_gpu() {
-        assert_eq!(plainest(&[Backend::Cuda, Backend::Wgpu, Backend::Ndarray, Backend::Flex]), Some(Backend::Ndarray));
-        assert_eq!(plainest(&[Backend::Vulkan, Backend::Wgpu]), Some(Backend::Vulkan));
-        assert_eq!(plainest(&[]), None);
+    fn a_cpu_is_preferred_to_any_gpu() {
+        assert_eq!(
+            prefer_cpu(&[Backend::Cuda, Backend::Wgpu, Backend::Ndarray, Backend::Flex]),
+            Some(Backend::Ndarray)
+        );
+        assert_eq!(prefer_cpu(&[Backend::Vulkan, Backend::Wgpu]), Some(Backend::Vulkan));
+        assert_eq!(prefer_cpu(&[]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A file for each command: its run, from parsed arguments to results.
+//! One file per command: its arguments, and its run from them to the results.
 
 pub mod attend;
 pub mod decode;

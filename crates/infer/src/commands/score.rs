@@ -1,32 +1,61 @@
-//! How probable given translations are.
+//! `infer score`: the log-probability of given translations.
 
 use std::io;
+use std::path::PathBuf;
 
-use crate::lines::{self, Format, WINDOW};
+use clap::Args;
 use decode::{Settings, Translator};
-use indicatif::ProgressBar;
+use runs::LengthPenalty;
 use text::{ParallelPath, read_parallel};
 
-use crate::arguments::{OutputFormat, ScoreArguments};
+use crate::lines::{self, LineFormat, WINDOW};
+use crate::options::{AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat};
 use crate::progress;
 
-pub fn run(arguments: ScoreArguments) -> anyhow::Result<()> {
-    let ScoreArguments { model, source, target, format, length_penalty, alignment, batches, machine } = arguments;
+#[derive(Args)]
+pub struct Arguments {
+    /// Run folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Source texts, one per line
+    #[arg(long, value_name = "FILE")]
+    source: PathBuf,
+    /// Their translations, line by line
+    #[arg(long, value_name = "FILE")]
+    target: PathBuf,
+    /// Output format: the score alone, or a JSON object per line
+    #[arg(long, value_enum, default_value = "text")]
+    format: OutputFormat,
+    /// Divisor of the log-probability: length^A, or with wu:A ((5 + length) / 6)^A; 0 divides by 1 [default: from the run]
+    #[arg(long, value_name = "A")]
+    length_penalty: Option<LengthPenalty>,
+    #[command(flatten)]
+    alignment: AlignmentOptions,
+    #[command(flatten)]
+    batch: BatchOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Prints one score per pair of lines.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { model, source, target, format, length_penalty, alignment, batch, device } = arguments;
+    let alignment = alignment.heads(format)?;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
-    let trained = machine.open(&model)?;
-    let mut settings = Settings { alignment: alignment.heads(), ..trained.settings() };
+    let trained = device.open(&model)?;
+    let mut settings = Settings { alignment, ..trained.settings() };
     settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
-    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batches.batch_tokens)?;
+    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let format = match format {
-        OutputFormat::Text => Format::Score,
-        OutputFormat::Jsonl => Format::Jsonl,
+        OutputFormat::Text => LineFormat::Score,
+        OutputFormat::Jsonl => LineFormat::Jsonl,
     };
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let lines: ProgressBar = progress::of(pairs.len(), machine.quiet);
-    for (window, first) in pairs.chunks(WINDOW).zip((1..).step_by(WINDOW)) {
-        lines::write(&translator.score(window, first)?, first, format, &mut output)?;
-        lines.inc(window.len() as u64);
+    let progress = progress::bar(pairs.len(), device.quiet);
+    for (window, first_line) in pairs.chunks(WINDOW).zip((1..).step_by(WINDOW)) {
+        lines::write(&translator.score(window, first_line)?, first_line, format, &mut output)?;
+        progress.inc(window.len() as u64);
     }
-    lines.finish_and_clear();
+    progress.finish_and_clear();
     Ok(())
 }

@@ -1,36 +1,112 @@
-//! The model as a server.
+//! `infer serve`: the model as an HTTP server.
 
-use ::serve::{self, About, Limits, Listener, ServeError, Serving};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::serve::{Limits, Listener, ModelInfo, ServeError, ServeOptions};
+use clap::Args;
 use decode::DecodeError;
 use model::backend;
+use runs::DecodingOverrides;
 
-use crate::arguments::{ServeArguments, settings};
-use crate::tell;
+use crate::log::log_line;
+use crate::options::{BatchOptions, DeviceOptions, settings};
 
-pub fn run(arguments: ServeArguments) -> anyhow::Result<()> {
-    let ServeArguments { model, listen, decoding, batches, limits, machine } = arguments;
+#[derive(Args)]
+pub struct Arguments {
+    /// Run folder written by `train`, such as runs/tiny
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Address and port; 0.0.0.0 accepts connections from other machines, and port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: String,
+    #[command(flatten)]
+    decoding: DecodingOverrides,
+    #[command(flatten)]
+    batch: BatchOptions,
+    #[command(flatten)]
+    limits: LimitOptions,
+    #[command(flatten)]
+    device: DeviceOptions,
+}
+
+/// Limits for clients.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitOptions {
+    /// Maximum size of a request's body
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body_bytes)]
+    max_body: usize,
+    /// Maximum number of texts per request
+    #[arg(long, value_name = "N", default_value_t = Limits::default().texts)]
+    max_texts: usize,
+    /// Maximum beam and n_best of a request
+    #[arg(long, value_name = "N", default_value_t = Limits::default().beam)]
+    max_beam: usize,
+    /// Maximum tokens of a text, and of its translation, for /attend
+    #[arg(long, value_name = "N", default_value_t = Limits::default().attend_tokens)]
+    max_attend_tokens: usize,
+    /// Maximum number of texts in the queue
+    #[arg(long, value_name = "N", default_value_t = Limits::default().queue)]
+    max_queue: usize,
+    /// Maximum number of open connections; further ones wait
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+    /// Maximum time from a request to its response
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
+    timeout: Duration,
+    /// Maximum time for a client to send a request's head, to send its body, or to resume reading its responses
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    read_timeout: Duration,
+}
+
+/// Serves until a signal arrives.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Arguments { model, listen, decoding, batch, limits, device } = arguments;
     let limits = Limits::from(limits);
     limits.validate().map_err(DecodeError::from)?;
-    // Before the model, which takes longer, is read for nothing.
+    // Before the model is opened, which takes longer.
     let listener = Listener::bind(&listen)?;
-    let trained = machine.open(&model)?;
+    let trained = device.open(&model)?;
     let settings = settings(&decoding, &trained)?;
-    let backend = backend::choose(machine.device.as_deref())?.to_string();
+    let backend = backend::choose(device.device.as_deref())?.to_string();
     let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned();
     let workers = if trained.engine.gains_by_workers() { rayon::current_num_threads() } else { 1 };
-    let say = move |line: &str| {
-        if !machine.quiet {
-            tell(line);
+    let log = move |line: &str| {
+        if !device.quiet {
+            log_line(line);
         }
     };
-    serve::run(
-        trained,
-        listener,
-        Serving { settings, workers, batch_tokens: batches.batch_tokens, limits, about: About { name, backend } },
-        say,
-    )
-    .map_err(|error| match error {
-        ServeError::Infer(error) => anyhow::Error::from(error),
-        error => error.into(),
+    let info = ModelInfo { name, backend };
+    let options = ServeOptions { settings, workers, batch_tokens: batch.batch_tokens, limits, info };
+    let served = ::serve::Server::new(trained, options).and_then(|server| server.run(listener, log));
+    served.map_err(|error| match error {
+        // Unwrapped, so that its setting is spelled as an option.
+        ServeError::Decode(error) => anyhow::Error::from(error),
+        error @ (ServeError::Listen { .. } | ServeError::Start(_) | ServeError::Workers(_)) => error.into(),
     })
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a number of seconds above 0 and up to 86400, a day".to_string();
+    let seconds: f64 = text.parse().map_err(|_| expected())?;
+    if !(seconds > 0.0 && seconds <= 86_400.0) {
+        return Err(expected());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| expected())
+}
+
+impl From<LimitOptions> for Limits {
+    fn from(options: LimitOptions) -> Self {
+        Self {
+            body_bytes: options.max_body,
+            texts: options.max_texts,
+            beam: options.max_beam,
+            attend_tokens: options.max_attend_tokens,
+            queue: options.max_queue,
+            connections: options.max_connections,
+            timeout: options.timeout,
+            read_timeout: options.read_timeout,
+        }
+    }
 }

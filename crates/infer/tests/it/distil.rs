@@ -157,15 +157,15 @@ fn a_text_too_long_to_read_becomes_an_empty_line_that_is_told_of() {
     let mut expected = closest(&hypotheses, &references, &SENTENCES);
     expected[5].clear();
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
-    ran.assert_stderr_contains(&["note: 1 texts are longer than the model can read; their lines are empty"]);
+    ran.assert_stderr_contains(&["note: 1 texts exceed the model's positions; their lines are empty"]);
 }
 
 #[test]
 fn what_leaves_no_choice_is_refused() {
     let (run, ..) = run();
     let refuses = |more: &[&str], told: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(told);
-    refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose among", "--beam 10"]);
-    refuses(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose among"]);
+    refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose from", "--beam 10"]);
+    refuses(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose from"]);
     refuses(&["--quiet", "--beam", "4", "--n-best", "5"], &["--n-best = 5", "1 to 4"]);
     let ran = run.distil(&[&FILES[..], &["--sample"]].concat());
     assert_eq!(ran.code, Some(2));

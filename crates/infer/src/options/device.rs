@@ -1,4 +1,4 @@
-//! Where to compute, and the trained model that is opened there.
+//! The device that computes, and the trained model opened on it.
 
 use std::path::Path;
 
@@ -8,24 +8,27 @@ use decode::TrainedModel;
 use model::backend;
 use model::summary::grouped;
 
-use crate::tell;
+use crate::log::log_line;
 
-/// Where to compute, and what to say of it.
+/// Where to compute, and whether to log.
 #[derive(Args)]
-pub struct MachineArguments {
-    /// Device to compute on, among those compiled in: cuda, vulkan, wgpu, ndarray, flex [default: the first of these]
+pub struct DeviceOptions {
+    /// Device, one of those compiled in: cuda, vulkan, wgpu, ndarray, flex [default: the first of these]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Threads to compute with [default: one per core]
+    /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Nothing on standard error but errors
+    /// Print nothing but errors on standard error
     #[arg(long)]
     pub quiet: bool,
 }
 
-impl MachineArguments {
-    /// Opens a run folder on the device asked for, and says what it is.
+impl DeviceOptions {
+    /// Opens a run folder on the chosen device and logs its size.
+    ///
+    /// # Errors
+    /// Zero threads, a device that is not there, or a folder that is not a run.
     pub fn open(&self, model: &Path) -> anyhow::Result<TrainedModel> {
         if let Some(threads) = self.threads {
             anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
@@ -35,7 +38,7 @@ impl MachineArguments {
         let trained = TrainedModel::open(model, &backend.open()?)?;
         if !self.quiet {
             let parameters = grouped(trained.engine.parameters());
-            tell(format!("{}: {parameters} parameters on {backend}, float32", model.display()));
+            log_line(format!("{}: {parameters} parameters on {backend}, float32", model.display()));
         }
         Ok(trained)
     }
