@@ -1,4 +1,4 @@
-//! What all requests share.
+//! State that all requests share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -6,122 +6,127 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::error::Refusal;
+use crate::error::ApiError;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::translation_service::Decoder;
-use crate::worker::Work;
+use crate::translation_service::TranslationService;
+use crate::worker::Job;
 
-/// What the server says of itself.
+/// Description of the model in `/health`.
 #[derive(Clone, Debug)]
-pub struct About {
-    /// The run folder's name.
+pub struct ModelInfo {
+    /// Name of the run folder.
     pub name: String,
-    /// What it computes on.
+    /// Backend that computes.
     pub backend: String,
 }
 
-/// A model, its queue, and what is counted.
-pub struct Server {
-    pub decoder: Arc<Decoder>,
-    pub queue: Arc<Queue<Work>>,
+/// The model, its queue, and the counters.
+pub struct AppState {
+    pub service: Arc<TranslationService>,
+    pub queue: Arc<Queue<Job>>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
-    pub about: About,
+    pub info: ModelInfo,
     pub started: Instant,
     pub connections: Connections,
     stopping: AtomicBool,
-    requests: AtomicU64,
+    next_request: AtomicU64,
 }
 
-impl Server {
-    pub fn new(decoder: Decoder, limits: Limits, about: About) -> Self {
+impl AppState {
+    /// The state at the start: an empty queue, and all counters zero.
+    pub fn new(service: TranslationService, limits: Limits, info: ModelInfo) -> Self {
         Self {
-            decoder: Arc::new(decoder),
+            service: Arc::new(service),
             queue: Arc::new(Queue::new(limits.queue)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::new(limits.connections),
             limits,
-            about,
+            info,
             started: Instant::now(),
             stopping: AtomicBool::new(false),
-            requests: AtomicU64::new(0),
+            next_request: AtomicU64::new(0),
         }
     }
 
+    /// Whether the server is shutting down.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// From now on no work is taken.
+    /// Rejects every later request for work.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Queues the work of a request, for as long as its place is held.
+    /// Queues the jobs of a request. Dropping the ticket cancels those that still wait.
     ///
     /// # Errors
     /// The queue is full.
-    pub fn enqueue(&self, work: Vec<Work>) -> Result<Place<'_>, Refusal> {
-        let request = self.requests.fetch_add(1, Ordering::Relaxed);
-        let full = |waiting| Refusal::QueueFull { waiting, limit: self.limits.queue };
-        self.queue.add(request, work).map_err(|found| full(found.waiting))?;
-        Ok(Place { server: self, request })
+    pub fn enqueue(&self, jobs: Vec<Job>) -> Result<QueueTicket<'_>, ApiError> {
+        let request = self.next_request.fetch_add(1, Ordering::Relaxed);
+        self.queue
+            .push(request, jobs)
+            .map_err(|full| ApiError::QueueFull { waiting: full.waiting, limit: self.limits.queue })?;
+        Ok(QueueTicket { state: self, request })
     }
 }
 
-/// A request's place in the queue. Given up (because time is up, or the client has left), what has not begun is not
-/// begun any more.
-pub struct Place<'a> {
-    server: &'a Server,
+/// The jobs of a request in the queue.
+///
+/// It is dropped with its request, also when that times out or its client disconnects. Jobs that no worker has taken are
+/// cancelled then.
+pub struct QueueTicket<'a> {
+    state: &'a AppState,
     request: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for QueueTicket<'_> {
     fn drop(&mut self) {
-        let forgotten = self.server.queue.forget(self.request);
-        if forgotten > 0 {
-            self.server.metrics.forgotten(forgotten);
+        let cancelled = self.state.queue.cancel(self.request);
+        if cancelled > 0 {
+            self.state.metrics.count_cancelled(cancelled);
         }
     }
 }
 
-/// How many connections there may be, and are.
+/// Open connections, with a limit on their number.
 pub struct Connections {
-    free: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     open: Arc<AtomicUsize>,
 }
 
-/// A connection, for as long as it is open.
-pub struct Open {
+/// An open connection. Dropping it makes room for another.
+pub struct ConnectionGuard {
     open: Arc<AtomicUsize>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Connections {
     fn new(limit: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))), open: Arc::default() }
+        Self { permits: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))), open: Arc::default() }
     }
 
-    /// Waits until one more may be open.
-    pub async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        self.free.clone().acquire_owned().await.ok()
+    /// Waits until another connection may be open. `None` would mean that the semaphore was closed.
+    pub async fn acquire(&self) -> Option<OwnedSemaphorePermit> {
+        self.permits.clone().acquire_owned().await.ok()
     }
 
-    /// Counts a connection that has come.
-    pub fn opened(&self, permit: OwnedSemaphorePermit) -> Open {
+    /// Counts an accepted connection.
+    pub fn open(&self, permit: OwnedSemaphorePermit) -> ConnectionGuard {
         self.open.fetch_add(1, Ordering::Relaxed);
-        Open { open: self.open.clone(), _permit: permit }
+        ConnectionGuard { open: self.open.clone(), _permit: permit }
     }
 
-    /// Those that are open now.
-    pub fn open(&self) -> usize {
+    /// Number of open connections.
+    pub fn count(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Open {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Connections from their first byte to their last, and the way to an orderly end.
+//! Accepts connections, serves them, and ends them in order at shutdown.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,124 +20,127 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::app_state::Server;
-use crate::error::Refusal;
-use crate::write_timeout::Impatient;
+use crate::app_state::AppState;
+use crate::error::ApiError;
+use crate::write_timeout::WriteTimeout;
 
-/// Most bytes of a request's head.
-const HEAD_BYTES: usize = 16 << 10;
-/// After a failure to accept, such as too many open files, the next try waits for some connections to end.
-const PAUSE: Duration = Duration::from_millis(50);
-/// When the server stops, what a client has sent but nobody has read yet is still answered.
-const ON_ITS_WAY: Duration = Duration::from_millis(100);
-/// A client that does not read must not keep a connection open.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// Maximum size of a request's head.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+/// Delay before the next attempt after a failed accept, for example because of too many open files.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
+/// At shutdown, requests that have arrived but were not read yet are still read for this long.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(100);
+/// Time for the last write of a connection to a client that may not be reading.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Serves until `stop` says so, and then until all connections that were open have their answers.
+/// Serves connections until `stop` becomes true, then until the open ones have their responses.
 ///
-/// While it finishes, new connections are told that the server is stopping.
-pub async fn serve(listener: TcpListener, router: Router, server: Arc<Server>, stop: watch::Receiver<bool>) {
-    // Held by each connection that is to be finished; when the last lets go, the receiver hears it.
-    let (present, mut gone) = mpsc::channel::<()>(1);
-    let accept = async |present: Option<&mpsc::Sender<()>>| {
+/// Connections accepted during shutdown get one response each, with `Connection: close`.
+pub async fn serve(listener: TcpListener, router: Router, state: Arc<AppState>, stop: watch::Receiver<bool>) {
+    // Each connection to be finished holds a sender; the receiver wakes when the last one is dropped.
+    let (unfinished, mut all_finished) = mpsc::channel::<()>(1);
+    let accept = async |unfinished: Option<&mpsc::Sender<()>>| {
         // The semaphore is never closed.
-        while let Some(permit) = server.connections.permit().await {
+        while let Some(permit) = state.connections.acquire().await {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(_) => {
-                    sleep(PAUSE).await;
+                    sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             };
-            let open = server.connections.opened(permit);
-            // Who comes later knows already: its first answer is its last.
-            let stop = present.is_some().then(|| stop.clone());
-            let connection = connection(stream, router.clone(), server.clone(), stop);
-            let present = present.cloned();
+            let guard = state.connections.open(permit);
+            // During shutdown every response closes its connection, so there is nothing to wait for.
+            let stop = unfinished.is_some().then(|| stop.clone());
+            let connection = serve_connection(stream, router.clone(), state.clone(), stop);
+            let unfinished = unfinished.cloned();
             tokio::spawn(async move {
                 connection.await;
-                drop((open, present));
+                drop((guard, unfinished));
             });
         }
     };
-    let stopped = stop.clone();
     tokio::select! {
-        () = accept(Some(&present)) => {}
-        () = heard(stopped) => {}
+        () = accept(Some(&unfinished)) => {}
+        () = stopped(stop.clone()) => {}
     }
-    drop(present);
-    // The time that an answer may take, and the time to read the requests that have begun.
-    let patience = server.limits.timeout + server.limits.read_timeout;
+    drop(unfinished);
+    // Enough for a request that has begun to arrive, and for its response.
+    let shutdown_timeout = state.limits.timeout + state.limits.read_timeout;
     tokio::select! {
         () = accept(None) => {}
-        _ = gone.recv() => {}
-        () = sleep(patience) => {}
+        _ = all_finished.recv() => {}
+        () = sleep(shutdown_timeout) => {}
     }
 }
 
-/// Waits until it is time to stop.
-async fn heard(mut stop: watch::Receiver<bool>) {
-    // Without a sender there is nobody to say it any more, which comes to the same.
+/// Waits until `stop` is true.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A dropped sender counts as a stop, too.
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, std::convert::Infallible>> + Send>>;
 
-async fn connection(stream: TcpStream, router: Router, server: Arc<Server>, stop: Option<watch::Receiver<bool>>) {
-    // Answers are small, and nobody should wait for more to come.
+async fn serve_connection(
+    stream: TcpStream,
+    router: Router,
+    state: Arc<AppState>,
+    stop: Option<watch::Receiver<bool>>,
+) {
+    // Responses are small: send them without waiting for more bytes. A failure costs only latency.
     drop(stream.set_nodelay(true));
-    let stream = Impatient::new(stream, server.limits.read_timeout);
+    let stream = WriteTimeout::new(stream, state.limits.read_timeout);
     let router = TowerToHyperService::new(router);
-    let answer = service_fn(move |request: Request<Incoming>| -> Answering { Box::pin(router.call(request)) });
+    let service = service_fn(move |request: Request<Incoming>| -> ResponseFuture { Box::pin(router.call(request)) });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(server.limits.read_timeout)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), answer);
+        .header_read_timeout(state.limits.read_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
 
-    let mut told = stop.is_none();
-    let mut stopping = Box::pin(async {
+    let mut shutting_down = stop.is_none();
+    let mut stop = Box::pin(async {
         if let Some(stop) = stop {
-            heard(stop).await;
-            sleep(ON_ITS_WAY).await;
+            stopped(stop).await;
+            sleep(SHUTDOWN_GRACE).await;
         }
     });
-    let ended = poll_fn(|context| {
-        if !told && stopping.as_mut().poll(context).is_ready() {
-            told = true;
+    let result = poll_fn(|context| {
+        if !shutting_down && stop.as_mut().poll(context).is_ready() {
+            shutting_down = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         connection.poll_without_shutdown(context)
     })
     .await;
 
-    let slow = ended.as_ref().is_err_and(hyper::Error::is_timeout);
+    let timed_out = result.as_ref().is_err_and(hyper::Error::is_timeout);
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
-    // A head that stops half-way is told so. A connection that is merely idle is closed.
-    if slow && !parts.read_buf.is_empty() {
-        let refusal = Refusal::TooSlow { limit: server.limits.read_timeout };
-        let (status, reason) = refusal.kind();
-        server.metrics.rejected(reason);
-        server.metrics.request("other", status.as_u16(), server.limits.read_timeout);
-        drop(timeout(FAREWELL, stream.write_all(by_hand(&refusal).as_bytes())).await);
+    // An incomplete head gets an error response. A connection that is merely idle is closed without one.
+    if timed_out && !parts.read_buf.is_empty() {
+        let error = ApiError::RequestTimeout { limit: state.limits.read_timeout };
+        state.metrics.count_error(error.code());
+        state.metrics.count_request("other", error.status().as_u16(), state.limits.read_timeout);
+        drop(timeout(CLOSE_TIMEOUT, stream.write_all(raw_response(&error).as_bytes())).await);
     }
-    drop(timeout(FAREWELL, stream.shutdown()).await);
+    drop(timeout(CLOSE_TIMEOUT, stream.shutdown()).await);
 }
 
-/// A response without the help of anyone, where the machinery for requests has given up.
-fn by_hand(refusal: &Refusal) -> String {
-    let (status, body) = (refusal.kind().0, refusal.body());
+/// An error response as bytes, for a connection that hyper has given up.
+fn raw_response(error: &ApiError) -> String {
+    let (status, body) = (error.status(), error.body());
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
     )
 }
 
-/// Runs `on_first` at the first SIGINT or SIGTERM (elsewhere than on Unix, Ctrl-C), and `on_second` at the second.
+/// Calls `on_first` at the first SIGINT or SIGTERM (Ctrl-C on systems other than Unix), and `on_second` at the second.
 ///
 /// # Errors
-/// A system that does not let the signals be heard.
+/// The system does not allow signal handlers.
 pub fn signals(on_first: impl FnOnce(), on_second: impl FnOnce()) -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     let mut next = {
@@ -147,7 +150,7 @@ pub fn signals(on_first: impl FnOnce(), on_second: impl FnOnce()) -> io::Result<
         async move || {
             poll_fn(|context| match (interrupt.poll_recv(context), terminate.poll_recv(context)) {
                 (Poll::Pending, Poll::Pending) => Poll::Pending,
-                _ => Poll::Ready(()),
+                (Poll::Ready(_), _) | (_, Poll::Ready(_)) => Poll::Ready(()),
             })
             .await
         }

@@ -1,21 +1,20 @@
-//! Why a request gets no answer, and how it is told: a status, a code for programs, and a message for people.
+//! Errors of the API: each has a status, a code for programs and a message for people.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use serde_json::json;
-
 use decode::DecodeError;
 use runs::format_chain;
+use serde_json::json;
 
-/// A client that met a full queue may try again after as many seconds: about as long as a queue takes to move on.
+/// Value of `Retry-After` in seconds: about the time in which a full queue moves on.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// A refused request. Its answer is `{"error": {"code": …, "message": …}}`.
+/// A rejected request. Its response is `{"error": {"code": …, "message": …}}`.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum ApiError {
     #[error("there is nothing at {path}: expected /translate, /attend, /health, /metrics or /")]
     NotFound { path: String },
     #[error("{path} does not take {method}; the Allow header names what it takes")]
@@ -24,28 +23,28 @@ pub enum Refusal {
     WrongContentType { found: String },
     #[error("the body has more than {limit} bytes (--max-body); send fewer texts at a time")]
     BodyTooLarge { limit: usize },
-    #[error("the request did not arrive whole within {} (--read-timeout)", seconds(.limit))]
-    TooSlow { limit: Duration },
-    #[error("the connection broke off before the body's end: {0}")]
-    BrokenOff(String),
+    #[error("the request did not arrive within {} (--read-timeout)", seconds(.limit))]
+    RequestTimeout { limit: Duration },
+    #[error("the connection ended before the body did: {0}")]
+    IncompleteBody(String),
     #[error("the body is not valid UTF-8, from byte {at} on (counted from 0); send JSON in UTF-8")]
     NotUtf8 { at: usize },
     #[error("the body is not JSON: {0}")]
     NotJson(serde_json::Error),
-    #[error("the body is JSON, but no request: {0}")]
-    NotARequest(String),
+    #[error("the body is JSON, but not a valid request: {0}")]
+    InvalidRequest(String),
     #[error("{found} texts: expected at most {limit} (--max-texts); send several requests")]
     TooManyTexts { found: usize, limit: usize },
     #[error("{0}")]
-    BadOption(String),
+    InvalidOption(String),
     #[error("{0}")]
-    BadText(DecodeError),
-    #[error("the {side} has {found} tokens: expected at most {limit} where attention is shown (--max-attend-tokens)")]
+    InvalidText(DecodeError),
+    #[error("the {side} has {found} tokens: expected at most {limit} for attention (--max-attend-tokens)")]
     TooLongToShow { side: &'static str, found: usize, limit: usize },
-    #[error("{waiting} texts are waiting, and with these it would be more than {limit} (--max-queue); try again later")]
+    #[error("{waiting} texts are waiting, and these would make more than {limit} (--max-queue); try again later")]
     QueueFull { waiting: usize, limit: usize },
-    #[error("no answer within {} (--timeout); send fewer or shorter texts at a time", seconds(.limit))]
-    TimedOut { limit: Duration },
+    #[error("no response within {} (--timeout); send fewer or shorter texts at a time", seconds(.limit))]
+    DeadlineExceeded { limit: Duration },
     #[error("the server is stopping; try another, or again later")]
     Stopping,
     #[error("the model failed: {0}")]
@@ -56,64 +55,127 @@ fn seconds(duration: &Duration) -> String {
     format!("{} seconds", duration.as_secs_f64())
 }
 
-/// Carried by the response of a refused request, for whoever counts.
+/// The code of an error, attached to its response for the metrics.
 #[derive(Clone, Copy, Debug)]
-pub struct Reason(pub &'static str);
+pub struct ErrorCode(pub &'static str);
 
-impl Refusal {
-    /// Settings that make no sense. A setting is named by its field in a request.
-    pub fn of_settings(error: DecodeError) -> Self {
-        let field = |path: &str| path.strip_prefix("decoding.").unwrap_or(path).to_string();
-        Self::BadOption(format_chain(&error.map_field(field)))
+impl ApiError {
+    /// Invalid decoding settings. A setting is named by its field in a request.
+    pub fn from_settings(error: DecodeError) -> Self {
+        let request_field = |path: &str| path.strip_prefix("decoding.").unwrap_or(path).to_string();
+        Self::InvalidOption(format_chain(&error.map_field(request_field)))
     }
 
-    /// The status, and what a program tells refusals apart by.
-    pub fn kind(&self) -> (StatusCode, &'static str) {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
-            Refusal::WrongMethod { .. } => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method"),
-            Refusal::WrongContentType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content_type"),
-            Refusal::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
-            Refusal::TooSlow { .. } => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
-            Refusal::BrokenOff(_) => (StatusCode::BAD_REQUEST, "broken_off"),
-            Refusal::NotUtf8 { .. } => (StatusCode::BAD_REQUEST, "not_utf8"),
-            Refusal::NotJson(_) => (StatusCode::BAD_REQUEST, "not_json"),
-            Refusal::NotARequest(_) => (StatusCode::UNPROCESSABLE_ENTITY, "not_a_request"),
-            Refusal::TooManyTexts { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_many_texts"),
-            Refusal::BadOption(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_option"),
-            Refusal::BadText(DecodeError::TooLong { .. } | DecodeError::TargetTooLong { .. }) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "too_long")
-            }
-            Refusal::BadText(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad_text"),
-            Refusal::TooLongToShow { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "too_long_to_show"),
-            Refusal::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
-            Refusal::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, "timed_out"),
-            Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
-            Refusal::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::WrongContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
+            Self::IncompleteBody(_) | Self::NotUtf8 { .. } | Self::NotJson(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidRequest(_)
+            | Self::TooManyTexts { .. }
+            | Self::InvalidOption(_)
+            | Self::InvalidText(_)
+            | Self::TooLongToShow { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::QueueFull { .. } | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// The answer's body.
+    /// The code by which programs distinguish errors.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "not_found",
+            Self::WrongMethod { .. } => "wrong_method",
+            Self::WrongContentType { .. } => "wrong_content_type",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::RequestTimeout { .. } => "request_timeout",
+            Self::IncompleteBody(_) => "incomplete_body",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::NotJson(_) => "not_json",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::TooManyTexts { .. } => "too_many_texts",
+            Self::InvalidOption(_) => "invalid_option",
+            Self::InvalidText(error) if is_too_long(error) => "too_long",
+            Self::InvalidText(_) => "bad_text",
+            Self::TooLongToShow { .. } => "too_long_to_show",
+            Self::QueueFull { .. } => "queue_full",
+            Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::Stopping => "stopping",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The body of the response. A renamed code is accompanied by its former one, for one version.
     pub fn body(&self) -> String {
-        json!({ "error": { "code": self.kind().1, "message": format_chain(self) } }).to_string()
+        let code = self.code();
+        let mut error = json!({ "code": code, "message": format_chain(self) });
+        if let Some(former) = former_code(code) {
+            error["former_code"] = json!(former);
+        }
+        json!({ "error": error }).to_string()
     }
 }
 
-impl IntoResponse for Refusal {
+fn is_too_long(error: &DecodeError) -> bool {
+    matches!(error, DecodeError::TooLong { .. } | DecodeError::TargetTooLong { .. })
+}
+
+/// The name of a renamed code in version 0.1.
+fn former_code(code: &str) -> Option<&'static str> {
+    match code {
+        "invalid_request" => Some("not_a_request"),
+        "incomplete_body" => Some("broken_off"),
+        "request_timeout" => Some("too_slow"),
+        "deadline_exceeded" => Some("timed_out"),
+        "invalid_option" => Some("bad_option"),
+        _ => None,
+    }
+}
+
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response<Body> {
-        let (status, code) = self.kind();
+        let status = self.status();
         let mut response = Response::new(Body::from(self.body()));
         *response.status_mut() = status;
-        response.extensions_mut().insert(Reason(code));
+        response.extensions_mut().insert(ErrorCode(self.code()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
-        // What is left of a body that was not read to its end is not the next request.
-        if matches!(self, Refusal::BodyTooLarge { .. } | Refusal::TooSlow { .. } | Refusal::Stopping) {
+        // The unread rest of a body must not be parsed as the next request.
+        if matches!(self, Self::BodyTooLarge { .. } | Self::RequestTimeout { .. } | Self::Stopping) {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn renamed_codes_keep_their_former_name() {
+        let limit = Duration::from_secs(1);
+        for (error, code, former) in [
+            (ApiError::InvalidRequest(String::new()), "invalid_request", "not_a_request"),
+            (ApiError::IncompleteBody(String::new()), "incomplete_body", "broken_off"),
+            (ApiError::RequestTimeout { limit }, "request_timeout", "too_slow"),
+            (ApiError::DeadlineExceeded { limit }, "deadline_exceeded", "timed_out"),
+            (ApiError::InvalidOption(String::new()), "invalid_option", "bad_option"),
+        ] {
+            let body: Value = serde_json::from_str(&error.body()).unwrap();
+            assert_eq!((&body["error"]["code"], &body["error"]["former_code"]), (&json!(code), &json!(former)));
+        }
+        let body: Value = serde_json::from_str(&ApiError::Stopping.body()).unwrap();
+        assert_eq!(body["error"].get("former_code"), None);
     }
 }

@@ -1,9 +1,29 @@
-//! A trained model as a server: texts come as JSON over HTTP, and a page lets a person type them.
+//! A trained model as an HTTP server: JSON for programs, and a page for people.
 //!
-//! Connections live on one thread that never computes. What they ask for waits in one bounded `queue`, from which
-//! workers, one per core, take what can be decoded together (`work`); so batches form where requests arrive faster than
-//! they are answered, and nobody waits for company. `routes` says what is answered, `request` what may be asked, [`Limits`]
-//! how much of it, `refusal` how a no is told, and `connections` how all of it ends.
+//! # The path of a request
+//!
+//! ```text
+//! connections   accept; read the head         one thread, which never computes
+//!      ↓
+//! routes        middleware: count; find the handler of the path
+//!      ↓
+//! body          read JSON within limits of size and time → request
+//!      ↓
+//! translation_service   validate settings, encode the texts   on a blocking thread
+//!      ↓
+//! queue         wait; bounded                 a ticket cancels the jobs of a request that ends early
+//!      ↓
+//! worker        take a batch of equal settings, decode it     one thread per core
+//!      ↓
+//! routes        collect the replies, write the response
+//! ```
+//!
+//! Batches form when requests arrive faster than they are answered; no request waits for a batch to fill. A translation
+//! does not depend on its batch.
+//!
+//! Every rejection is an `ApiError` with a status, a code and a message. [`Limits`] bounds the cost of requests. On SIGINT
+//! or SIGTERM the server finishes accepted requests and rejects new ones.
+#![warn(missing_docs)]
 
 mod app_state;
 mod body;
@@ -25,37 +45,48 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use app_state::About;
-pub use limits::Limits;
+use axum::Router;
+use decode::error::DecodeError;
+use decode::settings::Settings;
+use decode::trained_model::TrainedModel;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use app_state::Server;
-use decode::Settings;
-use decode::error::DecodeError;
-use decode::trained_model::TrainedModel;
-use translation_service::Decoder;
+use app_state::AppState;
+use translation_service::TranslationService;
 
-/// The exit code of a program that was interrupted for good.
+pub use app_state::ModelInfo;
+pub use limits::Limits;
+
+/// Exit code after a second signal.
 const INTERRUPTED: i32 = 130;
-/// How long the last responses may take to leave, once nothing else is left to do.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+/// Time for the last responses to leave their buffers.
+const FLUSH_TIME: Duration = Duration::from_millis(100);
 
-/// Why there is no server.
+/// A server that cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}: {source}; give --listen another ADDRESS:PORT (port 0 takes one that is free)")]
-    Listen { address: String, source: io::Error },
+    /// The address is invalid or taken.
+    #[error("cannot listen on {address}: {source}; give --listen another ADDRESS:PORT (port 0 takes any free one)")]
+    Listen {
+        /// The address as it was given.
+        address: String,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The system refuses sockets, threads or signal handlers.
     #[error("cannot start the server: {0}")]
     Start(#[from] io::Error),
+    /// The system refuses worker threads.
     #[error("cannot start its workers: {0}")]
     Workers(#[from] rayon::ThreadPoolBuildError),
+    /// A setting or a limit out of range.
     #[error(transparent)]
-    Infer(#[from] DecodeError),
+    Decode(#[from] DecodeError),
 }
 
-/// An address that is ours, before anybody is answered there.
+/// A bound address. Clients that connect wait until the server runs.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -63,10 +94,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Takes `ADDRESS:PORT`; port 0 is any that is free.
+    /// Binds `ADDRESS:PORT`; port 0 takes any free one.
     ///
     /// # Errors
-    /// What is no address, or is taken already.
+    /// An invalid address, or one that is taken.
     pub fn bind(address: &str) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Listen { address: address.to_string(), source };
         let socket = TcpListener::bind(address).map_err(failed)?;
@@ -75,65 +106,90 @@ impl Listener {
         Ok(Self { socket, address })
     }
 
-    /// Where it listens, with the port that it got.
+    /// The address, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// How to serve.
+/// Settings of a server.
 #[derive(Clone, Debug)]
-pub struct Serving {
-    /// How to decode where a request does not say otherwise.
+pub struct ServeOptions {
+    /// Default decoding settings of requests.
     pub settings: Settings,
-    /// Threads that decode.
+    /// Number of threads that decode.
     pub workers: usize,
-    /// Most source tokens per batch, padding included.
+    /// Maximum source tokens per batch, padding included.
     pub batch_tokens: usize,
+    /// Limits for clients.
     pub limits: Limits,
-    pub about: About,
+    /// Description of the model in `/health`.
+    pub info: ModelInfo,
 }
 
-/// Serves until SIGINT or SIGTERM, finishes what was accepted, and returns. A second signal ends the program at once.
-///
-/// `say` tells of the start and the end.
-///
-/// # Errors
-/// A setting out of range, or a system that refuses threads or signals.
-pub fn run(
-    trained: TrainedModel,
-    listener: Listener,
-    serving: Serving,
-    say: impl Fn(&str) + Clone + Send + 'static,
-) -> Result<(), ServeError> {
-    let Serving { settings, workers, batch_tokens, limits, about } = serving;
-    limits.validate().map_err(DecodeError::from)?;
-    limits.admit(&settings.decoding).map_err(DecodeError::from)?;
-    let server = Arc::new(Server::new(Decoder::new(trained, settings, batch_tokens)?, limits, about));
-    worker::start(&server.decoder, &server.queue, &server.metrics, workers)?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
-    runtime.block_on(async {
-        let socket = tokio::net::TcpListener::from_std(listener.socket)?;
-        let (stop, stopped) = watch::channel(false);
-        let (of_signals, saying) = (server.clone(), say.clone());
-        let signals = connections::signals(
-            move || {
-                let waiting = of_signals.queue.waiting();
-                saying(&format!("stopping: finishing what was accepted ({waiting} texts wait); again ends at once"));
-                of_signals.stop();
-                stop.send_replace(true);
-            },
-            || process::exit(INTERRUPTED),
-        )?;
-        let signals = tokio::spawn(signals);
-        say(&format!("listening on http://{}", listener.address));
-        connections::serve(socket, routes::router(server.clone()), server.clone(), stopped).await;
-        sleep(LAST_WORDS).await;
-        signals.abort();
-        Ok::<_, ServeError>(())
-    })?;
-    // Threads that still compute compute for nobody.
-    runtime.shutdown_background();
-    say("stopped");
-    Ok(())
+/// A model with running workers.
+pub struct Server {
+    state: Arc<AppState>,
+    workers: usize,
+}
+
+impl Server {
+    /// Checks the options and starts the workers, which run until the process ends.
+    ///
+    /// # Errors
+    /// An option out of range, or a system that refuses threads.
+    pub fn new(trained: TrainedModel, options: ServeOptions) -> Result<Self, ServeError> {
+        let ServeOptions { settings, workers, batch_tokens, limits, info } = options;
+        limits.validate().map_err(DecodeError::from)?;
+        limits.validate_defaults(&settings.decoding).map_err(DecodeError::from)?;
+        let service = TranslationService::new(trained, settings, batch_tokens)?;
+        let state = Arc::new(AppState::new(service, limits, info));
+        worker::start(&state, workers)?;
+        Ok(Self { state, workers })
+    }
+
+    /// The routes, for a program with an HTTP server of its own. `Limits::connections`, and the times for reading a head
+    /// and for writing, hold only under [`run`](Self::run).
+    pub fn router(&self) -> Router {
+        routes::router(self.state.clone())
+    }
+
+    /// Serves until SIGINT or SIGTERM, finishes the accepted requests, and returns. A second signal exits the process with
+    /// code 130.
+    ///
+    /// `log` receives a line at the start, at the signal and at the end.
+    ///
+    /// # Errors
+    /// A system that refuses threads or signal handlers.
+    pub fn run(self, listener: Listener, log: impl Fn(&str) + Clone + Send + 'static) -> Result<(), ServeError> {
+        let Self { state, workers } = self;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
+        runtime.block_on(async {
+            let socket = tokio::net::TcpListener::from_std(listener.socket)?;
+            let (stop, stopped) = watch::channel(false);
+            let (signal_state, signal_log) = (state.clone(), log.clone());
+            let signals = connections::signals(
+                move || {
+                    let waiting = signal_state.queue.waiting();
+                    signal_log(&format!(
+                        "stopping: finishing accepted requests ({waiting} texts wait); a second signal exits at once"
+                    ));
+                    signal_state.stop();
+                    stop.send_replace(true);
+                },
+                || process::exit(INTERRUPTED),
+            )?;
+            let signals = tokio::spawn(signals);
+            log(&format!("listening on http://{}", listener.address));
+            connections::serve(socket, routes::router(state.clone()), state, stopped).await;
+            sleep(FLUSH_TIME).await;
+            signals.abort();
+            Ok::<_, ServeError>(())
+        })?;
+        // Does not wait for blocking threads, whose requests have ended.
+        runtime.shutdown_background();
+        log("stopped");
+        Ok(())
+    }
 }

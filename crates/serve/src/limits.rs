@@ -1,30 +1,29 @@
-//! What the server lets a client ask for. What goes beyond one is refused with a status of its own; see `docs/serving.md`.
+//! Limits on the cost of one request and of all requests together.
 
 use std::time::Duration;
 
 use decode::ConfigError;
 use runs::config::DecodingConfig;
 
-/// Bounds on what one request, and all of them together, may cost.
+/// Limits of the server. `docs/reference/http.md` lists the status of a request that exceeds one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Most bytes of a request's body.
+    /// Maximum bytes of a request's body.
     pub body_bytes: usize,
-    /// Most texts of a request.
+    /// Maximum texts of a request.
     pub texts: usize,
-    /// Most hypotheses per text: `beam` and `n_best`.
+    /// Maximum hypotheses per text: `beam` and `n_best`.
     pub beam: usize,
-    /// Most tokens of a text, and of a target, whose attention is shown: answers grow with their product.
+    /// Maximum tokens of a source, and of a target, for `/attend`. Its response grows with their product.
     pub attend_tokens: usize,
-    /// Most texts that wait for a worker.
+    /// Maximum texts that wait for a worker.
     pub queue: usize,
-    /// Most connections that are open at once; further ones wait to be accepted.
+    /// Maximum open connections; further ones wait to be accepted.
     pub connections: usize,
-    /// How long a request may wait for its answer, and how long the server finishes what it accepted when it is told to
-    /// stop.
+    /// Maximum time from a request to its response, and at shutdown from the signal to the end.
     pub timeout: Duration,
-    /// How long a client may take to send a request's head, and again its body, and how long it may leave its answers
-    /// unread without taking a byte of them; an idle connection is closed after it.
+    /// Maximum time for a client to send a request's head, and again its body. Also the time after which a connection is
+    /// closed that is idle, or whose client has stopped reading.
     pub read_timeout: Duration,
 }
 
@@ -44,8 +43,10 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Checks the limits on their own.
+    ///
     /// # Errors
-    /// A limit of zero, or a queue that could never take the largest request.
+    /// A limit of zero, or a queue that cannot hold the largest request.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let counts = [
             ("limits.max_body", self.body_bytes),
@@ -58,19 +59,21 @@ impl Limits {
             return Err(ConfigError::new(field, 0, "at least 1", "give a positive number"));
         }
         if self.queue < self.texts {
-            let expected = format!("at least the {} texts that one request may have (--max-texts)", self.texts);
+            let expected = format!("at least the {} texts of the largest request (--max-texts)", self.texts);
             return Err(ConfigError::new("limits.max_queue", self.queue, expected, "give a larger number"));
         }
         Ok(())
     }
 
+    /// Checks the server's default settings against the limits for clients.
+    ///
     /// # Errors
-    /// Usual settings that no client could ask for.
-    pub fn admit(&self, usual: &DecodingConfig) -> Result<(), ConfigError> {
-        if usual.beam > self.beam {
+    /// A default beam that exceeds the limit for requests.
+    pub fn validate_defaults(&self, defaults: &DecodingConfig) -> Result<(), ConfigError> {
+        if defaults.beam > self.beam {
             let expected = format!("1 to {} (--max-beam)", self.beam);
             let remedy = "give a smaller --beam or a larger --max-beam";
-            return Err(ConfigError::new("decoding.beam", usual.beam, expected, remedy));
+            return Err(ConfigError::new("decoding.beam", defaults.beam, expected, remedy));
         }
         Ok(())
     }

@@ -1,16 +1,20 @@
-//! What the server counts, in the text format of Prometheus.
+//! Counters of the server, in the text format of Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Upper bounds in seconds of the buckets in which requests are counted by duration.
+/// Upper bounds of the buckets of request durations, in seconds.
 const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// Upper bounds of the buckets in which batches are counted by texts.
+/// Upper bounds of the buckets of batch sizes, in texts.
 const TEXTS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
-/// Counters since the start. Prometheus computes rates and percentiles from them.
+const CANCELLED_HELP: &str = "Texts dropped from the queue after their client disconnected or timed out.";
+/// The former name of the series above, for one version.
+const FORGOTTEN_HELP: &str = "Deprecated: the former name of attend_cancelled_texts_total.";
+
+/// Counters since the start. Prometheus derives rates and percentiles from them.
 #[derive(Default)]
 pub struct Metrics {
     counts: Mutex<Counts>,
@@ -26,17 +30,17 @@ struct Counts {
     source_tokens: u64,
     target_tokens: u64,
     disconnected: u64,
-    forgotten: u64,
+    cancelled: u64,
 }
 
-/// What is so at the moment of asking.
+/// Gauges, sampled when `/metrics` is scraped.
 pub struct Gauges {
     pub waiting: usize,
     pub connections: usize,
     pub uptime: Duration,
 }
 
-/// Counts by bucket; the last is of what is beyond all bounds.
+/// Counts per bucket. `beyond` counts values above the last bound.
 struct Histogram<const N: usize> {
     buckets: [u64; N],
     beyond: u64,
@@ -50,7 +54,7 @@ impl<const N: usize> Default for Histogram<N> {
 }
 
 impl<const N: usize> Histogram<N> {
-    fn count(&mut self, bounds: &[f64; N], value: f64) {
+    fn observe(&mut self, bounds: &[f64; N], value: f64) {
         match bounds.iter().position(|bound| value <= *bound) {
             Some(bucket) => self.buckets[bucket] += 1,
             None => self.beyond += 1,
@@ -58,7 +62,7 @@ impl<const N: usize> Histogram<N> {
         self.sum += value;
     }
 
-    /// `labels` as they stand between braces, with a comma behind them if there are any.
+    /// Appends all lines of the histogram. `labels` is empty or ends with a comma.
     fn write(&self, text: &mut String, name: &str, labels: &str, bounds: &[f64; N]) {
         let mut total = 0;
         for (bound, count) in bounds.iter().zip(self.buckets) {
@@ -76,86 +80,89 @@ impl<const N: usize> Histogram<N> {
     }
 }
 
+/// Appends the line of one series.
 fn line(text: &mut String, name: &str, value: impl Display) {
     text.push_str(&format!("{name} {value}\n"));
 }
 
+/// Appends the two comment lines of one metric.
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
 }
 
 impl Metrics {
-    /// A request that was answered, with its path's pattern, never what a client made up.
-    pub fn request(&self, path: &'static str, status: u16, took: Duration) {
+    /// Counts an answered request. `path` is a known path or `other`, never a client's text.
+    pub fn count_request(&self, path: &'static str, status: u16, took: Duration) {
         let mut counts = self.counts();
         *counts.requests.entry((path, status)).or_default() += 1;
-        counts.seconds.entry(path).or_default().count(&SECONDS, took.as_secs_f64());
+        counts.seconds.entry(path).or_default().observe(&SECONDS, took.as_secs_f64());
     }
 
-    /// Why a request was refused.
-    pub fn rejected(&self, reason: &'static str) {
-        *self.counts().rejected.entry(reason).or_default() += 1;
+    /// Counts a rejected request by its error code.
+    pub fn count_error(&self, code: &'static str) {
+        *self.counts().rejected.entry(code).or_default() += 1;
     }
 
-    /// A client that went away before its answer.
-    pub fn disconnected(&self) {
+    /// Counts a client that disconnected before its response.
+    pub fn count_disconnect(&self) {
         self.counts().disconnected += 1;
     }
 
-    /// Texts that nobody waited for any more when their turn had not come yet.
-    pub fn forgotten(&self, texts: usize) {
-        self.counts().forgotten += texts as u64;
+    /// Counts texts that left the queue undecoded, because their client disconnected or timed out.
+    pub fn count_cancelled(&self, texts: usize) {
+        self.counts().cancelled += texts as u64;
     }
 
-    /// A batch that a worker took.
-    pub fn batch(&self, texts: usize) {
-        self.counts().batches.count(&TEXTS, texts as f64);
+    /// Counts a batch by its number of texts.
+    pub fn count_batch(&self, texts: usize) {
+        self.counts().batches.observe(&TEXTS, texts as f64);
     }
 
-    /// A text that was decoded.
-    pub fn text(&self, source_tokens: usize, target_tokens: usize) {
+    /// Counts a decoded text.
+    pub fn count_text(&self, source_tokens: usize, target_tokens: usize) {
         let mut counts = self.counts();
         counts.texts += 1;
         counts.source_tokens += source_tokens as u64;
         counts.target_tokens += target_tokens as u64;
     }
 
-    /// All of it as text.
-    pub fn text_format(&self, gauges: &Gauges) -> String {
+    /// Renders all metrics in the text format of Prometheus.
+    pub fn render(&self, gauges: &Gauges) -> String {
         let counts = self.counts();
         let mut text = String::new();
         let text = &mut text;
 
-        head(text, "attend_requests_total", "counter", "Requests answered, by path and status.");
+        head(text, "attend_requests_total", "counter", "Answered requests by path and status.");
         for ((path, status), count) in &counts.requests {
             line(text, &format!("attend_requests_total{{path=\"{path}\",status=\"{status}\"}}"), count);
         }
-        head(text, "attend_rejected_total", "counter", "Requests refused, by the code of the refusal.");
-        for (reason, count) in &counts.rejected {
-            line(text, &format!("attend_rejected_total{{reason=\"{reason}\"}}"), count);
+        head(text, "attend_rejected_total", "counter", "Rejected requests by error code.");
+        for (code, count) in &counts.rejected {
+            line(text, &format!("attend_rejected_total{{reason=\"{code}\"}}"), count);
         }
         let name = "attend_request_seconds";
-        head(text, name, "histogram", "Time from a request's head to its answer, by path.");
+        head(text, name, "histogram", "Time from a request's head to its response, by path.");
         for (path, histogram) in &counts.seconds {
             histogram.write(text, name, &format!("path=\"{path}\","), &SECONDS);
         }
-        head(text, "attend_batch_texts", "histogram", "Texts that were decoded together.");
+        head(text, "attend_batch_texts", "histogram", "Texts per batch.");
         counts.batches.write(text, "attend_batch_texts", "", &TEXTS);
 
         for (name, help, count) in [
-            ("attend_texts_total", "Texts decoded.", counts.texts),
-            ("attend_source_tokens_total", "Source tokens of the texts decoded.", counts.source_tokens),
+            ("attend_texts_total", "Decoded texts.", counts.texts),
+            ("attend_source_tokens_total", "Source tokens of decoded texts.", counts.source_tokens),
             ("attend_target_tokens_total", "Target tokens of the best translations.", counts.target_tokens),
-            ("attend_disconnected_total", "Clients that went away before their answer.", counts.disconnected),
-            ("attend_forgotten_texts_total", "Texts not decoded because nobody waited any more.", counts.forgotten),
+            ("attend_disconnected_total", "Clients that disconnected before their response.", counts.disconnected),
+            ("attend_cancelled_texts_total", CANCELLED_HELP, counts.cancelled),
+            ("attend_forgotten_texts_total", FORGOTTEN_HELP, counts.cancelled),
         ] {
             head(text, name, "counter", help);
             line(text, name, count);
         }
         for (name, help, value) in [
-            ("attend_queue_texts", "Texts that wait for a worker.", gauges.waiting as f64),
-            ("attend_connections", "Connections that are open.", gauges.connections as f64),
-            ("attend_uptime_seconds", "Time since the start.", gauges.uptime.as_secs_f64()),
+            ("attend_queue_texts", "Texts waiting for a worker.", gauges.waiting as f64),
+            ("attend_connections", "Open connections.", gauges.connections as f64),
+            ("attend_uptime_seconds", "Time since the server started.", gauges.uptime.as_secs_f64()),
         ] {
             head(text, name, "gauge", help);
             line(text, name, value);
@@ -164,7 +171,7 @@ impl Metrics {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        // Counting does not panic half-way.
+        // Counting does not panic halfway.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,13 +181,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_add_up() {
+    fn buckets_are_cumulative() {
         let metrics = Metrics::default();
         for texts in [1, 2, 3, 300] {
-            metrics.batch(texts);
+            metrics.count_batch(texts);
         }
         let gauges = Gauges { waiting: 5, connections: 1, uptime: Duration::from_millis(1500) };
-        let text = metrics.text_format(&gauges);
+        let text = metrics.render(&gauges);
         for line in [
             "# TYPE attend_batch_texts histogram",
             "attend_batch_texts_bucket{le=\"1\"} 1",
@@ -198,13 +205,27 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_told_apart_by_path_and_status() {
+    fn cancelled_texts_keep_their_former_name() {
         let metrics = Metrics::default();
-        metrics.request("/translate", 200, Duration::from_millis(3));
-        metrics.request("/translate", 200, Duration::from_millis(4));
-        metrics.request("/translate", 503, Duration::ZERO);
-        metrics.rejected("queue_full");
-        let text = metrics.text_format(&Gauges { waiting: 0, connections: 0, uptime: Duration::ZERO });
+        metrics.count_cancelled(3);
+        let text = metrics.render(&Gauges { waiting: 0, connections: 0, uptime: Duration::ZERO });
+        for line in [
+            "attend_cancelled_texts_total 3",
+            "attend_forgotten_texts_total 3",
+            "# HELP attend_forgotten_texts_total Deprecated: the former name of attend_cancelled_texts_total.",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn requests_count_by_path_and_status() {
+        let metrics = Metrics::default();
+        metrics.count_request("/translate", 200, Duration::from_millis(3));
+        metrics.count_request("/translate", 200, Duration::from_millis(4));
+        metrics.count_request("/translate", 503, Duration::ZERO);
+        metrics.count_error("queue_full");
+        let text = metrics.render(&Gauges { waiting: 0, connections: 0, uptime: Duration::ZERO });
         for line in [
             "attend_requests_total{path=\"/translate\",status=\"200\"} 2",
             "attend_requests_total{path=\"/translate\",status=\"503\"} 1",

@@ -1,4 +1,4 @@
-//! The page to type into: a form, its answers, and beneath them the page of `infer attend`, live.
+//! The page of the server: a form, the translations, and below them the attention page of `infer attend`.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ static HTML: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The whole page; it is the same for every model, and asks the server for the rest.
+/// The whole page. It is the same for every model: its script requests the rest from the server.
 pub fn html() -> &'static str {
     &HTML
 }

@@ -1,114 +1,117 @@
-//! What waits for a worker: one bounded line, from which a worker takes what can go together.
+//! The bounded queue between connections and workers.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Work that may share a batch.
-pub trait Company {
-    /// What it counts for in a batch: its tokens, which all others of the batch are padded to.
+/// A job that can share a batch with others.
+pub trait Batchable {
+    /// Source tokens. All jobs of a batch are padded to the longest.
     fn tokens(&self) -> usize;
-    /// How many rows of a batch it takes; all that share a batch take as many.
+    /// Rows of a batch that the job takes. Jobs that share a batch take equally many.
     fn rows(&self) -> usize;
-    /// Whether it may share a batch that begins with `first`.
-    fn joins(&self, first: &Self) -> bool;
+    /// Whether the job can join a batch that begins with `first`.
+    fn fits_with(&self, first: &Self) -> bool;
 }
 
-/// How much a worker takes at a time.
+/// Upper bounds of one batch.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Tokens, padding included.
+pub struct BatchLimits {
+    /// Source tokens, padding included.
     pub tokens: usize,
-    /// What decodes together. More would wait with the worker, where it could not be forgotten.
+    /// Rows that the engine decodes together. More would wait in the worker, where they cannot be cancelled.
     pub rows: usize,
 }
 
-/// A bounded line of work of several requests.
-pub struct Queue<W> {
-    line: Mutex<Line<W>>,
+/// A bounded first-in, first-out queue of the jobs of several requests.
+pub struct Queue<J> {
+    inner: Mutex<Inner<J>>,
     changed: Condvar,
     capacity: usize,
 }
 
-struct Line<W> {
-    waiting: VecDeque<(u64, W)>,
-    /// Workers that have nothing to do.
-    idle: usize,
+struct Inner<J> {
+    /// Jobs with the number of their request, oldest first.
+    waiting: VecDeque<(u64, J)>,
+    idle_workers: usize,
 }
 
-/// The line is too long for what was to be added.
+/// The queue has no room for all jobs of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full {
+pub struct QueueFull {
     pub waiting: usize,
 }
 
-impl<W: Company> Queue<W> {
+impl<J: Batchable> Queue<J> {
+    /// An empty queue for up to `capacity` jobs.
     pub fn new(capacity: usize) -> Self {
-        Self { line: Mutex::new(Line { waiting: VecDeque::new(), idle: 0 }), changed: Condvar::new(), capacity }
+        let inner = Inner { waiting: VecDeque::new(), idle_workers: 0 };
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), capacity }
     }
 
-    /// Adds all the work of a request, or none.
+    /// Adds all jobs of a request, or none.
     ///
     /// # Errors
-    /// It would be more than may wait.
-    pub fn add(&self, request: u64, work: Vec<W>) -> Result<(), Full> {
-        let mut line = self.line();
-        let waiting = line.waiting.len();
-        if waiting + work.len() > self.capacity {
-            return Err(Full { waiting });
+    /// The queue would exceed its capacity.
+    pub fn push(&self, request: u64, jobs: Vec<J>) -> Result<(), QueueFull> {
+        let mut inner = self.lock();
+        let waiting = inner.waiting.len();
+        if waiting + jobs.len() > self.capacity {
+            return Err(QueueFull { waiting });
         }
-        line.waiting.extend(work.into_iter().map(|work| (request, work)));
-        drop(line);
+        inner.waiting.extend(jobs.into_iter().map(|job| (request, job)));
+        drop(inner);
         self.changed.notify_all();
         Ok(())
     }
 
-    /// Removes what still waits of a request that nobody wants answered any more; tells how much that was.
-    pub fn forget(&self, request: u64) -> usize {
-        let mut line = self.line();
-        let before = line.waiting.len();
-        line.waiting.retain(|(of, _)| *of != request);
-        before - line.waiting.len()
+    /// Removes the waiting jobs of a request and returns their number.
+    pub fn cancel(&self, request: u64) -> usize {
+        let mut inner = self.lock();
+        let before = inner.waiting.len();
+        inner.waiting.retain(|(owner, _)| *owner != request);
+        before - inner.waiting.len()
     }
 
-    /// Waits for work, and takes the oldest with what may join it within `bounds`.
+    /// Waits for a job, then takes the oldest one together with those that can join it within `limits`.
     ///
-    /// Never waits for company: batches grow where work arrives faster than it is done. What is there is shared with
-    /// the workers that have nothing to do.
-    pub fn take(&self, bounds: Bounds) -> Vec<W> {
-        let mut line = self.line();
+    /// It never waits for a batch to fill: batches grow when jobs arrive faster than they are done. Waiting jobs are shared
+    /// with idle workers.
+    pub fn take_batch(&self, limits: BatchLimits) -> Vec<J> {
+        let mut inner = self.lock();
         let first = loop {
-            if let Some((_, first)) = line.waiting.pop_front() {
+            if let Some((_, first)) = inner.waiting.pop_front() {
                 break first;
             }
-            line.idle += 1;
-            line = self.changed.wait(line).unwrap_or_else(PoisonError::into_inner);
-            line.idle -= 1;
+            inner.idle_workers += 1;
+            inner = self.changed.wait(inner).unwrap_or_else(PoisonError::into_inner);
+            inner.idle_workers -= 1;
         };
-        let share = (line.waiting.len() + 1).div_ceil(line.idle + 1).min(bounds.rows / first.rows().max(1));
+        let share = (inner.waiting.len() + 1).div_ceil(inner.idle_workers + 1);
+        let max_jobs = share.min(limits.rows / first.rows().max(1));
         let mut longest = first.tokens();
         let mut batch = vec![first];
-        let mut others = VecDeque::with_capacity(line.waiting.len());
-        for (request, work) in line.waiting.drain(..) {
-            let padded = (batch.len() + 1) * longest.max(work.tokens());
-            if batch.len() < share && padded <= bounds.tokens && work.joins(&batch[0]) {
-                longest = longest.max(work.tokens());
-                batch.push(work);
+        let mut others = VecDeque::with_capacity(inner.waiting.len());
+        for (request, job) in inner.waiting.drain(..) {
+            let padded = (batch.len() + 1) * longest.max(job.tokens());
+            if batch.len() < max_jobs && padded <= limits.tokens && job.fits_with(&batch[0]) {
+                longest = longest.max(job.tokens());
+                batch.push(job);
             } else {
-                others.push_back((request, work));
+                others.push_back((request, job));
             }
         }
-        line.waiting = others;
+        inner.waiting = others;
         batch
     }
 
-    /// How much waits.
+    /// Number of waiting jobs.
     pub fn waiting(&self) -> usize {
-        self.line().waiting.len()
+        self.lock().waiting.len()
     }
 
-    fn line(&self) -> MutexGuard<'_, Line<W>> {
-        // Nothing that is done while it is locked can panic half-way.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner<J>> {
+        // No code under the lock panics halfway through a change.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,102 +123,101 @@ mod tests {
 
     use super::*;
 
-    /// Tokens, and settings by a letter.
+    /// Source tokens, and a letter for the settings: `w` takes three rows, any other letter one.
     #[derive(Debug, PartialEq, Eq)]
-    struct Work(usize, char);
+    struct Job(usize, char);
 
-    impl Company for Work {
+    impl Batchable for Job {
         fn tokens(&self) -> usize {
             self.0
         }
 
-        /// Of `w`, for wide, three.
         fn rows(&self) -> usize {
             if self.1 == 'w' { 3 } else { 1 }
         }
 
-        fn joins(&self, first: &Self) -> bool {
+        fn fits_with(&self, first: &Self) -> bool {
             self.1 == first.1
         }
     }
 
-    /// So many tokens, and more rows than there is work.
-    fn tokens(tokens: usize) -> Bounds {
-        Bounds { tokens, rows: 100 }
+    /// A limit on tokens alone.
+    fn max_tokens(tokens: usize) -> BatchLimits {
+        BatchLimits { tokens, rows: 100 }
     }
 
-    fn work(of: &[(usize, char)]) -> Vec<Work> {
-        of.iter().map(|&(tokens, settings)| Work(tokens, settings)).collect()
+    fn jobs(jobs: &[(usize, char)]) -> Vec<Job> {
+        jobs.iter().map(|&(tokens, settings)| Job(tokens, settings)).collect()
     }
 
     #[test]
-    fn equal_settings_go_together_and_the_oldest_first() {
+    fn batches_share_settings_oldest_first() {
         let queue = Queue::new(10);
-        queue.add(1, work(&[(3, 'a'), (4, 'b')])).unwrap();
-        queue.add(2, work(&[(5, 'a'), (2, 'b'), (1, 'c')])).unwrap();
-        assert_eq!(queue.take(tokens(100)), work(&[(3, 'a'), (5, 'a')]));
-        assert_eq!(queue.take(tokens(100)), work(&[(4, 'b'), (2, 'b')]));
+        queue.push(1, jobs(&[(3, 'a'), (4, 'b')])).unwrap();
+        queue.push(2, jobs(&[(5, 'a'), (2, 'b'), (1, 'c')])).unwrap();
+        assert_eq!(queue.take_batch(max_tokens(100)), jobs(&[(3, 'a'), (5, 'a')]));
+        assert_eq!(queue.take_batch(max_tokens(100)), jobs(&[(4, 'b'), (2, 'b')]));
         assert_eq!(queue.waiting(), 1);
-        assert_eq!(queue.take(tokens(100)), work(&[(1, 'c')]));
+        assert_eq!(queue.take_batch(max_tokens(100)), jobs(&[(1, 'c')]));
     }
 
     #[test]
-    fn a_batch_is_bounded_with_its_padding_but_never_empty() {
+    fn padding_counts_and_no_batch_is_empty() {
         let queue = Queue::new(10);
-        queue.add(1, work(&[(4, 'a'), (7, 'a'), (2, 'a'), (6, 'a')])).unwrap();
+        queue.push(1, jobs(&[(4, 'a'), (7, 'a'), (2, 'a'), (6, 'a')])).unwrap();
         assert_eq!(
-            queue.take(tokens(12)),
-            work(&[(4, 'a'), (2, 'a')]),
-            "7 would pad both to 14, and so would 6 all three"
+            queue.take_batch(max_tokens(12)),
+            jobs(&[(4, 'a'), (2, 'a')]),
+            "7 would pad both to 14 tokens, and 6 all three to 18"
         );
-        assert_eq!(queue.take(tokens(5)), work(&[(7, 'a')]));
-        assert_eq!(queue.take(tokens(6)), work(&[(6, 'a')]));
+        assert_eq!(queue.take_batch(max_tokens(5)), jobs(&[(7, 'a')]));
+        assert_eq!(queue.take_batch(max_tokens(6)), jobs(&[(6, 'a')]));
     }
 
     #[test]
-    fn no_more_is_taken_than_decodes_together() {
+    fn batches_respect_the_limit_of_rows() {
         let queue = Queue::new(20);
-        queue.add(1, work(&[(1, 'a'); 6])).unwrap();
-        queue.add(2, work(&[(1, 'w'); 4])).unwrap();
-        let bounds = Bounds { tokens: 100, rows: 4 };
-        let taken: Vec<usize> = (0..3).map(|_| queue.take(bounds).len()).collect();
-        assert_eq!(taken, [4, 2, 1], "one of three rows leaves no room for another");
-        assert_eq!(queue.forget(2), 3, "what waits can be forgotten");
-        queue.add(3, work(&[(1, 'w')])).unwrap();
-        assert_eq!(queue.take(Bounds { rows: 2, ..bounds }).len(), 1, "never empty");
+        queue.push(1, jobs(&[(1, 'a'); 6])).unwrap();
+        queue.push(2, jobs(&[(1, 'w'); 4])).unwrap();
+        let limits = BatchLimits { tokens: 100, rows: 4 };
+        let taken: Vec<usize> = (0..3).map(|_| queue.take_batch(limits).len()).collect();
+        assert_eq!(taken, [4, 2, 1], "a job of three rows leaves no room for another");
+        assert_eq!(queue.cancel(2), 3, "waiting jobs can be cancelled");
+        queue.push(3, jobs(&[(1, 'w')])).unwrap();
+        assert_eq!(queue.take_batch(BatchLimits { rows: 2, ..limits }).len(), 1, "never empty");
     }
 
     #[test]
-    fn a_full_line_takes_nothing_of_a_request() {
+    fn a_full_queue_takes_no_part_of_a_request() {
         let queue = Queue::new(3);
-        queue.add(1, work(&[(1, 'a'), (1, 'a')])).unwrap();
-        assert_eq!(queue.add(2, work(&[(1, 'a'), (1, 'a')])), Err(Full { waiting: 2 }));
+        queue.push(1, jobs(&[(1, 'a'), (1, 'a')])).unwrap();
+        assert_eq!(queue.push(2, jobs(&[(1, 'a'), (1, 'a')])), Err(QueueFull { waiting: 2 }));
         assert_eq!(queue.waiting(), 2);
-        queue.add(3, work(&[(1, 'a')])).unwrap();
+        queue.push(3, jobs(&[(1, 'a')])).unwrap();
     }
 
     #[test]
-    fn a_request_is_forgotten_alone() {
+    fn cancelling_a_request_keeps_the_others() {
         let queue = Queue::new(5);
-        queue.add(1, work(&[(1, 'a')])).unwrap();
-        queue.add(2, work(&[(2, 'a'), (3, 'a')])).unwrap();
-        assert_eq!((queue.forget(2), queue.forget(2)), (2, 0));
-        assert_eq!(queue.take(tokens(100)), work(&[(1, 'a')]));
+        queue.push(1, jobs(&[(1, 'a')])).unwrap();
+        queue.push(2, jobs(&[(2, 'a'), (3, 'a')])).unwrap();
+        assert_eq!((queue.cancel(2), queue.cancel(2)), (2, 0));
+        assert_eq!(queue.take_batch(max_tokens(100)), jobs(&[(1, 'a')]));
     }
 
     #[test]
-    fn idle_workers_share() {
+    fn idle_workers_share_the_queue() {
         let queue = Arc::new(Queue::new(10));
         let workers: Vec<_> = (0..2)
             .map(|_| {
                 let queue = queue.clone();
-                thread::spawn(move || queue.take(tokens(100)))
+                thread::spawn(move || queue.take_batch(max_tokens(100)))
             })
             .collect();
-        while queue.line().idle < 2 {
+        while queue.lock().idle_workers < 2 {
             thread::sleep(Duration::from_millis(1));
         }
-        queue.add(1, work(&[(1, 'a'); 6])).unwrap();
+        queue.push(1, jobs(&[(1, 'a'); 6])).unwrap();
         let taken: Vec<_> = workers.into_iter().map(|worker| worker.join().unwrap().len()).collect();
         assert_eq!(taken, [3, 3]);
     }

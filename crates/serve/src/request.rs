@@ -1,10 +1,10 @@
-//! What a client may ask for.
+//! Bodies of requests.
 
 use std::num::NonZeroUsize;
 
 use serde::Deserialize;
 
-use crate::error::Refusal;
+use crate::error::ApiError;
 use crate::limits::Limits;
 use decode::alignment::AlignmentHeads;
 use decode::search::sampling::Sampling;
@@ -29,20 +29,21 @@ pub struct TranslateRequest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AttendRequest {
+    /// The source.
     pub text: String,
-    /// What the model shall say, instead of what it says by itself.
+    /// A given translation; without it, the model decodes one.
     pub target: Option<String>,
 }
 
-/// Whether to align, by all heads or by some.
+/// The field `alignment`: on or off, or the heads to align by.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(untagged, expecting = "alignment: expected true, false or an object such as {\"layer\": 2, \"head\": 1}")]
 enum Alignment {
-    Asked(bool),
+    Enabled(bool),
     Heads(Heads),
 }
 
-/// Counted from 1, as everywhere outside.
+/// A layer and a head, counted from 1; without one, the mean of all.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Heads {
@@ -54,7 +55,7 @@ impl From<Alignment> for Option<AlignmentHeads> {
     fn from(alignment: Alignment) -> Self {
         let index = |number: NonZeroUsize| number.get() - 1;
         match alignment {
-            Alignment::Asked(asked) => asked.then(AlignmentHeads::default),
+            Alignment::Enabled(enabled) => enabled.then(AlignmentHeads::default),
             Alignment::Heads(Heads { layer, head }) => {
                 Some(AlignmentHeads { layer: layer.map(index), head: head.map(index) })
             }
@@ -63,42 +64,43 @@ impl From<Alignment> for Option<AlignmentHeads> {
 }
 
 impl TranslateRequest {
-    /// The texts, whichever way they were given.
+    /// Takes the texts out of `text` or `texts`.
     ///
     /// # Errors
-    /// Neither or both ways, or too many.
-    pub fn take_texts(&mut self, limits: &Limits) -> Result<Vec<String>, Refusal> {
+    /// Neither or both fields, or too many texts.
+    pub fn take_texts(&mut self, limits: &Limits) -> Result<Vec<String>, ApiError> {
         let texts = match (self.text.take(), self.texts.take()) {
             (Some(text), None) => vec![text],
             (None, Some(texts)) => texts,
-            (None, None) => return Err(Refusal::NotARequest("expected `text` or `texts`".to_string())),
+            (None, None) => return Err(ApiError::InvalidRequest("expected `text` or `texts`".to_string())),
             (Some(_), Some(_)) => {
-                return Err(Refusal::NotARequest("expected either `text` or `texts`, not both".to_string()));
+                return Err(ApiError::InvalidRequest("expected either `text` or `texts`, not both".to_string()));
             }
         };
         match texts.len() {
-            found if found > limits.texts => Err(Refusal::TooManyTexts { found, limit: limits.texts }),
+            found if found > limits.texts => Err(ApiError::TooManyTexts { found, limit: limits.texts }),
             _ => Ok(texts),
         }
     }
 
-    /// How to decode: as the server does by itself, but for what the request says.
+    /// The server's default settings, overridden by the fields of the request.
     ///
     /// # Errors
-    /// More hypotheses than the server allows, or both `beam` and `sample`. Other values are checked by those who use
-    /// them.
-    pub fn settings(&self, usual: &Settings, limits: &Limits) -> Result<Settings, Refusal> {
+    /// More hypotheses than the server allows, or both `beam` and `sample`. [`TranslationService`] checks other values.
+    ///
+    /// [`TranslationService`]: crate::translation_service::TranslationService
+    pub fn settings(&self, defaults: &Settings, limits: &Limits) -> Result<Settings, ApiError> {
         if let (Some(beam), Some(_)) = (self.decoding.beam, &self.sample) {
-            let expected = "expected no `sample` beside it, which draws instead of searching; leave out one of them";
-            return Err(Refusal::BadOption(format!("beam = {beam}: {expected}")));
+            let expected = "expected no `sample` beside it, which replaces the search; leave out one of them";
+            return Err(ApiError::InvalidOption(format!("beam = {beam}: {expected}")));
         }
-        for (option, asked) in [("beam", self.decoding.beam), ("n_best", self.n_best)] {
-            if let Some(found) = asked.filter(|asked| *asked > limits.beam) {
+        for (option, value) in [("beam", self.decoding.beam), ("n_best", self.n_best)] {
+            if let Some(found) = value.filter(|value| *value > limits.beam) {
                 let expected = format!("1 to {} (--max-beam)", limits.beam);
-                return Err(Refusal::BadOption(format!("{option} = {found}: expected {expected}")));
+                return Err(ApiError::InvalidOption(format!("{option} = {found}: expected {expected}")));
             }
         }
-        let mut settings = usual.clone();
+        let mut settings = defaults.clone();
         self.decoding.apply(&mut settings.decoding);
         replace(&mut settings.n_best, self.n_best);
         replace(&mut settings.prefix, self.prefix.clone());
@@ -108,8 +110,8 @@ impl TranslateRequest {
     }
 }
 
-fn replace<T>(setting: &mut T, asked: Option<T>) {
-    if let Some(asked) = asked {
-        *setting = asked;
+fn replace<T>(setting: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *setting = value;
     }
 }

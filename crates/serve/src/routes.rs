@@ -1,4 +1,4 @@
-//! What the server answers, path by path.
+//! Handlers of all paths.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,162 +9,168 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
+use decode::error::DecodeError;
+use decode::translation::Translation;
+use decode::translator::Item;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::app_state::Server;
+use crate::app_state::AppState;
 use crate::body;
-use crate::error::{Reason, Refusal};
+use crate::error::{ApiError, ErrorCode};
 use crate::metrics::{Gauges, Metrics};
 use crate::page;
 use crate::request::{AttendRequest, TranslateRequest};
-use crate::worker::{Look, Text, Work};
-use decode::error::DecodeError;
-use decode::translation::Translation;
-use decode::translator::Item;
+use crate::worker::{AttendJob, Job, TranslateJob};
 
-/// All paths. `page` is for people, the others for programs.
-pub fn router(server: Arc<Server>) -> Router {
+/// The router of all paths. Every request is counted.
+pub fn router(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/translate", post(translate))
         .route("/attend", post(attend))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
-        .route("/", get(async || text("text/html; charset=utf-8", page::html())))
-        .fallback(async |uri: Uri| Refusal::NotFound { path: uri.path().to_string() })
-        .method_not_allowed_fallback(async |method: Method, uri: Uri| Refusal::WrongMethod {
+        .route("/", get(async || respond("text/html; charset=utf-8", page::html())))
+        .fallback(async |uri: Uri| ApiError::NotFound { path: uri.path().to_string() })
+        .method_not_allowed_fallback(async |method: Method, uri: Uri| ApiError::WrongMethod {
             path: uri.path().to_string(),
             method: method.to_string(),
         })
-        .layer(middleware::from_fn_with_state(server.clone(), counted))
-        .with_state(server)
+        .layer(middleware::from_fn_with_state(state.clone(), count_request))
+        .with_state(state)
 }
 
-type Answer = Result<Response<Body>, Refusal>;
+type ApiResult = Result<Response<Body>, ApiError>;
 
-async fn translate(State(server): State<Arc<Server>>, request: Request) -> Answer {
-    let mut asked: TranslateRequest = read(&server, request).await?;
-    let texts = asked.take_texts(&server.limits)?;
+async fn translate(State(state): State<Arc<AppState>>, request: Request) -> ApiResult {
+    let mut request: TranslateRequest = read(&state, request).await?;
+    let texts = request.take_texts(&state.limits)?;
     let count = texts.len();
-    let answers = async {
-        let (sender, mut answers) = mpsc::unbounded_channel();
-        let ready = server.clone();
-        let work = aside(move || prepare(&ready, &asked, texts, &sender)).await??;
-        let _place = server.enqueue(work)?;
+    let translations = async {
+        let (sender, mut replies) = mpsc::unbounded_channel();
+        let prepare_state = state.clone();
+        let jobs = run_blocking(move || translate_jobs(&prepare_state, &request, texts, &sender)).await??;
+        let _ticket = state.enqueue(jobs)?;
         let mut translations: Vec<Option<Translation>> = vec![None; count];
-        while let Some((place, answer)) = answers.recv().await {
-            translations[place - 1] = Some(answer.map_err(Refusal::Failed)?);
+        while let Some((index, result)) = replies.recv().await {
+            translations[index - 1] = Some(result.map_err(ApiError::Failed)?);
         }
         let all: Option<Vec<Translation>> = translations.into_iter().collect();
-        all.ok_or_else(|| Refusal::Failed("it left a text without an answer".to_string()))
+        all.ok_or_else(|| ApiError::Failed("a text has no translation".to_string()))
     };
-    let translated = Translated { translations: in_time(&server, answers).await? };
-    let body = serde_json::to_string(&translated).map_err(|error| Refusal::Failed(error.to_string()))?;
-    Ok(text("application/json", body))
+    let body = TranslateResponse { translations: with_timeout(&state, translations).await? };
+    let body = serde_json::to_string(&body).map_err(|error| ApiError::Failed(error.to_string()))?;
+    Ok(respond("application/json", body))
 }
 
-/// Written as it is, each translation is letter for letter a line of `--format jsonl`.
+/// The response of `/translate`. Each translation is serialized exactly as a line of `--format jsonl`.
 #[derive(Serialize)]
-struct Translated {
+struct TranslateResponse {
     translations: Vec<Translation>,
 }
 
-/// What a request comes to for the workers. Takes a while for long texts, so it runs aside of the connections.
-fn prepare(
-    server: &Server,
-    asked: &TranslateRequest,
+/// Encodes the texts of a request. It takes time for long texts, so it runs outside the connections' thread.
+fn translate_jobs(
+    state: &AppState,
+    request: &TranslateRequest,
     texts: Vec<String>,
-    answer: &mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
-) -> Result<Vec<Work>, Refusal> {
-    let decoder = &server.decoder;
-    let settings = Arc::new(asked.settings(&decoder.settings, &server.limits)?);
-    let translator = decoder.translator(&settings).map_err(Refusal::of_settings)?;
-    let ready = |(index, text): (usize, String)| {
-        let place = index + 1;
-        let tokens = translator.encode(&Item { text: &text, place }).map_err(Refusal::BadText)?.len();
-        Ok(Work::Translate(Text { text, place, tokens, settings: settings.clone(), answer: answer.clone() }))
+    reply: &mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
+) -> Result<Vec<Job>, ApiError> {
+    let service = &state.service;
+    let settings = Arc::new(request.settings(&service.defaults, &state.limits)?);
+    let translator = service.translator(&settings).map_err(ApiError::from_settings)?;
+    let job = |(text, index): (String, usize)| {
+        let tokens = translator.encode(&Item { text: &text, place: index }).map_err(ApiError::InvalidText)?.len();
+        Ok(Job::Translate(TranslateJob { text, index, tokens, settings: settings.clone(), reply: reply.clone() }))
     };
-    texts.into_iter().enumerate().map(ready).collect()
+    texts.into_iter().zip(1..).map(job).collect()
 }
 
-async fn attend(State(server): State<Arc<Server>>, request: Request) -> Answer {
-    let AttendRequest { text: source, target } = read(&server, request).await?;
-    let answer = async {
-        let (sender, answer) = oneshot::channel();
-        let ready = server.clone();
-        let work = aside(move || look(&ready, source, target, sender)).await??;
-        let _place = server.enqueue(vec![work])?;
-        match answer.await {
-            Ok(Ok(attention)) => Ok(attention),
-            Ok(Err(error @ (DecodeError::NoTokens { .. } | DecodeError::TargetTooLong { .. }))) => {
-                Err(Refusal::BadText(error))
-            }
-            Ok(Err(DecodeError::TooLongToShow { found, limit })) => {
-                Err(Refusal::TooLongToShow { side: "translation", found, limit })
-            }
-            Ok(Err(error)) => Err(Refusal::Failed(decode::error::format_chain(&error))),
-            Err(_) => Err(Refusal::Failed("it left a text without an answer".to_string())),
+async fn attend(State(state): State<Arc<AppState>>, request: Request) -> ApiResult {
+    let request: AttendRequest = read(&state, request).await?;
+    let attention = async {
+        let (sender, reply) = oneshot::channel();
+        let prepare_state = state.clone();
+        let job = run_blocking(move || attend_job(&prepare_state, request, sender)).await??;
+        let _ticket = state.enqueue(vec![job])?;
+        match reply.await {
+            Ok(result) => result.map_err(attend_error),
+            Err(_) => Err(ApiError::Failed("the text has no attention".to_string())),
         }
     };
-    Ok(text("application/json", in_time(&server, answer).await?))
+    Ok(respond("application/json", with_timeout(&state, attention).await?))
 }
 
-fn look(
-    server: &Server,
-    text: String,
-    target: Option<String>,
-    answer: oneshot::Sender<Result<String, DecodeError>>,
-) -> Result<Work, Refusal> {
-    let decoder = &server.decoder;
-    let source = decoder.translator(&decoder.settings).and_then(|known| known.encode(&Item { text: &text, place: 1 }));
-    let tokens = source.map_err(Refusal::BadText)?.len();
-    let said = target.as_deref().map(|target| decoder.target_tokens(target)).transpose().map_err(Refusal::BadText)?;
-    let limit = server.limits.attend_tokens;
-    for (side, found) in [("text", tokens), ("target", said.unwrap_or(0))] {
+fn attend_error(error: DecodeError) -> ApiError {
+    if let DecodeError::TooLongToShow { found, limit } = error {
+        return ApiError::TooLongToShow { side: "translation", found, limit };
+    }
+    if matches!(error, DecodeError::NoTokens { .. } | DecodeError::TargetTooLong { .. }) {
+        return ApiError::InvalidText(error);
+    }
+    ApiError::Failed(runs::format_chain(&error))
+}
+
+/// Encodes the text and the target of a request, and checks their lengths.
+fn attend_job(
+    state: &AppState,
+    request: AttendRequest,
+    reply: oneshot::Sender<Result<String, DecodeError>>,
+) -> Result<Job, ApiError> {
+    let AttendRequest { text, target } = request;
+    let service = &state.service;
+    let source =
+        service.translator(&service.defaults).and_then(|translator| translator.encode(&Item { text: &text, place: 1 }));
+    let tokens = source.map_err(ApiError::InvalidText)?.len();
+    let target_tokens = target.as_deref().map(|target| service.target_tokens(target)).transpose();
+    let target_tokens = target_tokens.map_err(ApiError::InvalidText)?;
+    let limit = state.limits.attend_tokens;
+    for (side, found) in [("text", tokens), ("target", target_tokens.unwrap_or(0))] {
         if found > limit {
-            return Err(Refusal::TooLongToShow { side, found, limit });
+            return Err(ApiError::TooLongToShow { side, found, limit });
         }
     }
-    Ok(Work::Attend(Look { text, target, tokens, most: limit, answer }))
+    Ok(Job::Attend(AttendJob { text, target, tokens, max_tokens: limit, reply }))
 }
 
-async fn health(State(server): State<Arc<Server>>) -> Response<Body> {
-    let stopping = server.is_stopping();
-    let trained = &server.decoder.trained;
-    let about = json!({
+async fn health(State(state): State<Arc<AppState>>) -> Response<Body> {
+    let stopping = state.is_stopping();
+    let trained = &state.service.trained;
+    let health = json!({
         "status": if stopping { "stopping" } else { "ok" },
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_seconds": server.started.elapsed().as_secs_f64(),
+        "uptime_seconds": state.started.elapsed().as_secs_f64(),
         "model": {
-            "name": server.about.name,
-            "backend": server.about.backend,
+            "name": state.info.name,
+            "backend": state.info.backend,
             "parameters": trained.engine.parameters(),
             "source_vocabulary": trained.sizes.source,
             "target_vocabulary": trained.sizes.target,
             "max_length": trained.config.max_length,
         },
-        "decoding": server.decoder.settings.decoding,
+        "decoding": state.service.defaults.decoding,
     });
-    let mut response = text("application/json", about.to_string());
+    let mut response = respond("application/json", health.to_string());
     if stopping {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     response
 }
 
-async fn metrics(State(server): State<Arc<Server>>) -> Response<Body> {
+async fn metrics(State(state): State<Arc<AppState>>) -> Response<Body> {
     let gauges = Gauges {
-        waiting: server.queue.waiting(),
-        connections: server.connections.open(),
-        uptime: server.started.elapsed(),
+        waiting: state.queue.waiting(),
+        connections: state.connections.count(),
+        uptime: state.started.elapsed(),
     };
-    text("text/plain; version=0.0.4; charset=utf-8", server.metrics.text_format(&gauges))
+    respond("text/plain; version=0.0.4; charset=utf-8", state.metrics.render(&gauges))
 }
 
-fn text(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
+/// A successful response.
+fn respond(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -173,59 +179,60 @@ fn text(content_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     response
 }
 
-/// The body of a request that is taken; none is while the server stops.
-async fn read<T: DeserializeOwned>(server: &Server, request: Request) -> Result<T, Refusal> {
-    if server.is_stopping() {
-        return Err(Refusal::Stopping);
+/// Reads the body of a request for work, which is rejected during shutdown.
+async fn read<T: DeserializeOwned>(state: &AppState, request: Request) -> Result<T, ApiError> {
+    if state.is_stopping() {
+        return Err(ApiError::Stopping);
     }
     let (parts, body) = request.into_parts();
-    body::json(&parts.headers, body, &server.limits).await
+    body::read_json(&parts.headers, body, &state.limits).await
 }
 
-async fn in_time<T>(server: &Server, answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    let limit = server.limits.timeout;
-    tokio::time::timeout(limit, answer).await.unwrap_or(Err(Refusal::TimedOut { limit }))
+/// The result of `work`, or an error after the time limit of a request.
+async fn with_timeout<T>(state: &AppState, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+    let limit = state.limits.timeout;
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(ApiError::DeadlineExceeded { limit }))
 }
 
-/// Computes on another thread; what has not begun when nobody waits any more is not begun.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    struct Aborted<T>(JoinHandle<T>);
-    impl<T> Drop for Aborted<T> {
+/// Computes on another thread. If the request ends before the computation has begun, it never begins.
+async fn run_blocking<T: Send + 'static>(compute: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    struct AbortOnDrop<T>(JoinHandle<T>);
+    impl<T> Drop for AbortOnDrop<T> {
         fn drop(&mut self) {
             self.0.abort();
         }
     }
-    let mut handle = Aborted(tokio::task::spawn_blocking(work));
-    (&mut handle.0).await.map_err(|_| Refusal::Failed("it stopped while reading the texts".to_string()))
+    let mut handle = AbortOnDrop(tokio::task::spawn_blocking(compute));
+    (&mut handle.0).await.map_err(|_| ApiError::Failed("encoding the texts panicked".to_string()))
 }
 
-/// Counts a request, whatever becomes of it.
-async fn counted(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response<Body> {
-    struct Present<'a>(Option<&'a Metrics>);
-    impl Drop for Present<'_> {
+/// Middleware that counts each request, with its status or as a disconnect.
+async fn count_request(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response<Body> {
+    struct CountDisconnect<'a>(Option<&'a Metrics>);
+    impl Drop for CountDisconnect<'_> {
         fn drop(&mut self) {
-            // Dropped in the middle: the client has closed the connection.
+            // Dropped before its response: the client has closed the connection.
             if let Some(metrics) = self.0 {
-                metrics.disconnected();
+                metrics.count_disconnect();
             }
         }
     }
-    let began = Instant::now();
-    let path = known(request.uri().path());
-    let mut present = Present(Some(&server.metrics));
+    let start = Instant::now();
+    let path = path_label(request.uri().path());
+    let mut guard = CountDisconnect(Some(&state.metrics));
     let mut response = next.run(request).await;
-    present.0 = None;
-    if let Some(Reason(reason)) = response.extensions().get() {
-        server.metrics.rejected(reason);
+    guard.0 = None;
+    if let Some(ErrorCode(code)) = response.extensions().get() {
+        state.metrics.count_error(code);
     }
-    if server.is_stopping() {
+    if state.is_stopping() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    server.metrics.request(path, response.status().as_u16(), began.elapsed());
+    state.metrics.count_request(path, response.status().as_u16(), start.elapsed());
     response
 }
 
-/// A path as it is counted; what clients make up is one.
-fn known(path: &str) -> &'static str {
+/// The path as a label of a metric. All unknown paths share one, so that clients cannot create series.
+fn path_label(path: &str) -> &'static str {
     ["/", "/translate", "/attend", "/health", "/metrics"].into_iter().find(|known| *known == path).unwrap_or("other")
 }

@@ -1,4 +1,6 @@
-//! The model, and how it decodes where a request does not say otherwise.
+//! The model with the default settings of the server.
+
+use std::sync::Arc;
 
 use decode::error::DecodeError;
 use decode::settings::Settings;
@@ -7,38 +9,42 @@ use decode::translation::Translation;
 use decode::translator::{Item, Translator};
 use views::Attention;
 
-/// A trained model that several threads decode with.
-pub struct Decoder {
+/// A trained model that all workers share.
+pub struct TranslationService {
     pub trained: TrainedModel,
-    pub settings: Settings,
+    /// Settings of requests that have none of their own.
+    pub defaults: Settings,
+    /// Maximum source tokens of a batch, padding included.
     pub batch_tokens: usize,
 }
 
-impl Decoder {
-    /// Decodes as these settings say, unless a request has its own.
+impl TranslationService {
+    /// Checks the default settings and the batch size.
     ///
     /// # Errors
-    /// A bound of zero, or settings that are not valid.
-    pub fn new(trained: TrainedModel, settings: Settings, batch_tokens: usize) -> Result<Self, DecodeError> {
-        Translator::new(&trained, settings.clone())?.with_batch_tokens(batch_tokens)?;
-        Ok(Self { trained, settings, batch_tokens })
+    /// A batch size of zero, or invalid settings.
+    pub fn new(trained: TrainedModel, defaults: Settings, batch_tokens: usize) -> Result<Self, DecodeError> {
+        Translator::new(&trained, defaults.clone())?.with_batch_tokens(batch_tokens)?;
+        Ok(Self { trained, defaults, batch_tokens })
     }
 
-    /// A translator that stays on its caller's thread.
+    /// A translator that computes on its caller's thread.
     ///
     /// # Errors
-    /// Settings that are not valid.
+    /// Invalid settings.
     pub fn translator(&self, settings: &Settings) -> Result<Translator<'_>, DecodeError> {
         Ok(Translator::new(&self.trained, settings.clone())?.with_batch_tokens(self.batch_tokens)?.with_workers(1))
     }
 
+    /// Translates a batch of texts with equal settings.
+    ///
     /// # Errors
-    /// A device that fails; the texts have been encoded before.
-    pub fn translate(&self, settings: &Settings, items: &[Item]) -> Result<Vec<Translation>, DecodeError> {
+    /// A device that fails, or logits that are not finite.
+    pub fn translate(&self, settings: &Arc<Settings>, items: &[Item]) -> Result<Vec<Translation>, DecodeError> {
         self.translator(settings)?.translate_items(items)
     }
 
-    /// How many tokens a given target has, `</s>` included.
+    /// The number of tokens of a given target, `</s>` included.
     ///
     /// # Errors
     /// A text that cannot be encoded.
@@ -46,9 +52,11 @@ impl Decoder {
         Ok(self.trained.target_tokenizer.encode(target)?.len() + 1)
     }
 
+    /// The attention of a text, with a given target or the model's own translation.
+    ///
     /// # Errors
-    /// A text or target without tokens or with too many, a translation of more than `most`, or a device that fails.
-    pub fn attend(&self, text: &str, target: Option<&str>, most: usize) -> Result<Attention, DecodeError> {
-        views::attend_up_to(&self.trained, &self.settings, text, target, most)
+    /// A text or target without tokens or with too many, a translation of more than `max_tokens`, or a device that fails.
+    pub fn attend(&self, text: &str, target: Option<&str>, max_tokens: usize) -> Result<Attention, DecodeError> {
+        views::attend_up_to(&self.trained, &self.defaults, text, target, max_tokens)
     }
 }

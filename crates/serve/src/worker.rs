@@ -1,149 +1,147 @@
-//! What workers do: take what waits, decode it, and hand each answer to the request that waits for it.
+//! Worker threads: take batches from the queue, decode them, and send each result to its request.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
-
-use crate::metrics::Metrics;
-use crate::queue::{Bounds, Company, Queue};
-use crate::translation_service::Decoder;
 use decode::DecodeError;
 use decode::settings::Settings;
 use decode::translation::Translation;
 use decode::translator::Item;
 use runs::format_chain;
+use tokio::sync::{mpsc, oneshot};
 
-/// One thing to do for a request.
-pub enum Work {
-    Translate(Text),
-    Attend(Look),
+use crate::app_state::AppState;
+use crate::metrics::Metrics;
+use crate::queue::{BatchLimits, Batchable};
+use crate::translation_service::TranslationService;
+
+/// One text of a request.
+pub enum Job {
+    Translate(TranslateJob),
+    Attend(AttendJob),
 }
 
 /// A text to translate.
-pub struct Text {
+pub struct TranslateJob {
     pub text: String,
-    /// Its place among the texts of its request, counted from 1.
-    pub place: usize,
-    /// Source tokens.
+    /// Index among the texts of its request, counted from 1.
+    pub index: usize,
+    /// Number of source tokens.
     pub tokens: usize,
     pub settings: Arc<Settings>,
-    pub answer: mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
+    /// Receives the index with the translation, or with the reason of its failure.
+    pub reply: mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
 }
 
-/// A text whose attention is to be shown.
-pub struct Look {
+/// A text whose attention is computed.
+pub struct AttendJob {
     pub text: String,
     pub target: Option<String>,
+    /// Number of source tokens.
     pub tokens: usize,
-    /// Most tokens of a translation to show.
-    pub most: usize,
-    /// The attention as JSON, or why there is none.
-    pub answer: oneshot::Sender<Result<String, DecodeError>>,
+    /// Maximum tokens of the translation.
+    pub max_tokens: usize,
+    /// Receives the attention as JSON.
+    pub reply: oneshot::Sender<Result<String, DecodeError>>,
 }
 
-impl Work {
-    /// Whether somebody waits for the answer. A request may have been given up after it left the queue.
-    fn is_wanted(&self) -> bool {
+impl Job {
+    /// Whether the request has ended, for example by a timeout after the job left the queue.
+    fn is_cancelled(&self) -> bool {
         match self {
-            Work::Translate(text) => !text.answer.is_closed(),
-            Work::Attend(look) => !look.answer.is_closed(),
+            Job::Translate(job) => job.reply.is_closed(),
+            Job::Attend(job) => job.reply.is_closed(),
         }
     }
 }
 
-impl Company for Work {
+impl Batchable for Job {
     fn tokens(&self) -> usize {
         match self {
-            Work::Translate(text) => text.tokens,
-            Work::Attend(look) => look.tokens,
+            Job::Translate(job) => job.tokens,
+            Job::Attend(job) => job.tokens,
         }
     }
 
     fn rows(&self) -> usize {
         match self {
-            Work::Translate(text) => text.settings.rows_per_sentence(),
-            Work::Attend(_) => 1,
+            Job::Translate(job) => job.settings.rows_per_sentence(),
+            Job::Attend(_) => 1,
         }
     }
 
-    fn joins(&self, first: &Self) -> bool {
+    fn fits_with(&self, first: &Self) -> bool {
         match (self, first) {
-            (Work::Translate(text), Work::Translate(first)) => text.settings == first.settings,
-            _ => false,
+            (Job::Translate(job), Job::Translate(first)) => job.settings == first.settings,
+            (Job::Attend(_), _) | (_, Job::Attend(_)) => false,
         }
     }
 }
 
-/// Starts workers, which go on until the program ends.
+/// Starts worker threads, which run until the process ends.
 ///
 /// # Errors
 /// A thread that cannot be started.
-pub fn start(
-    decoder: &Arc<Decoder>,
-    queue: &Arc<Queue<Work>>,
-    metrics: &Arc<Metrics>,
-    workers: usize,
-) -> Result<(), rayon::ThreadPoolBuildError> {
-    let bounds = Bounds { tokens: decoder.batch_tokens, rows: decoder.trained.engine.most_rows() };
+pub fn start(state: &Arc<AppState>, workers: usize) -> Result<(), rayon::ThreadPoolBuildError> {
+    let limits = BatchLimits { tokens: state.service.batch_tokens, rows: state.service.trained.engine.most_rows() };
     for number in 1..=workers {
-        let (decoder, queue, metrics) = (decoder.clone(), queue.clone(), metrics.clone());
-        // Workers fill the cores already, so within each of them operations stay on its thread: the only one of a pool.
+        let (service, queue, metrics) = (state.service.clone(), state.queue.clone(), state.metrics.clone());
+        // Workers occupy all cores, so the operations of each run on its own thread: a pool of one.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(move |_| format!("worker-{number}"));
         pool.build()?.spawn(move || {
             loop {
-                work(&decoder, &metrics, queue.take(bounds));
+                process_batch(&service, &metrics, queue.take_batch(limits));
             }
         });
     }
     Ok(())
 }
 
-fn work(decoder: &Decoder, metrics: &Metrics, batch: Vec<Work>) {
+fn process_batch(service: &TranslationService, metrics: &Metrics, batch: Vec<Job>) {
     let mut texts = Vec::with_capacity(batch.len());
-    for work in batch {
-        if !work.is_wanted() {
-            metrics.forgotten(1);
+    for job in batch {
+        if job.is_cancelled() {
+            metrics.count_cancelled(1);
             continue;
         }
-        match work {
-            Work::Translate(text) => texts.push(text),
-            Work::Attend(look) => {
-                let seen = guarded(|| Ok(decoder.attend(&look.text, look.target.as_deref(), look.most)?.to_json()));
-                // Whoever asked may be gone.
-                drop(look.answer.send(seen));
+        match job {
+            Job::Translate(job) => texts.push(job),
+            Job::Attend(AttendJob { text, target, max_tokens, reply, .. }) => {
+                let result = catch_panic(|| Ok(service.attend(&text, target.as_deref(), max_tokens)?.to_json()));
+                // The request may have ended meanwhile.
+                drop(reply.send(result));
             }
         }
     }
     if !texts.is_empty() {
-        metrics.batch(texts.len());
-        translate(decoder, metrics, texts);
+        metrics.count_batch(texts.len());
+        translate(service, metrics, texts);
     }
 }
 
-fn translate(decoder: &Decoder, metrics: &Metrics, texts: Vec<Text>) {
-    let items: Vec<Item> = texts.iter().map(|text| Item { text: &text.text, place: text.place }).collect();
-    match guarded(|| decoder.translate(&texts[0].settings, &items)) {
+fn translate(service: &TranslationService, metrics: &Metrics, jobs: Vec<TranslateJob>) {
+    let items: Vec<Item> = jobs.iter().map(|job| Item { text: &job.text, place: job.index }).collect();
+    match catch_panic(|| service.translate(&jobs[0].settings, &items)) {
         Ok(translations) => {
-            for (text, translation) in texts.into_iter().zip(translations) {
-                metrics.text(text.tokens, translation.best.tokens.len());
-                drop(text.answer.send((text.place, Ok(translation))));
+            for (job, translation) in jobs.into_iter().zip(translations) {
+                metrics.count_text(job.tokens, translation.best.tokens.len());
+                drop(job.reply.send((job.index, Ok(translation))));
             }
         }
-        // One text's failure is not another's.
-        Err(_) if texts.len() > 1 => texts.into_iter().for_each(|text| translate(decoder, metrics, vec![text])),
+        // The failure of one text must not fail the others of its batch.
+        Err(_) if jobs.len() > 1 => jobs.into_iter().for_each(|job| translate(service, metrics, vec![job])),
         Err(error) => {
             let reason = format_chain(&error);
-            for text in texts {
-                drop(text.answer.send((text.place, Err(reason.clone()))));
+            for job in jobs {
+                drop(job.reply.send((job.index, Err(reason.clone()))));
             }
         }
     }
 }
 
-/// Keeps a worker alive whatever happens within: a worker that is lost would leave requests waiting.
-fn guarded<T>(work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
-    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(DecodeError::Device("it stopped in the middle; standard error tells where".to_string()))
+/// Turns a panic into an error. A worker that died would leave requests without a response.
+fn catch_panic<T>(compute: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
+    panic::catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|_| {
+        Err(DecodeError::Device("the computation panicked; standard error has the place".to_string()))
     })
 }

@@ -1,4 +1,4 @@
-//! A connection that does not wait for ever for its client to read.
+//! A TCP stream whose writes fail when the client stops reading.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,61 +9,61 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A stream that fails to be written when nothing of what is to be written has left for as long as `limit`.
+/// A stream whose write fails with `TimedOut` when no byte has left for `limit`.
 ///
-/// A client that asks and asks and never reads fills the buffers on the way; without an end to the waiting it would keep
-/// its connection, of which there are only so many. One that reads slowly keeps it for as long as it likes: each byte
-/// that leaves begins the waiting anew.
-pub struct Impatient {
+/// A client that sends requests without reading responses fills every buffer and would otherwise keep one of the limited
+/// connections forever. A slow reader keeps its connection: each byte that leaves restarts the timer.
+pub struct WriteTimeout {
     stream: TcpStream,
     limit: Duration,
-    /// Runs while there is no room for what is to be written.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Runs while a write is blocked.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Impatient {
+impl WriteTimeout {
+    /// Wraps `stream`; a blocked write fails after `limit`.
     pub fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, waiting: None }
+        Self { stream, limit, timer: None }
     }
 
-    /// What came of writing, unless it has not come for too long.
-    fn in_time(&mut self, context: &mut Context, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.waiting = None;
-            return written;
+    /// The result of a write, or a timeout after it has been blocked for too long.
+    fn with_timeout(&mut self, context: &mut Context, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if write.is_ready() {
+            self.timer = None;
+            return write;
         }
         let limit = self.limit;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
-        waiting.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        timer.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for WriteTimeout {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for WriteTimeout {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.in_time(context, written)
+        let write = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.with_timeout(context, write)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context,
-        parts: &[IoSlice],
+        buffers: &[IoSlice],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
-        self.in_time(context, written)
+        let write = Pin::new(&mut self.stream).poll_write_vectored(context, buffers);
+        self.with_timeout(context, write)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
 
-    // Neither of these waits on a socket.
+    // Flushing and shutting down a socket do not block.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(context)
     }

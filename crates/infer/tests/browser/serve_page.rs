@@ -1,23 +1,23 @@
-//! The page that `infer serve` serves, in a browser: what a person sees after typing.
+//! The page of `infer serve` in a browser.
 
 use crate::driver::{Page, with_url};
 use serde_json::{Value, json};
 use testing::http_client::Server;
 use testing::run::{Run, texts};
 
-/// Translations end early enough for there to be room for `</s>`, so that they may be given as targets.
+/// Runs a test on the page. The limit of ten tokens leaves room for `</s>`, so translations are valid targets.
 fn on_page(arguments: &[&str], test: impl AsyncFnOnce(&Page, &Server)) {
     let run = Run::new();
     let server = Server::start(&run, &[&["--max-length", "10"], arguments].concat());
     with_url(format!("http://{}/", server.address), async |page| {
-        page.until("document.getElementById('ask-model').textContent !== ''").await;
+        page.until("document.getElementById('translate-model').textContent !== ''").await;
         test(page, &server).await;
     });
 }
 
-/// Waits until the attention of this translation is on show.
+/// Waits until the page shows the attention of this translation.
 async fn attention_of(page: &Page, target: &str) {
-    let shown = "!document.body.classList.contains('waiting')";
+    let shown = "!document.body.classList.contains('no-attention')";
     page.until(&format!("{shown} && document.getElementById('target-text').textContent === {}", json!(target))).await;
 }
 
@@ -25,25 +25,25 @@ const ENTER: &str = "\u{E007}";
 const SHIFT_AND_ENTER: &str = "\u{E008}\u{E007}\u{E000}";
 
 #[test]
-fn what_is_typed_is_translated_and_its_attention_shown() {
+fn typed_text_is_translated_and_shown() {
     on_page(&[], async |page, server| {
-        let about = page.text("#ask-model").await;
-        assert!(about.contains("parameters · flex"), "{about}");
-        assert_eq!(page.value("document.getElementById('ask-beam').value").await, "1", "as the run decodes");
-        assert_eq!(page.value("document.activeElement.id").await, "ask-text", "ready to type");
+        let model = page.text("#translate-model").await;
+        assert!(model.contains("parameters · flex"), "{model}");
+        assert_eq!(page.value("document.getElementById('translate-beam').value").await, "1", "the run's own beam");
+        assert_eq!(page.value("document.activeElement.id").await, "translate-text", "ready to type");
         assert_eq!(page.value("getComputedStyle(document.getElementById('columns')).display").await, "none");
 
         let expected = server.translations(json!({ "text": "3 1 4" })).remove(0);
         let text = expected["text"].as_str().unwrap();
-        page.write("#ask-text", "3 1 4").await;
-        page.write("#ask-text", ENTER).await;
+        page.write("#translate-text", "3 1 4").await;
+        page.write("#translate-text", ENTER).await;
         attention_of(page, text).await;
-        assert_eq!(page.texts("#answers bdi").await, [text]);
+        assert_eq!(page.texts("#results bdi").await, [text]);
         let score = format!("score {:.3}", expected["score"].as_f64().unwrap()).replace('-', "−");
-        assert!(page.text("#answers .score").await.starts_with(&score));
+        assert!(page.text("#results .score").await.starts_with(&score));
         assert_eq!(page.texts("#map-keys .label").await, ["3", "1", "4", "</s>"]);
         assert!(page.text("#facts").await.ends_with("translation by the model"));
-        // Drawn in a place that has a size by now.
+        // The canvas was visible when it was drawn.
         assert!(
             page.value("document.getElementById('map-canvas').getBoundingClientRect().width").await.as_f64()
                 > Some(50.0)
@@ -54,45 +54,45 @@ fn what_is_typed_is_translated_and_its_attention_shown() {
 }
 
 #[test]
-fn alternatives_are_listed_and_can_be_looked_at() {
-    // Short translations are the best ones then, and those end by themselves.
+fn alternatives_show_their_attention() {
+    // Without a length penalty short translations win, and those end by themselves.
     on_page(&["--length-penalty", "0", "--min-length", "1"], async |page, server| {
         let all = server.translations(json!({ "texts": texts(60), "beam": 4, "n_best": 3 }));
         let targets = |found: &Value| -> Vec<Value> {
             std::iter::once(found).chain(found["alternatives"].as_array().unwrap()).cloned().collect()
         };
-        let can_be_given = |target: &Value| target["finished"] == true && target["text"] != "";
-        let expected = all.iter().find(|&found| targets(found).iter().all(can_be_given)).unwrap();
+        let is_valid_target = |target: &Value| target["finished"] == true && target["text"] != "";
+        let expected = all.iter().find(|&found| targets(found).iter().all(is_valid_target)).unwrap();
         let texts: Vec<String> =
             targets(expected).iter().map(|target| target["text"].as_str().unwrap().to_string()).collect();
         page.run(
-            "document.getElementById('ask-beam').value = 4; document.getElementById('ask-n-best').value = 3",
+            "document.getElementById('translate-beam').value = 4; document.getElementById('translate-n-best').value = 3",
             vec![],
         )
         .await;
-        page.write("#ask-text", expected["source"].as_str().unwrap()).await;
-        page.click("#ask-go").await;
+        page.write("#translate-text", expected["source"].as_str().unwrap()).await;
+        page.click("#translate-submit").await;
         attention_of(page, &texts[0]).await;
-        assert_eq!(page.texts("#answers bdi").await, texts);
-        page.click("#answers li li:nth-child(3) button").await;
+        assert_eq!(page.texts("#results bdi").await, texts);
+        page.click("#results li li:nth-child(3) button").await;
         attention_of(page, &texts[2]).await;
-        let chosen = "[...document.querySelectorAll('#answers .answer')].map((e) => e.ariaCurrent)";
+        let chosen = "[...document.querySelectorAll('#results .result')].map((e) => e.ariaCurrent)";
         assert_eq!(page.value(chosen).await, json!([null, null, "true"]));
     });
 }
 
-/// Each translation has ten tokens and no end, which one that is given always has.
+/// Each translation has ten tokens and no end token; a given target always has one.
 #[test]
-fn what_was_cut_off_is_shown_only_as_the_server_decodes_by_itself() {
+fn cut_off_translations_need_the_default_beam() {
     on_page(&["--min-length", "10"], async |page, server| {
         let text = server.translations(json!({ "text": "3 1 4" })).remove(0)["text"].as_str().unwrap().to_string();
-        page.write("#ask-text", &format!("3 1 4{ENTER}")).await;
+        page.write("#translate-text", &format!("3 1 4{ENTER}")).await;
         attention_of(page, &text).await;
-        page.run("document.getElementById('ask-beam').value = 2", vec![]).await;
-        page.click("#ask-go").await;
-        page.until("document.querySelector('#answers .answer').disabled").await;
-        page.until("document.body.classList.contains('waiting')").await;
-        page.until("document.getElementById('ask-status').textContent === ''").await;
+        page.run("document.getElementById('translate-beam').value = 2", vec![]).await;
+        page.click("#translate-submit").await;
+        page.until("document.querySelector('#results .result').disabled").await;
+        page.until("document.body.classList.contains('no-attention')").await;
+        page.until("document.getElementById('translate-status').textContent === ''").await;
     });
 }
 
@@ -101,52 +101,56 @@ fn each_line_is_a_text() {
     on_page(&[], async |page, server| {
         let expected = server.translations(json!({ "texts": ["1 2", "3"] }));
         let texts: Vec<&str> = expected.iter().map(|translation| translation["text"].as_str().unwrap()).collect();
-        page.write("#ask-text", &format!("1 2{SHIFT_AND_ENTER}3{ENTER}")).await;
+        page.write("#translate-text", &format!("1 2{SHIFT_AND_ENTER}3{ENTER}")).await;
         attention_of(page, texts[0]).await;
-        assert_eq!(page.texts("#answers .of").await, ["1 2", "3"]);
-        assert_eq!(page.texts("#answers bdi").await, texts);
+        assert_eq!(page.texts("#results .result-source").await, ["1 2", "3"]);
+        assert_eq!(page.texts("#results bdi").await, texts);
     });
 }
 
 #[test]
-fn a_refusal_is_told_and_the_next_request_is_answered() {
+fn errors_are_shown_and_do_not_last() {
     on_page(&["--max-beam", "4"], async |page, _| {
-        page.write("#ask-text", &"1 ".repeat(30)).await;
-        page.write("#ask-text", ENTER).await;
-        page.until("document.getElementById('ask-status').classList.contains('failed')").await;
-        assert!(page.text("#ask-status").await.contains("text 1: 31 tokens"), "{}", page.text("#ask-status").await);
+        page.write("#translate-text", &"1 ".repeat(30)).await;
+        page.write("#translate-text", ENTER).await;
+        page.until("document.getElementById('translate-status').classList.contains('failed')").await;
+        assert!(
+            page.text("#translate-status").await.contains("text 1: 31 tokens"),
+            "{}",
+            page.text("#translate-status").await
+        );
         page.run(
-            "document.getElementById('ask-text').value = '1'; document.getElementById('ask-beam').value = 5",
+            "document.getElementById('translate-text').value = '1'; document.getElementById('translate-beam').value = 5",
             vec![],
         )
         .await;
-        page.click("#ask-go").await;
-        page.until("document.getElementById('ask-status').textContent.includes('beam = 5')").await;
-        page.run("document.getElementById('ask-beam').value = 4", vec![]).await;
-        page.click("#ask-go").await;
-        page.until("document.querySelectorAll('#answers .answer').length === 1").await;
-        page.until("document.getElementById('ask-status').textContent === ''").await;
+        page.click("#translate-submit").await;
+        page.until("document.getElementById('translate-status').textContent.includes('beam = 5')").await;
+        page.run("document.getElementById('translate-beam').value = 4", vec![]).await;
+        page.click("#translate-submit").await;
+        page.until("document.querySelectorAll('#results .result').length === 1").await;
+        page.until("document.getElementById('translate-status').textContent === ''").await;
     });
 }
 
 #[test]
-fn a_server_that_is_gone_is_told() {
+fn a_stopped_server_is_reported() {
     on_page(&[], async |page, server| {
         server.signal("TERM");
-        server.hears("stopped");
-        page.write("#ask-text", &format!("1{ENTER}")).await;
-        page.until("document.getElementById('ask-status').textContent.includes('does not answer')").await;
+        server.wait_for_line("stopped");
+        page.write("#translate-text", &format!("1{ENTER}")).await;
+        page.until("document.getElementById('translate-status').textContent.includes('does not answer')").await;
     });
 }
 
-/// Text of a model is text, whatever it looks like.
+/// Markup in a text is shown as text.
 #[test]
 fn markup_is_shown_as_text() {
     on_page(&[], async |page, _| {
         let text = "<img src=x onerror=window.ran=1> </script> &amp; 1";
-        page.write("#ask-text", &format!("{text}{SHIFT_AND_ENTER}2{ENTER}")).await;
-        page.until("document.querySelectorAll('#answers .of').length === 2").await;
-        assert_eq!(page.texts("#answers .of").await, [text, "2"]);
+        page.write("#translate-text", &format!("{text}{SHIFT_AND_ENTER}2{ENTER}")).await;
+        page.until("document.querySelectorAll('#results .result-source').length === 2").await;
+        assert_eq!(page.texts("#results .result-source").await, [text, "2"]);
         assert_eq!(page.value("typeof window.ran").await, "undefined");
     });
 }
@@ -154,9 +158,9 @@ fn markup_is_shown_as_text() {
 #[test]
 fn controls_have_names_and_nothing_overflows_a_phone() {
     on_page(&[], async |page, _| {
-        page.write("#ask-text", &format!("3 1 4{ENTER}")).await;
-        page.until("!document.body.classList.contains('waiting')").await;
-        let nameless = "[...document.querySelectorAll('#ask button, #ask input, #ask textarea')]\
+        page.write("#translate-text", &format!("3 1 4{ENTER}")).await;
+        page.until("!document.body.classList.contains('no-attention')").await;
+        let nameless = "[...document.querySelectorAll('#translate button, #translate input, #translate textarea')]\
              .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map((e) => e.outerHTML)";
         assert_eq!(page.value(nameless).await, json!([]));
         page.narrow().await;

@@ -1,11 +1,12 @@
-// The form: what is typed goes to the server, what it answers is listed, and what it looked at on the way is shown.
+// The form: sends its texts to the server, lists the translations, and shows the attention of the selected one.
 
-let asking = null;
-// How the server decodes where nothing is asked for; known when it has said so.
-let usual = null;
+/** AbortController of the running request; a new request aborts it. */
+let running = null;
+/** Decoding settings of the server, from `/health`; null until they have arrived. */
+let defaults = null;
 
-/** Asks the server, which answers with JSON, or says why not. */
-async function ask(path, body, signal) {
+/** Sends a request and returns the JSON of its response; throws the server's message if it rejects the request. */
+async function request(path, body, signal) {
   const options = body && {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -18,123 +19,131 @@ async function ask(path, body, signal) {
     if (error.name === "AbortError") throw error;
     throw new Error("The server does not answer. Is it still running?");
   }
-  const answer = await response.json();
-  if (answer.error) throw new Error(answer.error.message);
-  return answer;
+  const json = await response.json();
+  if (json.error) throw new Error(json.error.message);
+  return json;
 }
 
-function say(text, failed = false) {
-  byId("ask-status").textContent = text;
-  byId("ask-status").classList.toggle("failed", failed);
+/** Shows a message below the form; an empty one hides it. */
+function setStatus(text, failed = false) {
+  byId("translate-status").textContent = text;
+  byId("translate-status").classList.toggle("failed", failed);
 }
 
-/** Does what was asked for, unless something else is asked for before it is done. */
-async function asked(work) {
-  asking?.abort();
-  const mine = (asking = new AbortController());
+/** Runs `task(signal)` and shows its error. A later task aborts an earlier one. */
+async function runTask(task) {
+  running?.abort();
+  const controller = (running = new AbortController());
   try {
-    await work(mine.signal);
+    await task(controller.signal);
   } catch (error) {
-    if (error.name !== "AbortError") say(error.message, true);
+    if (error.name !== "AbortError") setStatus(error.message, true);
   } finally {
-    if (asking === mine) byId("ask").removeAttribute("aria-busy");
+    if (running === controller) byId("translate").removeAttribute("aria-busy");
   }
 }
 
 function translate() {
-  const texts = byId("ask-text").value.split("\n").filter((line) => line.trim());
+  const texts = byId("translate-text").value.split("\n").filter((line) => line.trim());
   if (texts.length === 0) {
-    byId("ask-text").focus();
+    byId("translate-text").focus();
     return;
   }
-  const options = { beam: byId("ask-beam").valueAsNumber, n_best: byId("ask-n-best").valueAsNumber };
-  byId("ask").setAttribute("aria-busy", "true");
-  asked(async (signal) => {
-    say("…");
-    const { translations } = await ask("/translate", { texts, ...options }, signal);
-    say("");
-    list(translations, options.beam === usual?.beam);
-    const first = document.querySelector("#answers .answer");
-    if (first.disabled) document.body.classList.add("waiting");
-    else await look(first, signal);
+  const options = { beam: byId("translate-beam").valueAsNumber, n_best: byId("translate-n-best").valueAsNumber };
+  byId("translate").setAttribute("aria-busy", "true");
+  runTask(async (signal) => {
+    setStatus("Translating …");
+    const { translations } = await request("/translate", { texts, ...options }, signal);
+    setStatus("");
+    listTranslations(translations, options.beam === defaults?.beam);
+    const first = document.querySelector("#results .result");
+    if (first.disabled) document.body.classList.add("no-attention");
+    else await showAttention(first, signal);
   });
 }
 
-/** Lists what came; `unasked` is whether the model says the same where no options are given. */
-function list(translations, unasked) {
+/** Lists translations. `isDefault`: the options are the server's own, so `/attend` finds the same best translation. */
+function listTranslations(translations, isDefault) {
   const several = translations.length > 1;
-  byId("answers").replaceChildren(
+  byId("results").replaceChildren(
     ...translations.map((translation) => {
       const { alternatives = [], source } = translation;
       const item = made("li");
-      if (several) item.append(textPiece("p", source, "of"));
-      const answers = made("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
-      answers.append(
-        listed(translation, translation, unasked),
-        ...alternatives.map((answer) => listed(answer, translation, false)),
+      if (several) item.append(textElement("p", source, "result-source"));
+      const list = made("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
+      list.append(
+        resultItem(translation, translation, isDefault),
+        ...alternatives.map((hypothesis) => resultItem(hypothesis, translation, false)),
       );
-      item.append(answers);
+      item.append(list);
       return item;
     }),
   );
 }
 
-/** One translation, to be chosen for a look at its attention. */
-function listed(answer, { source, unknown }, unasked) {
-  const button = made("button", { kind: "answer", type: "button" });
+/** One hypothesis as a button that shows its attention. */
+function resultItem(hypothesis, { source, unknown }, isDefault) {
+  const button = made("button", { kind: "result", type: "button" });
   const notes = [];
-  if (answer.score !== undefined) notes.push(`score ${fixed(answer.score, 3)}`);
-  if (!answer.finished) notes.push("cut off by the length limit");
+  if (hypothesis.score !== undefined) notes.push(`score ${fixed(hypothesis.score, 3)}`);
+  if (!hypothesis.finished) notes.push("cut off at the length limit");
   if (unknown > 0) notes.push(`${unknown} unknown source token${unknown === 1 ? "" : "s"}`);
-  button.append(textPiece("bdi", answer.text || "(nothing)"), made("span", { text: notes.join(" · "), kind: "score" }));
-  button.lookAt = unasked ? { text: source } : { text: source, target: answer.text };
-  button.title = "Show what the model attends to";
-  // A target that is given ends with </s>, which this one does not.
-  if (!unasked && !answer.finished) {
+  button.append(
+    textElement("bdi", hypothesis.text || "(empty)"),
+    made("span", { text: notes.join(" · "), kind: "score" }),
+  );
+  button.attendRequest = isDefault ? { text: source } : { text: source, target: hypothesis.text };
+  button.title = "Show the attention of this translation";
+  // A given target always ends with </s>, and this hypothesis does not.
+  if (!isDefault && !hypothesis.finished) {
     button.disabled = true;
-    button.title = "What was cut off can only be shown with the beam that the server starts with, as the best answer";
+    button.title =
+      "No attention: a translation that is cut off has no end token. " +
+      "Only the best translation with the server's own beam can be shown.";
   }
-  button.addEventListener("click", () => asked((signal) => look(button, signal)));
+  button.addEventListener("click", () => runTask((signal) => showAttention(button, signal)));
   const item = made("li");
   item.append(button);
   return item;
 }
 
-function textPiece(tag, text, kind = "") {
+/** An element with a model's or user's text, in its own writing direction. */
+function textElement(tag, text, kind = "") {
   return made(tag, { text, kind, dir: "auto" });
 }
 
-/** Shows the attention of one translation beneath. */
-async function look(button, signal) {
-  say("");
-  for (const other of document.querySelectorAll("#answers .answer")) other.removeAttribute("aria-current");
+/** Marks a result as selected, and shows its attention below the list. */
+async function showAttention(button, signal) {
+  setStatus("");
+  for (const other of document.querySelectorAll("#results .result")) other.removeAttribute("aria-current");
   button.setAttribute("aria-current", "true");
-  document.body.classList.add("waiting");
-  const attention = await ask("/attend", button.lookAt, signal);
-  // Shown before it is drawn, since drawing measures.
-  document.body.classList.remove("waiting");
+  document.body.classList.add("no-attention");
+  const attention = await request("/attend", button.attendRequest, signal);
+  // Visible before it is drawn, because drawing measures the page.
+  document.body.classList.remove("no-attention");
   show(attention);
 }
 
-async function introduce() {
-  const { model, decoding } = await ask("/health");
-  usual = decoding;
+/** Shows the model's name and size, and the server's beam as the default of the form. */
+async function showModel() {
+  const { model, decoding } = await request("/health");
+  defaults = decoding;
   const parameters = model.parameters.toLocaleString("en");
-  byId("ask-model").textContent = `${model.name} · ${parameters} parameters · ${model.backend}`;
+  byId("translate-model").textContent = `${model.name} · ${parameters} parameters · ${model.backend}`;
   document.title = `Attend: ${model.name}`;
-  if (!byId("ask-beam").value) byId("ask-beam").value = usual.beam;
+  if (!byId("translate-beam").value) byId("translate-beam").value = defaults.beam;
 }
 
-document.body.classList.add("waiting");
-byId("ask-form").addEventListener("submit", (event) => {
+document.body.classList.add("no-attention");
+byId("translate-form").addEventListener("submit", (event) => {
   event.preventDefault();
   translate();
 });
-byId("ask-text").addEventListener("keydown", (event) => {
-  // Enter also ends the choice of a character in many scripts, which is not to be taken for the end of the text.
+byId("translate-text").addEventListener("keydown", (event) => {
+  // During composition in an input method, Enter selects a character instead of submitting the form.
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
     event.preventDefault();
-    byId("ask-form").requestSubmit();
+    byId("translate-form").requestSubmit();
   }
 });
-asked(introduce);
+runTask(showModel);

@@ -10,12 +10,12 @@ use testing::http_client::Server;
 use testing::run::{Run, texts};
 
 #[test]
-fn sixty_four_at_once_get_what_each_gets_alone() {
+fn concurrent_clients_get_the_same_translations() {
     const CLIENTS: usize = 64;
     let run = Run::new();
     let server = Server::start(&run, &[]);
     let texts = texts(CLIENTS * 3);
-    // Different settings among them, which must not end up in one batch.
+    // Requests with different settings must not share a batch.
     let request = |client: usize| {
         let texts = &texts[client * 3..client * 3 + 1 + client % 3];
         json!({ "texts": texts, "beam": 1 + client % 2, "max_length": if client.is_multiple_of(5) { 4 } else { 20 } })
@@ -39,19 +39,19 @@ fn sixty_four_at_once_get_what_each_gets_alone() {
 }
 
 #[test]
-fn requests_that_wait_are_decoded_together() {
+fn waiting_requests_share_batches() {
     let run = slow();
     let server = Server::start(&run, &["--threads", "1"]);
     thread::scope(|scope| {
         scope.spawn(|| server.translate(json!({ "text": "1" })));
-        server.metric_becomes("attend_batch_texts_count", 1.0);
+        server.wait_for_metric("attend_batch_texts_count", 1.0);
         for client in 0..4 {
             let server = &server;
             scope.spawn(move || server.translate(json!({ "text": "2", "max_length": 10 + client / 2 })));
         }
-        server.metric_becomes("attend_queue_texts", 4.0);
+        server.wait_for_metric("attend_queue_texts", 4.0);
     });
-    // The first alone; then two of one setting and two of another.
+    // One text alone, then two batches of two texts with equal settings.
     assert_eq!(server.metric("attend_batch_texts_count"), 3.0);
     assert_eq!(server.metric("attend_batch_texts_sum"), 5.0);
     assert_eq!(server.metric("attend_batch_texts_bucket{le=\"1\"}"), 1.0);

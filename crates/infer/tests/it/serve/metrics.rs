@@ -1,4 +1,4 @@
-//! What is counted is what happened.
+//! The counters of `/metrics`.
 
 use serde_json::json;
 
@@ -27,35 +27,35 @@ fn requests_texts_and_tokens_are_counted() {
         ("attend_requests_total{path=\"/health\",status=\"200\"}", 1.0),
         ("attend_requests_total{path=\"/\",status=\"200\"}", 1.0),
         ("attend_requests_total{path=\"other\",status=\"404\"}", 2.0),
-        ("attend_rejected_total{reason=\"not_a_request\"}", 1.0),
+        ("attend_rejected_total{reason=\"invalid_request\"}", 1.0),
         ("attend_rejected_total{reason=\"not_found\"}", 2.0),
         ("attend_request_seconds_count{path=\"/translate\"}", 3.0),
         ("attend_request_seconds_bucket{path=\"/translate\",le=\"+Inf\"}", 3.0),
         ("attend_texts_total", 4.0),
-        // `</s>` included; an empty text has none.
+        // `</s>` included; an empty text has no tokens.
         ("attend_source_tokens_total", 4.0 + 2.0 + 4.0),
         ("attend_target_tokens_total", target),
         ("attend_batch_texts_sum", 4.0),
         ("attend_queue_texts", 0.0),
         ("attend_disconnected_total", 0.0),
-        ("attend_forgotten_texts_total", 0.0),
+        ("attend_cancelled_texts_total", 0.0),
     ] {
         assert_eq!(server.metric(name), expected, "{name}");
     }
     assert!(server.metric("attend_uptime_seconds") > 0.0);
-    // That of the question itself; an earlier one may take a moment to close.
-    server.metric_becomes("attend_connections", 1.0);
+    // The request's own connection; an earlier one may take a moment to close.
+    server.wait_for_metric("attend_connections", 1.0);
 }
 
-/// Prometheus refuses what does not keep to its format.
+/// Prometheus rejects lines in any other format.
 #[test]
-fn every_line_is_of_the_text_format() {
+fn metrics_have_the_text_format() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
     server.translations(json!({ "text": "1" }));
-    let answer = server.get("/metrics");
-    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    let text = answer.text();
+    let response = server.get("/metrics");
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = response.text();
     let mut typed = "";
     for line in text.lines() {
         if let Some(comment) = line.strip_prefix("# TYPE ") {

@@ -1,4 +1,4 @@
-//! `infer serve` over real connections: every path, option, limit and status, many clients at once, and an orderly end.
+//! `infer serve` over real connections: every path, option, limit and status, concurrent clients, and shutdown.
 
 mod limits;
 mod load;
@@ -16,7 +16,7 @@ fn device() -> Device {
     backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")
 }
 
-/// A run whose every answer is as long as it may be, and takes its time.
+/// A run whose translations always reach the length limit, which makes them slow.
 fn slow() -> Run {
     let run = Run::new();
     let config = ModelConfig { d_model: 64, d_ff: 256, decoder_layers: 4, max_length: SLOW_LENGTH, ..config() };
@@ -24,7 +24,7 @@ fn slow() -> Run {
     let blank = model::Transformer::new(&config, sizes, 1, &device()).expect("a valid configuration");
     let mut tensors = weights::collect(&blank);
     for tensor in tensors.iter_mut().filter(|tensor| tensor.name == "embeddings.shared") {
-        // What embeds as zero has a logit of zero: of ten others, one is always above.
+        // A zero embedding gives `</s>` a logit of zero; one of ten other tokens always has a larger one.
         tensor.values[..64].fill(0.0);
     }
     let toml = toml::to_string(&config).expect("TOML");

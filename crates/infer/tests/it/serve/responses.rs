@@ -1,37 +1,37 @@
-//! What is answered, path by path and option by option: exactly what `infer` says alone.
+//! Responses of every path, with every option: equal to the output of `infer`.
 
 use serde_json::{Value, json};
 
-use testing::http_client::{Answer, Server};
+use testing::http_client::{Response, Server};
 use testing::run::{Run, object, texts};
 
-/// What `infer --format jsonl` says of these texts as lines.
-fn alone(run: &Run, texts: &[String], options: &[&str]) -> Vec<Value> {
+/// The output of `infer --format jsonl` for these texts.
+fn infer_output(run: &Run, texts: &[String], options: &[&str]) -> Vec<Value> {
     let lines = run.translate_stdin(texts.join("\n"), &[options, &["--format", "jsonl"]].concat());
     lines.iter().map(|line| object(line)).collect()
 }
 
 #[test]
-fn translations_are_those_of_infer() {
+fn translations_equal_those_of_infer() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
     let texts = texts(30);
-    let expected = alone(&run, &texts, &[]);
+    let expected = infer_output(&run, &texts, &[]);
     assert_eq!(server.translations(json!({ "texts": texts })), expected);
     for (text, expected) in texts.iter().zip(&expected).take(5) {
         assert_eq!(server.translations(json!({ "text": text })), std::slice::from_ref(expected));
     }
     assert_eq!(server.translations(json!({ "texts": [] })), [] as [Value; 0]);
     let with_empty = ["".to_string(), "1".to_string()];
-    assert_eq!(server.translations(json!({ "texts": with_empty })), alone(&run, &with_empty, &[]));
+    assert_eq!(server.translations(json!({ "texts": with_empty })), infer_output(&run, &with_empty, &[]));
 }
 
 #[test]
-fn every_option_is_that_of_the_command_line() {
+fn options_equal_those_of_the_command_line() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
     let texts = texts(8);
-    let usual = alone(&run, &texts, &[]);
+    let default = infer_output(&run, &texts, &[]);
     for (options, arguments) in [
         (json!({ "beam": 4 }), &["--beam", "4"][..]),
         (json!({ "beam": 4, "length_penalty": 0.0 }), &["--beam", "4", "--length-penalty", "0"]),
@@ -61,64 +61,64 @@ fn every_option_is_that_of_the_command_line() {
     ] {
         let mut request = options.clone();
         request["texts"] = json!(texts);
-        let expected = alone(&run, &texts, arguments);
-        assert_ne!(expected, usual, "{options} changes something");
+        let expected = infer_output(&run, &texts, arguments);
+        assert_ne!(expected, default, "{options} has no effect");
         assert_eq!(server.translations(request), expected, "{options}");
     }
 }
 
-/// As letters, not merely as numbers: single precision stays as short as it is in a line.
+/// Equal text, not only equal numbers: single-precision numbers have the same digits.
 #[test]
-fn a_translation_is_written_as_a_line_is() {
+fn translations_are_written_like_lines() {
     let run = Run::new();
     let lines = run.translate_stdin("3 1 4\n1", &["--format", "jsonl"]);
-    let answer = Server::start(&run, &[]).translate(json!({ "texts": ["3 1 4", "1"] }));
-    assert_eq!(answer.text(), format!("{{\"translations\":[{}]}}", lines.join(",")));
+    let response = Server::start(&run, &[]).translate(json!({ "texts": ["3 1 4", "1"] }));
+    assert_eq!(response.text(), format!("{{\"translations\":[{}]}}", lines.join(",")));
 }
 
 #[test]
-fn no_alignment_is_the_same_as_none_asked_for() {
+fn alignment_false_is_the_default() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
-    let usual = server.translations(json!({ "text": "3 1 4" }));
-    assert_eq!(server.translations(json!({ "text": "3 1 4", "alignment": false })), usual);
+    let default = server.translations(json!({ "text": "3 1 4" }));
+    assert_eq!(server.translations(json!({ "text": "3 1 4", "alignment": false })), default);
 }
 
 #[test]
-fn options_of_the_command_line_are_the_usual_ones() {
+fn server_options_are_the_defaults() {
     let run = Run::new();
     let server = Server::start(&run, &["--max-length", "3", "--beam", "2"]);
     let texts = texts(5);
     assert_eq!(
         server.translations(json!({ "texts": texts })),
-        alone(&run, &texts, &["--max-length", "3", "--beam", "2"])
+        infer_output(&run, &texts, &["--max-length", "3", "--beam", "2"])
     );
-    let expected = alone(&run, &texts, &["--max-length", "3", "--beam", "1"]);
+    let expected = infer_output(&run, &texts, &["--max-length", "3", "--beam", "1"]);
     assert_eq!(server.translations(json!({ "texts": texts, "beam": 1 })), expected);
 }
 
 #[test]
-fn attention_is_that_of_infer_attend() {
+fn attention_equals_that_of_infer_attend() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
     for (request, arguments) in [
         (json!({ "text": "3 1 4" }), &["3 1 4", "--output", "-"][..]),
         (json!({ "text": "3 1 4", "target": "1 5" }), &["3 1 4", "--target", "1 5", "--output", "-"]),
     ] {
-        let answer = server.post("/attend", request.to_string());
-        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+        let response = server.post("/attend", request.to_string());
+        assert_eq!((response.status, response.header("content-type")), (200, Some("application/json")));
         let ran = run.attend(arguments);
-        assert_eq!(answer.text(), ran.stdout, "{request}");
+        assert_eq!(response.text(), ran.stdout, "{request}");
     }
 }
 
 #[test]
-fn health_tells_what_runs() {
+fn health_describes_the_model() {
     let run = Run::new();
     let server = Server::start(&run, &["--beam", "3"]);
-    let answer = server.get("/health");
-    assert_eq!(answer.status, 200);
-    let health = answer.json();
+    let response = server.get("/health");
+    assert_eq!(response.status, 200);
+    let health = response.json();
     assert_eq!(health["status"], "ok");
     let model = &health["model"];
     assert_eq!(model["name"], run.path().file_name().unwrap().to_str().unwrap());
@@ -132,12 +132,12 @@ fn health_tells_what_runs() {
 }
 
 #[test]
-fn the_page_comes_whole_and_asks_nobody_else() {
+fn the_page_is_self_contained() {
     let run = Run::new();
-    let answer = Server::start(&run, &[]).get("/");
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    let page = answer.text();
-    for part in ["id=\"ask-form\"", "id=\"map-canvas\"", "function show(data)"] {
+    let response = Server::start(&run, &[]).get("/");
+    assert_eq!((response.status, response.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let page = response.text();
+    for part in ["id=\"translate-form\"", "id=\"map-canvas\"", "function show(data)"] {
         assert!(page.contains(part), "{part}");
     }
     for absent in ["{{", "http://", "https://", "src=", "url("] {
@@ -145,17 +145,17 @@ fn the_page_comes_whole_and_asks_nobody_else() {
     }
 }
 
-/// As browsers and programs do it: one connection for many requests.
+/// Browsers and programs reuse a connection.
 #[test]
 fn a_connection_serves_many_requests() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
     let expected = server.translations(json!({ "text": "1 2" }));
-    let request = String::from_utf8(Server::posting("/translate", "{\"text\":\"1 2\"}")).unwrap();
+    let request = String::from_utf8(Server::post_bytes("/translate", "{\"text\":\"1 2\"}")).unwrap();
     let mut stream = server.connect();
     for _ in 0..3 {
         std::io::Write::write_all(&mut stream, request.replace("connection: close\r\n", "").as_bytes()).unwrap();
-        let answer = Answer::read(&mut stream).unwrap();
-        assert_eq!(answer.json()["translations"].as_array(), Some(&expected));
+        let response = Response::read(&mut stream).unwrap();
+        assert_eq!(response.json()["translations"].as_array(), Some(&expected));
     }
 }
