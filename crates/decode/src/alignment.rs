@@ -1,19 +1,23 @@
-//! From which source token each target token comes, as cross-attention sees it.
+//! Alignment: the source token that each target token comes from, as cross-attention sees it.
+//!
+//! While a token is predicted, cross-attention distributes its weight over the source. The token is aligned with the source
+//! token of the largest weight, averaged over all layers and heads or those of [`AlignmentHeads`]. Engines record it step
+//! by step, so that alignment costs one mean per token.
 
-use model::{Batch, ByAttention, ConfigError, ModelConfig, Pass};
-use text::END_ID;
+use model::{ConfigError, ModelConfig};
 
-use crate::error::DecodeError;
-use crate::trained_model::TrainedModel;
-
-/// Which heads are asked, counted from 0. What is not chosen is averaged over.
+/// The heads whose cross-attention aligns, counted from 0; `None` averages over all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlignmentHeads {
+    /// One decoder layer.
     pub layer: Option<usize>,
+    /// One head.
     pub head: Option<usize>,
 }
 
 impl AlignmentHeads {
+    /// Checks both numbers against the model.
+    ///
     /// # Errors
     /// A layer or head that the model does not have.
     pub fn validate(&self, config: &ModelConfig) -> Result<(), ConfigError> {
@@ -29,50 +33,72 @@ impl AlignmentHeads {
     }
 }
 
-/// The strongest source token of each target token: pairs of places, source first. `source` ends in `</s>`, `target` does
-/// not; `</s>` is neither asked nor answered.
-///
-/// # Errors
-/// A device that fails.
-pub(crate) fn align(
-    trained: &TrainedModel,
-    source: &[u32],
-    target: &[u32],
+/// The mean of one row's cross-attention over the chosen heads, and its strongest source position.
+#[derive(Clone, Debug)]
+pub(crate) struct HeadMean {
     heads: AlignmentHeads,
-) -> Result<Vec<[usize; 2]>, DecodeError> {
-    let mut ended = [target, &[END_ID]].concat();
-    ended.truncate(trained.config.max_length);
-    let batch = Batch::new(&[(source, &ended)], trained.sizes, &trained.device);
-    let mut maps = ByAttention::default();
-    drop(trained.network()?.forward(&batch, &mut Pass::recording(&mut maps)));
-
-    let mut mean = vec![0.0; ended.len() * source.len()];
-    for (_, map) in maps.cross.into_iter().enumerate().filter(|(layer, _)| heads.layer.is_none_or(|own| own == *layer))
-    {
-        let weights = map.try_into_vec_as::<f32>().map_err(|error| DecodeError::Device(error.to_string()))?;
-        let by_head = weights.chunks_exact(mean.len()).enumerate(); // the batch is one sentence
-        for (_, weights) in by_head.filter(|(head, _)| heads.head.is_none_or(|own| own == *head)) {
-            mean.iter_mut().zip(weights).for_each(|(mean, weight)| *mean += weight);
-        }
-    }
-    Ok(strongest(&mean, source.len(), source.len() - 1, target.len()))
+    /// The sum so far, `[source_len]`.
+    sum: Vec<f32>,
 }
 
-/// Of weights `[target, source_len]` the strongest of the first `sources` for each of the first `targets`; of equal ones
-/// the first.
-fn strongest(weights: &[f32], source_len: usize, sources: usize, targets: usize) -> Vec<[usize; 2]> {
-    let rows = weights.chunks_exact(source_len).take(targets).enumerate();
-    let first_of_the_largest = |row: &[f32]| (0..sources).rev().max_by(|&a, &b| row[a].total_cmp(&row[b]));
-    rows.filter_map(|(target, row)| Some([first_of_the_largest(row)?, target])).collect()
+impl HeadMean {
+    pub fn new(heads: AlignmentHeads) -> Self {
+        Self { heads, sum: Vec::new() }
+    }
+
+    /// Begins a row with so many source tokens, `</s>` included.
+    pub fn clear(&mut self, source_len: usize) {
+        self.sum.clear();
+        self.sum.resize(source_len, 0.0);
+    }
+
+    /// Whether a layer's weights are wanted at all.
+    pub fn wants(&self, layer: usize) -> bool {
+        self.heads.layer.is_none_or(|own| own == layer)
+    }
+
+    /// Adds the weights of one layer, `[head, keys]`, of which the first `source_len` keys of each head are the row's own.
+    pub fn add_layer(&mut self, layer: usize, n_heads: usize, weights: &[f32]) {
+        if !self.wants(layer) {
+            return;
+        }
+        for (head, weights) in weights.chunks_exact(weights.len() / n_heads).enumerate() {
+            if self.heads.head.is_none_or(|own| own == head) {
+                self.sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += weight);
+            }
+        }
+    }
+
+    /// The position of the largest sum, the first of equal ones; `</s>`, the last, does not count.
+    pub fn strongest(&self) -> Option<usize> {
+        (0..self.sum.len().saturating_sub(1)).rev().max_by(|&a, &b| self.sum[a].total_cmp(&self.sum[b]))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn strongest(heads: AlignmentHeads, layers: &[&[f32]], source_len: usize) -> Option<usize> {
+        let mut mean = HeadMean::new(heads);
+        mean.clear(source_len);
+        layers.iter().enumerate().for_each(|(layer, weights)| mean.add_layer(layer, 2, weights));
+        mean.strongest()
+    }
+
     #[test]
     fn the_strongest_source_token_without_the_end() {
-        let weights = [0.1, 0.3, 0.6, 0.5, 0.5, 0.0, 0.2, 0.3, 0.5];
-        assert_eq!(strongest(&weights, 3, 2, 2), [[1, 0], [0, 1]]);
+        let all = AlignmentHeads::default();
+        assert_eq!(strongest(all, &[&[0.1, 0.3, 0.6, 0.1, 0.3, 0.6]], 3), Some(1), "the end does not count");
+        assert_eq!(strongest(all, &[&[0.5, 0.5, 0.0, 0.5, 0.5, 0.0]], 3), Some(0), "the first of equal ones");
+        assert_eq!(strongest(all, &[&[1.0, 1.0]], 1), None, "nothing but the end");
+    }
+
+    #[test]
+    fn chosen_heads_alone_count() {
+        let layers: [&[f32]; 2] = [&[0.9, 0.1, 0.0, 0.2, 0.8, 0.0], &[0.1, 0.9, 0.0, 0.9, 0.1, 0.0]];
+        let at = |layer, head| strongest(AlignmentHeads { layer, head }, &layers, 3);
+        assert_eq!([at(Some(0), Some(0)), at(Some(0), Some(1)), at(Some(1), Some(0))], [Some(0), Some(1), Some(1)]);
+        assert_eq!(at(None, Some(1)), Some(0), "1.1 against 0.9");
     }
 }

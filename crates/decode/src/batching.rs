@@ -1,4 +1,4 @@
-//! Which sentences are decoded together, and on how many threads.
+//! Batches of sentences of similar length, and their distribution over threads.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -7,28 +7,28 @@ use std::thread;
 
 use crate::error::DecodeError;
 
-/// How large a batch may become.
+/// The bounds of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Source tokens, padding included.
+    /// Maximum source tokens, padding included.
     pub tokens: usize,
-    /// Sentences.
+    /// Maximum sentences.
     pub sentences: usize,
-    /// Threads that decode a batch each at the same time.
+    /// Threads that decode one batch each at the same time.
     pub workers: usize,
 }
 
-/// Fewer sentences than these are not shared out: together they are decoded about as fast as each would be alone.
-const LEAST_SHARED: usize = 8;
+/// A worker's minimum share of sentences: so few decode together about as fast as one alone.
+const MIN_SHARE: usize = 8;
 
-/// Cuts sentences, sorted by these lengths, into batches; enough of them that every worker has one.
-pub fn cut(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
-    let share = sorted_lengths.len().div_ceil(limits.workers).max(LEAST_SHARED);
-    let most = limits.sentences.clamp(1, share);
+/// Splits sentences, sorted by these lengths, into batches, enough of them for every worker to have one.
+pub fn split_into_batches(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
+    let share = sorted_lengths.len().div_ceil(limits.workers).max(MIN_SHARE);
+    let max_sentences = limits.sentences.clamp(1, share);
     let mut batches = Vec::new();
     let mut first = 0;
     while first < sorted_lengths.len() {
-        let fits = |end: &usize| (end - first) * sorted_lengths[end - 1] <= limits.tokens && end - first <= most;
+        let fits = |end: &usize| (end - first) * sorted_lengths[end - 1] <= limits.tokens && end - first <= max_sentences;
         let end = (first + 2..=sorted_lengths.len()).take_while(fits).last().unwrap_or(first + 1);
         batches.push(first..end);
         first = end;
@@ -36,42 +36,41 @@ pub fn cut(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
     batches
 }
 
-/// A piece of work, and what came of it.
-struct Place<T, R> {
-    piece: Option<T>,
-    done: Option<Result<R, DecodeError>>,
+/// An item, and its result once it is mapped.
+struct Slot<T, R> {
+    item: Option<T>,
+    result: Option<Result<R, DecodeError>>,
 }
 
-/// Does every piece of work once and returns what came of each, in order; at most `workers` at a time, the last pieces
-/// first, since they are the longest.
-pub fn share<T: Send, R: Send>(
-    pieces: Vec<T>,
+/// Maps every item once and returns the results in order. At most `workers` items are mapped at a time, the last first,
+/// since they are the longest.
+pub fn parallel_map<T: Send, R: Send>(
+    items: Vec<T>,
     workers: usize,
-    work: impl Fn(T) -> Result<R, DecodeError> + Sync,
+    map: impl Fn(T) -> Result<R, DecodeError> + Sync,
 ) -> Result<Vec<R>, DecodeError> {
-    if workers <= 1 || pieces.len() <= 1 {
-        return pieces.into_iter().map(work).collect();
+    if workers <= 1 || items.len() <= 1 {
+        return items.into_iter().map(map).collect();
     }
-    let left = AtomicUsize::new(pieces.len());
-    let threads = workers.min(pieces.len());
-    let places: Vec<Mutex<Place<T, R>>> =
-        pieces.into_iter().map(|piece| Mutex::new(Place { piece: Some(piece), done: None })).collect();
+    let left = AtomicUsize::new(items.len());
+    let threads = workers.min(items.len());
+    let slots: Vec<Mutex<Slot<T, R>>> =
+        items.into_iter().map(|item| Mutex::new(Slot { item: Some(item), result: None })).collect();
     let worker = || {
         while let Ok(at) = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)) {
-            // Nobody panics while holding a place: each is locked for a move only.
-            let lock = || places[at - 1].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let piece = lock().piece.take();
-            let done = piece.map(&work);
-            lock().done = done;
+            // A slot is locked for a move only, so no panic can poison it.
+            let lock = || slots[at - 1].lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let item = lock().item.take();
+            let result = item.map(&map);
+            lock().result = result;
         }
     };
     thread::scope(|scope| {
         (1..threads).for_each(|_| drop(scope.spawn(worker)));
         worker();
     });
-    let done =
-        places.into_iter().filter_map(|place| place.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).done);
-    done.collect()
+    let slots = slots.into_iter().map(|slot| slot.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    slots.filter_map(|slot| slot.result).collect()
 }
 
 #[cfg(test)]
@@ -79,23 +78,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn batches_keep_their_limits_and_every_worker_gets_one() {
-        let cut = |lengths: &[usize], tokens, sentences, workers| cut(lengths, Limits { tokens, sentences, workers });
-        assert_eq!(cut(&[3, 3, 4, 9], 8, 99, 1), [0..2, 2..3, 3..4], "a sentence that is too long goes alone");
-        assert_eq!(cut(&[1; 5], 99, 2, 1), [0..2, 2..4, 4..5]);
-        assert_eq!(cut(&[1; 20], 99, 99, 2), [0..10, 10..20]);
-        assert_eq!(cut(&[1; 6], 99, 99, 2), vec![0..6], "too few to share");
-        assert!(cut(&[], 99, 99, 2).is_empty());
+    fn batches_keep_limits_and_every_worker_gets_one() {
+        let split = |lengths: &[usize], tokens, sentences, workers| split_into_batches(lengths, Limits { tokens, sentences, workers });
+        assert_eq!(split(&[3, 3, 4, 9], 8, 99, 1), [0..2, 2..3, 3..4], "a sentence that is too long goes alone");
+        assert_eq!(split(&[1; 5], 99, 2, 1), [0..2, 2..4, 4..5]);
+        assert_eq!(split(&[1; 20], 99, 99, 2), [0..10, 10..20]);
+        assert_eq!(split(&[1; 6], 99, 99, 2), vec![0..6], "too few to share");
+        assert!(split(&[], 99, 99, 2).is_empty());
     }
 
     #[test]
-    fn work_is_done_once_and_in_order() {
+    fn items_are_mapped_once_and_in_order() {
         for workers in [1, 2, 7] {
-            let doubled = share((0..50).collect(), workers, |piece: usize| Ok(2 * piece)).expect("no failure");
-            assert_eq!(doubled, (0..50).map(|piece| 2 * piece).collect::<Vec<_>>());
-            let failed = share((0..9).collect(), workers, |piece: usize| match piece {
+            let doubled = parallel_map((0..50).collect(), workers, |item: usize| Ok(2 * item)).expect("no failure");
+            assert_eq!(doubled, (0..50).map(|item| 2 * item).collect::<Vec<_>>());
+            let failed = parallel_map((0..9).collect(), workers, |item: usize| match item {
                 4 => Err(DecodeError::Device("four".to_string())),
-                piece => Ok(piece),
+                item => Ok(item),
             });
             assert_eq!(failed.expect_err("a failure").to_string(), "the device failed: four");
         }

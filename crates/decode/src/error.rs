@@ -24,11 +24,6 @@ pub enum DecodeError {
     Config { path: PathBuf, source: ConfigError },
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
-    #[error(
-        "{path}: found other weights, expected those that this program opened when it started; start it again to use \
-         the new ones"
-    )]
-    Replaced { path: PathBuf },
     #[error(transparent)]
     Text(#[from] TextError),
     #[error(transparent)]

@@ -1,9 +1,17 @@
-//! A trained folder put to work: [`TrainedModel`] opens it, [`Translator`] turns texts into texts as [`Settings`] say, and
-//! [`stream`] connects it to lines of standard input. [`mod@attend`] shows what a model looks at on the way.
+//! Decoding with a trained Transformer: engines, search, scoring and alignment.
 //!
-//! Beneath are the decoders, [`greedy`], [`mod@sample`] and [`beam`], which choose among what the [`rules`] allow, and the
-//! [`engine`] that they drive. [`scoring`] asks how probable given translations are, and [`alignment`] from which source
-//! token each target token comes.
+//! ```text
+//! text ─▶ Translator ─▶ search (greedy, beam, sampling) ─▶ engine (CPU, network) ─▶ text
+//!         tokenises,      chooses tokens among the          computes the logits
+//!         batches         logits that constraints process   of the next token
+//! ```
+//!
+//! [`TrainedModel`] opens a run folder; [`Translator`] turns texts into texts under [`Settings`]. [`engine`] holds the
+//! network in two forms behind one trait, [`search`] the ways to choose tokens, [`scoring`] the log-probability of given
+//! translations, and [`alignment`] the source token of each target token. No part depends on a command line.
+
+#![warn(missing_docs)]
+#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 pub mod alignment;
 mod batching;
@@ -16,9 +24,10 @@ pub mod trained_model;
 pub mod translation;
 pub mod translator;
 
+pub use engine::Engine;
 pub use error::DecodeError;
 pub use model::ConfigError;
 pub use settings::Settings;
 pub use trained_model::TrainedModel;
-pub use translation::{Target, Translation};
-pub use translator::Translator;
+pub use translation::{Translation, TranslationResult};
+pub use translator::{EncodedInput, Input, Translator};

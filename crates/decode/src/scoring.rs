@@ -1,73 +1,88 @@
-//! How probable given translations are.
+//! Scoring: the log-probability of given translations, as search computes it for its own.
 
-use text::{END_ID, Pair, UNKNOWN_ID};
+use text::{END_ID, Pair};
 
 use crate::engine::Engine;
 use crate::error::DecodeError;
-use crate::search::greedy::row_by_row;
-use crate::search::hypothesis::{Hypothesis, Source};
-use crate::search::logits_processor::Rules;
-use crate::translation::{Target, Translation};
-use crate::translator::{Item, Translator};
-use runs::config::LengthPenalty;
+use crate::search::greedy::decode_rows;
+use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::translation::{Translation, TranslationResult};
+use crate::translator::{EncodedInput, Translator};
 
-/// Scores each target (ids without `</s>`) given its source, as if the decoder had found it, `</s>` included.
+/// Scores each target (ids without `</s>`) given its source, as if search had found it, `</s>` included. The constraints of
+/// `options` should be the default ones.
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
 pub fn score(
-    engine: &Engine,
-    pairs: &[(Source, &[u32])],
-    length_penalty: LengthPenalty,
+    engine: &dyn Engine,
+    pairs: &[(DecodeInput, &[u32])],
+    options: &SearchOptions,
 ) -> Result<Vec<Hypothesis>, DecodeError> {
-    let sources: Vec<Source> =
-        pairs.iter().map(|(source, target)| Source { least: 0, limit: target.len() + 1, ..*source }).collect();
-    let rows: Vec<usize> = (0..sources.len()).collect();
-    row_by_row(engine, &sources, &rows, &Rules::default(), length_penalty, |row, said, _| {
-        pairs[row].1.get(said).copied().unwrap_or(END_ID)
-    })
+    let inputs: Vec<DecodeInput> =
+        pairs.iter().map(|(input, target)| DecodeInput { min_len: 0, max_len: target.len() + 1, ..*input }).collect();
+    let rows: Vec<usize> = (0..inputs.len()).collect();
+    decode_rows(engine, &inputs, &rows, options, |row, len, _| pairs[row].1.get(len).copied().unwrap_or(END_ID))
+}
+
+/// A pair ready for the model.
+struct EncodedPair {
+    /// Index among the pairs.
+    at: usize,
+    source: EncodedInput,
+    /// Target ids without `</s>`.
+    target: Vec<u32>,
+}
+
+impl EncodedPair {
+    fn longer(&self) -> usize {
+        self.source.ids.len().max(self.target.len() + 1)
+    }
 }
 
 impl Translator<'_> {
-    /// How probable given translations are, as the decoder would score them: one result per pair, in order. `first_line`
-    /// numbers the pairs. An empty source counts as a bare `</s>`. A target is cut into tokens as in training, and ended with
-    /// `</s>`: a decoder may have said the same text in other tokens.
+    /// Scores given translations: one result per pair, in order. `first_line` numbers the pairs. An empty source counts as a
+    /// bare `</s>`. A target is tokenised as in training and ended with `</s>`; search may have found the same text in other
+    /// tokens.
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
-    pub fn score(&self, pairs: &[Pair], first_line: usize) -> Result<Vec<Translation>, DecodeError> {
-        let trained = self.trained();
+    pub fn score(&self, pairs: &[Pair], first_line: usize) -> Result<Vec<TranslationResult>, DecodeError> {
+        let model = self.model();
         let mut encoded = Vec::with_capacity(pairs.len());
         for (at, pair) in pairs.iter().enumerate() {
-            let place = first_line + at;
-            let mut source = self.encode(&Item { text: &pair.source, place })?;
-            if source.is_empty() {
-                source.push(END_ID);
+            let line = first_line + at;
+            let mut source = self.encode_line(&pair.source, line)?;
+            if source.ids.is_empty() {
+                source.ids.push(END_ID);
             }
-            let target = trained.target_tokenizer.encode(&pair.target)?;
-            let (found, limit) = (target.len() + 1, trained.config.max_length);
+            let target = model.target_tokenizer.encode(&pair.target)?;
+            let (found, limit) = (target.len() + 1, model.config.max_length);
             if found > limit {
-                return Err(DecodeError::TargetTooLong { place: format!("target {place}"), found, limit });
+                return Err(DecodeError::TargetTooLong { place: format!("target {line}"), found, limit });
             }
-            encoded.push((at, source, target));
+            encoded.push(EncodedPair { at, source, target });
         }
-        encoded.sort_by_key(|(_, source, target)| source.len().max(target.len() + 1));
-        let lengths: Vec<usize> =
-            encoded.iter().map(|(_, source, target)| source.len().max(target.len() + 1)).collect();
-        let batches = self.cut(&lengths, 1).into_iter().map(|batch| &encoded[batch]).collect();
-        let scored = self.share(batches, |batch: &[(usize, Vec<u32>, Vec<u32>)]| {
-            let pairs: Vec<(Source, &[u32])> =
-                batch.iter().map(|(at, source, target)| (self.source(source, first_line + at), &target[..])).collect();
-            let scored = score(&trained.engine, &pairs, self.settings().decoding.length_penalty)?;
-            let targets = pairs.iter().zip(scored).map(|((source, _), found)| self.target(source, found));
-            targets.collect::<Result<Vec<Target>, DecodeError>>()
+        encoded.sort_by_key(EncodedPair::longer);
+        let lengths: Vec<usize> = encoded.iter().map(EncodedPair::longer).collect();
+        let batches = self.split_into_batches(&lengths, 1).into_iter().map(|batch| &encoded[batch]).collect();
+        let settings = self.settings();
+        let options = SearchOptions {
+            length_penalty: settings.decoding.length_penalty,
+            alignment: settings.alignment,
+            ..SearchOptions::default()
+        };
+        let scored = self.parallel_map(batches, |batch: &[EncodedPair]| {
+            let pairs: Vec<(DecodeInput, &[u32])> =
+                batch.iter().map(|pair| (self.input(&pair.source), &pair.target[..])).collect();
+            let scored = score(&*model.engine, &pairs, &options)?;
+            scored.into_iter().map(|found| self.translation(found)).collect::<Result<Vec<Translation>, DecodeError>>()
         })?;
-        let mut results: Vec<Option<Translation>> = pairs.iter().map(|_| None).collect();
-        for ((at, source, _), mut best) in encoded.iter().zip(scored.into_iter().flatten()) {
-            let unknown = source.iter().filter(|&&id| id == UNKNOWN_ID).count();
+        let mut results: Vec<Option<TranslationResult>> = pairs.iter().map(|_| None).collect();
+        for (EncodedPair { at, source, .. }, mut best) in encoded.iter().zip(scored.into_iter().flatten()) {
             best.text.clone_from(&pairs[*at].target);
-            let source = pairs[*at].source.clone();
-            results[*at] = Some(Translation { source, unknown, best, alternatives: Vec::new() });
+            let (source, unknown) = (source.text.clone(), source.unknown());
+            results[*at] = Some(TranslationResult { source, unknown, best, alternatives: Vec::new() });
         }
         Ok(results.into_iter().flatten().collect())
     }

@@ -1,4 +1,4 @@
-//! How one input is decoded: the run's own settings, and what a user asks for besides.
+//! The settings of one translation: the run's `[decoding]` table, and options of a single call.
 
 use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
@@ -7,22 +7,23 @@ use crate::trained_model::TrainedModel;
 use model::ConfigError;
 use runs::config::DecodingConfig;
 
-/// Everything that an answer depends on beside its text.
+/// Everything that a translation depends on besides its text and the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// The `[decoding]` table, with overrides.
     pub decoding: DecodingConfig,
-    /// Draw at random, instead of searching for the most probable.
+    /// Draws at random instead of searching for the most probable.
     pub sampling: Option<Sampling>,
-    /// How many hypotheses to give for each text, best first.
+    /// The number of hypotheses per text, best first.
     pub n_best: usize,
-    /// What every target begins with.
+    /// The text that every target begins with.
     pub prefix: String,
-    /// Tell from which source token each target token comes, as these heads see it.
+    /// Aligns each target token with a source token, by the attention of these heads.
     pub alignment: Option<AlignmentHeads>,
 }
 
-/// As with beams: more bring nothing.
-const MOST_SAMPLES: usize = 1000;
+/// The maximum number of samples; more bring nothing, as with beams.
+const MAX_SAMPLES: usize = 1000;
 
 impl Settings {
     /// One hypothesis for each text, found by search.
@@ -30,24 +31,26 @@ impl Settings {
         Self { decoding, sampling: None, n_best: 1, prefix: String::new(), alignment: None }
     }
 
+    /// Checks all settings together.
+    ///
     /// # Errors
-    /// A value that cannot be, or values that contradict each other or the model.
+    /// A value out of range, or values that contradict each other or the model.
     pub fn validate(&self, trained: &TrainedModel) -> Result<(), DecodeError> {
         self.decoding.validate(&trained.config)?;
         self.sampling.iter().try_for_each(Sampling::validate)?;
         self.alignment.iter().try_for_each(|heads| heads.validate(&trained.config))?;
-        let (most, (why, remedy)) = match self.sampling {
-            Some(_) => (MOST_SAMPLES, ("samples", "draw fewer")),
+        let (max, (why, remedy)) = match self.sampling {
+            Some(_) => (MAX_SAMPLES, ("samples", "draw fewer")),
             None => (self.decoding.beam, ("the beam", "widen it, or draw at random")),
         };
-        if self.n_best == 0 || self.n_best > most {
-            let expected = format!("1 to {most}, {why}");
+        if self.n_best == 0 || self.n_best > max {
+            let expected = format!("1 to {max}, {why}");
             return Err(ConfigError::new("n_best", self.n_best, expected, remedy).into());
         }
         Ok(())
     }
 
-    /// How many rows of a batch one sentence takes.
+    /// The number of rows that one sentence takes in a batch.
     pub fn rows_per_sentence(&self) -> usize {
         if self.sampling.is_some() { self.n_best } else { self.decoding.beam }
     }

@@ -1,4 +1,4 @@
-//! What became of one text.
+//! The result of one text: its translations with their tokens and scores.
 
 use serde::Serialize;
 use text::Tokenizer;
@@ -6,24 +6,27 @@ use text::Tokenizer;
 use crate::error::DecodeError;
 use crate::search::hypothesis::Hypothesis;
 
-/// One text and what it became. Serialises as one line of `--format jsonl`.
+/// The translations of one text. As JSON it is one line of `--format jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Translation {
+pub struct TranslationResult {
+    /// The source text.
     pub source: String,
-    /// Source tokens that the vocabulary lacks.
+    /// The number of source tokens that the vocabulary lacks.
     pub unknown: usize,
+    /// The best translation.
     #[serde(flatten)]
-    pub best: Target,
-    /// What else was found, best first.
+    pub best: Translation,
+    /// The other translations, best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub alternatives: Vec<Target>,
+    pub alternatives: Vec<Translation>,
 }
 
 /// A translation of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Target {
+pub struct Translation {
+    /// The text.
     pub text: String,
-    /// What hypotheses are compared by: the sum of `token_scores` (with a repetition penalty, of the penalised values),
+    /// The value by which hypotheses compare: the sum of `token_scores` (with a repetition penalty, of the penalised values),
     /// divided by the length penalty.
     pub score: f64,
     /// The target tokens that make up `text`.
@@ -32,19 +35,15 @@ pub struct Target {
     pub token_scores: Vec<f32>,
     /// Whether the model ended the sentence itself, rather than the length limit.
     pub finished: bool,
-    /// For each token the source token that it comes from, as cross-attention has it: pairs of places counted from 0,
-    /// source first.
+    /// The source token of each target token, as cross-attention sees it: pairs of positions from 0, source first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Vec<[usize; 2]>>,
 }
 
-impl Target {
-    pub(crate) fn new(
-        found: Hypothesis,
-        alignment: Option<Vec<[usize; 2]>>,
-        tokenizer: &Tokenizer,
-    ) -> Result<Self, DecodeError> {
-        let Hypothesis { ids, finished, token_scores, score } = found;
+impl Translation {
+    pub(crate) fn new(found: Hypothesis, aligned: bool, tokenizer: &Tokenizer) -> Result<Self, DecodeError> {
+        let alignment = aligned.then(|| found.alignment());
+        let Hypothesis { ids, finished, token_scores, score, .. } = found;
         let text = tokenizer.decode(&ids)?;
         let tokens = ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_string()).collect();
         Ok(Self { text, score, tokens, token_scores, finished, alignment })
@@ -55,21 +54,21 @@ impl Target {
         self.text.replace(['\n', '\r'], " ")
     }
 
-    /// Of an empty text: nothing, for certain.
+    /// The empty translation of an empty text, of probability 1.
     pub(crate) fn empty(aligned: bool) -> Self {
         let alignment = aligned.then(Vec::new);
         Self { text: String::new(), score: 0.0, tokens: vec![], token_scores: vec![], finished: true, alignment }
     }
 }
 
-impl Translation {
+impl TranslationResult {
     /// The text of the best translation.
     pub fn text(&self) -> &str {
         &self.best.text
     }
 
     /// All translations, best first.
-    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+    pub fn translations(&self) -> impl Iterator<Item = &Translation> {
         std::iter::once(&self.best).chain(&self.alternatives)
     }
 }

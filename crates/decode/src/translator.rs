@@ -1,25 +1,37 @@
-//! Texts in, texts out: encodes, sorts by length into batches, decodes, restores the order.
+//! The translator: texts in, texts out. It tokenises, sorts by length into batches, decodes and restores the order.
 
 use std::ops::Range;
 
 use model::ConfigError;
 use text::{END_ID, UNKNOWN_ID};
 
-use crate::alignment::align;
 use crate::batching::{self, Limits};
 use crate::error::DecodeError;
-use crate::search::beam::{BeamSearch, beam_search};
+use crate::search::beam::beam_search;
 use crate::search::greedy::greedy;
-use crate::search::hypothesis::{Hypothesis, Source};
-use crate::search::logits_processor::Rules;
+use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::logits_processor::Constraints;
 use crate::search::sampling::sample;
 use crate::settings::Settings;
 use crate::trained_model::TrainedModel;
-use crate::translation::{Target, Translation};
+use crate::translation::{Translation, TranslationResult};
 
-/// Decodes texts with a trained model. What becomes of a text does not depend on what it is decoded with.
+/// Decodes texts with a trained model. A text's translation does not depend on the texts decoded with it.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use decode::{TrainedModel, Translator};
+/// let device = model::backend::choose(None)?.open()?;
+/// let model = TrainedModel::open("runs/tiny".as_ref(), &device)?;
+/// let translator = Translator::new(&model, model.settings())?;
+/// for result in translator.translate(&["3 1 4", "1 5 9"])? {
+///     println!("{}", result.best.text);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Translator<'a> {
-    trained: &'a TrainedModel,
+    model: &'a TrainedModel,
     settings: Settings,
     /// The ids of `settings.prefix`.
     prefix: Vec<u32>,
@@ -27,22 +39,34 @@ pub struct Translator<'a> {
     workers: usize,
 }
 
-/// Source tokens of a batch, padding included, unless `with_batch_tokens` sets another bound.
+/// The default bound of a batch, in source tokens, padding included.
 pub const BATCH_TOKENS: usize = 2048;
 
 /// A text to translate.
 #[derive(Clone, Copy, Debug)]
-pub struct Item<'a> {
+pub struct Input<'a> {
+    /// The source text.
     pub text: &'a str,
-    /// Its place in its input, counted from 1: names it in errors, and keys what is drawn at random for it.
-    pub place: usize,
+    /// The number of the text in its input, from 1: it stands in errors, and random draws depend on it.
+    pub line: usize,
 }
 
-/// A source ready for the model, with its place among the items.
-pub(crate) struct Encoded {
-    at: usize,
-    place: usize,
-    pub(crate) ids: Vec<u32>,
+/// A source text, tokenised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodedInput {
+    /// The source text.
+    pub text: String,
+    /// The number of the text in its input, from 1.
+    pub line: usize,
+    /// Source ids, `</s>` included; none of an empty text.
+    pub ids: Vec<u32>,
+}
+
+impl EncodedInput {
+    /// The number of source tokens that the vocabulary lacks.
+    pub fn unknown(&self) -> usize {
+        self.ids.iter().filter(|&&id| id == UNKNOWN_ID).count()
+    }
 }
 
 impl<'a> Translator<'a> {
@@ -51,10 +75,10 @@ impl<'a> Translator<'a> {
     /// # Errors
     /// Settings that are out of range or contradict each other or the model; a prefix that leaves no room for more tokens
     /// or that the vocabulary lacks.
-    pub fn new(trained: &'a TrainedModel, settings: Settings) -> Result<Self, DecodeError> {
-        settings.validate(trained)?;
-        let prefix = trained.target_tokenizer.encode(&settings.prefix)?;
-        let (found, limit) = (prefix.len() + 1, trained.config.max_length);
+    pub fn new(model: &'a TrainedModel, settings: Settings) -> Result<Self, DecodeError> {
+        settings.validate(model)?;
+        let prefix = model.target_tokenizer.encode(&settings.prefix)?;
+        let (found, limit) = (prefix.len() + 1, model.config.max_length);
         if found > limit {
             return Err(DecodeError::PrefixTooLong { field: "prefix".to_string(), found, limit });
         }
@@ -63,7 +87,7 @@ impl<'a> Translator<'a> {
             return Err(ConfigError::new("prefix", settings.prefix, expected, "choose other words").into());
         }
         let workers = rayon::current_num_threads();
-        Ok(Self { trained, settings, prefix, batch_tokens: BATCH_TOKENS, workers })
+        Ok(Self { model, settings, prefix, batch_tokens: BATCH_TOKENS, workers })
     }
 
     /// Bounds the source tokens of a batch, padding included.
@@ -72,15 +96,14 @@ impl<'a> Translator<'a> {
     /// A bound of zero.
     pub fn with_batch_tokens(mut self, batch_tokens: usize) -> Result<Self, DecodeError> {
         if batch_tokens == 0 {
-            return Err(
-                ConfigError::new("batch_tokens", 0, "at least 1", format!("{BATCH_TOKENS} is the default")).into()
-            );
+            let remedy = format!("{BATCH_TOKENS} is the default");
+            return Err(ConfigError::new("batch_tokens", 0, "at least 1", remedy).into());
         }
         self.batch_tokens = batch_tokens;
         Ok(self)
     }
 
-    /// Decodes up to so many batches at the same time, each on a thread of its own.
+    /// Decodes up to this many batches at once, each on a thread of its own.
     pub fn with_workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
@@ -90,7 +113,7 @@ impl<'a> Translator<'a> {
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
-    pub fn translate(&self, texts: &[impl AsRef<str>]) -> Result<Vec<Translation>, DecodeError> {
+    pub fn translate(&self, texts: &[impl AsRef<str>]) -> Result<Vec<TranslationResult>, DecodeError> {
         self.translate_from(texts, 1)
     }
 
@@ -102,127 +125,123 @@ impl<'a> Translator<'a> {
         &self,
         texts: &[impl AsRef<str>],
         first_line: usize,
-    ) -> Result<Vec<Translation>, DecodeError> {
-        let items = texts.iter().zip(first_line..).map(|(text, place)| Item { text: text.as_ref(), place });
-        self.translate_items(&items.collect::<Vec<Item>>())
+    ) -> Result<Vec<TranslationResult>, DecodeError> {
+        let lines = texts.iter().zip(first_line..);
+        let inputs = lines.map(|(text, line)| self.encode_line(text.as_ref(), line)).collect::<Result<Vec<_>, _>>()?;
+        self.translate_encoded(&inputs)
     }
 
-    /// The same for texts of several inputs.
-    ///
-    /// # Errors
-    /// As [`translate`](Self::translate).
-    pub fn translate_items(&self, items: &[Item]) -> Result<Vec<Translation>, DecodeError> {
-        let mut encoded = Vec::with_capacity(items.len());
-        let mut unknown = vec![0; items.len()];
-        for (at, item) in items.iter().enumerate() {
-            let ids = self.encode(item)?;
-            unknown[at] = ids.iter().filter(|&&id| id == UNKNOWN_ID).count();
-            if !ids.is_empty() {
-                encoded.push(Encoded { at, place: item.place, ids });
-            }
-        }
-        encoded.sort_by_key(|source| source.ids.len());
-        let lengths: Vec<usize> = encoded.iter().map(|source| source.ids.len()).collect();
-        let rows = self.settings.rows_per_sentence();
-        let batches = self.cut(&lengths, rows).into_iter().map(|batch| &encoded[batch]).collect();
-        let found = self.share(batches, |batch: &[Encoded]| self.batch(batch))?;
-
-        let mut targets: Vec<Option<Vec<Target>>> = items.iter().map(|_| None).collect();
-        for (source, found) in encoded.iter().zip(found.into_iter().flatten()) {
-            targets[source.at] = Some(found);
-        }
-        let empty = || vec![Target::empty(self.settings.alignment.is_some())];
-        let all = items.iter().zip(targets).zip(unknown).map(|((item, targets), unknown)| {
-            let mut targets = targets.unwrap_or_else(empty).into_iter();
-            let best = targets.next().unwrap_or_else(|| Target::empty(false));
-            Translation { source: item.text.to_string(), unknown, best, alternatives: targets.collect() }
-        });
-        Ok(all.collect())
-    }
-
-    /// The source ids of a text, `</s>` included; none of an empty one. This is all that can go wrong with a text.
+    /// Tokenises a text. No other step of a translation can reject a text.
     ///
     /// # Errors
     /// A text longer than the model's positions.
-    pub fn encode(&self, item: &Item) -> Result<Vec<u32>, DecodeError> {
-        let mut ids = self.trained.source_tokenizer.encode(item.text)?;
+    pub fn encode(&self, input: &Input) -> Result<EncodedInput, DecodeError> {
+        self.encode_line(input.text, input.line)
+    }
+
+    pub(crate) fn encode_line(&self, text: &str, line: usize) -> Result<EncodedInput, DecodeError> {
+        let mut ids = self.model.source_tokenizer.encode(text)?;
         if !ids.is_empty() {
             ids.push(END_ID);
         }
-        match (ids.len(), self.trained.config.max_length) {
-            (found, limit) if found > limit => Err(DecodeError::TooLong { number: item.place, found, limit }),
-            _ => Ok(ids),
+        let (found, limit) = (ids.len(), self.model.config.max_length);
+        if found > limit {
+            return Err(DecodeError::TooLong { number: line, found, limit });
         }
+        Ok(EncodedInput { text: text.to_string(), line, ids })
     }
 
-    /// The hypotheses of each source, best first.
-    pub fn decode(&self, sources: &[Source]) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
-        let Settings { decoding, sampling, n_best, .. } = &self.settings;
-        let (engine, beam, length_penalty) = (&self.trained.engine, decoding.beam, decoding.length_penalty);
-        let rules = Rules {
-            prefix: &self.prefix,
-            no_repeat_ngram: decoding.no_repeat_ngram,
-            repetition_penalty: decoding.repetition_penalty,
+    /// Translates texts that are tokenised already: one result per text, in order.
+    ///
+    /// # Errors
+    /// A device that fails, or a model whose logits are not finite.
+    pub fn translate_encoded(&self, inputs: &[EncodedInput]) -> Result<Vec<TranslationResult>, DecodeError> {
+        let mut sorted: Vec<(usize, &EncodedInput)> =
+            inputs.iter().enumerate().filter(|(_, input)| !input.ids.is_empty()).collect();
+        sorted.sort_by_key(|(_, input)| input.ids.len());
+        let lengths: Vec<usize> = sorted.iter().map(|(_, input)| input.ids.len()).collect();
+        let rows = self.settings.rows_per_sentence();
+        let batches = self.split_into_batches(&lengths, rows).into_iter().map(|batch| &sorted[batch]).collect();
+        let found = self.parallel_map(batches, |batch: &[(usize, &EncodedInput)]| self.translate_batch(batch))?;
+
+        let mut translations: Vec<Option<Vec<Translation>>> = inputs.iter().map(|_| None).collect();
+        for ((at, _), found) in sorted.iter().zip(found.into_iter().flatten()) {
+            translations[*at] = Some(found);
+        }
+        let results = inputs.iter().zip(translations).map(|(input, translations)| {
+            let mut translations = translations.unwrap_or_default().into_iter();
+            let best = translations.next().unwrap_or_else(|| Translation::empty(self.settings.alignment.is_some()));
+            let (source, unknown) = (input.text.clone(), input.unknown());
+            TranslationResult { source, unknown, best, alternatives: translations.collect() }
+        });
+        Ok(results.collect())
+    }
+
+    /// The hypotheses of each input, best first.
+    ///
+    /// # Errors
+    /// A device that fails, or a model whose logits are not finite.
+    pub fn decode(&self, inputs: &[DecodeInput]) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
+        let Settings { decoding, sampling, n_best, alignment, .. } = &self.settings;
+        let options = SearchOptions {
+            constraints: Constraints::new(&self.prefix, decoding),
+            length_penalty: decoding.length_penalty,
+            alignment: *alignment,
         };
-        let mut found = match (sampling, beam) {
-            (Some(sampling), _) => sample(engine, sources, *n_best, sampling, &rules, length_penalty)?,
-            (None, 1) => greedy(engine, sources, &rules, length_penalty)?.into_iter().map(|best| vec![best]).collect(),
-            (None, _) => beam_search(engine, sources, &rules, BeamSearch { beam, length_penalty })?,
+        let engine = &*self.model.engine;
+        let mut found = match (sampling, decoding.beam) {
+            (Some(sampling), _) => sample(engine, inputs, *n_best, sampling, &options)?,
+            (None, 1) => greedy(engine, inputs, &options)?.into_iter().map(|best| vec![best]).collect(),
+            (None, beam) => beam_search(engine, inputs, beam, &options)?,
         };
         found.iter_mut().for_each(|hypotheses| hypotheses.truncate(*n_best));
         Ok(found)
     }
 
-    /// A source as the decoders take it.
-    pub fn source<'s>(&self, ids: &'s [u32], place: usize) -> Source<'s> {
-        let decoding = &self.settings.decoding;
-        // A prefix has room, and what follows it too.
-        let limit = decoding.limit(ids.len(), &self.trained.config).max(self.prefix.len() + 1);
-        Source { ids, least: decoding.least(ids.len()), limit, place }
+    /// A source as search takes it, with its limits on length.
+    pub fn input<'s>(&self, encoded: &'s EncodedInput) -> DecodeInput<'s> {
+        let (ids, decoding) = (&encoded.ids[..], &self.settings.decoding);
+        // A prefix has room, and one token after it.
+        let max_len = decoding.max_len(ids.len(), &self.model.config).max(self.prefix.len() + 1);
+        DecodeInput { ids, min_len: decoding.min_len(ids.len()), max_len, index: encoded.line }
     }
 
-    /// What is made of a hypothesis for its reader.
-    pub(crate) fn target(&self, source: &Source, found: Hypothesis) -> Result<Target, DecodeError> {
-        let alignment = match self.settings.alignment {
-            Some(heads) => Some(align(self.trained, source.ids, &found.ids, heads)?),
-            None => None,
-        };
-        Target::new(found, alignment, &self.trained.target_tokenizer)
+    /// The text of a hypothesis, with its tokens and scores.
+    pub(crate) fn translation(&self, found: Hypothesis) -> Result<Translation, DecodeError> {
+        Translation::new(found, self.settings.alignment.is_some(), &self.model.target_tokenizer)
     }
 
-    /// Batches of sentences that are sorted by these lengths and take so many rows each.
-    pub(crate) fn cut(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
-        let sentences = self.trained.engine.most_rows() / rows_per_sentence;
-        batching::cut(sorted_lengths, Limits { tokens: self.batch_tokens, sentences, workers: self.workers() })
+    /// Batches of sentences that are sorted by these lengths and take this many rows each.
+    pub(crate) fn split_into_batches(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
+        let sentences = self.model.engine.max_rows() / rows_per_sentence;
+        let limits = Limits { tokens: self.batch_tokens, sentences, workers: self.workers() };
+        batching::split_into_batches(sorted_lengths, limits)
     }
 
-    /// Does the same to all batches, several at a time.
-    pub(crate) fn share<T: Send, R: Send>(
+    /// Maps all batches, several at a time.
+    pub(crate) fn parallel_map<T: Send, R: Send>(
         &self,
         batches: Vec<T>,
-        work: impl Fn(T) -> Result<R, DecodeError> + Sync,
+        map: impl Fn(T) -> Result<R, DecodeError> + Sync,
     ) -> Result<Vec<R>, DecodeError> {
-        batching::share(batches, self.workers(), work)
+        batching::parallel_map(batches, self.workers(), map)
     }
 
-    pub(crate) fn trained(&self) -> &TrainedModel {
-        self.trained
+    pub(crate) fn model(&self) -> &TrainedModel {
+        self.model
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    fn batch(&self, batch: &[Encoded]) -> Result<Vec<Vec<Target>>, DecodeError> {
-        let sources: Vec<Source> = batch.iter().map(|source| self.source(&source.ids, source.place)).collect();
-        let found = self.decode(&sources)?;
-        let targets = |(source, hypotheses): (&Source, Vec<Hypothesis>)| {
-            hypotheses.into_iter().map(|found| self.target(source, found)).collect()
-        };
-        sources.iter().zip(found).map(targets).collect()
+    fn translate_batch(&self, batch: &[(usize, &EncodedInput)]) -> Result<Vec<Vec<Translation>>, DecodeError> {
+        let inputs: Vec<DecodeInput> = batch.iter().map(|(_, encoded)| self.input(encoded)).collect();
+        let found = self.decode(&inputs)?;
+        found.into_iter().map(|all| all.into_iter().map(|found| self.translation(found)).collect()).collect()
     }
 
     fn workers(&self) -> usize {
-        if self.trained.engine.gains_by_workers() { self.workers } else { 1 }
+        if self.model.engine.supports_workers() { self.workers } else { 1 }
     }
 }

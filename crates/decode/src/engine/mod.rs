@@ -1,124 +1,107 @@
-//! What decoders drive: a model that reads sources, then one token of each row at a time.
+//! Engines: the network as search drives it, one target token of each row at a time.
 //!
-//! There are two of them. On the CPU (`flex`) a [plain](cpu::PlainModel) one computes over slices, without tensors and
-//! their bookkeeping; every other device runs the [network itself](network::TensorModel). Both say the same, up to
-//! rounding.
+//! [`NetworkEngine`] runs the [`Transformer`] itself, on any device; it is the reference. [`CpuEngine`] computes the same
+//! over slices, without tensors and their bookkeeping, and is used for `flex`. Both agree up to rounding. Search sees only
+//! the traits [`Engine`] and [`State`]; [`from_network`] and [`open`] choose the engine, nothing else does.
 
 pub mod cpu;
 pub mod network;
+pub mod recording;
+
+use std::fmt::Debug;
+use std::path::Path;
 
 use burn::tensor::Device;
-use model::summary::Summary;
+use model::weights::{self, WeightsError};
 use model::{ModelConfig, Transformer, VocabularySizes, backend};
 
-use self::cpu::{PlainModel, PlainState};
-use self::network::{TensorModel, TensorState};
+pub use self::cpu::CpuEngine;
+pub use self::network::{NetworkEngine, read_network};
+pub use self::recording::{LayerRecording, Matrix, Recording};
+use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
 
-/// Weights of four bytes each that the last cache of a usual processor holds beside other things.
-const CACHED_PARAMETERS: usize = 4 << 20;
+/// A network to decode with.
+pub trait Engine: Debug + Send + Sync {
+    /// The number of weights.
+    fn parameters(&self) -> usize;
 
-/// A model to decode with.
-#[derive(Debug)]
-pub enum Engine {
-    Plain(Box<PlainModel>),
-    Tensors(Box<TensorModel>),
-}
+    /// Whether batches on several threads at once decode faster than one after the other.
+    fn supports_workers(&self) -> bool;
 
-/// What an engine remembers of a batch: its rows, each with what it has read so far.
-#[derive(Debug)]
-pub enum State {
-    Plain(Box<PlainState>),
-    Tensors(Box<TensorState>),
-}
+    /// The maximum number of hypotheses to decode together, however short the sources: each may grow to its limit.
+    fn max_rows(&self) -> usize;
 
-impl Engine {
-    /// The fastest engine for this network on this device.
-    pub fn of(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes, device: &Device) -> Self {
-        if backend::is_flex(device) {
-            return Self::Plain(Box::new(PlainModel::of(network, config, sizes)));
-        }
-        Self::tensors(network.clone(), sizes, device)
-    }
+    /// The token that every row reads first: `<pad>`, the last id of the target's vocabulary.
+    fn start_token(&self) -> u32;
 
-    /// The network as it is.
-    pub fn tensors(network: Transformer, sizes: VocabularySizes, device: &Device) -> Self {
-        Self::Tensors(Box::new(TensorModel { network, sizes, device: device.clone() }))
-    }
-
-    /// How many weights the model has.
-    pub fn parameters(&self) -> usize {
-        match self {
-            Self::Plain(model) => model.parameters(),
-            Self::Tensors(model) => Summary::new(&model.network).total(),
-        }
-    }
-
-    /// Whether batches that are decoded at the same time, each on a thread of its own, are decoded faster.
-    pub fn gains_by_workers(&self) -> bool {
-        match self {
-            Self::Plain(_) => true,
-            Self::Tensors(_) => false,
-        }
-    }
-
-    /// However short the sources, no more hypotheses decode together: each may grow to its limit.
-    ///
-    /// On a CPU rows share the reading of the weights. Weights that the cache holds are read fast enough for a few rows;
-    /// more would only drive each other's memory out of it.
-    pub fn most_rows(&self) -> usize {
-        match self {
-            Self::Plain(model) if model.parameters() <= CACHED_PARAMETERS => 12,
-            Self::Plain(_) => 24,
-            Self::Tensors(_) => 256,
-        }
-    }
-
-    /// What every row reads first: `<pad>`, the last id of the target's vocabulary.
-    pub fn start_token(&self) -> u32 {
-        match self {
-            Self::Plain(model) => model.vocabulary() as u32 - 1,
-            Self::Tensors(model) => model.sizes.target_pad() as u32,
-        }
-    }
-
-    /// Reads the sources, each ended by `</s>`: one row each, which has not read a target token yet.
+    /// Encodes the sources, each ended by `</s>`: one row each, which has read no target token yet. With `alignment`,
+    /// every step also aligns its tokens.
     ///
     /// # Panics
     /// A source of more tokens than `model.max_length`.
-    pub fn start(&self, sources: &[&[u32]]) -> State {
-        match self {
-            Self::Plain(model) => State::Plain(Box::new(model.start(sources))),
-            Self::Tensors(model) => State::Tensors(Box::new(model.start(sources))),
-        }
-    }
+    fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a>;
 
-    /// Every row reads one token more (the first is `<pad>`), and `logits` becomes what each says next: one row of
-    /// `[vocabulary]` after the other.
+    /// Reads a source and a target, both ended by `</s>`, and records the attention of every layer and head.
+    ///
+    /// # Errors
+    /// A device that fails.
+    ///
+    /// # Panics
+    /// A source or target of more tokens than `model.max_length`, or none.
+    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError>;
+}
+
+/// The rows of a batch, each with the target tokens that it has read.
+pub trait State {
+    /// Every row reads one token more; `output` becomes the prediction of the next.
     ///
     /// # Errors
     /// A device that fails.
     ///
     /// # Panics
     /// More steps than `model.max_length`.
-    pub fn step(&self, tokens: &[u32], state: &mut State, logits: &mut Vec<f32>) -> Result<(), DecodeError> {
-        match (self, state) {
-            (Self::Plain(model), State::Plain(state)) => {
-                model.step(tokens, state, logits);
-                Ok(())
-            }
-            (Self::Tensors(model), State::Tensors(state)) => model.step(tokens, state, logits),
-            _ => unreachable!("a state goes back to the engine that made it"),
-        }
+    fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError>;
+
+    /// Keeps the given rows, in the given order: finished rows leave, beams move, repeat or vanish.
+    fn select(&mut self, rows: &[usize]);
+}
+
+/// The output of one step. Its buffers are used again by the next.
+#[derive(Debug, Default)]
+pub struct StepOutput {
+    /// `[rows, vocabulary]`, row after row.
+    pub logits: Vec<f32>,
+    /// With alignment, for each row the source position that its next token comes from, `</s>` excepted; `None` for a
+    /// source without others. Empty without alignment.
+    pub aligned: Vec<Option<usize>>,
+}
+
+/// The fastest engine for this network on this device.
+pub fn from_network(
+    network: &Transformer,
+    config: &ModelConfig,
+    sizes: VocabularySizes,
+    device: &Device,
+) -> Box<dyn Engine> {
+    match backend::is_flex(device) {
+        true => Box::new(CpuEngine::from_tensors(&weights::collect(network), config, sizes)),
+        false => Box::new(NetworkEngine::new(network.clone(), sizes, device)),
     }
 }
 
-impl State {
-    /// Keeps the given rows, in the given order: finished rows leave, beams move, repeat or vanish.
-    pub fn select(&mut self, rows: &[usize]) {
-        match self {
-            Self::Plain(state) => state.select(rows),
-            Self::Tensors(state) => state.select(rows),
-        }
-    }
+/// The fastest engine for a weights file on this device.
+///
+/// # Errors
+/// A file that cannot be read, is damaged, or belongs to another configuration or vocabulary.
+pub fn open(
+    path: &Path,
+    config: &ModelConfig,
+    sizes: VocabularySizes,
+    device: &Device,
+) -> Result<Box<dyn Engine>, WeightsError> {
+    Ok(match backend::is_flex(device) {
+        true => Box::new(CpuEngine::open(path, config, sizes)?),
+        false => Box::new(NetworkEngine::new(read_network(path, config, sizes, device)?, sizes, device)),
+    })
 }

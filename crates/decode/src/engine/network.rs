@@ -1,49 +1,155 @@
-//! The network itself, on any device.
+//! The reference engine: the network itself, on any device.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
 use model::batch::SourceBatch;
 use model::cache::DecoderCache;
-use model::{Pass, Transformer, VocabularySizes};
+use model::recorder::{AttentionKind, HeadVectors};
+use model::summary::Summary;
+use model::weights::{self, WeightsError};
+use model::{Batch, ByAttention, ModelConfig, Pass, Transformer, VocabularySizes};
 
+use super::recording::{LayerRecording, Matrix, Recording};
+use super::{Engine, State, StepOutput};
+use crate::alignment::{AlignmentHeads, HeadMean};
 use crate::error::DecodeError;
 
-/// A network with what it needs to be decoded with.
+/// A network with what decoding needs besides.
 #[derive(Debug)]
-pub struct TensorModel {
-    pub network: Transformer,
-    pub sizes: VocabularySizes,
-    pub device: Device,
-}
-
-#[derive(Debug)]
-pub struct TensorState {
-    cache: DecoderCache,
+pub struct NetworkEngine {
+    network: Transformer,
+    sizes: VocabularySizes,
     device: Device,
 }
 
-impl TensorModel {
-    pub(super) fn start(&self, sources: &[&[u32]]) -> TensorState {
-        let sources = SourceBatch::new(sources, self.sizes, &self.device);
-        let memory = self.network.encode(sources, &mut Pass::inference());
-        TensorState { cache: self.network.cache(&memory), device: self.device.clone() }
-    }
+/// Maximum rows of a batch: enough to keep a GPU busy.
+const MAX_ROWS: usize = 256;
 
-    pub(super) fn step(
-        &self,
-        tokens: &[u32],
-        state: &mut TensorState,
-        logits: &mut Vec<f32>,
-    ) -> Result<(), DecodeError> {
-        let ids: Vec<i32> = tokens.iter().map(|&id| id as i32).collect();
-        let read = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.device);
-        let next = self.network.step(read, &mut state.cache, &mut Pass::inference());
-        *logits = next.try_into_vec_as::<f32>().map_err(|error| DecodeError::Device(error.to_string()))?;
-        Ok(())
+impl NetworkEngine {
+    /// Drives this network, which is on this device.
+    pub fn new(network: Transformer, sizes: VocabularySizes, device: &Device) -> Self {
+        Self { network, sizes, device: device.clone() }
     }
 }
 
-impl TensorState {
-    pub(super) fn select(&mut self, rows: &[usize]) {
-        self.cache.select(rows, &self.device);
+impl Engine for NetworkEngine {
+    fn parameters(&self) -> usize {
+        Summary::new(&self.network).total()
     }
+
+    fn supports_workers(&self) -> bool {
+        false
+    }
+
+    fn max_rows(&self) -> usize {
+        MAX_ROWS
+    }
+
+    fn start_token(&self) -> u32 {
+        self.sizes.target_pad() as u32
+    }
+
+    fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
+        let memory =
+            self.network.encode(SourceBatch::new(sources, self.sizes, &self.device), &mut Pass::inference());
+        let source_lens = sources.iter().map(|ids| ids.len()).collect();
+        let cache = self.network.cache(&memory);
+        Box::new(NetworkState { engine: self, cache, source_lens, alignment: alignment.map(HeadMean::new) })
+    }
+
+    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
+        let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
+        let batch = Batch::new(&[(source, target)], self.sizes, &self.device);
+        let logits = self.network.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
+        let logits = floats(logits)?.chunks_exact(self.sizes.target).map(<[f32]>::to_vec).collect();
+        let mut layers = ByAttention::default();
+        for kind in AttentionKind::ALL {
+            let recorded = maps.get(kind).iter().zip(vectors.get(kind));
+            *layers.get_mut(kind) = recorded.map(|(map, vectors)| layer(map, vectors)).collect::<Result<_, _>>()?;
+        }
+        Ok(Recording { layers, logits })
+    }
+}
+
+/// The rows of a batch on a device.
+struct NetworkState<'a> {
+    engine: &'a NetworkEngine,
+    cache: DecoderCache,
+    /// Source tokens of each row; the device holds them padded to one length.
+    source_lens: Vec<usize>,
+    alignment: Option<HeadMean>,
+}
+
+impl State for NetworkState<'_> {
+    fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
+        let ids: Vec<i32> = tokens.iter().map(|&id| id as i32).collect();
+        let read = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.engine.device);
+        let Some(mean) = &mut self.alignment else {
+            output.logits = floats(self.engine.network.step(read, &mut self.cache, &mut Pass::inference()))?;
+            return Ok(());
+        };
+        let mut maps = ByAttention::default();
+        output.logits = floats(self.engine.network.step(read, &mut self.cache, &mut Pass::recording(&mut maps)))?;
+        let cross = maps.cross.iter().map(|map| Ok((map.dims()[1], floats(map.clone())?)));
+        let cross = cross.collect::<Result<Vec<_>, DecodeError>>()?;
+        output.aligned.clear();
+        for (row, &source_len) in self.source_lens.iter().enumerate() {
+            mean.clear(source_len);
+            for (layer, (n_heads, map)) in cross.iter().enumerate() {
+                let own = map.len() / tokens.len(); // [batch, head, 1, padded source_len]
+                mean.add_layer(layer, *n_heads, &map[row * own..(row + 1) * own]);
+            }
+            output.aligned.push(mean.strongest());
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.cache.select(rows, &self.engine.device);
+        self.source_lens = rows.iter().map(|&row| self.source_lens[row]).collect();
+    }
+}
+
+fn layer(map: &Tensor<4>, vectors: &HeadVectors) -> Result<LayerRecording, DecodeError> {
+    Ok(LayerRecording {
+        maps: matrices(map)?,
+        queries: matrices(&vectors.queries)?,
+        keys: matrices(&vectors.attended.keys)?,
+        values: matrices(&vectors.attended.values)?,
+    })
+}
+
+/// `[1, head, row, column]` to one matrix per head.
+fn matrices(tensor: &Tensor<4>) -> Result<Vec<Matrix>, DecodeError> {
+    let [_, _, rows, columns] = tensor.dims();
+    let values = floats(tensor.clone())?;
+    let matrix = |head: &[f32]| head.chunks_exact(columns).map(<[f32]>::to_vec).collect();
+    Ok(values.chunks_exact(rows * columns).map(matrix).collect())
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, DecodeError> {
+    tensor.try_into_vec_as::<f32>().map_err(|error: TensorReadError| DecodeError::Device(error.to_string()))
+}
+
+/// Reads a network from the weights file of a run folder.
+///
+/// # Errors
+/// A file that cannot be read, is damaged, or belongs to another configuration or vocabulary.
+///
+/// # Panics
+/// A configuration that is not valid.
+pub fn read_network(
+    path: &Path,
+    config: &ModelConfig,
+    sizes: VocabularySizes,
+    device: &Device,
+) -> Result<Transformer, WeightsError> {
+    let (tensors, attend) = weights::from_safetensors(&fs::read(path)?)?;
+    if attend.is_none() {
+        return Err(WeightsError::Foreign);
+    }
+    let blank = Transformer::blank(config, sizes, device).expect("a valid configuration");
+    weights::load(blank, tensors)
 }

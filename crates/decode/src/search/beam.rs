@@ -1,91 +1,87 @@
-//! Beam search: at each step the few most probable prefixes of all, until none can still become the best.
+//! Beam search: at each step the most probable prefixes of all, until none can still become the best.
 //!
-//! Of each sentence the `2 * beam` best continuations are looked at. Those among the first `beam` that end the sentence
-//! are its finished hypotheses; of the others the best `beam` live on. A sentence is done when it has `beam` finished
-//! hypotheses and its best living one, at its present length, is no better than the worst of them. This is the procedure
-//! of Hugging Face transformers (with `early_stopping = False`), so that results can be compared.
+//! Of each sentence the `2 * beam` best continuations are candidates. Those among the first `beam` that end the sentence
+//! become finished hypotheses; of the others the best `beam` live on. A sentence is done when it has `beam` finished
+//! hypotheses and its best beam, at its present length, scores no better than the worst of them. Scores are
+//! log P(y|x) / lp(|y|), with the length penalty lp of [`LengthPenalty`](runs::config::LengthPenalty). This is the procedure
+//! of Hugging Face transformers with `early_stopping = False`, so that results can be compared.
 
 use kernels::decode::logits::largest;
 use text::END_ID;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, StepOutput};
 use crate::error::DecodeError;
-use crate::search::hypothesis::{Hypothesis, Source};
-use crate::search::logits_processor::{Next, Rules};
-use runs::config::LengthPenalty;
+use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::logits_processor::StepLogits;
 
-/// How wide to search, and how lengths compare.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BeamSearch {
-    pub beam: usize,
-    pub length_penalty: LengthPenalty,
-}
-
-/// A prefix that may still grow.
+/// A prefix that may grow.
 #[derive(Clone, Debug, Default)]
-struct Living {
+struct Beam {
     ids: Vec<u32>,
     token_scores: Vec<f32>,
+    aligned: Vec<Option<usize>>,
     /// The sum of the values by which its tokens were chosen.
     value: f64,
 }
 
-/// A sentence that is being decoded. Its living hypotheses are consecutive rows of the batch, best first.
+/// A sentence that is being decoded. Its beams are consecutive rows of the batch, best first.
 struct Search {
-    /// Its place among the sources.
+    /// Index of its input.
     sentence: usize,
-    living: Vec<Living>,
+    beams: Vec<Beam>,
     finished: Vec<Hypothesis>,
 }
 
-/// One way to go on: from which living hypothesis, with which token.
+/// A beam and a token that may continue it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Continuation {
-    from: usize,
+struct Candidate {
+    parent: usize,
     token: u32,
     log_probability: f64,
-    /// The sum of values with this token's.
+    /// The sum of values, this token's included.
     value: f64,
 }
 
-/// Decodes a batch of sources: for each its hypotheses, best first, at most `beam` and at least one.
+/// Decodes a batch: for each input its hypotheses, best first, at most `beam` and at least one.
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
 ///
 /// # Panics
-/// A source, or a limit in `rules`, of more tokens than `model.max_length`.
+/// A source, or a maximum length, of more tokens than `model.max_length`.
 pub fn beam_search(
-    engine: &Engine,
-    sources: &[Source],
-    rules: &Rules,
-    search: BeamSearch,
+    engine: &dyn Engine,
+    inputs: &[DecodeInput],
+    beam: usize,
+    options: &SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
-    let sentences: Vec<&[u32]> = sources.iter().map(|source| source.ids).collect();
-    let mut state = engine.start(&sentences);
-    let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); sources.len()];
-    let start = |sentence| Search { sentence, living: vec![Living::default()], finished: Vec::new() };
-    let mut searches: Vec<Search> = (0..sources.len()).map(start).collect();
-    let mut logits = Vec::new();
+    let sources: Vec<&[u32]> = inputs.iter().map(|input| input.ids).collect();
+    let mut state = engine.start(&sources, options.alignment);
+    let mut done: Vec<Vec<Hypothesis>> = vec![Vec::new(); inputs.len()];
+    let start = |sentence| Search { sentence, beams: vec![Beam::default()], finished: Vec::new() };
+    let mut searches: Vec<Search> = (0..inputs.len()).map(start).collect();
+    let mut output = StepOutput::default();
     while !searches.is_empty() {
-        let last = |living: &Living| living.ids.last().copied().unwrap_or(engine.start_token());
-        let tokens: Vec<u32> = searches.iter().flat_map(|search| search.living.iter().map(last)).collect();
-        engine.step(&tokens, &mut state, &mut logits)?;
-        let vocabulary = logits.len() / tokens.len();
+        let last = |beam: &Beam| beam.ids.last().copied().unwrap_or(engine.start_token());
+        let tokens: Vec<u32> = searches.iter().flat_map(|search| search.beams.iter().map(last)).collect();
+        state.step(&tokens, &mut output)?;
+        let vocabulary = output.logits.len() / tokens.len();
         let mut kept = Vec::with_capacity(tokens.len());
-        let (mut first, mut rest) = (0, &mut logits[..]);
-        for sentence in &mut searches {
-            let rows = sentence.living.len();
+        let (mut first, mut rest) = (0, &mut output.logits[..]);
+        for search in &mut searches {
+            let rows = search.beams.len();
             let (own, others) = rest.split_at_mut(rows * vocabulary);
-            let from = sentence.advance(own, vocabulary, &sources[sentence.sentence], rules, search)?;
-            kept.extend(from.into_iter().map(|from| first + from));
+            let candidates = search.candidates(own, vocabulary, &inputs[search.sentence], options, 2 * beam)?;
+            let aligned = output.aligned.get(first..first + rows);
+            let parents = search.advance(&candidates, aligned, &inputs[search.sentence], options, beam);
+            kept.extend(parents.into_iter().map(|parent| first + parent));
             (first, rest) = (first + rows, others);
         }
         searches.retain_mut(|search| {
-            if search.living.is_empty() {
+            if search.beams.is_empty() {
                 done[search.sentence] = search.ranked();
             }
-            !search.living.is_empty()
+            !search.beams.is_empty()
         });
         if !kept.is_empty() && !kept.iter().copied().eq(0..tokens.len()) {
             state.select(&kept);
@@ -95,88 +91,89 @@ pub fn beam_search(
 }
 
 impl Search {
-    /// One step: which hypotheses end, and which live on. Returns from which of the old ones the new ones came.
-    ///
-    /// # Errors
-    /// Logits that are not finite.
+    /// Makes one step: hypotheses end or live on. Returns the parent of each new beam, an index of the old ones. `aligned`
+    /// is the source position of each beam's next token, if tokens are aligned.
     fn advance(
         &mut self,
-        logits: &mut [f32],
-        vocabulary: usize,
-        source: &Source,
-        rules: &Rules,
-        search: BeamSearch,
-    ) -> Result<Vec<usize>, DecodeError> {
-        let BeamSearch { beam, length_penalty } = search;
-        let candidates = self.candidates(logits, vocabulary, source, rules, 2 * beam)?;
-        let length = self.living[0].ids.len() + 1;
-        let score = |value: f64| value / length_penalty.divisor(length);
-        let (mut next, mut from) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
-        for (rank, continuation) in candidates.iter().enumerate() {
-            let Continuation { from: parent, token, log_probability, value } = *continuation;
+        candidates: &[Candidate],
+        aligned: Option<&[Option<usize>]>,
+        input: &DecodeInput,
+        options: &SearchOptions,
+        beam: usize,
+    ) -> Vec<usize> {
+        let length = self.beams[0].ids.len() + 1;
+        let score = |value: f64| value / options.length_penalty.divisor(length);
+        let (mut next, mut parents) = (Vec::with_capacity(beam), Vec::with_capacity(beam));
+        for (rank, candidate) in candidates.iter().enumerate() {
+            let Candidate { parent, token, log_probability, value } = *candidate;
             let ends = token == END_ID;
             if if ends { rank >= beam } else { next.len() >= beam } {
                 continue;
             }
-            let Living { mut ids, mut token_scores, .. } = self.living[parent].clone();
-            token_scores.push(log_probability as f32);
+            let mut grown = Beam { value, ..self.beams[parent].clone() };
+            grown.token_scores.push(log_probability as f32);
             if ends {
-                self.finished.push(Hypothesis { ids, finished: true, token_scores, score: score(value) });
+                self.finished.push(grown.into_hypothesis(true, score));
             } else {
-                ids.push(token);
-                next.push(Living { ids, token_scores, value });
-                from.push(parent);
+                grown.ids.push(token);
+                grown.aligned.extend(aligned.map(|aligned| aligned[parent]));
+                next.push(grown);
+                parents.push(parent);
             }
         }
         self.finished.sort_by(Hypothesis::best_first);
         self.finished.truncate(beam);
 
         let worst = self.finished.get(beam - 1).map(|hypothesis| hypothesis.score);
-        let hopeless = worst.is_some_and(|worst| next.first().is_none_or(|best: &Living| score(best.value) <= worst));
+        let hopeless = worst.is_some_and(|worst| next.first().is_none_or(|best: &Beam| score(best.value) <= worst));
         if hopeless {
-            (next, from) = (Vec::new(), Vec::new());
+            (next, parents) = (Vec::new(), Vec::new());
         } else if next.is_empty() && self.finished.is_empty() {
-            // The rules forbid every token: what has been said so far is the answer.
-            let said = self.living[0].token_scores.len().max(1);
-            let score = |value: f64| value / length_penalty.divisor(said);
-            self.finished.extend(std::mem::take(&mut self.living).into_iter().map(|living| living.cut(score)));
-        } else if length >= source.limit {
-            // Cut off: what has not ended competes as it is.
-            self.finished.extend(std::mem::take(&mut next).into_iter().map(|living| living.cut(score)));
+            // The rules forbid every token: the tokens so far are the answer.
+            let len = self.beams[0].token_scores.len().max(1);
+            let score = |value: f64| value / options.length_penalty.divisor(len);
+            let old = std::mem::take(&mut self.beams).into_iter();
+            self.finished.extend(old.map(|beam| beam.into_hypothesis(false, score)));
+        } else if length >= input.max_len {
+            // Beams that reach the limit compete as they are.
+            self.finished.extend(std::mem::take(&mut next).into_iter().map(|beam| beam.into_hypothesis(false, score)));
             self.finished.sort_by(Hypothesis::best_first);
             self.finished.truncate(beam);
-            from.clear();
+            parents.clear();
         }
-        self.living = next;
-        Ok(from)
+        self.beams = next;
+        parents
     }
 
-    /// The best continuations of all living hypotheses, best first.
+    /// The best continuations of all beams, best first.
+    ///
+    /// # Errors
+    /// Logits that are not finite.
     fn candidates(
         &self,
         logits: &mut [f32],
         vocabulary: usize,
-        source: &Source,
-        rules: &Rules,
+        input: &DecodeInput,
+        options: &SearchOptions,
         count: usize,
-    ) -> Result<Vec<Continuation>, DecodeError> {
-        let mut all: Vec<Continuation> = Vec::with_capacity(self.living.len() * count);
-        for (from, (living, logits)) in self.living.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
-            let next = Next::new(logits, &living.ids, source, rules)?;
-            let tokens = match rules.prefix.get(living.ids.len()) {
-                Some(&forced) => vec![forced],
-                None => largest(next.values(), count),
+    ) -> Result<Vec<Candidate>, DecodeError> {
+        let mut all: Vec<Candidate> = Vec::with_capacity(self.beams.len() * count);
+        for (parent, (beam, logits)) in self.beams.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
+            let logits = StepLogits::new(logits, &beam.ids, input, &options.constraints)?;
+            let tokens = match options.constraints.forced(beam.ids.len()) {
+                Some(forced) => vec![forced],
+                None => largest(logits.values(), count),
             };
-            let continuation = |token| Continuation {
-                from,
+            let candidate = |token| Candidate {
+                parent,
                 token,
-                log_probability: next.log_probability(token),
-                value: living.value + next.value(token),
+                log_probability: logits.log_probability(token),
+                value: beam.value + logits.value(token),
             };
-            all.extend(tokens.into_iter().map(continuation).filter(|way| way.value > f64::NEG_INFINITY));
+            all.extend(tokens.into_iter().map(candidate).filter(|candidate| candidate.value > f64::NEG_INFINITY));
         }
-        // Equal ones in the order of hypotheses and ids, so that nothing depends on chance.
-        all.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.from, a.token).cmp(&(b.from, b.token))));
+        // Ties in the order of beams and ids, so that the order is the same in every run.
+        all.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.parent, a.token).cmp(&(b.parent, b.token))));
         all.truncate(count);
         Ok(all)
     }
@@ -189,9 +186,9 @@ impl Search {
     }
 }
 
-impl Living {
-    /// As an answer, though it has not ended.
-    fn cut(self, score: impl Fn(f64) -> f64) -> Hypothesis {
-        Hypothesis { ids: self.ids, finished: false, token_scores: self.token_scores, score: score(self.value) }
+impl Beam {
+    fn into_hypothesis(self, finished: bool, score: impl Fn(f64) -> f64) -> Hypothesis {
+        let Self { ids, token_scores, aligned, value } = self;
+        Hypothesis { ids, finished, token_scores, score: score(value), aligned }
     }
 }

@@ -1,71 +1,71 @@
-//! Decoding row by row: at each step every sentence says one token more, until `</s>` or its limit.
+//! Greedy search, and the loop that it shares with sampling and scoring: one row per hypothesis, one token per step.
+//!
+//! Greedy search takes the token of the largest value at each step: ŷₜ = argmax p(y | ŷ₁…ŷₜ₋₁, x).
 
 use text::END_ID;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, StepOutput};
 use crate::error::DecodeError;
-use crate::search::hypothesis::{Hypothesis, Source};
-use crate::search::logits_processor::{Next, Rules};
-use runs::config::LengthPenalty;
+use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::logits_processor::StepLogits;
 
-/// Greedy decoding: always the token of the greatest value.
+/// Decodes a batch greedily: one hypothesis per input.
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
 ///
 /// # Panics
-/// A source, or a limit in `rules`, of more tokens than `model.max_length`.
+/// A source, or a maximum length, of more tokens than `model.max_length`.
 pub fn greedy(
-    engine: &Engine,
-    sources: &[Source],
-    rules: &Rules,
-    length_penalty: LengthPenalty,
+    engine: &dyn Engine,
+    inputs: &[DecodeInput],
+    options: &SearchOptions,
 ) -> Result<Vec<Hypothesis>, DecodeError> {
-    let rows: Vec<usize> = (0..sources.len()).collect();
-    row_by_row(engine, sources, &rows, rules, length_penalty, |_, _, next| most_probable(next.values()))
+    let rows: Vec<usize> = (0..inputs.len()).collect();
+    decode_rows(engine, inputs, &rows, options, |_, _, logits| argmax(logits.values()))
 }
 
-/// Decodes one row for each entry of `rows`, which names its source; several may name the same. `choose` is given the row,
-/// how many tokens it has said, and what may be said next. Rows that end leave the batch, so that no time goes into
-/// padding.
-pub(crate) fn row_by_row(
-    engine: &Engine,
-    sources: &[Source],
+/// Decodes one row for each entry of `rows`, which is the index of its input; several rows may share one. `choose` is given
+/// the row, the number of its tokens so far, and the logits of the next. Finished rows leave the batch, so that no time goes
+/// into padding.
+pub(crate) fn decode_rows(
+    engine: &dyn Engine,
+    inputs: &[DecodeInput],
     rows: &[usize],
-    rules: &Rules,
-    length_penalty: LengthPenalty,
-    mut choose: impl FnMut(usize, usize, &Next) -> u32,
+    options: &SearchOptions,
+    mut choose: impl FnMut(usize, usize, &StepLogits) -> u32,
 ) -> Result<Vec<Hypothesis>, DecodeError> {
-    let sentences: Vec<&[u32]> = sources.iter().map(|source| source.ids).collect();
-    let mut state = engine.start(&sentences);
-    if !rows.iter().copied().eq(0..sources.len()) {
+    let sources: Vec<&[u32]> = inputs.iter().map(|input| input.ids).collect();
+    let mut state = engine.start(&sources, options.alignment);
+    if !rows.iter().copied().eq(0..inputs.len()) {
         state.select(rows);
     }
     let mut hypotheses = vec![Hypothesis::default(); rows.len()];
     let mut active: Vec<usize> = (0..rows.len()).collect();
-    let mut tokens = vec![engine.start_token(); rows.len()]; // what each of them reads next
-    let mut logits = Vec::new();
+    let mut tokens = vec![engine.start_token(); rows.len()]; // the next input of each active row
+    let mut output = StepOutput::default();
     while !active.is_empty() {
-        engine.step(&tokens, &mut state, &mut logits)?;
-        let vocabulary = logits.len() / active.len();
+        state.step(&tokens, &mut output)?;
+        let vocabulary = output.logits.len() / active.len();
         let mut kept = Vec::with_capacity(active.len());
         tokens.clear();
-        for (at, (&row, logits)) in active.iter().zip(logits.chunks_exact_mut(vocabulary)).enumerate() {
-            let (source, hypothesis) = (&sources[rows[row]], &mut hypotheses[row]);
-            let said = hypothesis.ids.len();
-            let next = Next::new(logits, &hypothesis.ids, source, rules)?;
-            let token = rules.prefix.get(said).copied().unwrap_or_else(|| choose(row, said, &next));
-            if next.value(token) == f64::NEG_INFINITY {
-                continue; // the rules forbid every token: what has been said so far is the answer
+        for (at, (&row, logits)) in active.iter().zip(output.logits.chunks_exact_mut(vocabulary)).enumerate() {
+            let (input, hypothesis) = (&inputs[rows[row]], &mut hypotheses[row]);
+            let len = hypothesis.ids.len();
+            let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
+            let token = options.constraints.forced(len).unwrap_or_else(|| choose(row, len, &logits));
+            if logits.value(token) == f64::NEG_INFINITY {
+                continue; // the rules forbid every token: the tokens so far are the answer
             }
-            hypothesis.token_scores.push(next.log_probability(token) as f32);
-            hypothesis.score += next.value(token);
+            hypothesis.token_scores.push(logits.log_probability(token) as f32);
+            hypothesis.score += logits.value(token);
             if token == END_ID {
                 hypothesis.finished = true;
                 continue;
             }
             hypothesis.ids.push(token);
-            if said + 1 < source.limit {
+            hypothesis.aligned.extend(output.aligned.get(at));
+            if len + 1 < input.max_len {
                 kept.push(at);
                 tokens.push(token);
             }
@@ -75,11 +75,12 @@ pub(crate) fn row_by_row(
         }
         active = kept.iter().map(|&at| active[at]).collect();
     }
-    hypotheses.iter_mut().for_each(|found| found.score /= length_penalty.divisor(found.token_scores.len().max(1)));
+    let penalty = |found: &Hypothesis| options.length_penalty.divisor(found.token_scores.len().max(1));
+    hypotheses.iter_mut().for_each(|found| found.score /= penalty(found));
     Ok(hypotheses)
 }
 
-/// The token of the greatest value; of equal ones the first.
-fn most_probable(values: &[f32]) -> u32 {
+/// The token of the largest value; of equal ones the first.
+fn argmax(values: &[f32]) -> u32 {
     kernels::decode::logits::largest(values, 1).first().copied().unwrap_or(END_ID)
 }

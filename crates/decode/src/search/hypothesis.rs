@@ -1,21 +1,37 @@
-//! What decoders take and give: ids in, ids out.
+//! The input and output of search: ids in, ids out.
 
 use std::cmp::Ordering;
 
+use runs::config::LengthPenalty;
+
+use super::logits_processor::Constraints;
+use crate::alignment::AlignmentHeads;
+
 /// A source sentence to decode.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct DecodeInput<'a> {
     /// Source ids, `</s>` included.
     pub ids: &'a [u32],
-    /// Fewest target tokens before `</s>`.
-    pub least: usize,
-    /// Most target tokens, `</s>` included.
-    pub limit: usize,
-    /// Its place in the whole input: what is drawn at random for it depends on that, not on its batch.
-    pub place: usize,
+    /// Minimum number of target tokens before `</s>`.
+    pub min_len: usize,
+    /// Maximum number of target tokens, `</s>` included.
+    pub max_len: usize,
+    /// The number of the sentence in the whole input, from 1. Random draws depend on it, not on the batch.
+    pub index: usize,
 }
 
-/// A target sentence as a decoder found it.
+/// Settings that every search has in common.
+#[derive(Debug, Default)]
+pub struct SearchOptions<'a> {
+    /// The rules that every target obeys.
+    pub constraints: Constraints<'a>,
+    /// The divisor of scores.
+    pub length_penalty: LengthPenalty,
+    /// The heads that align target tokens, if they are aligned.
+    pub alignment: Option<AlignmentHeads>,
+}
+
+/// A target sentence that a search found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Hypothesis {
     /// Target ids without `</s>`.
@@ -24,13 +40,15 @@ pub struct Hypothesis {
     pub finished: bool,
     /// The model's log-probability of each token in nats, that of `</s>` last if there is one.
     pub token_scores: Vec<f32>,
-    /// What hypotheses are compared by: the sum of the log-probabilities (with a repetition penalty, of the penalised
+    /// The value by which hypotheses compare: the sum of the log-probabilities (with a repetition penalty, of the penalised
     /// values), divided by the length penalty.
     pub score: f64,
+    /// With alignment, the source position of each of `ids`; `None` for a source without tokens.
+    pub aligned: Vec<Option<usize>>,
 }
 
 impl Hypothesis {
-    /// Orders by score, best first; of equal ones, by their ids, so that nothing depends on chance.
+    /// Orders by score, best first; ties by ids, so that the order is the same in every run.
     pub fn best_first(a: &Self, b: &Self) -> Ordering {
         b.score.total_cmp(&a.score).then_with(|| a.ids.cmp(&b.ids))
     }
@@ -38,5 +56,11 @@ impl Hypothesis {
     /// The sum of the log-probabilities of all tokens.
     pub fn log_probability(&self) -> f64 {
         self.token_scores.iter().map(|&score| f64::from(score)).sum()
+    }
+
+    /// Pairs of source and target position, both counted from 0.
+    pub fn alignment(&self) -> Vec<[usize; 2]> {
+        let pairs = self.aligned.iter().zip(0..);
+        pairs.filter_map(|(source, target)| Some([(*source)?, target])).collect()
     }
 }

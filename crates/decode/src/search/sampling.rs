@@ -1,4 +1,8 @@
-//! Sampling: each token is drawn from what the model thinks probable.
+//! Sampling: each token is drawn at random from the model's distribution, or from its most probable part.
+//!
+//! With temperature τ, token i has weight exp(log pᵢ / τ). Top-k keeps the k most probable tokens; top-p keeps the fewest
+//! that hold at least p of the weight, the nucleus of Holtzman et al. 2020. A draw is a function of the seed and of what is
+//! drawn, so that neither batches nor threads change it.
 
 use model::ConfigError;
 use model::random::{self, Rng};
@@ -6,35 +10,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::error::DecodeError;
-use crate::search::greedy::row_by_row;
-use crate::search::hypothesis::{Hypothesis, Source};
-use crate::search::logits_processor::{Next, Rules};
+use crate::search::greedy::decode_rows;
+use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::logits_processor::StepLogits;
 use kernels::decode::logits::largest;
-use runs::config::LengthPenalty;
 
-/// From what to draw.
+/// The distribution to draw from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sampling {
-    /// Only from so many most probable tokens; 0 is all of them.
+    /// Draws from this many most probable tokens; 0 is all.
     pub top_k: usize,
-    /// Only from the fewest most probable tokens that together are at least so probable (Holtzman et al. 2020).
+    /// Draws from the fewest most probable tokens that together hold this share of the probability.
     pub top_p: f64,
-    /// Log-probabilities are divided by this: below 1 the probable becomes more so.
+    /// The divisor of log-probabilities: below 1 probable tokens become more so.
     pub temperature: f64,
+    /// The seed of all draws.
     pub seed: u64,
 }
 
 impl Default for Sampling {
-    /// From the model's own distribution.
+    /// The model's own distribution.
     fn default() -> Self {
         Self { top_k: 0, top_p: 1.0, temperature: 1.0, seed: 1 }
     }
 }
 
 impl Sampling {
+    /// Checks the ranges.
+    ///
     /// # Errors
-    /// A probability that is none, or a temperature that is not above 0.
+    /// A `top_p` outside (0, 1], or a temperature that is not a number above 0.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             let (field, expected) = ("sample.top_p", "above 0 and at most 1");
@@ -48,27 +54,26 @@ impl Sampling {
     }
 }
 
-/// Draws `samples` hypotheses for each source, best first. A draw depends on the seed, the source's place, the number of
-/// the sample and that of the token alone.
+/// Draws `samples` hypotheses for each input, best first. A draw depends on the seed, the index of the input, the number of
+/// the sample and the position of the token alone.
 ///
 /// # Errors
 /// A device that fails, or a model whose logits are not finite.
 ///
 /// # Panics
-/// A source, or a limit in `rules`, of more tokens than `model.max_length`.
+/// A source, or a maximum length, of more tokens than `model.max_length`.
 pub fn sample(
-    engine: &Engine,
-    sources: &[Source],
+    engine: &dyn Engine,
+    inputs: &[DecodeInput],
     samples: usize,
     sampling: &Sampling,
-    rules: &Rules,
-    length_penalty: LengthPenalty,
+    options: &SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
-    let rows: Vec<usize> = (0..sources.len() * samples).map(|row| row / samples).collect();
-    let drawn = row_by_row(engine, sources, &rows, rules, length_penalty, |row, said, next| {
-        let (place, number) = (sources[row / samples].place as u64, (row % samples) as u64);
-        let key = random::key(&[sampling.seed, SAMPLE, place, number, said as u64]);
-        draw(next, sampling, Rng::new(key).uniform())
+    let rows: Vec<usize> = (0..inputs.len() * samples).map(|row| row / samples).collect();
+    let drawn = decode_rows(engine, inputs, &rows, options, |row, len, logits| {
+        let (index, number) = (inputs[row / samples].index as u64, (row % samples) as u64);
+        let key = random::key(&[sampling.seed, SAMPLE, index, number, len as u64]);
+        draw(logits, sampling, Rng::new(key).uniform())
     })?;
     let mut drawn = drawn.into_iter();
     let mut ranked = |_| {
@@ -76,15 +81,15 @@ pub fn sample(
         own.sort_by(Hypothesis::best_first);
         own
     };
-    Ok((0..sources.len()).map(&mut ranked).collect())
+    Ok((0..inputs.len()).map(&mut ranked).collect())
 }
 
-/// Keeps these draws apart from others under the same seed.
+/// Separates these draws from others under the same seed.
 const SAMPLE: u64 = 0x5A;
 
-/// The token at `chance`, from 0 to 1, of the distribution's way from the most to the least probable.
-fn draw(next: &Next, sampling: &Sampling, chance: f64) -> u32 {
-    let (candidates, weights) = nucleus(next, sampling);
+/// The token at quantile `chance`, from 0 to 1, of the distribution, tokens ordered from most to least probable.
+fn draw(logits: &StepLogits, sampling: &Sampling, chance: f64) -> u32 {
+    let (candidates, weights) = nucleus(logits, sampling);
     let total: f64 = weights.iter().sum();
     let mut rest = chance * total;
     for (&token, weight) in candidates.iter().zip(&weights) {
@@ -93,23 +98,23 @@ fn draw(next: &Next, sampling: &Sampling, chance: f64) -> u32 {
         }
         rest -= weight;
     }
-    candidates[weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0)] // rounding left a little over
+    candidates[weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0)] // rounding left a remainder
 }
 
-/// The tokens to draw from, most probable first, and how much each counts.
-fn nucleus(next: &Next, sampling: &Sampling) -> (Vec<u32>, Vec<f64>) {
-    let values = next.values();
-    let most = if sampling.top_k == 0 { values.len() } else { sampling.top_k.min(values.len()) };
-    let weight = |token: u32, peak: f64| ((next.value(token) - peak) / sampling.temperature).exp();
-    let mut count = if sampling.top_p < 1.0 { most.min(FIRST_LOOK) } else { most };
+/// The tokens to draw from, most probable first, with their weights.
+fn nucleus(logits: &StepLogits, sampling: &Sampling) -> (Vec<u32>, Vec<f64>) {
+    let values = logits.values();
+    let max_count = if sampling.top_k == 0 { values.len() } else { sampling.top_k.min(values.len()) };
+    let weight = |token: u32, peak: f64| ((logits.value(token) - peak) / sampling.temperature).exp();
+    let mut count = if sampling.top_p < 1.0 { max_count.min(FIRST_LOOK) } else { max_count };
     loop {
         let candidates = largest(values, count);
-        let peak = next.value(candidates[0]);
+        let peak = logits.value(candidates[0]);
         let weights: Vec<f64> = candidates.iter().map(|&token| weight(token, peak)).collect();
-        // Of what top-k leaves, top-p keeps the least number that reaches its share.
-        let whole = if most == values.len() && sampling.top_p < 1.0 {
+        // Of the tokens that top-k keeps, top-p keeps the fewest that reach its share.
+        let total = if max_count == values.len() && sampling.top_p < 1.0 {
             (0..values.len() as u32).map(|token| weight(token, peak)).sum::<f64>()
-        } else if count == most {
+        } else if count == max_count {
             weights.iter().sum()
         } else {
             f64::INFINITY
@@ -120,27 +125,28 @@ fn nucleus(next: &Next, sampling: &Sampling) -> (Vec<u32>, Vec<f64>) {
                 *sum += weight;
                 Some(*sum)
             })
-            .position(|sum| sum >= sampling.top_p * whole);
+            .position(|sum| sum >= sampling.top_p * total);
         match reached {
             Some(last) if sampling.top_p < 1.0 => return (candidates[..=last].to_vec(), weights[..=last].to_vec()),
-            _ if count == most => return (candidates, weights),
-            _ => count = (count * 8).min(most),
+            _ if count == max_count => return (candidates, weights),
+            _ => count = (count * 8).min(max_count),
         }
     }
 }
 
-/// Most nuclei are smaller.
+/// Tokens that are looked at first; most nuclei are smaller.
 const FIRST_LOOK: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::logits_processor::Constraints;
 
     /// Four tokens of 0.5, 0.25, 0.15 and 0.1, then `<pad>`.
     fn drawn(sampling: Sampling, chance: f64) -> u32 {
         let mut logits = [0.15f32.ln(), 0.5f32.ln(), 0.1f32.ln(), 0.25f32.ln(), 9.0];
-        let source = Source { ids: &[0], least: 0, limit: 9, place: 1 };
-        draw(&Next::new(&mut logits, &[], &source, &Rules::default()).unwrap(), &sampling, chance)
+        let input = DecodeInput { ids: &[0], min_len: 0, max_len: 9, index: 1 };
+        draw(&StepLogits::new(&mut logits, &[], &input, &Constraints::default()).unwrap(), &sampling, chance)
     }
 
     #[test]

@@ -65,6 +65,21 @@ impl AttentionCache {
     /// # Panics
     /// A query or context that is not `[d_model]`, heads that do not share it equally, or no position to look at.
     pub fn attend(&self, query: &[f32], n_heads: usize, weights: &mut Vec<f32>, context: &mut [f32]) {
+        self.attend_and_record(query, n_heads, weights, context, None);
+    }
+
+    /// As [`attend`](Self::attend), and records the weights of every head, `[n_heads, len]`, each row summing to one.
+    ///
+    /// # Panics
+    /// As [`attend`](Self::attend).
+    pub fn attend_and_record(
+        &self,
+        query: &[f32],
+        n_heads: usize,
+        weights: &mut Vec<f32>,
+        context: &mut [f32],
+        mut record: Option<&mut Vec<f32>>,
+    ) {
         let Self { d_model, len, ref blocks } = *self;
         assert!(query.len() == d_model && context.len() == d_model, "queries and contexts are {d_model} wide");
         assert!(n_heads > 0 && d_model.is_multiple_of(n_heads), "{n_heads} heads share {d_model}");
@@ -73,6 +88,10 @@ impl AttentionCache {
         let head_size = d_model / n_heads;
         let scale = 1.0 / (head_size as f32).sqrt();
         weights.resize(blocks.len() * BLOCK, 0.0);
+        if let Some(record) = &mut record {
+            record.clear();
+            record.resize(n_heads * len, 0.0);
+        }
         vectorised!({
             let heads = query.chunks_exact(head_size).zip(context.chunks_exact_mut(head_size));
             for (head, (query, context)) in heads.enumerate() {
@@ -88,6 +107,10 @@ impl AttentionCache {
                 let weights = &mut weights[..len];
                 let peak = max::<NARROW>(weights);
                 let total = exp_and_sum::<NARROW>(weights, peak);
+                if let Some(record) = &mut record {
+                    let record = &mut record[head * len..(head + 1) * len];
+                    record.iter_mut().zip(&*weights).for_each(|(record, weight)| *record = weight / total);
+                }
                 let mut parts = context.chunks_exact_mut(LANE);
                 let mut at = from;
                 for part in &mut parts {
@@ -112,6 +135,24 @@ impl AttentionCache {
                 }
             }
         });
+    }
+
+    /// The keys, one `[d_model]` per position.
+    pub fn keys(&self) -> Vec<Vec<f32>> {
+        let key = |at: usize| {
+            let lanes = self.blocks[at / BLOCK][..BLOCK * self.d_model].chunks_exact(BLOCK);
+            lanes.map(|lane| lane[at % BLOCK]).collect()
+        };
+        (0..self.len).map(key).collect()
+    }
+
+    /// The values, one `[d_model]` per position.
+    pub fn values(&self) -> Vec<Vec<f32>> {
+        let value = |at: usize| {
+            let first = (BLOCK + at % BLOCK) * self.d_model;
+            self.blocks[at / BLOCK][first..first + self.d_model].to_vec()
+        };
+        (0..self.len).map(value).collect()
     }
 }
 

@@ -47,30 +47,32 @@ impl Default for DecodingConfig {
     }
 }
 
-/// More hypotheses than this bring nothing, and memory for them has to be found.
-const WIDEST_BEAM: usize = 1000;
+/// The maximum beam: wider ones bring nothing and cost memory.
+const MAX_BEAM: usize = 1000;
 
 impl DecodingConfig {
-    /// Most target tokens for a source of `source_len` tokens, within the model's positions.
-    pub fn limit(&self, source_len: usize, model: &ModelConfig) -> usize {
+    /// The maximum number of target tokens for a source of `source_len` tokens, within the model's positions.
+    pub fn max_len(&self, source_len: usize, model: &ModelConfig) -> usize {
         let relative = self.max_length_ratio.map(|ratio| ((ratio * source_len as f64).ceil() as usize).max(1));
-        let most = match (self.max_length, relative) {
-            (None, None) => (source_len + 50).max(self.least(source_len).saturating_add(1)),
+        let max_len = match (self.max_length, relative) {
+            (None, None) => (source_len + 50).max(self.min_len(source_len).saturating_add(1)),
             (absolute, relative) => absolute.into_iter().chain(relative).min().unwrap_or(usize::MAX),
         };
-        most.min(model.max_length)
+        max_len.min(model.max_length)
     }
 
-    /// Fewest target tokens for a source of `source_len` tokens, the end token not counted.
-    pub fn least(&self, source_len: usize) -> usize {
+    /// The minimum number of target tokens for a source of `source_len` tokens, the end token not counted.
+    pub fn min_len(&self, source_len: usize) -> usize {
         self.min_length.max((self.min_length_ratio * source_len as f64).ceil() as usize)
     }
 
+    /// Checks all settings together against the model.
+    ///
     /// # Errors
-    /// A beam of zero, a penalty that is no number, or a length of zero or beyond the model's positions.
+    /// A beam of zero, a penalty that is not a number, or a length of zero or beyond the model's positions.
     pub fn validate(&self, model: &ModelConfig) -> Result<(), ConfigError> {
-        if self.beam == 0 || self.beam > WIDEST_BEAM {
-            let expected = format!("1 to {WIDEST_BEAM}");
+        if self.beam == 0 || self.beam > MAX_BEAM {
+            let expected = format!("1 to {MAX_BEAM}");
             return Err(ConfigError::new("decoding.beam", self.beam, expected, "1 is greedy, 4 to 6 are usual"));
         }
         let alpha = self.length_penalty.alpha;
@@ -203,9 +205,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_has_room_for_the_fewest_within_the_models_positions() {
+    fn the_maximum_has_room_for_the_minimum() {
         let model = ModelConfig { max_length: 200, ..ModelConfig::default() };
-        let limit = |decoding: DecodingConfig| decoding.limit(10, &model);
+        let limit = |decoding: DecodingConfig| decoding.max_len(10, &model);
         assert_eq!(limit(DecodingConfig::default()), 60);
         assert_eq!(limit(DecodingConfig { min_length: 59, ..DecodingConfig::default() }), 60);
         assert_eq!(limit(DecodingConfig { min_length: 100, ..DecodingConfig::default() }), 101);

@@ -1,18 +1,21 @@
 //! The layers of both stacks (paper, section 3.1).
 
 use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply, rows};
+use model::AttentionKind;
 use model::config::{Activation, NormOrder};
 
+use super::recorder::Site;
+use super::scratch::Scratch;
 use super::state::Row;
 
 const EPSILON: f32 = model::norm::EPSILON as f32;
 
-/// Where a token's vector comes from.
+/// The table of token embeddings.
 #[derive(Debug)]
 pub(super) enum Embedding {
-    /// From the output projection, which is the same matrix.
+    /// The output projection, which is the same matrix.
     Output,
-    /// From a table of its own, `[vocabulary, d_model]`.
+    /// A table of its own, `[vocabulary, d_model]`.
     Own(Vec<f32>),
 }
 
@@ -49,7 +52,7 @@ impl Norms {
     }
 }
 
-/// The connection around a sub-layer (paper, section 5.4): what it reads, and what becomes of what it says.
+/// The residual connection around a sub-layer (paper, section 5.4).
 #[derive(Debug)]
 pub(super) struct Residual {
     pub order: NormOrder,
@@ -57,38 +60,30 @@ pub(super) struct Residual {
 }
 
 impl Residual {
-    /// What the sub-layer reads: `x`, or with pre-norm its norm, for which there is room in `normed`.
+    /// The input of the sub-layer: `x`, or with pre-norm its norm, in the buffer `normed`.
     fn before<'a>(&self, x: &'a [f32], normed: &'a mut Vec<f32>) -> &'a [f32] {
-        if self.order == NormOrder::Post {
-            return x;
+        match self.order {
+            NormOrder::Post => x,
+            NormOrder::Pre => {
+                normed.clear();
+                normed.extend_from_slice(x);
+                self.norm.apply(normed);
+                normed
+            }
         }
-        normed.clear();
-        normed.extend_from_slice(x);
-        self.norm.apply(normed);
-        normed
     }
 
-    fn after(&self, x: &mut [f32], change: &[f32]) {
-        rows::add(x, change);
-        if self.order == NormOrder::Post {
-            self.norm.apply(x);
+    /// Adds the output of the sub-layer to `x`, and with post-norm normalises the sum.
+    fn after(&self, x: &mut [f32], output: &[f32]) {
+        rows::add(x, output);
+        match self.order {
+            NormOrder::Post => self.norm.apply(x),
+            NormOrder::Pre => {}
         }
     }
 }
 
-/// Room for what is computed on the way, kept from step to step.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    pub x: Vec<f32>,
-    normed: Vec<f32>,
-    projected: Vec<f32>,
-    context: Vec<f32>,
-    gate: Vec<f32>,
-    change: Vec<f32>,
-    weights: Vec<f32>,
-}
-
-/// `x · matrixᵀ` in `y`, which gets the size for it.
+/// Computes `x · matrixᵀ` in `y`, which is resized.
 fn product<'a>(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &'a mut Vec<f32>) -> &'a mut [f32] {
     y.resize(x.len() / matrix.d_input() * matrix.d_output(), 0.0);
     multiply(x, matrix, then, y);
@@ -112,13 +107,22 @@ pub(super) struct CrossAttention {
     pub residual: Residual,
 }
 
+/// The non-linearity between the two matrices of the position-wise network.
+#[derive(Debug)]
+pub(super) enum Nonlinearity {
+    Relu,
+    Gelu,
+    Silu,
+    /// `silu(gate(x)) · inner(x)`, with the matrix of the gate.
+    Swiglu(PackedMatrix),
+}
+
 /// The position-wise network.
 #[derive(Debug)]
 pub(super) struct FeedForward {
     pub inner: PackedMatrix,
-    pub gate: Option<PackedMatrix>,
+    pub nonlinearity: Nonlinearity,
     pub output: PackedMatrix,
-    pub activation: Activation,
     pub residual: Residual,
 }
 
@@ -126,14 +130,24 @@ impl FeedForward {
     fn forward(&self, x: &mut [f32], scratch: &mut Scratch) {
         let Scratch { normed, projected, gate, change, .. } = scratch;
         let read = self.residual.before(x, normed);
-        let then = if self.activation == Activation::Relu { Epilogue::Relu } else { Epilogue::None };
-        let inner = product(read, &self.inner, then, projected);
-        match (self.activation, &self.gate) {
-            (Activation::Gelu, _) => rows::gelu(inner),
-            (Activation::Silu, _) => rows::silu(inner),
-            (_, Some(matrix)) => rows::swiglu(product(read, matrix, Epilogue::None, gate), inner),
-            (_, None) => {}
-        }
+        let inner = match &self.nonlinearity {
+            Nonlinearity::Relu => product(read, &self.inner, Epilogue::Relu, projected),
+            Nonlinearity::Gelu => {
+                let inner = product(read, &self.inner, Epilogue::None, projected);
+                rows::gelu(inner);
+                inner
+            }
+            Nonlinearity::Silu => {
+                let inner = product(read, &self.inner, Epilogue::None, projected);
+                rows::silu(inner);
+                inner
+            }
+            Nonlinearity::Swiglu(matrix) => {
+                let inner = product(read, &self.inner, Epilogue::None, projected);
+                rows::swiglu(product(read, matrix, Epilogue::None, gate), inner);
+                inner
+            }
+        };
         self.residual.after(x, product(inner, &self.output, Epilogue::None, change));
     }
 }
@@ -145,9 +159,9 @@ pub(super) struct EncoderLayer {
 }
 
 impl EncoderLayer {
-    /// `x` holds sentences of these lengths, one after the other.
-    pub fn forward(&self, x: &mut [f32], lengths: &[usize], n_heads: usize, scratch: &mut Scratch) {
-        let Scratch { normed, projected, context, change, weights, .. } = scratch;
+    /// Transforms `x`, which holds sentences of these lengths, one after the other.
+    pub fn forward(&self, x: &mut [f32], lengths: &[usize], layer: usize, n_heads: usize, scratch: &mut Scratch) {
+        let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
         let SelfAttention { projections, output, residual } = &self.self_attention;
         let d_model = output.d_output();
         let mut rest = &*product(residual.before(x, normed), projections, Epilogue::None, projected);
@@ -161,8 +175,10 @@ impl EncoderLayer {
                 sentence.push(&row[d_model..2 * d_model], &row[2 * d_model..]);
             }
             for (row, context) in rows.chunks_exact(3 * d_model).zip(&mut contexts) {
-                sentence.attend(&row[..d_model], n_heads, weights, context);
+                let site = Site { kind: AttentionKind::Encoder, layer, n_heads, row: 0 };
+                recorder.attend(site, &sentence, &row[..d_model], weights, context);
             }
+            recorder.record_keys_values(AttentionKind::Encoder, layer, &sentence);
             rest = others;
         }
         residual.after(x, product(context, output, Epilogue::None, change));
@@ -178,7 +194,7 @@ pub(super) struct DecoderLayer {
 }
 
 impl DecoderLayer {
-    /// What cross-attention sees of the memory, which holds sentences of these lengths.
+    /// The keys and values of cross-attention over the memory, which holds sentences of these lengths.
     pub fn memories(&self, memory: &[f32], lengths: &[usize], scratch: &mut Scratch) -> Vec<AttentionCache> {
         let d_model = self.cross_attention.output.d_output();
         let both = product(memory, &self.cross_attention.key_value, Epilogue::None, &mut scratch.projected);
@@ -191,26 +207,28 @@ impl DecoderLayer {
         lengths.iter().map(sentence).collect()
     }
 
-    /// One position more of every row.
+    /// Transforms one more position of every row.
     pub fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, n_heads: usize, scratch: &mut Scratch) {
-        let Scratch { normed, projected, context, change, weights, .. } = scratch;
+        let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
         let SelfAttention { projections, output, residual } = &self.self_attention;
         let d_model = output.d_output();
+        let site = |kind, row| Site { kind, layer, n_heads, row };
         context.resize(x.len(), 0.0);
 
         let projected = product(residual.before(x, normed), projections, Epilogue::None, projected);
         let own = projected.chunks_exact(3 * d_model).zip(context.chunks_exact_mut(d_model));
-        for (row, (own, context)) in rows.iter_mut().zip(own) {
+        for (at, (row, (own, context))) in rows.iter_mut().zip(own).enumerate() {
             row.past[layer].push(&own[d_model..2 * d_model], &own[2 * d_model..]);
-            row.past[layer].attend(&own[..d_model], n_heads, weights, context);
+            let site = site(AttentionKind::Decoder, at);
+            recorder.attend(site, &row.past[layer], &own[..d_model], weights, context);
         }
         residual.after(x, product(context, output, Epilogue::None, change));
 
         let CrossAttention { query, output, residual, .. } = &self.cross_attention;
         let queries = product(residual.before(x, normed), query, Epilogue::None, &mut scratch.projected);
         let own = queries.chunks_exact(d_model).zip(context.chunks_exact_mut(d_model));
-        for (row, (query, context)) in rows.iter().zip(own) {
-            row.memory[layer].attend(query, n_heads, weights, context);
+        for (at, (row, (query, context))) in rows.iter().zip(own).enumerate() {
+            recorder.attend(site(AttentionKind::Cross, at), &row.memory[layer], query, weights, context);
         }
         residual.after(x, product(context, output, Epilogue::None, change));
 

@@ -1,4 +1,4 @@
-//! From weights by name to weights laid out for decoding.
+//! Packing: from weights by name to weights laid out for decoding.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,30 +7,33 @@ use kernels::decode::PackedMatrix;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::position::{SinusoidLayout, sinusoids};
 use model::safetensors_reader::SafetensorsReader;
-use model::weights::{NamedTensor, WeightsError, collect};
-use model::{ModelConfig, Transformer, VocabularySizes};
+use model::weights::{NamedTensor, WeightsError, };
+use model::{ModelConfig, VocabularySizes};
 
-use super::PlainModel;
+use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Norm, Norms, Residual, SelfAttention,
+    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Nonlinearity, Norm, Norms, Residual, SelfAttention,
 };
 
 /// Gives the tensor of a name and shape.
 type Read<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, WeightsError> + 'a;
 
-/// A network's weights.
-pub(super) fn from_network(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes) -> PlainModel {
-    let mut tensors: HashMap<String, NamedTensor> =
-        collect(network).into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect();
-    let mut read = |name: &str, _: &[usize]| {
-        let tensor = tensors.remove(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
-        Ok(tensor.values)
-    };
-    let built = Loader { config, sizes, parameters: 0, read: &mut read }.model();
-    built.expect("a network has all weights of its own configuration")
-}
+impl CpuEngine {
+    /// Packs the weights of a network.
+    ///
+    /// # Panics
+    /// Tensors that are not those of a network of this configuration.
+    pub fn from_tensors(tensors: &[NamedTensor], config: &ModelConfig, sizes: VocabularySizes) -> Self {
+        let by_name: HashMap<&str, &NamedTensor> =
+            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let mut read = |name: &str, _: &[usize]| {
+            let tensor = by_name.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
+            Ok(tensor.values.clone())
+        };
+        let engine = Loader { config, sizes, parameters: 0, read: &mut read }.engine();
+        engine.expect("a network has all weights of its own configuration")
+    }
 
-impl PlainModel {
     /// Reads a weights file, one tensor at a time.
     ///
     /// # Errors
@@ -38,9 +41,9 @@ impl PlainModel {
     pub fn open(path: &Path, config: &ModelConfig, sizes: VocabularySizes) -> Result<Self, WeightsError> {
         let mut file = SafetensorsReader::open(path)?;
         let mut read = |name: &str, shape: &[usize]| Ok(file.read(name, shape)?.values);
-        let model = Loader { config, sizes, parameters: 0, read: &mut read }.model()?;
+        let engine = Loader { config, sizes, parameters: 0, read: &mut read }.engine()?;
         file.finish()?;
-        Ok(model)
+        Ok(engine)
     }
 }
 
@@ -53,19 +56,20 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn model(mut self) -> Result<PlainModel, WeightsError> {
+    fn engine(mut self) -> Result<CpuEngine, WeightsError> {
         let (config, sizes) = (self.config, self.sizes);
         let (source, target, output) = self.embeddings()?;
         let source_positions = self.positions("source_positions")?;
         let target_positions = self.positions("target_positions")?;
         let encoder = (0..config.encoder_layers).map(|layer| self.encoder_layer(layer)).collect::<Result<_, _>>()?;
         let decoder = (0..config.decoder_layers).map(|layer| self.decoder_layer(layer)).collect::<Result<_, _>>()?;
-        let pre = config.norm == NormOrder::Pre;
-        let norms = Norms {
-            encoder: pre.then(|| self.norm("encoder.norm")).transpose()?,
-            decoder: pre.then(|| self.norm("decoder.norm")).transpose()?,
+        let norms = match config.norm {
+            NormOrder::Post => Norms { encoder: None, decoder: None },
+            NormOrder::Pre => {
+                Norms { encoder: Some(self.norm("encoder.norm")?), decoder: Some(self.norm("decoder.norm")?) }
+            }
         };
-        Ok(PlainModel {
+        Ok(CpuEngine {
             parameters: self.parameters,
             d_model: config.d_model,
             n_heads: config.n_heads,
@@ -152,12 +156,15 @@ impl Loader<'_> {
     fn feed_forward(&mut self, layer: &str) -> Result<FeedForward, WeightsError> {
         let name = format!("{layer}.feed_forward");
         let ModelConfig { d_model, d_ff, activation, .. } = *self.config;
-        let gated = activation == Activation::Swiglu;
         Ok(FeedForward {
             inner: self.linear(&format!("{name}.inner"), d_ff, d_model)?,
-            gate: gated.then(|| self.linear(&format!("{name}.gate"), d_ff, d_model)).transpose()?,
+            nonlinearity: match activation {
+                Activation::Relu => Nonlinearity::Relu,
+                Activation::Gelu => Nonlinearity::Gelu,
+                Activation::Silu => Nonlinearity::Silu,
+                Activation::Swiglu => Nonlinearity::Swiglu(self.linear(&format!("{name}.gate"), d_ff, d_model)?),
+            },
             output: self.linear(&format!("{name}.output"), d_model, d_ff)?,
-            activation,
             residual: self.residual(&name)?,
         })
     }

@@ -1,27 +1,38 @@
-//! The Transformer over slices, for decoding on a CPU.
+//! The CPU engine: the Transformer over slices, with weights packed for decoding.
 //!
-//! It computes what [`Transformer`] computes, in the same order of layers, but for any number of sentences without
-//! padding: the rows of all of them stand one after the other, and each attends to what is its own.
+//! It computes what [`Transformer`](model::Transformer) computes, which is the reference, in the same order of layers, but
+//! without padding: the rows of all sentences stand one after the other, and each attends to its own sentence. A row's
+//! result does not depend on the other rows, bit for bit.
 
 mod layers;
 mod load;
+mod recorder;
+mod scratch;
 mod state;
 
 use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply};
-use model::{ModelConfig, Transformer, VocabularySizes};
+use model::{AttentionKind, ByAttention};
 
-use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms, Scratch};
-pub use self::state::PlainState;
-use self::state::Row;
+use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms};
+use self::recorder::{AlignmentRecorder, FullRecorder, Recorder};
+use self::scratch::Scratch;
+use self::state::{CpuState, Row};
+use super::recording::Recording;
+use super::{Engine, State};
+use crate::alignment::AlignmentHeads;
+use crate::error::DecodeError;
+
+/// Weights of four bytes each that the last-level cache of a common processor holds beside other data.
+const CACHED_PARAMETERS: usize = 4 << 20;
 
 /// All weights, laid out for decoding.
 #[derive(Debug)]
-pub struct PlainModel {
+pub struct CpuEngine {
     parameters: usize,
     d_model: usize,
     n_heads: usize,
     vocabulary: usize,
-    /// √d_model, by which embeddings are multiplied.
+    /// √d_model, the factor of embeddings (paper, section 3.4).
     scale: f32,
     source: Embedding,
     target: Embedding,
@@ -34,27 +45,13 @@ pub struct PlainModel {
     output: PackedMatrix,
 }
 
-impl PlainModel {
-    /// The weights of a network.
-    pub fn of(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes) -> Self {
-        load::from_network(network, config, sizes)
-    }
-
-    /// How many weights it has.
-    pub fn parameters(&self) -> usize {
-        self.parameters
-    }
-
-    /// Tokens of the target's vocabulary, `<pad>` included.
-    pub fn vocabulary(&self) -> usize {
-        self.vocabulary
-    }
-
-    pub(super) fn start(&self, sources: &[&[u32]]) -> PlainState {
+impl CpuEngine {
+    /// Encodes the sources: a row for each.
+    fn encode(&self, sources: &[&[u32]], scratch: &mut Scratch) -> Vec<Row> {
         let d_model = self.d_model;
         let lengths: Vec<usize> = sources.iter().map(|ids| ids.len()).collect();
-        let most = self.source_positions.len() / d_model;
-        assert!(lengths.iter().all(|&length| length <= most), "a source has at most {most} tokens");
+        let max_length = self.source_positions.len() / d_model;
+        assert!(lengths.iter().all(|&length| length <= max_length), "a source has at most {max_length} tokens");
         let mut x = vec![0.0; lengths.iter().sum::<usize>() * d_model];
         let mut rows = x.chunks_exact_mut(d_model);
         for ids in sources {
@@ -62,26 +59,21 @@ impl PlainModel {
                 self.embed(&self.source, id, position, row);
             }
         }
-        let mut scratch = Scratch::default();
-        for layer in &self.encoder {
-            layer.forward(&mut x, &lengths, self.n_heads, &mut scratch);
+        for (index, layer) in self.encoder.iter().enumerate() {
+            layer.forward(&mut x, &lengths, index, self.n_heads, scratch);
         }
         self.norms.finish_encoder(&mut x);
         let mut memories: Vec<Vec<AttentionCache>> = vec![Vec::with_capacity(self.decoder.len()); sources.len()];
         for layer in &self.decoder {
-            let layers = layer.memories(&x, &lengths, &mut scratch);
+            let layers = layer.memories(&x, &lengths, scratch);
             memories.iter_mut().zip(layers).for_each(|(memory, layer)| memory.push(layer));
         }
-        // What the encoder needed room for is far more than a step needs.
-        PlainState {
-            rows: memories.into_iter().map(|memory| Row::new(memory, d_model)).collect(),
-            ..Default::default()
-        }
+        lengths.into_iter().zip(memories).map(|(length, memory)| Row::new(length, memory, d_model)).collect()
     }
 
-    pub(super) fn step(&self, tokens: &[u32], state: &mut PlainState, logits: &mut Vec<f32>) {
+    /// Reads one token more of every row; `logits` becomes `[rows, vocabulary]`.
+    fn step(&self, tokens: &[u32], rows: &mut [Row], scratch: &mut Scratch, logits: &mut Vec<f32>) {
         let d_model = self.d_model;
-        let PlainState { rows, scratch } = state;
         let mut x = std::mem::take(&mut scratch.x);
         x.resize(rows.len() * d_model, 0.0);
         for ((row, &id), x) in rows.iter_mut().zip(tokens).zip(x.chunks_exact_mut(d_model)) {
@@ -97,7 +89,7 @@ impl PlainModel {
         scratch.x = x;
     }
 
-    /// √d_model times a token's vector, and its position's.
+    /// Writes √d_model times the embedding of a token, plus its position's encoding.
     fn embed(&self, embedding: &Embedding, id: u32, position: &[f32], x: &mut [f32]) {
         match embedding {
             Embedding::Output => self.output.row(id as usize, self.scale, x),
@@ -107,5 +99,54 @@ impl PlainModel {
             }
         }
         kernels::decode::rows::add(x, position);
+    }
+}
+
+impl Engine for CpuEngine {
+    fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    fn supports_workers(&self) -> bool {
+        true
+    }
+
+    /// Rows of a step share the reading of the weights. Weights that the cache holds are read fast enough for a few rows;
+    /// more rows only evict each other's data.
+    fn max_rows(&self) -> usize {
+        if self.parameters <= CACHED_PARAMETERS { 12 } else { 24 }
+    }
+
+    fn start_token(&self) -> u32 {
+        self.vocabulary as u32 - 1
+    }
+
+    fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
+        let rows = self.encode(sources, &mut Scratch::default());
+        let recorder =
+            alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
+        // The encoder's buffers are far larger than a step's, so they are not kept.
+        Box::new(CpuState { engine: self, rows, scratch: Scratch { recorder, ..Scratch::default() } })
+    }
+
+    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
+        let mut scratch =
+            Scratch { recorder: Recorder::Everything(Box::new(FullRecorder::default())), ..Scratch::default() };
+        let mut rows = self.encode(&[source], &mut scratch);
+        let (mut logits, mut row_logits) = (Vec::with_capacity(target.len()), Vec::new());
+        let start = self.start_token();
+        for &token in std::iter::once(&start).chain(target).take(target.len()) {
+            self.step(&[token], &mut rows, &mut scratch, &mut row_logits);
+            logits.push(row_logits.clone());
+        }
+        for (layer, (past, memory)) in rows[0].past.iter().zip(rows[0].memory.iter()).enumerate() {
+            scratch.recorder.record_keys_values(AttentionKind::Decoder, layer, past);
+            scratch.recorder.record_keys_values(AttentionKind::Cross, layer, memory);
+        }
+        let layers = match scratch.recorder {
+            Recorder::Everything(full) => full.finish(self.n_heads),
+            Recorder::Nothing | Recorder::Alignment(_) => ByAttention::default(),
+        };
+        Ok(Recording { layers, logits })
     }
 }

@@ -1,42 +1,61 @@
-//! What the plain engine remembers of each row.
+//! The rows of a batch on the CPU engine.
 
 use std::sync::Arc;
 
 use kernels::decode::AttentionCache;
 
-use super::layers::Scratch;
+use super::super::{State, StepOutput};
+use super::CpuEngine;
+use super::recorder::Recorder;
+use super::scratch::Scratch;
+use crate::error::DecodeError;
 
-/// The rows of a batch.
-#[derive(Debug, Default)]
-pub struct PlainState {
-    pub(super) rows: Vec<Row>,
-    pub(super) scratch: Scratch,
+/// The rows of a batch, and buffers for its steps.
+pub(super) struct CpuState<'a> {
+    pub engine: &'a CpuEngine,
+    pub rows: Vec<Row>,
+    pub scratch: Scratch,
 }
 
-/// One row: a sentence being said.
+/// One row: a target that grows.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
+    /// Source tokens, `</s>` included.
+    pub source_len: usize,
     /// Target tokens read.
     pub len: usize,
-    /// The keys and values of what has been read, by layer.
+    /// Keys and values of the target tokens read, by layer.
     pub past: Vec<AttentionCache>,
-    /// Those of the source; shared by all rows of a sentence.
+    /// Keys and values of the source, by layer; shared by all rows of a sentence.
     pub memory: Arc<Vec<AttentionCache>>,
 }
 
 impl Row {
-    /// A row that has read nothing of a sentence whose source is remembered so.
-    pub fn new(memory: Vec<AttentionCache>, d_model: usize) -> Self {
-        Self { len: 0, past: vec![AttentionCache::new(d_model); memory.len()], memory: Arc::new(memory) }
+    /// A row that has read no target token, over the memory of a source.
+    pub fn new(source_len: usize, memory: Vec<AttentionCache>, d_model: usize) -> Self {
+        let past = vec![AttentionCache::new(d_model); memory.len()];
+        Self { source_len, len: 0, past, memory: Arc::new(memory) }
     }
 }
 
-impl PlainState {
-    pub(in super::super) fn select(&mut self, rows: &[usize]) {
+impl State for CpuState<'_> {
+    fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
+        if let Recorder::Alignment(alignment) = &mut self.scratch.recorder {
+            alignment.clear(&self.rows);
+        }
+        self.engine.step(tokens, &mut self.rows, &mut self.scratch, &mut output.logits);
+        if let Recorder::Alignment(alignment) = &self.scratch.recorder {
+            output.aligned.clear();
+            output.aligned.extend(alignment.aligned());
+        }
+        Ok(())
+    }
+
+    fn select(&mut self, rows: &[usize]) {
         let mut uses = vec![0; self.rows.len()];
         rows.iter().for_each(|&row| uses[row] += 1);
         let mut old: Vec<Option<Row>> = std::mem::take(&mut self.rows).into_iter().map(Some).collect();
-        // Only what is kept more than once is copied.
+        // Only a row that is kept more than once is copied.
         let kept = rows.iter().filter_map(|&row| {
             uses[row] -= 1;
             if uses[row] == 0 { old[row].take() } else { old[row].clone() }
