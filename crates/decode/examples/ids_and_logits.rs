@@ -13,7 +13,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use decode::{TrainedModel, Translator};
-use model::{Batch, Pass, backend};
+use model::backend;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -37,9 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let mut logits = Vec::new();
     for (source, target) in &pairs {
-        let batch = Batch::new(&[(source, target)], trained.sizes, &trained.device);
-        let found = trained.network()?.forward(&batch, &mut Pass::inference());
-        logits.push(found.into_data().iter::<f32>().collect::<Vec<f32>>());
+        logits.push(trained.engine.record(source, target)?.logits.concat());
     }
 
     let labels = trained.target_tokenizer.labels().iter().cloned().zip(0..);

@@ -28,7 +28,8 @@ pub fn split_into_batches(sorted_lengths: &[usize], limits: Limits) -> Vec<Range
     let mut batches = Vec::new();
     let mut first = 0;
     while first < sorted_lengths.len() {
-        let fits = |end: &usize| (end - first) * sorted_lengths[end - 1] <= limits.tokens && end - first <= max_sentences;
+        let fits =
+            |end: &usize| (end - first) * sorted_lengths[end - 1] <= limits.tokens && end - first <= max_sentences;
         let end = (first + 2..=sorted_lengths.len()).take_while(fits).last().unwrap_or(first + 1);
         batches.push(first..end);
         first = end;
@@ -79,7 +80,9 @@ mod tests {
 
     #[test]
     fn batches_keep_limits_and_every_worker_gets_one() {
-        let split = |lengths: &[usize], tokens, sentences, workers| split_into_batches(lengths, Limits { tokens, sentences, workers });
+        let split = |lengths: &[usize], tokens, sentences, workers| {
+            split_into_batches(lengths, Limits { tokens, sentences, workers })
+        };
         assert_eq!(split(&[3, 3, 4, 9], 8, 99, 1), [0..2, 2..3, 3..4], "a sentence that is too long goes alone");
         assert_eq!(split(&[1; 5], 99, 2, 1), [0..2, 2..4, 4..5]);
         assert_eq!(split(&[1; 20], 99, 99, 2), [0..10, 10..20]);

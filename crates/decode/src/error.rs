@@ -1,4 +1,4 @@
-//! Everything that can go wrong between a run folder and a text.
+//! Errors between a run folder and a translation.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,10 @@ use model::backend::BackendError;
 use model::weights::WeightsError;
 use text::TextError;
 
+/// An error between a run folder and a translation. The message of each variant names file or text, what was found and
+/// expected, and a remedy.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages say what each variant and field is
 pub enum DecodeError {
     #[error(
         "{path} is not a run folder: {missing} is missing; give the folder that `train` wrote (runs/NAME), \
@@ -65,7 +68,7 @@ pub enum DecodeError {
     Device(String),
 }
 
-/// An error with its causes for a person to read, each told once: most of our messages hold their cause's already.
+/// An error with its causes, each once: most messages contain their cause already.
 pub fn format_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string().trim_end().to_string();
     let mut cause = error.source();
@@ -90,7 +93,7 @@ impl DecodeError {
         }
     }
 
-    /// Whether the reader of standard output went away, which is no failure of ours.
+    /// Whether the reader of standard output has closed it, which is not a failure.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, DecodeError::Stream { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
     }

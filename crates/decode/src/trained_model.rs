@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use model::weights::WeightsError;
-use model::{ConfigError, ModelConfig, VocabularySizes};
+use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
 use runs::layout;
 use serde::Deserialize;
 use text::Tokenizer;
@@ -79,6 +79,20 @@ impl TrainedModel {
         let engine = engine::open(&path, &config, sizes, device)
             .map_err(|source: WeightsError| DecodeError::Weights { path: path.clone(), source })?;
         Ok(Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device: device.clone(), engine })
+    }
+
+    /// A model that is not in a folder: this network, with what it needs to turn text into text.
+    pub fn from_network(
+        network: &Transformer,
+        config: ModelConfig,
+        decoding: DecodingConfig,
+        source_tokenizer: Arc<Tokenizer>,
+        target_tokenizer: Arc<Tokenizer>,
+        device: Device,
+    ) -> Self {
+        let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
+        let engine = engine::from_network(network, &config, sizes, &device);
+        Self::from_engine(engine, config, decoding, source_tokenizer, target_tokenizer, device)
     }
 
     /// A model that is not in a folder: this engine, with what it needs to turn text into text.

@@ -5,8 +5,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use decode::TranslationResult;
 use decode::error::DecodeError;
-use decode::translation::Translation;
 use decode::translator::Translator;
 
 /// Maximum number of lines that are translated together; they are sorted by length within.
@@ -38,7 +38,7 @@ pub enum LineFormat {
 /// # Errors
 /// An output that cannot be written.
 pub fn write(
-    translations: &[Translation],
+    translations: &[TranslationResult],
     first_line: usize,
     format: LineFormat,
     output: &mut impl Write,
@@ -51,7 +51,7 @@ pub fn write(
             LineFormat::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
             LineFormat::Score => writeln!(output, "{:.4}", translation.best.score),
             LineFormat::NBest => translation
-                .targets()
+                .translations()
                 .try_for_each(|target| writeln!(output, "{index} ||| {} ||| {:.4}", target.line(), target.score)),
             LineFormat::Jsonl => {
                 serde_json::to_string(translation).map_err(io::Error::from).and_then(|line| writeln!(output, "{line}"))
@@ -72,7 +72,7 @@ pub fn translate_lines(
     input: impl Read + Send + 'static,
     format: LineFormat,
     output: &mut impl Write,
-    mut on_window: impl FnMut(&[Translation]),
+    mut on_window: impl FnMut(&[TranslationResult]),
 ) -> Result<(), DecodeError> {
     let lines = read_in_background(input);
     let mut first_line = 1;

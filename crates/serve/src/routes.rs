@@ -10,8 +10,7 @@ use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::routing::{get, post};
 use decode::error::DecodeError;
-use decode::translation::Translation;
-use decode::translator::Item;
+use decode::{Input, TranslationResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -54,11 +53,11 @@ async fn translate(State(state): State<Arc<AppState>>, request: Request) -> ApiR
         let prepare_state = state.clone();
         let jobs = run_blocking(move || translate_jobs(&prepare_state, &request, texts, &sender)).await??;
         let _ticket = state.enqueue(jobs)?;
-        let mut translations: Vec<Option<Translation>> = vec![None; count];
+        let mut translations: Vec<Option<TranslationResult>> = vec![None; count];
         while let Some((index, result)) = replies.recv().await {
             translations[index - 1] = Some(result.map_err(ApiError::Failed)?);
         }
-        let all: Option<Vec<Translation>> = translations.into_iter().collect();
+        let all: Option<Vec<TranslationResult>> = translations.into_iter().collect();
         all.ok_or_else(|| ApiError::Failed("a text has no translation".to_string()))
     };
     let body = TranslateResponse { translations: with_timeout(&state, translations).await? };
@@ -69,7 +68,7 @@ async fn translate(State(state): State<Arc<AppState>>, request: Request) -> ApiR
 /// The response of `/translate`. Each translation is serialized exactly as a line of `--format jsonl`.
 #[derive(Serialize)]
 struct TranslateResponse {
-    translations: Vec<Translation>,
+    translations: Vec<TranslationResult>,
 }
 
 /// Encodes the texts of a request. It takes time for long texts, so it runs outside the connections' thread.
@@ -77,14 +76,14 @@ fn translate_jobs(
     state: &AppState,
     request: &TranslateRequest,
     texts: Vec<String>,
-    reply: &mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
+    reply: &mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
 ) -> Result<Vec<Job>, ApiError> {
     let service = &state.service;
     let settings = Arc::new(request.settings(&service.defaults, &state.limits)?);
     let translator = service.translator(&settings).map_err(ApiError::from_settings)?;
     let job = |(text, index): (String, usize)| {
-        let tokens = translator.encode(&Item { text: &text, place: index }).map_err(ApiError::InvalidText)?.len();
-        Ok(Job::Translate(TranslateJob { text, index, tokens, settings: settings.clone(), reply: reply.clone() }))
+        let input = translator.encode(&Input { text: &text, line: index }).map_err(ApiError::InvalidText)?;
+        Ok(Job::Translate(TranslateJob { input, settings: settings.clone(), reply: reply.clone() }))
     };
     texts.into_iter().zip(1..).map(job).collect()
 }
@@ -123,8 +122,8 @@ fn attend_job(
     let AttendRequest { text, target } = request;
     let service = &state.service;
     let source =
-        service.translator(&service.defaults).and_then(|translator| translator.encode(&Item { text: &text, place: 1 }));
-    let tokens = source.map_err(ApiError::InvalidText)?.len();
+        service.translator(&service.defaults).and_then(|translator| translator.encode(&Input { text: &text, line: 1 }));
+    let tokens = source.map_err(ApiError::InvalidText)?.ids.len();
     let target_tokens = target.as_deref().map(|target| service.target_tokens(target)).transpose();
     let target_tokens = target_tokens.map_err(ApiError::InvalidText)?;
     let limit = state.limits.attend_tokens;

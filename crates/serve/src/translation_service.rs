@@ -5,8 +5,7 @@ use std::sync::Arc;
 use decode::error::DecodeError;
 use decode::settings::Settings;
 use decode::trained_model::TrainedModel;
-use decode::translation::Translation;
-use decode::translator::{Item, Translator};
+use decode::{EncodedInput, TranslationResult, Translator};
 use views::Attention;
 
 /// A trained model that all workers share.
@@ -40,8 +39,12 @@ impl TranslationService {
     ///
     /// # Errors
     /// A device that fails, or logits that are not finite.
-    pub fn translate(&self, settings: &Arc<Settings>, items: &[Item]) -> Result<Vec<Translation>, DecodeError> {
-        self.translator(settings)?.translate_items(items)
+    pub fn translate(
+        &self,
+        settings: &Arc<Settings>,
+        inputs: &[EncodedInput],
+    ) -> Result<Vec<TranslationResult>, DecodeError> {
+        self.translator(settings)?.translate_encoded(inputs)
     }
 
     /// The number of tokens of a given target, `</s>` included.

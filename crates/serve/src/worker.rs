@@ -3,10 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use decode::DecodeError;
-use decode::settings::Settings;
-use decode::translation::Translation;
-use decode::translator::Item;
+use decode::{DecodeError, EncodedInput, Settings, TranslationResult};
 use runs::format_chain;
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,14 +20,11 @@ pub enum Job {
 
 /// A text to translate.
 pub struct TranslateJob {
-    pub text: String,
-    /// Index among the texts of its request, counted from 1.
-    pub index: usize,
-    /// Number of source tokens.
-    pub tokens: usize,
+    /// The text, tokenised; its line is its index among the texts of the request, counted from 1.
+    pub input: EncodedInput,
     pub settings: Arc<Settings>,
     /// Receives the index with the translation, or with the reason of its failure.
-    pub reply: mpsc::UnboundedSender<(usize, Result<Translation, String>)>,
+    pub reply: mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
 }
 
 /// A text whose attention is computed.
@@ -58,7 +52,7 @@ impl Job {
 impl Batchable for Job {
     fn tokens(&self) -> usize {
         match self {
-            Job::Translate(job) => job.tokens,
+            Job::Translate(job) => job.input.ids.len(),
             Job::Attend(job) => job.tokens,
         }
     }
@@ -83,7 +77,7 @@ impl Batchable for Job {
 /// # Errors
 /// A thread that cannot be started.
 pub fn start(state: &Arc<AppState>, workers: usize) -> Result<(), rayon::ThreadPoolBuildError> {
-    let limits = BatchLimits { tokens: state.service.batch_tokens, rows: state.service.trained.engine.most_rows() };
+    let limits = BatchLimits { tokens: state.service.batch_tokens, rows: state.service.trained.engine.max_rows() };
     for number in 1..=workers {
         let (service, queue, metrics) = (state.service.clone(), state.queue.clone(), state.metrics.clone());
         // Workers occupy all cores, so the operations of each run on its own thread: a pool of one.
@@ -120,20 +114,25 @@ fn process_batch(service: &TranslationService, metrics: &Metrics, batch: Vec<Job
 }
 
 fn translate(service: &TranslationService, metrics: &Metrics, jobs: Vec<TranslateJob>) {
-    let items: Vec<Item> = jobs.iter().map(|job| Item { text: &job.text, place: job.index }).collect();
-    match catch_panic(|| service.translate(&jobs[0].settings, &items)) {
+    let (inputs, requests): (Vec<EncodedInput>, Vec<_>) =
+        jobs.into_iter().map(|TranslateJob { input, settings, reply }| (input, (settings, reply))).unzip();
+    match catch_panic(|| service.translate(&requests[0].0, &inputs)) {
         Ok(translations) => {
-            for (job, translation) in jobs.into_iter().zip(translations) {
-                metrics.count_text(job.tokens, translation.best.tokens.len());
-                drop(job.reply.send((job.index, Ok(translation))));
+            for ((input, (_, reply)), translation) in inputs.iter().zip(requests).zip(translations) {
+                metrics.count_text(input.ids.len(), translation.best.tokens.len());
+                drop(reply.send((input.line, Ok(translation))));
             }
         }
         // The failure of one text must not fail the others of its batch.
-        Err(_) if jobs.len() > 1 => jobs.into_iter().for_each(|job| translate(service, metrics, vec![job])),
+        Err(_) if inputs.len() > 1 => {
+            for (input, (settings, reply)) in inputs.into_iter().zip(requests) {
+                translate(service, metrics, vec![TranslateJob { input, settings, reply }]);
+            }
+        }
         Err(error) => {
             let reason = format_chain(&error);
-            for job in jobs {
-                drop(job.reply.send((job.index, Err(reason.clone()))));
+            for (input, (_, reply)) in inputs.iter().zip(requests) {
+                drop(reply.send((input.line, Err(reason.clone()))));
             }
         }
     }

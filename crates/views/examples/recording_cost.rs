@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = backend::choose(None)?.open()?;
     let network = Transformer::new(&config, sizes, 1, &device)?;
     let decoding = DecodingConfig { max_length: Some(24), ..DecodingConfig::default() };
-    let trained = TrainedModel::of(network, config, decoding, tokenizer.clone(), tokenizer, device);
+    let trained = TrainedModel::from_network(&network, config, decoding, tokenizer.clone(), tokenizer, device);
 
     let mut stream = Rng::new(random::key(&[1]));
     let mut sentence = |_| -> Vec<u32> {
@@ -47,11 +47,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batches: Vec<Batch> =
         ids.iter().zip(ids.iter().rev()).map(|(a, b)| Batch::new(&[(a, b)], sizes, &trained.device)).collect();
 
-    let unwatched = |at: usize| read(&trained, &batches[at], &mut Pass::inference());
-    let maps = |at: usize| read(&trained, &batches[at], &mut Pass::recording(&mut ByAttention::default()));
+    let unwatched = |at: usize| read(&network, &batches[at], &mut Pass::inference());
+    let maps = |at: usize| read(&network, &batches[at], &mut Pass::recording(&mut ByAttention::default()));
     let vectors = |at: usize| {
         let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
-        read(&trained, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors))
+        read(&network, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors))
     };
     let [unwatched, maps, vectors] = best([&unwatched, &maps, &vectors])?;
     println!("a pass over a sentence, the best of {ROUNDS} times, mean of {SENTENCES}:");
@@ -73,8 +73,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// A pass, to its last number.
-fn read(trained: &TrainedModel, batch: &Batch, pass: &mut Pass) -> Result<(), DecodeError> {
-    let logits = trained.network()?.forward(batch, pass).try_into_data();
+fn read(network: &Transformer, batch: &Batch, pass: &mut Pass) -> Result<(), DecodeError> {
+    let logits = network.forward(batch, pass).try_into_data();
     logits.map(drop).map_err(|error| DecodeError::Device(error.to_string()))
 }
 

@@ -12,7 +12,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use burn::tensor::Device;
-use model::weights::{self, WeightsError};
+use model::weights::{self, NamedTensor, WeightsError};
 use model::{ModelConfig, Transformer, VocabularySizes, backend};
 
 pub use self::cpu::CpuEngine;
@@ -84,8 +84,19 @@ pub fn from_network(
     sizes: VocabularySizes,
     device: &Device,
 ) -> Box<dyn Engine> {
+    from_collected(network, &weights::collect(network), config, sizes, device)
+}
+
+/// As [`from_network`], with the network's weights, which the caller has collected already.
+pub fn from_collected(
+    network: &Transformer,
+    tensors: &[NamedTensor],
+    config: &ModelConfig,
+    sizes: VocabularySizes,
+    device: &Device,
+) -> Box<dyn Engine> {
     match backend::is_flex(device) {
-        true => Box::new(CpuEngine::from_tensors(&weights::collect(network), config, sizes)),
+        true => Box::new(CpuEngine::from_tensors(tensors, config, sizes)),
         false => Box::new(NetworkEngine::new(network.clone(), sizes, device)),
     }
 }

@@ -52,8 +52,7 @@ impl Engine for NetworkEngine {
     }
 
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
-        let memory =
-            self.network.encode(SourceBatch::new(sources, self.sizes, &self.device), &mut Pass::inference());
+        let memory = self.network.encode(SourceBatch::new(sources, self.sizes, &self.device), &mut Pass::inference());
         let source_lens = sources.iter().map(|ids| ids.len()).collect();
         let cache = self.network.cache(&memory);
         Box::new(NetworkState { engine: self, cache, source_lens, alignment: alignment.map(HeadMean::new) })

@@ -1,10 +1,9 @@
 //! Beam search against its definition: the best of all sentences that there are.
 
 use burn::tensor::Device;
-use decode::engine::Engine;
-use decode::search::beam::{BeamSearch, beam_search};
-use decode::search::hypothesis::{Hypothesis, Source};
-use decode::search::logits_processor::Rules;
+use decode::engine::{self, Engine, NetworkEngine};
+use decode::search::beam::beam_search;
+use decode::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
 use model::{Batch, Pass, Transformer, VocabularySizes, backend, weights};
 use runs::config::LengthPenalty;
 use testing::run::{Run, config, object, texts, weights_of};
@@ -19,7 +18,7 @@ const EVERYTHING: usize = 500;
 
 struct Small {
     model: Transformer,
-    engines: [Engine; 2],
+    engines: [Box<dyn Engine>; 2],
     sizes: VocabularySizes,
     device: Device,
 }
@@ -30,7 +29,8 @@ fn small() -> Small {
     let blank = Transformer::blank(&config(), sizes, &device).unwrap();
     let (tensors, _) = weights::from_safetensors(&weights_of(&config(), sizes)).unwrap();
     let model = weights::load(blank, tensors).unwrap();
-    let engines = [Engine::of(&model, &config(), sizes, &device), Engine::tensors(model.clone(), sizes, &device)];
+    let network: Box<dyn Engine> = Box::new(NetworkEngine::new(model.clone(), sizes, &device));
+    let engines = [engine::from_network(&model, &config(), sizes, &device), network];
     Small { model, engines, sizes, device }
 }
 
@@ -39,10 +39,11 @@ const SOURCES: [&[u32]; 4] = [&[2, 3, 4, END_ID], &[4, END_ID], &[3, 3, 3, 2, 2,
 impl Small {
     /// What both engines find, which is the same.
     fn search(&self, sources: &[&[u32]], beam: usize, length_penalty: LengthPenalty) -> Vec<Vec<Hypothesis>> {
-        let sources: Vec<Source> = sources.iter().map(|ids| Source { ids, least: 0, limit: LIMIT, place: 1 }).collect();
-        let search = BeamSearch { beam, length_penalty };
+        let input = |ids| DecodeInput { ids, min_len: 0, max_len: LIMIT, index: 1 };
+        let inputs: Vec<DecodeInput> = sources.iter().map(|ids| input(*ids)).collect();
+        let options = SearchOptions { length_penalty, ..SearchOptions::default() };
         let [plain, tensors] =
-            self.engines.each_ref().map(|engine| beam_search(engine, &sources, &Rules::default(), search).unwrap());
+            self.engines.each_ref().map(|engine| beam_search(&**engine, &inputs, beam, &options).unwrap());
         let ids = |found: &[Vec<Hypothesis>]| found.iter().flatten().map(|one| one.ids.clone()).collect::<Vec<_>>();
         assert_eq!(ids(&plain), ids(&tensors));
         plain

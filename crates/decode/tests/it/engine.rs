@@ -1,58 +1,66 @@
-//! The plain engine against the network: the same numbers, whatever the options.
+//! The CPU engine against the network engine, which is the reference: the same numbers under every option.
 
 use burn::tensor::Device;
-use decode::engine::{Engine, State};
+use decode::alignment::AlignmentHeads;
+use decode::engine::{self, Engine, LayerRecording, NetworkEngine, StepOutput};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Rng};
-use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
+use model::{AttentionKind, ModelConfig, Transformer, VocabularySizes, backend, weights};
 use text::END_ID;
 
 const SIZES: VocabularySizes = VocabularySizes { source: 30, target: 23 };
+/// Rounding in float32 sums of another order.
+const ROUNDING: f32 = 1e-4;
 
 fn device() -> Device {
     backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")
 }
 
-/// Both engines of a network none of whose weights is zero or one.
-fn engines(config: &ModelConfig, sizes: VocabularySizes) -> [Engine; 2] {
+/// Both engines of a network none of whose weights is zero or one: the CPU engine, then the reference.
+fn engines(config: &ModelConfig, sizes: VocabularySizes) -> [Box<dyn Engine>; 2] {
     let device = device();
     let network = Transformer::new(config, sizes, 3, &device).expect("a valid configuration");
-    let mut stream = Rng::new(random::key(&[4]));
+    let mut rng = Rng::new(random::key(&[4]));
     let network = weights::replace(network, |name, shape| {
         let norm = if name.contains("gamma") { 1.0 } else { 0.0 };
-        let value = |_| norm + (stream.below(2001) as f32 - 1000.0) / 2500.0;
+        let value = |_| norm + (rng.below(2001) as f32 - 1000.0) / 2500.0;
         (0..shape.iter().product()).map(value).collect()
     });
-    [Engine::of(&network, config, sizes, &device), Engine::tensors(network, sizes, &device)]
+    let cpu = engine::from_network(&network, config, sizes, &device);
+    assert!(cpu.supports_workers(), "on flex the CPU engine decodes");
+    [cpu, Box::new(NetworkEngine::new(network, sizes, &device))]
 }
 
-/// Drives both with the same tokens, drops, repeats and swaps rows, and compares all logits.
+/// Random ids, the last of them `</s>`.
+fn sentence(rng: &mut Rng, len: usize, vocabulary: usize) -> Vec<u32> {
+    (1..len).map(|_| 1 + rng.below(vocabulary - 2) as u32).chain([END_ID]).collect()
+}
+
+/// Drives both with the same tokens; drops, repeats and swaps rows; compares all logits and alignments.
 fn compare(config: ModelConfig, sizes: VocabularySizes) {
     let what = format!("{config:?}");
     let engines = engines(&config, sizes);
-    assert!(matches!(&engines, [Engine::Plain(_), Engine::Tensors(_)]));
     assert_eq!(engines[0].parameters(), engines[1].parameters(), "{what}");
-    let mut stream = Rng::new(random::key(&[5]));
-    let mut sentence = |len: usize| -> Vec<u32> {
-        (1..len).map(|_| 1 + stream.below(sizes.source - 2) as u32).chain([END_ID]).collect()
-    };
-    let sources: Vec<Vec<u32>> = [7, 1, 12, 3].map(&mut sentence).to_vec();
+    assert_eq!(engines[0].start_token(), engines[1].start_token(), "{what}");
+    let mut rng = Rng::new(random::key(&[5]));
+    let sources: Vec<Vec<u32>> = [7, 1, 12, 3].map(|len| sentence(&mut rng, len, sizes.source)).to_vec();
     let sources: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
-    let mut states: [State; 2] = engines.each_ref().map(|engine| engine.start(&sources));
+    let heads = Some(AlignmentHeads { layer: None, head: Some(1) });
+    let mut states = engines.each_ref().map(|engine| engine.start(&sources, heads));
     let mut rows = sources.len();
     for step in 0..40 {
         let tokens: Vec<u32> = match step {
             0 => vec![engines[0].start_token(); rows],
-            _ => (0..rows).map(|_| 1 + stream.below(sizes.target - 2) as u32).collect(),
+            _ => (0..rows).map(|_| 1 + rng.below(sizes.target - 2) as u32).collect(),
         };
-        let [plain, tensors]: [Vec<f32>; 2] = std::array::from_fn(|which| {
-            let mut logits = Vec::new();
-            engines[which].step(&tokens, &mut states[which], &mut logits).expect("a device that works");
-            logits
+        let [cpu, reference] = states.each_mut().map(|state| {
+            let mut output = StepOutput::default();
+            state.step(&tokens, &mut output).expect("a device that works");
+            output
         });
-        assert_eq!((plain.len(), tensors.len()), (rows * sizes.target, rows * sizes.target));
-        let mut apart = plain.iter().zip(&tensors).map(|(a, b)| (a - b).abs());
-        assert!(apart.all(|apart| apart < 1e-4), "step {step} with {what}");
+        assert_eq!((cpu.logits.len(), reference.logits.len()), (rows * sizes.target, rows * sizes.target));
+        close(&format!("step {step} with {what}"), &cpu.logits, &reference.logits);
+        assert_eq!((cpu.aligned.len(), &cpu.aligned), (rows, &reference.aligned), "step {step} with {what}");
         let kept: Option<&[usize]> = match step {
             2 => Some(&[3, 0, 0, 2, 1, 3]),
             5 => Some(&[1, 2, 5]),
@@ -64,6 +72,34 @@ fn compare(config: ModelConfig, sizes: VocabularySizes) {
             rows = kept.len();
         }
     }
+    let (source, target) = (sentence(&mut rng, 9, sizes.source), sentence(&mut rng, 6, sizes.target));
+    compare_recordings(&what, &engines, &source, &target);
+}
+
+fn compare_recordings(what: &str, engines: &[Box<dyn Engine>; 2], source: &[u32], target: &[u32]) {
+    let [cpu, reference] = engines.each_ref().map(|engine| engine.record(source, target).expect("a recording"));
+    close(&format!("logits with {what}"), &cpu.logits.concat(), &reference.logits.concat());
+    for kind in AttentionKind::ALL {
+        let (cpu, reference) = (cpu.layers.get(kind), reference.layers.get(kind));
+        assert_eq!(cpu.len(), reference.len(), "{kind:?} layers with {what}");
+        for (layer, (cpu, reference)) in cpu.iter().zip(reference).enumerate() {
+            let parts = |recorded: &LayerRecording| {
+                let LayerRecording { maps, queries, keys, values } = recorded.clone();
+                [maps, queries, keys, values]
+            };
+            for (part, (cpu, reference)) in parts(cpu).iter().zip(&parts(reference)).enumerate() {
+                let shape = |heads: &[Vec<Vec<f32>>]| (heads.len(), heads[0].len(), heads[0][0].len());
+                assert_eq!(shape(cpu), shape(reference), "{kind:?} {layer}, part {part} with {what}");
+                let what = format!("{kind:?} {layer}, part {part} with {what}");
+                close(&what, &cpu.concat().concat(), &reference.concat().concat());
+            }
+        }
+    }
+}
+
+fn close(what: &str, found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < ROUNDING), "{what}");
 }
 
 fn small() -> ModelConfig {
@@ -79,37 +115,45 @@ fn small() -> ModelConfig {
     }
 }
 
+/// Logits, alignments and recordings agree under every option.
 #[test]
-fn the_plain_engine_says_what_the_network_says_whatever_the_options() {
-    compare(small(), SIZES);
-    compare(ModelConfig { tie: Tie::All, ..small() }, VocabularySizes::joint(30));
-    compare(ModelConfig { tie: Tie::None, output_bias: true, ..small() }, SIZES);
-    compare(ModelConfig { norm: NormOrder::Pre, ..small() }, SIZES);
-    compare(ModelConfig { norm: NormOrder::Pre, norm_kind: NormKind::Rms, bias: false, ..small() }, SIZES);
-    compare(ModelConfig { norm_kind: NormKind::Rms, positions: PositionKind::Learned, ..small() }, SIZES);
-    compare(ModelConfig { positions: PositionKind::SinusoidalHalves, output_bias: true, ..small() }, SIZES);
-    for activation in [Activation::Gelu, Activation::Silu, Activation::Swiglu] {
+fn both_engines_compute_the_same() {
+    for &tie in Tie::ALL {
+        let sizes = if tie == Tie::All { VocabularySizes::joint(30) } else { SIZES };
+        compare(ModelConfig { tie, ..small() }, sizes);
+        compare(ModelConfig { tie, output_bias: true, ..small() }, sizes);
+    }
+    for &norm in NormOrder::ALL {
+        for &norm_kind in NormKind::ALL {
+            compare(ModelConfig { norm, norm_kind, bias: norm_kind == NormKind::Layer, ..small() }, SIZES);
+        }
+    }
+    for &positions in PositionKind::ALL {
+        compare(ModelConfig { positions, ..small() }, SIZES);
+    }
+    for &activation in Activation::ALL {
         compare(ModelConfig { activation, ..small() }, SIZES);
     }
 }
 
 #[test]
-fn a_row_says_the_same_alone_and_in_company_bit_for_bit() {
-    let [plain, _] = engines(&small(), SIZES);
+fn a_row_is_the_same_alone_and_in_a_batch() {
+    let [cpu, _] = engines(&small(), SIZES);
     let sources: Vec<Vec<u32>> = (1..12).map(|len| (1..len).map(|id| id as u32).chain([END_ID]).collect()).collect();
     let all: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
     let run = |sources: &[&[u32]]| {
-        let mut state = plain.start(sources);
-        let mut logits = Vec::new();
-        let mut said: Vec<Vec<f32>> = vec![Vec::new(); sources.len()];
+        let mut state = cpu.start(sources, None);
+        let mut output = StepOutput::default();
+        let mut logits: Vec<Vec<f32>> = vec![Vec::new(); sources.len()];
         for token in 0..9 {
-            plain.step(&vec![token; sources.len()], &mut state, &mut logits).expect("no device");
-            said.iter_mut().zip(logits.chunks(SIZES.target)).for_each(|(said, row)| said.extend_from_slice(row));
+            state.step(&vec![token; sources.len()], &mut output).expect("no device");
+            let rows = output.logits.chunks(SIZES.target);
+            logits.iter_mut().zip(rows).for_each(|(logits, row)| logits.extend_from_slice(row));
         }
-        said
+        logits
     };
     let together = run(&all);
     for (source, among_others) in all.iter().zip(&together) {
-        assert_eq!(&run(&[source])[0], among_others);
+        assert_eq!(&run(&[source])[0], among_others, "bit for bit");
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
-use decode::{Settings, Translation, Translator};
+use decode::{Settings, TranslationResult, Translator};
 use runs::DecodingOverrides;
 
 use crate::lines::{self, LineFormat};
@@ -79,6 +79,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn unknown_tokens(translations: &[Translation]) -> usize {
+fn unknown_tokens(translations: &[TranslationResult]) -> usize {
     translations.iter().map(|translation| translation.unknown).sum()
 }

@@ -7,8 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use decode::translator::Item;
-use decode::{DecodeError, Settings, Translation, Translator};
+use decode::{DecodeError, Input, Settings, TranslationResult, Translator};
 use runs::DecodingOverrides;
 use text::TextError;
 use text::metrics::Bleu;
@@ -87,7 +86,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// The texts, with empty ones in place of those that are too long. `train` skips pairs without a target.
 fn blank_too_long(texts: &[String], first_line: usize, translator: &Translator) -> Result<Vec<String>, DecodeError> {
-    let blank = |(text, place): (&String, usize)| match translator.encode(&Item { text, place }) {
+    let blank = |(text, line): (&String, usize)| match translator.encode(&Input { text, line }) {
         Ok(_) => Ok(text.clone()),
         Err(DecodeError::TooLong { .. }) => Ok(String::new()),
         Err(error) => Err(error),
@@ -98,10 +97,10 @@ fn blank_too_long(texts: &[String], first_line: usize, translator: &Translator) 
 /// The hypothesis with the highest sentence BLEU; of equal ones the first.
 ///
 /// Empty and unfinished hypotheses are no good examples: they are taken only if there is no other.
-fn closest_hypothesis(reference: &str, translation: &Translation, bleu: &Bleu) -> Result<String, TextError> {
+fn closest_hypothesis(reference: &str, translation: &TranslationResult, bleu: &Bleu) -> Result<String, TextError> {
     let bleu = Bleu { effective_order: true, ..*bleu };
     let mut best = (translation.best.line(), (false, f64::NEG_INFINITY));
-    for target in translation.targets() {
+    for target in translation.translations() {
         let line = target.line();
         let rank = (target.finished && !line.is_empty(), bleu.score(&[&line], &[reference])?.score);
         if rank > best.1 {
@@ -113,13 +112,13 @@ fn closest_hypothesis(reference: &str, translation: &Translation, bleu: &Bleu) -
 
 #[cfg(test)]
 mod tests {
-    use decode::Target;
+    use decode::Translation;
 
     use super::*;
 
     /// The hypothesis chosen from these, each with whether it is finished.
     fn chosen(reference: &str, hypotheses: &[(&str, bool)]) -> String {
-        let mut targets = hypotheses.iter().map(|&(text, finished)| Target {
+        let mut targets = hypotheses.iter().map(|&(text, finished)| Translation {
             text: text.to_string(),
             score: 0.0,
             tokens: vec![],
@@ -128,7 +127,8 @@ mod tests {
             alignment: None,
         });
         let best = targets.next().expect("a hypothesis");
-        let translation = Translation { source: String::new(), unknown: 0, best, alternatives: targets.collect() };
+        let translation =
+            TranslationResult { source: String::new(), unknown: 0, best, alternatives: targets.collect() };
         closest_hypothesis(reference, &translation, &Bleu::default()).expect("a hypothesis")
     }
 

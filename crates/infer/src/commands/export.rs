@@ -1,10 +1,13 @@
 //! `infer export`: writes a run folder in the format of another program.
 
+use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use decode::DecodeError;
 use interchange::marian;
-use runs::DecodingOverrides;
+use model::weights::{self, WeightsError};
+use runs::{DecodingOverrides, layout};
 
 use crate::log::log_line;
 use crate::options::{DeviceOptions, settings};
@@ -37,7 +40,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let trained = device.open(&model)?;
     let decoding = settings(&decoding, &trained)?.decoding;
     match format {
-        ExportFormat::Marian => marian::export(&trained, &decoding, &model, &output)?,
+        ExportFormat::Marian => {
+            let path = model.join(layout::WEIGHTS);
+            let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));
+            let (tensors, _) = read.map_err(|source| DecodeError::Weights { path, source })?;
+            marian::export(&trained, tensors, &decoding, &model, &output)?;
+        }
     }
     if !device.quiet {
         if let Some(note) = marian::beam_differs(&decoding) {

@@ -71,7 +71,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let settings = settings(&decoding, &trained)?;
     let backend = backend::choose(device.device.as_deref())?.to_string();
     let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned();
-    let workers = if trained.engine.gains_by_workers() { rayon::current_num_threads() } else { 1 };
+    let workers = if trained.engine.supports_workers() { rayon::current_num_threads() } else { 1 };
     let log = move |line: &str| {
         if !device.quiet {
             log_line(line);

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
-use model::weights::{self, NamedTensor, WeightsError};
-use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
+use model::weights::{NamedTensor, WeightsError};
+use model::{ConfigError, ModelConfig, VocabularySizes};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
@@ -14,10 +14,9 @@ use super::vocabulary::pretty;
 use super::{MarianError, config, files, folder, generation, names, positions, vocabulary};
 use decode::trained_model::TrainedModel;
 use runs::DecodingConfig;
-use runs::format_chain;
 use runs::layout;
 
-/// Writes the model opened from the run folder `run` as a Marian folder `output`, which must not exist or be empty.
+/// Writes the model opened from the run folder `run`, whose weights are `tensors`, as a Marian folder `output`, which must not exist or be empty.
 ///
 /// The new model computes exactly what the old one does. `[decoding]` becomes `generation_config.json`, which gives the
 /// same answers but for what [`beam_differs`](super::beam_differs) tells, and for those that reach the usual limit, the
@@ -25,16 +24,21 @@ use runs::layout;
 ///
 /// # Errors
 /// What Marian lacks, named; a place that is taken or cannot be written.
-pub fn export(trained: &TrainedModel, decoding: &DecodingConfig, run: &Path, output: &Path) -> Result<(), MarianError> {
+pub fn export(
+    trained: &TrainedModel,
+    tensors: Vec<NamedTensor>,
+    decoding: &DecodingConfig,
+    run: &Path,
+    output: &Path,
+) -> Result<(), MarianError> {
     folder::vacant(output)?;
     let configured = |source: ConfigError| MarianError::Config { path: run.join(layout::CONFIG), source };
     let TrainedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = trained;
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
-    let network = trained.network().map_err(|error| MarianError::Model(format_chain(&error)))?;
     let path = run.join(layout::WEIGHTS);
-    let weights = weights(network, model, *sizes).map_err(|source| MarianError::Weights { path, source })?;
+    let weights = weights(tensors, model, *sizes).map_err(|source| MarianError::Weights { path, source })?;
 
     let mut written =
         vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
@@ -43,10 +47,10 @@ pub fn export(trained: &TrainedModel, decoding: &DecodingConfig, run: &Path, out
 }
 
 /// The file of all weights, with Marian's names and order of columns.
-fn weights(network: &Transformer, config: &ModelConfig, sizes: VocabularySizes) -> Result<Vec<u8>, WeightsError> {
+fn weights(from: Vec<NamedTensor>, config: &ModelConfig, sizes: VocabularySizes) -> Result<Vec<u8>, WeightsError> {
     let order = column_order(config);
     let mut tensors: Vec<NamedTensor> = Vec::new();
-    for NamedTensor { name, shape, values } in weights::collect(network) {
+    for NamedTensor { name, shape, values } in from {
         let place = names::place(&name).ok_or(WeightsError::Unexpected(name))?;
         let values = match (place.shared_axis, &order) {
             (Some(axis), Some(order)) => positions::reorder(&values, &shape, axis, order),

@@ -5,17 +5,43 @@ use std::path::Path;
 use std::sync::Arc;
 
 use decode::TrainedModel;
+use interchange::marian::{self, MarianError};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Rng};
-use model::{Batch, ModelConfig, Pass, Transformer, VocabularySizes, weights};
+use model::weights::{self, NamedTensor};
+use model::{ModelConfig, Transformer, VocabularySizes};
 use runs::DecodingConfig;
 use temp_dir::TempDir;
 use text::{Tokenizer, TokenizerConfig, TokenizerKind};
 
 use crate::folder::{Copy, Expected, Import as _, NAMES, answers, device, json};
 
+/// A model and its weights.
+struct Model {
+    trained: TrainedModel,
+    tensors: Vec<NamedTensor>,
+}
+
+impl Model {
+    fn new(network: &Transformer, config: ModelConfig, source: Arc<Tokenizer>, target: Arc<Tokenizer>) -> Self {
+        let trained = TrainedModel::from_network(network, config, DecodingConfig::default(), source, target, device());
+        Self { trained, tensors: weights::collect(network) }
+    }
+
+    /// The model of a run folder.
+    fn open(run: &Path) -> Self {
+        let (tensors, _) = weights::from_safetensors(&fs::read(run.join("model.safetensors")).unwrap()).unwrap();
+        Self { trained: TrainedModel::open(run, &device()).unwrap(), tensors }
+    }
+
+    fn export(&self, output: &Path) -> Result<(), MarianError> {
+        let decoding = &self.trained.decoding;
+        marian::export(&self.trained, self.tensors.clone(), decoding, Path::new("runs/x"), output)
+    }
+}
+
 /// A model with random weights, biases and norms included.
-fn model(change: impl FnOnce(&mut ModelConfig)) -> TrainedModel {
+fn model(change: impl FnOnce(&mut ModelConfig)) -> Model {
     let words: Vec<String> = (0..20).map(|word| format!("w{word}")).collect();
     let tokenizer = Arc::new(Tokenizer::from_words(&words));
     let mut config = ModelConfig {
@@ -36,22 +62,19 @@ fn model(change: impl FnOnce(&mut ModelConfig)) -> TrainedModel {
         let mut stream = Rng::new(random::key(&[drawn]));
         (0..shape.iter().product()).map(|_| (stream.below(2001) as f32 - 1000.0) / 1500.0).collect()
     });
-    TrainedModel::of(model, config, DecodingConfig::default(), tokenizer.clone(), tokenizer, device())
+    Model::new(&model, config, tokenizer.clone(), tokenizer)
 }
 
-fn logits(trained: &TrainedModel) -> Vec<f32> {
-    let batch = Batch::new(&[(&[2, 7, 9, 3, 0], &[4, 4, 8, 0])], trained.sizes, &trained.device);
-    trained.network().unwrap().forward(&batch, &mut Pass::inference()).into_data().iter::<f32>().collect()
+fn logits(model: &Model) -> Vec<f32> {
+    model.trained.engine.record(&[2, 7, 9, 3, 0], &[4, 4, 8, 0]).unwrap().logits.concat()
 }
 
-fn round_trip(trained: &TrainedModel) -> TrainedModel {
+fn round_trip(model: &Model) -> Model {
     let folder = TempDir::new().unwrap();
     let (marian, run) = (folder.child("deep/marian"), folder.child("run"));
-    interchange::marian::export(trained, &trained.decoding, Path::new("runs/x"), &marian).unwrap();
-    interchange::marian::import(&marian, &run, &device()).unwrap();
-    let opened = TrainedModel::open(&run, &device()).unwrap();
-    opened.network().unwrap(); // while the folder is there
-    opened
+    model.export(&marian).unwrap();
+    marian::import(&marian, &run, &device()).unwrap();
+    Model::open(&run)
 }
 
 /// Whatever Marian can express comes back as the same function, though its columns stand in another order.
@@ -70,7 +93,7 @@ fn logits_survive_the_way_there_and_back() {
     for (case, change) in changes.into_iter().enumerate() {
         let before = model(change);
         let after = round_trip(&before);
-        assert_eq!(after.config.positions, PositionKind::SinusoidalHalves);
+        assert_eq!(after.trained.config.positions, PositionKind::SinusoidalHalves);
         let (before, after) = (logits(&before), logits(&after));
         assert_eq!(before.len(), after.len());
         assert!(before.iter().zip(after).all(|(a, b)| (a - b).abs() < 1e-5), "case {case}");
@@ -82,15 +105,16 @@ fn logits_survive_the_way_there_and_back() {
 fn what_was_imported_is_exported_as_it_was() {
     for name in NAMES {
         let copy = Copy::new(name);
-        let mut before = copy.imported("run");
-        let mut after = round_trip(&before);
+        drop(copy.imported("run"));
+        let before = Model::open(&copy.path("run"));
+        let after = round_trip(&before);
+        assert_eq!(before.tensors, after.tensors, "{name}");
+        let (before, after) = (before.trained, after.trained);
         assert_eq!(before.source_tokenizer.to_json(), after.source_tokenizer.to_json(), "{name}");
         assert_eq!(before.target_tokenizer.to_json(), after.target_tokenizer.to_json(), "{name}");
-        let tensors = |trained: &TrainedModel| weights::collect(trained.network().unwrap());
-        assert_eq!(tensors(&before), tensors(&after), "{name}");
         assert_eq!((&before.config, &before.decoding), (&after.config, &after.decoding), "{name}");
         let texts = Expected::of(name).answers(1).0;
-        assert_eq!(answers(&mut before, &texts, 1), answers(&mut after, &texts, 1), "{name}");
+        assert_eq!(answers(&before, &texts, 1), answers(&after, &texts, 1), "{name}");
     }
 }
 
@@ -105,10 +129,11 @@ fn our_own_vocabularies_survive() {
         let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
         for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
             let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
-            let config = model(|config| config.tie = Tie::Decoder).config;
+            let config = model(|config| config.tie = Tie::Decoder).trained.config;
             let network = Transformer::new(&config, sizes, 1, &device()).unwrap();
-            let before = TrainedModel::of(network, config, DecodingConfig::default(), source, target, device());
-            let after = round_trip(&before);
+            let before = Model::new(&network, config, source, target);
+            let after = round_trip(&before).trained;
+            let before = before.trained;
             assert_eq!(after.source_tokenizer.to_json(), before.source_tokenizer.to_json());
             assert_eq!(after.target_tokenizer.to_json(), before.target_tokenizer.to_json());
         }
@@ -119,9 +144,9 @@ fn our_own_vocabularies_survive() {
 #[test]
 fn the_files_are_those_of_a_marian_folder() {
     let folder = TempDir::new().unwrap();
-    let mut trained = model(|_| {});
-    trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
-    interchange::marian::export(&trained, &trained.decoding, Path::new("runs/x"), &folder.child("out")).unwrap();
+    let mut model = model(|_| {});
+    model.trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
+    model.export(&folder.child("out")).unwrap();
     let read = |name: &str| json(&folder.child("out").join(name));
     let config = read("config.json");
     assert_eq!((&config["model_type"], &config["d_model"]), (&"marian".into(), &16.into()));
@@ -140,11 +165,9 @@ fn the_files_are_those_of_a_marian_folder() {
 #[test]
 fn what_marian_lacks_is_refused_by_name() {
     let folder = TempDir::new().unwrap();
-    let refused = |trained: &TrainedModel| {
+    let refused = |model: &Model| {
         let output = folder.child("out");
-        let error = interchange::marian::export(trained, &trained.decoding, Path::new("runs/x"), &output)
-            .unwrap_err()
-            .to_string();
+        let error = model.export(&output).unwrap_err().to_string();
         assert!(!output.exists());
         error
     };
@@ -168,20 +191,20 @@ fn what_marian_lacks_is_refused_by_name() {
         let error = refused(&model(change));
         assert!(error.starts_with("runs/x/config.toml: ") && error.contains(message), "{error}");
     }
-    let mut trained = model(|config| config.tie = Tie::Decoder);
-    trained.sizes.source = 30;
-    assert!(refused(&trained).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
-    let mut trained = model(|_| {});
-    trained.decoding = DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..trained.decoding };
-    assert!(refused(&trained).contains("decoding.length_penalty.form = \"wu\": expected \"power\""));
+    let mut two = model(|config| config.tie = Tie::Decoder);
+    two.trained.sizes.source = 30;
+    assert!(refused(&two).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
+    let mut wu = model(|_| {});
+    wu.trained.decoding =
+        DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..DecodingConfig::default() };
+    assert!(refused(&wu).contains("decoding.length_penalty.form = \"wu\": expected \"power\""));
 }
 
 #[test]
 fn a_place_that_is_taken_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let trained = model(|_| {});
-    let export =
-        |name: &str| interchange::marian::export(&trained, &trained.decoding, Path::new("runs/x"), &folder.child(name));
+    let export = |name: &str| trained.export(&folder.child(name));
     fs::create_dir(folder.child("empty")).unwrap();
     export("empty").unwrap();
     fs::create_dir(folder.child("full")).unwrap();

@@ -3,16 +3,13 @@
 use std::fs;
 
 use decode::TrainedModel;
-use model::{Batch, Pass};
 
 use crate::folder::{Copy, Expected, Import as _, LOGITS_TOLERANCE, NAMES, answers};
 
 fn furthest(trained: &TrainedModel, expected: &Expected) -> f32 {
     let mut furthest = 0f32;
     for (at, (source, target)) in expected.pairs().iter().enumerate() {
-        let batch = Batch::new(&[(source, target)], trained.sizes, &trained.device);
-        let logits = trained.network().unwrap().forward(&batch, &mut Pass::inference());
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let logits = trained.engine.record(source, target).unwrap().logits.concat();
         let theirs = expected.logits(at);
         assert_eq!(logits.len(), theirs.len());
         let difference = logits.iter().zip(&theirs).map(|(a, b)| (a - b).abs());

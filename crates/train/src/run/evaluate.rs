@@ -2,7 +2,7 @@
 
 use burn::tensor::TensorReadError;
 use decode::{TrainedModel, Translator};
-use model::{Batch, Pass};
+use model::{Batch, Pass, Transformer};
 use runs::config::{Metric, ValidationConfig};
 use runs::record::{Prediction, Scores};
 use text::exact_match;
@@ -24,13 +24,14 @@ pub fn score(scores: &Scores, metric: Metric) -> f64 {
     }
 }
 
-/// Decodes the sources, scores the outputs against the references, and scores the references themselves. References are
+/// Decodes the sources with `model`, of which `network` is the tensors, scores the outputs against the references, and scores the references themselves. References are
 /// normalised by the target's tokenizer, as outputs are.
 ///
 /// # Errors
 /// A device that fails.
 pub fn evaluate(
     model: &TrainedModel,
+    network: &Transformer,
     examples: &[EvalExample],
     config: &ValidationConfig,
 ) -> Result<Scores, TrainError> {
@@ -46,7 +47,7 @@ pub fn evaluate(
         reference: reference.clone(),
         output: output.to_string(),
     });
-    let forced = teacher_forced(model, examples)?;
+    let forced = teacher_forced(model, network, examples)?;
     let nll = forced.nll / forced.tokens as f64;
     Ok(Scores {
         sentences: examples.len(),
@@ -69,10 +70,14 @@ struct TeacherForced {
 }
 
 /// Scores the references: each token given the reference tokens before it.
-fn teacher_forced(model: &TrainedModel, examples: &[EvalExample]) -> Result<TeacherForced, TrainError> {
+fn teacher_forced(
+    model: &TrainedModel,
+    network: &Transformer,
+    examples: &[EvalExample],
+) -> Result<TeacherForced, TrainError> {
     let mut sorted: Vec<&EvalExample> = examples.iter().collect();
     sorted.sort_by_key(|example| example.example.longer());
-    let (network, mut total) = (model.network()?, TeacherForced::default());
+    let mut total = TeacherForced::default();
     let mut rest = &sorted[..];
     while !rest.is_empty() {
         let fits = |count: &usize| count * rest[count - 1].example.longer() <= BATCH_TOKENS;

@@ -1,5 +1,6 @@
 //! Everything that can be rejected before a run writes anything.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -7,9 +8,10 @@ use burn::tensor::Device;
 use decode::{DecodeError, TrainedModel};
 use model::backend::Backend;
 use model::config::PositionKind;
-use model::{ConfigError, ModelConfig, Transformer, weights};
+use model::weights::{self, WeightsError};
+use model::{ConfigError, ModelConfig, Transformer};
 use runs::config::{self, RunConfig};
-use runs::{ExistingRun, IfExists, RunError, RunFolder};
+use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
 use text::{TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
@@ -159,7 +161,8 @@ pub fn initial_model(
         return Err(invalid(ConfigError::new(field, found, expected, "choose a run of the same task")));
     }
     let blank = Transformer::blank(&config.model, task.sizes(), &differentiating).map_err(invalid)?;
-    weights::load(blank, weights::collect(trained.network()?))
+    let read = fs::read(origin.join(layout::WEIGHTS)).map_err(WeightsError::from);
+    read.and_then(|bytes| weights::load(blank, weights::from_safetensors(&bytes)?.0))
         .map_err(|source| TrainError::InitFrom { path: origin.clone(), source })
 }
 

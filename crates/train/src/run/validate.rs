@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use decode::engine::{self, read_network};
 use decode::{DecodeError, TrainedModel};
 use model::Transformer;
 use model::weights::{self, NamedTensor};
@@ -21,8 +22,9 @@ impl Trainer<'_> {
     pub(super) fn validate(&mut self, observer: &mut impl Observer) -> Result<(), TrainError> {
         let (started, step) = (Instant::now(), self.state.step);
         let model = self.train_state.eval_model();
+        let tensors = weights::collect(&model);
         let validation = &self.config.validation;
-        let scored = evaluate(&self.decodable(model.clone()), &self.task.validation, validation);
+        let scored = evaluate(&self.decodable(&model, &tensors), &model, &self.task.validation, validation);
         let scores = scored.map_err(|error| match error {
             TrainError::Decode(DecodeError::NotFinite) => TrainError::Diverged { step, loss: f64::NAN },
             other => other,
@@ -35,7 +37,6 @@ impl Trainer<'_> {
             Some(old) if score <= old => self.state.stale + 1,
             Some(_) | None => 0,
         };
-        let tensors = weights::collect(&model);
         if best {
             self.state.best = Some(score);
             self.write_weights(&tensors)?;
@@ -80,7 +81,10 @@ impl Trainer<'_> {
         }
         let (started, step) = (Instant::now(), self.state.step);
         let model = TrainedModel::open(self.folder.path(), &self.device)?;
-        let scores = evaluate(&model, &self.task.test, &self.config.validation)?;
+        let path = self.folder.path().join(layout::WEIGHTS);
+        let network = read_network(&path, &model.config, model.sizes, &self.device)
+            .map_err(|source| TrainError::Weights { path, source })?;
+        let scores = evaluate(&model, &network, &self.task.test, &self.config.validation)?;
         self.log_scores(Record::Test(record::Test { step, scores: scores.clone(), timing: since(started) }))?;
         Ok(Some(scores))
     }
@@ -91,7 +95,8 @@ impl Trainer<'_> {
         let mean = snapshots::mean(self.folder.path(), &self.state.snapshots)?;
         let model = weights::load(self.train_state.eval_model(), mean.clone())
             .map_err(|source| TrainError::Weights { path: self.folder.path().to_path_buf(), source })?;
-        let scores = evaluate(&self.decodable(model), &self.task.validation, &self.config.validation)?;
+        let decodable = self.decodable(&model, &mean);
+        let scores = evaluate(&decodable, &model, &self.task.validation, &self.config.validation)?;
         self.write_weights(&mean)?;
         let average_of: Vec<u64> = self.state.snapshots.iter().map(|snapshot| snapshot.step).collect();
         observer.scored(&format!("validation of the average of {} validations' weights", average_of.len()), &scores);
@@ -112,11 +117,12 @@ impl Trainer<'_> {
     }
 
     /// Returns the model as decoding opens it. Validations decode with a beam of their own.
-    fn decodable(&self, model: Transformer) -> TrainedModel {
+    fn decodable(&self, network: &Transformer, tensors: &[NamedTensor]) -> TrainedModel {
         let decoding = DecodingConfig { beam: self.config.validation.beam, ..self.config.decoding.clone() };
         let tokenizers = (self.task.source_tokenizer.clone(), self.task.target_tokenizer.clone());
         let (config, device) = (self.config.model.clone(), self.device.clone());
-        TrainedModel::of(model, config, decoding, tokenizers.0, tokenizers.1, device)
+        let engine = engine::from_collected(network, tensors, &config, self.task.sizes(), &device);
+        TrainedModel::from_engine(engine, config, decoding, tokenizers.0, tokenizers.1, device)
     }
 }
 

@@ -5,15 +5,13 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
-use decode::engine::Engine;
+use decode::engine::NetworkEngine;
 use decode::search::greedy::greedy;
-use decode::search::hypothesis::Source;
-use decode::search::logits_processor::Rules;
+use decode::search::hypothesis::{DecodeInput, SearchOptions};
 use model::attention::attention_weights;
 use model::backend;
 use model::loss::Objective;
 use model::{Mask, Pass, weights};
-use runs::config::LengthPenalty;
 use testing::model_fixture::{
     Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values,
 };
@@ -76,10 +74,10 @@ fn a_row_with_nothing_visible_gives_zeros_and_finite_gradients() {
 #[test]
 fn padding_changes_nothing_and_greedy_decoding_equals_the_cpu() {
     let sources: [&[u32]; 3] = [&[2, 3, 4, 5, 0], &[6, 0], &[9, 9, 2, 0]];
-    let sources = sources.map(|ids| Source { ids, least: 0, limit: 6, place: 1 });
+    let sources = sources.map(|ids| DecodeInput { ids, min_len: 0, max_len: 6, index: 1 });
     let decode = |device: &Device| -> Vec<Vec<u32>> {
-        let engine = Engine::tensors(small_model(device), small_sizes(), device);
-        let found = greedy(&engine, &sources, &Rules::default(), LengthPenalty::default()).unwrap();
+        let engine = NetworkEngine::new(small_model(device), small_sizes(), device);
+        let found = greedy(&engine, &sources, &SearchOptions::default()).unwrap();
         found.into_iter().map(|hypothesis| hypothesis.ids).collect()
     };
     let expected = decode(&testing::model_fixture::devices()[0]);

@@ -6,7 +6,7 @@ mod numbers;
 mod plain;
 mod views;
 
-use decode::{Settings, TrainedModel, Translation, Translator};
+use decode::{Settings, TrainedModel, TranslationResult, Translator};
 use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use testing::run::{Run, config, texts};
@@ -42,14 +42,14 @@ fn with_moderate_weights(tokenizer: &Tokenizer) -> Run {
     run
 }
 
-fn translated(trained: &TrainedModel, settings: Settings, text: &str) -> Translation {
+fn translated(trained: &TrainedModel, settings: Settings, text: &str) -> TranslationResult {
     let translations =
         Translator::new(trained, settings).and_then(|translator| translator.translate(&[text.to_string()]));
     translations.expect("a translation").remove(0)
 }
 
 /// Texts whose translations, said again, are the same tokens.
-fn faithful(trained: &TrainedModel) -> Vec<(String, Translation)> {
+fn faithful(trained: &TrainedModel) -> Vec<(String, TranslationResult)> {
     let both = texts(60).into_iter().map(|text| (text.clone(), translated(trained, trained.settings(), &text)));
     let found: Vec<_> = both
         .filter(|(_, said)| {

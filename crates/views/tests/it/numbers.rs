@@ -1,8 +1,8 @@
 //! The numbers: each follows from the weights file and the ids, in plain loops, and comes back from JSON as it was.
 
-use decode::search::beam::{BeamSearch, beam_search};
-use decode::search::hypothesis::Source;
-use decode::search::logits_processor::Rules;
+use decode::engine::read_network;
+use decode::search::beam::beam_search;
+use decode::search::hypothesis::{DecodeInput, SearchOptions};
 use model::{Batch, Pass, weights};
 use serde_json::Value;
 use views::{Attention, Vectors, attend};
@@ -145,6 +145,8 @@ fn every_map_follows_from_the_vectors() {
 fn probabilities_agree_with_scores_and_searches() {
     let run = Run::new();
     let trained = opened(&run);
+    let network =
+        read_network(&run.file("model.safetensors"), &trained.config, trained.sizes, &trained.device).unwrap();
     let log_probability =
         |attention: &Attention| attention.steps.iter().map(|step| f64::from(step.probability).ln()).sum::<f64>();
     for (text, said) in faithful(&trained) {
@@ -158,20 +160,12 @@ fn probabilities_agree_with_scores_and_searches() {
         // A score's softmax has `<pad>` in it.
         let (source, target) = (ids(&trained.source_tokenizer, &text), ids(&trained.target_tokenizer, said.text()));
         let batch = Batch::new(&[(&source, &target)], trained.sizes, &trained.device);
-        let logits = trained.network().unwrap().forward(&batch, &mut Pass::inference());
+        let logits = network.forward(&batch, &mut Pass::inference());
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let rows = logits.chunks(trained.sizes.target);
         let without_pad = |row: &[f32]| 1.0 - softmax(row.iter().map(|&x| x.into()).collect())[row.len() - 1];
         let pads: f64 = rows.map(|row| without_pad(row).ln()).sum();
-        let nll = trained
-            .network()
-            .unwrap()
-            .score(&batch, &mut Pass::inference())
-            .nll
-            .into_data()
-            .iter::<f32>()
-            .next()
-            .unwrap();
+        let nll = network.score(&batch, &mut Pass::inference()).nll.into_data().iter::<f32>().next().unwrap();
         let found = log_probability(&attention) + pads;
         assert!((found + f64::from(nll)).abs() < 1e-3, "{found} and {nll}");
     }
@@ -179,10 +173,10 @@ fn probabilities_agree_with_scores_and_searches() {
     settings.decoding.beam = 4;
     for text in texts(6) {
         let source = ids(&trained.source_tokenizer, &text);
-        let limit = trained.decoding.limit(source.len(), &trained.config);
-        let sources = [Source { ids: &source, least: 0, limit, place: 1 }];
-        let search = BeamSearch { beam: 4, length_penalty: trained.decoding.length_penalty };
-        let found = beam_search(&trained.engine, &sources, &Rules::default(), search).unwrap();
+        let max_len = trained.decoding.max_len(source.len(), &trained.config);
+        let sources = [DecodeInput { ids: &source, min_len: 0, max_len, index: 1 }];
+        let options = SearchOptions { length_penalty: trained.decoding.length_penalty, ..SearchOptions::default() };
+        let found = beam_search(&*trained.engine, &sources, 4, &options).unwrap();
         let expected = found[0][0].log_probability();
         let found = log_probability(&attend(&trained, &settings, &text, None).unwrap());
         assert!((found - expected).abs() < 1e-3, "{found} and {expected}");

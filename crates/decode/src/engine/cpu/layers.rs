@@ -2,7 +2,7 @@
 
 use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply, rows};
 use model::AttentionKind;
-use model::config::{Activation, NormOrder};
+use model::config::NormOrder;
 
 use super::recorder::Site;
 use super::scratch::Scratch;

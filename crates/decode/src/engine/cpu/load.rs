@@ -7,12 +7,13 @@ use kernels::decode::PackedMatrix;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::position::{SinusoidLayout, sinusoids};
 use model::safetensors_reader::SafetensorsReader;
-use model::weights::{NamedTensor, WeightsError, };
+use model::weights::{NamedTensor, WeightsError};
 use model::{ModelConfig, VocabularySizes};
 
 use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Nonlinearity, Norm, Norms, Residual, SelfAttention,
+    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Nonlinearity, Norm, Norms, Residual,
+    SelfAttention,
 };
 
 /// Gives the tensor of a name and shape.

@@ -123,8 +123,7 @@ impl Engine for CpuEngine {
 
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
         let rows = self.encode(sources, &mut Scratch::default());
-        let recorder =
-            alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
+        let recorder = alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
         // The encoder's buffers are far larger than a step's, so they are not kept.
         Box::new(CpuState { engine: self, rows, scratch: Scratch { recorder, ..Scratch::default() } })
     }
