@@ -8,7 +8,7 @@
 //! let batch = Batch::new(&[(&[4, 5, 0], &[6, 0]), (&[4, 0], &[7, 8, 0])], sizes, &Device::flex());
 //! let ids = |tensor: burn::tensor::Tensor<2, burn::tensor::Int>| tensor.into_data().iter().collect::<Vec<i32>>();
 //! assert_eq!(ids(batch.source.ids), [4, 5, 0, 4, 0, 9]);
-//! assert_eq!(ids(batch.target_input), [9, 6, 0, 9, 7, 8]); // the target shifted by one, with `<pad>` first
+//! assert_eq!(ids(batch.target_input), [9, 6, 9, 9, 7, 8]); // shifted by one: `<pad>` first, no `</s>`
 //! assert_eq!(ids(batch.target_output), [6, 0, 9, 7, 8, 0]);
 //! assert_eq!(batch.target_tokens, 5);
 //! ```

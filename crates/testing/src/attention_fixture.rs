@@ -1,8 +1,8 @@
-//! An attention made by hand: numbers from a formula, with weights that follow from the vectors by equation 1.
+//! A synthetic attention: vectors from a formula, and weights from the vectors by equation 1.
 
 use views::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
 
-/// What it is made of.
+/// Sizes of a synthetic attention.
 pub struct Sizes {
     pub layers: usize,
     pub heads: usize,
@@ -25,7 +25,7 @@ pub fn large() -> Attention {
     attention(&Sizes { layers: 6, heads: 8, head_size: 64 }, &tokens, &tokens)
 }
 
-/// Texts that mean something to a browser, or are hard to show.
+/// Tokens with HTML, scripts and characters that are hard to draw.
 pub fn hostile() -> Attention {
     let long = "x".repeat(200);
     let tokens = [
@@ -64,7 +64,7 @@ pub fn attention(sizes: &Sizes, source: &[&str], outputs: &[&str]) -> Attention 
         d_model: sizes.heads * sizes.head_size,
         maps: Kinds { encoder, decoder, cross },
         vectors: Kinds { encoder: of_encoder, decoder: of_decoder, cross: of_cross },
-        steps: (0..t).map(|step| said(outputs, step)).collect(),
+        steps: (0..t).map(|step| step_output(outputs, step)).collect(),
     }
 }
 
@@ -86,7 +86,7 @@ fn layers(sizes: &Sizes, kind: usize, queries: usize, keys: usize, causal: bool)
         .unzip()
 }
 
-/// Numbers between -2 and 2 without an order to see.
+/// Irregular numbers between -2 and 2.
 fn matrix(seed: usize, rows: usize, columns: usize) -> Matrix {
     let number = |row: usize, column: usize| {
         2.0 * (seed as f32 * 0.37 + row as f32 * 1.7 + (column * column) as f32 * 0.9).sin()
@@ -113,7 +113,7 @@ fn weights(queries: &Matrix, keys: &Matrix, causal: bool) -> Matrix {
     queries.iter().enumerate().map(row).collect()
 }
 
-fn said(outputs: &[&str], step: usize) -> Step {
+fn step_output(outputs: &[&str], step: usize) -> Step {
     let probabilities = [0.5, 0.25, 0.125, 0.0625, 0.03];
     let candidate = |(place, probability): (usize, f32)| Candidate {
         token: outputs[(step + place) % outputs.len()].to_string(),

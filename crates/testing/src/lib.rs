@@ -8,6 +8,7 @@ pub mod model_fixture;
 pub mod process_output;
 pub mod run;
 pub mod samples;
+pub mod variants;
 pub mod work_folder;
 
 pub use process_output::{ProcessOutput, binary, without_gpu};

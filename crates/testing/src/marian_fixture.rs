@@ -1,4 +1,4 @@
-//! Copies of Marian folders that a test may change.
+//! Copies of Marian folders for tests to change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use temp_dir::TempDir;
 
-/// The fixture of this name, which tests only read.
+/// The fixture of this name, read-only.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../interchange/tests/fixtures/marian").join(name)
 }
 
-/// A folder for a test to write in, with a copy of a Marian folder inside.
+/// A temporary folder with a copy of a Marian folder inside.
 pub struct MarianFolder {
     folder: TempDir,
 }

@@ -1,20 +1,22 @@
-//! Shared by the test binaries: the devices to test on, fixtures, and comparisons.
+//! Devices to test on, a small model, fixtures of PyTorch, and comparisons.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 use model::weights::NamedTensor;
 use model::{Batch, ModelConfig, Transformer, VocabularySizes, backend};
 use safetensors::{Dtype, SafeTensors};
 
-/// Every CPU device in this build; GPUs have a suite of their own.
+use crate::variants::variants;
+
+/// Every CPU device in this build; GPUs have their own tests.
 pub fn devices() -> Vec<Device> {
     let cpu = backend::compiled().into_iter().filter(|backend| !backend.is_gpu());
     cpu.map(|backend| backend.open().expect("a CPU is always there")).collect()
 }
 
-/// Sizes small enough to compute by hand, big enough to err.
+/// A small configuration with the paper's options.
 pub fn small_config() -> ModelConfig {
     ModelConfig {
         d_model: 12,
@@ -51,7 +53,7 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
-    assert_eq!(found.len(), expected.len(), "{what}: another number of values");
+    assert_eq!(found.len(), expected.len(), "{what}: different lengths");
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
         assert!((a - b).abs() <= tolerance, "{what}[{i}]: {a} is not {b} within {tolerance}");
     }
@@ -73,7 +75,7 @@ pub fn assert_gradients(found: &[NamedTensor], expected: &[NamedTensor], relativ
     }
 }
 
-/// What PyTorch computed; see `scripts/fixtures/pytorch.py`.
+/// Values computed by PyTorch; see `scripts/fixtures/pytorch.py`.
 pub struct Fixture {
     pub name: String,
     floats: HashMap<String, NamedTensor>,
@@ -84,8 +86,7 @@ pub struct Fixture {
 
 impl Fixture {
     pub fn load(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures");
-        let bytes = std::fs::read(folder.join(format!("{name}.safetensors"))).expect(name);
+        let bytes = std::fs::read(folder().join(format!("{name}.safetensors"))).expect(name);
         let (_, header) = SafeTensors::read_metadata(&bytes).expect(name);
         let meta = header.metadata().as_ref().expect("metadata")["attend"].clone();
         let mut fixture = Self {
@@ -153,7 +154,7 @@ impl Fixture {
         self.floats.iter().filter_map(named).collect()
     }
 
-    /// Rows of ids without the padding after them.
+    /// Rows of ids without their padding.
     pub fn sentences(&self, name: &str, pad: usize) -> Vec<Vec<u32>> {
         let (shape, ids) = &self.ids[name];
         let real = |row: &[i64]| row.iter().map(|&id| id as u32).take_while(|&id| id != pad as u32).collect();
@@ -170,7 +171,7 @@ impl Fixture {
         model::weights::load(blank, self.under("weight.")).expect("weights that fit")
     }
 
-    /// The batch that PyTorch saw.
+    /// The batch of the PyTorch computation.
     pub fn batch(&self, device: &Device) -> Batch {
         let sizes = self.sizes();
         let sources = self.sentences("source", sizes.source_pad());
@@ -182,27 +183,26 @@ impl Fixture {
     }
 }
 
-/// All fixtures of the whole model.
+/// Names of all fixtures of whole models.
+///
+/// # Panics
+/// If a variant of the options has none.
 pub fn transformer_fixtures() -> Vec<String> {
-    let mut names = Vec::new();
-    for norm in ["post", "pre"] {
-        for activation in ["relu", "gelu", "silu"] {
-            for padding in ["padded", "unpadded"] {
-                names.push(format!("transformer_{norm}_{activation}_{padding}"));
-            }
-        }
-    }
-    for variant in [
-        "tie_two",
-        "tie_none",
-        "no_bias",
-        "swiglu",
-        "rms_norm",
-        "learned_positions",
-        "sinusoidal_halves",
-        "output_bias",
-    ] {
-        names.push(format!("transformer_variant_{variant}"));
+    let entries = std::fs::read_dir(folder()).expect("the folder of fixtures");
+    let files = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = files
+        .filter(|file| file.starts_with("transformer_"))
+        .filter_map(|file| file.strip_suffix(".safetensors").map(str::to_string))
+        .collect();
+    names.sort();
+    let configs: Vec<ModelConfig> = names.iter().map(|name| Fixture::load(name).config()).collect();
+    for variant in variants(&small_config()) {
+        let covered = configs.iter().any(|config| variant.has_options_of(config));
+        assert!(covered, "no PyTorch fixture for the variant {}: see scripts/fixtures/pytorch.py", variant.name());
     }
     names
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/fixtures")
 }

@@ -1,4 +1,4 @@
-//! What became of a call of one of the binaries; shared by the tests of `infer` and of `train`.
+//! The result of running one of the binaries, with assertions on it.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -20,32 +20,32 @@ pub struct ProcessOutput {
 }
 
 impl ProcessOutput {
-    /// The lines written, of a call that went well and said nothing else.
+    /// The lines of standard output, of a successful process that wrote nothing to standard error.
     pub fn lines(&self) -> Vec<String> {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
         self.stdout.lines().map(str::to_string).collect()
     }
 
-    /// Expects all of `told` on standard error.
-    pub fn assert_stderr_contains(&self, told: &[&str]) {
-        for part in told {
+    /// Expects all of `parts` on standard error.
+    pub fn assert_stderr_contains(&self, parts: &[&str]) {
+        for part in parts {
             assert!(self.stderr.contains(part), "{part:?} is missing in:\n{}", self.stderr);
         }
     }
 
-    /// Expects exit code 1 and one message with all of `told`, the first of them exactly once.
-    pub fn assert_failed(&self, told: &[&str]) {
+    /// Expects exit code 1 and one error message with all of `parts`, the first of them exactly once.
+    pub fn assert_failed(&self, parts: &[&str]) {
         let Self { code, stderr, .. } = self;
         assert_eq!(*code, Some(1), "{stderr}");
         assert!(!stderr.contains("panicked"), "{stderr}");
         assert_eq!(stderr.matches("error: ").count(), 1, "{stderr}");
-        self.assert_stderr_contains(told);
-        assert_eq!(stderr.matches(told[0]).count(), 1, "{:?} is told more than once:\n{stderr}", told[0]);
+        self.assert_stderr_contains(parts);
+        assert_eq!(stderr.matches(parts[0]).count(), 1, "{:?} stands there more than once:\n{stderr}", parts[0]);
     }
 
-    /// The same, with nothing on standard output, which is for results.
-    pub fn assert_rejected(&self, told: &[&str]) {
-        self.assert_failed(told);
+    /// As [`assert_failed`](Self::assert_failed), with nothing on standard output, which is for results.
+    pub fn assert_rejected(&self, parts: &[&str]) {
+        self.assert_failed(parts);
         assert!(self.stdout.is_empty(), "standard output is for results: {}", self.stdout);
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the `infer` binary on a run folder with random weights, each test on one of its own.
+//! A run folder with random weights, and the `infer` binary run on it.
 
 use std::fs;
 use std::io::Write;
@@ -34,22 +34,23 @@ pub fn config() -> ModelConfig {
     }
 }
 
-/// A model that answers differently to different texts, and ends some of its answers itself. Its weights are larger than
-/// an untrained network's, so that what it says depends on what it read.
-pub fn weights_of(config: &ModelConfig, sizes: VocabularySizes) -> Vec<u8> {
+/// Weights of a model whose translations differ by text and sometimes end by themselves.
+///
+/// They are larger than those of an untrained network, so that the output depends on the source.
+pub fn random_weights(config: &ModelConfig, sizes: VocabularySizes) -> Vec<u8> {
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     let model = Transformer::new(config, sizes, 1, &device).expect("a valid configuration");
     let mut tensors = weights::collect(&model);
     for (index, tensor) in tensors.iter_mut().enumerate() {
-        let mut stream = Rng::new(random::key(&[SEED, index as u64]));
+        let mut rng = Rng::new(random::key(&[SEED, index as u64]));
         if !tensor.name.contains("norm") {
-            tensor.values.iter_mut().for_each(|value| *value = (stream.below(2001) as f32 - 1000.0) / 500.0);
+            tensor.values.iter_mut().for_each(|value| *value = (rng.below(2001) as f32 - 1000.0) / 500.0);
         }
     }
     weights::to_safetensors(&tensors, "{}").expect("weights")
 }
 
-/// Found by trying: see `the_model_of_these_tests_is_worth_testing_with`.
+/// Chosen by trial, so that the translations differ by text.
 const SEED: u64 = 17;
 
 /// A run folder.
@@ -62,11 +63,11 @@ impl Run {
         let run = Self { folder: temp_dir::TempDir::new().expect("a temporary folder") };
         let (config, tokenizer) = (config(), tokenizer());
         let model = toml::to_string(&config).expect("TOML");
-        // Tables that are not for decoding are none of its business.
+        // Decoding ignores other tables.
         run.write("config.toml", format!("[model]\n{model}\n[training]\nsteps = \"many\"\n\n[decoding]\n"));
         run.write("source.tokenizer.json", tokenizer.to_json());
         run.write("target.tokenizer.json", tokenizer.to_json());
-        run.write("model.safetensors", weights_of(&config, VocabularySizes::joint(tokenizer.vocab_size())));
+        run.write("model.safetensors", random_weights(&config, VocabularySizes::joint(tokenizer.vocab_size())));
         run
     }
 
@@ -98,7 +99,7 @@ impl Run {
         at + replacement.lines().count()
     }
 
-    /// On flex unless told otherwise: it is always there, and other backends may round differently.
+    /// The command, on flex by default: it is always compiled in, and other backends may round differently.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("infer"));
         if !arguments.contains(&"--device") {
@@ -129,7 +130,7 @@ impl Run {
         self.run("attend", arguments)
     }
 
-    /// Runs `infer serve` on this folder, where it is expected to end by itself.
+    /// Runs `infer serve` on this folder until it ends by itself.
     pub fn serve(&self, arguments: &[&str]) -> ProcessOutput {
         self.run("serve", arguments)
     }
@@ -145,51 +146,51 @@ impl Run {
         ProcessOutput::from(self.command(arguments).output().expect("a binary that starts"))
     }
 
-    /// Runs it where no driver for a GPU is to be found.
+    /// Runs `infer` with all GPU drivers hidden.
     pub fn infer_without_gpu(&self, arguments: &[&str]) -> ProcessOutput {
         let mut command = self.command(arguments);
         ProcessOutput::from(without_gpu(&mut command).output().expect("a binary that starts"))
     }
 
-    /// Runs it with standard output going elsewhere.
+    /// Runs `infer` with standard output redirected.
     pub fn infer_into(&self, output: Stdio, arguments: &[&str]) -> ProcessOutput {
         ProcessOutput::from(self.command(arguments).stdout(output).output().expect("a binary that starts"))
     }
 
-    /// Runs it with standard input coming from elsewhere.
+    /// Runs `infer` with standard input redirected.
     pub fn infer_from(&self, input: Stdio, arguments: &[&str]) -> ProcessOutput {
         ProcessOutput::from(self.command(arguments).stdin(input).output().expect("a binary that starts"))
     }
 
-    /// Runs it with pipes to all sides.
+    /// Starts `infer` with all three streams piped.
     pub fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdin(Stdio::piped()).spawn().expect("a binary that starts")
     }
 
-    /// Runs it on standard input.
+    /// Runs `infer` with these bytes on standard input.
     pub fn infer_with_stdin(&self, input: impl AsRef<[u8]>, arguments: &[&str]) -> ProcessOutput {
         let mut child = self.start(arguments);
         let (mut stdin, input) = (child.stdin.take().expect("standard input"), input.as_ref().to_vec());
-        // A child that stops reading is a matter for the test, not for the writer.
+        // A child may stop reading before the end; the test decides whether that is an error.
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let output = child.wait_with_output().expect("an end");
         writer.join().expect("a writer that ends");
         ProcessOutput::from(output)
     }
 
-    /// The lines that it writes for these texts as arguments.
-    pub fn answers(&self, texts: &[&str], options: &[&str]) -> Vec<String> {
+    /// The translations of texts given as arguments.
+    pub fn translations(&self, texts: &[&str], options: &[&str]) -> Vec<String> {
         self.infer(&[&["--quiet"], options, &["--"], texts].concat()).lines()
     }
 
-    /// The lines that it writes for these lines of standard input.
+    /// The translations of the lines of standard input.
     pub fn translate_stdin(&self, input: impl AsRef<[u8]>, options: &[&str]) -> Vec<String> {
         self.infer_with_stdin(input, &[&["--quiet"], options].concat()).lines()
     }
 
-    /// Expects one clear message with all of `told`, the first of them exactly once, and exit code 1.
-    pub fn assert_rejects(&self, arguments: &[&str], told: &[&str]) {
-        self.infer(arguments).assert_failed(told);
+    /// Expects exit code 1 and one error message with all of `parts`, the first of them exactly once.
+    pub fn assert_rejects(&self, arguments: &[&str], parts: &[&str]) {
+        self.infer(arguments).assert_failed(parts);
     }
 }
 
@@ -200,9 +201,9 @@ pub fn object(line: &str) -> Value {
 
 /// Different texts of one to twenty words, long and short mixed.
 pub fn texts(count: usize) -> Vec<String> {
-    let mut stream = Rng::new(random::key(&[2]));
+    let mut rng = Rng::new(random::key(&[2]));
     let mut text = |_| {
-        let words: Vec<String> = (0..1 + stream.below(20)).map(|_| stream.below(10).to_string()).collect();
+        let words: Vec<String> = (0..1 + rng.below(20)).map(|_| rng.below(10).to_string()).collect();
         words.join(" ")
     };
     (0..count).map(&mut text).collect()

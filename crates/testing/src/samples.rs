@@ -1,4 +1,4 @@
-//! Configurations and a corpus small enough to train on within a second.
+//! Configurations and a corpus that train within a second.
 
 use std::io::Write;
 
@@ -81,12 +81,12 @@ pub fn pairs(count: usize) -> Vec<(String, String)> {
     (0..count).map(pair).collect()
 }
 
-/// The same as lines of `source TAB target`.
+/// The pairs as lines of `source TAB target`.
 pub fn corpus(count: usize) -> String {
     pairs(count).into_iter().map(|(source, target)| format!("{source}\t{target}\n")).collect()
 }
 
-/// Compressed, as corpora may be.
+/// Bytes compressed with gzip.
 pub fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text).expect("memory");

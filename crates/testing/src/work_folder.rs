@@ -18,12 +18,12 @@ pub struct WorkFolder {
 }
 
 impl WorkFolder {
-    /// With the copy task as `tiny.toml`.
+    /// A folder with the copy task as `tiny.toml`.
     pub fn new() -> Self {
         Self::with(COPY)
     }
 
-    /// With the translation task as `tiny.toml`, and its corpora.
+    /// A folder with the translation task as `tiny.toml`, and its corpora.
     pub fn translating() -> Self {
         let place = Self::with(TRANSLATE);
         place.write("train.tsv", corpus(60));
@@ -31,7 +31,7 @@ impl WorkFolder {
         place
     }
 
-    /// With a configuration as `tiny.toml`.
+    /// A folder with a configuration as `tiny.toml`.
     pub fn with(config: &str) -> Self {
         let place = Self { folder: temp_dir::TempDir::new().expect("a temporary folder") };
         place.write("tiny.toml", config);
@@ -63,7 +63,7 @@ impl WorkFolder {
         names
     }
 
-    /// Everything under the folder with its contents.
+    /// Every path under the folder with its contents.
     pub fn snapshot(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let (mut found, mut waiting) = (BTreeMap::new(), vec![self.folder.path().to_path_buf()]);
         while let Some(path) = waiting.pop() {
@@ -93,14 +93,14 @@ impl WorkFolder {
         }
     }
 
-    /// Removes a file or a folder with all it holds.
+    /// Removes a file, or a folder with its contents.
     pub fn remove(&self, name: &str) {
         let path = self.path(name);
         let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         removed.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 
-    /// On flex unless told otherwise: other backends promise less than equal bytes.
+    /// The command, on flex by default: only flex promises equal bytes.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary("train"));
         if !arguments.contains(&"--device") {
@@ -111,12 +111,12 @@ impl WorkFolder {
         command
     }
 
-    /// Runs `train` with these very arguments.
+    /// Runs `train` with exactly these arguments.
     pub fn call(&self, arguments: &[&str]) -> ProcessOutput {
         ProcessOutput::from(self.command(arguments).output().expect("a binary that starts"))
     }
 
-    /// Runs `train` with these very arguments where no driver for a GPU is to be found.
+    /// Runs `train` with exactly these arguments, with all GPU drivers hidden.
     pub fn call_without_gpu(&self, arguments: &[&str]) -> ProcessOutput {
         let mut command = self.command(arguments);
         ProcessOutput::from(without_gpu(&mut command).output().expect("a binary that starts"))
@@ -127,14 +127,14 @@ impl WorkFolder {
         self.call(&[&["--config", "tiny.toml", "--output", output], arguments].concat())
     }
 
-    /// As [`train`](Self::train), to the end.
+    /// As [`train`](Self::train), and expects success.
     pub fn trained(&self, output: &str, arguments: &[&str]) -> ProcessOutput {
         let ran = self.train(output, arguments);
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
         ran
     }
 
-    /// As [`train`](Self::train), still running, with its standard error.
+    /// Starts [`train`](Self::train) and returns the process with its standard error.
     pub fn started(&self, output: &str, arguments: &[&str]) -> (Child, BufReader<ChildStderr>) {
         let arguments = [&["--config", "tiny.toml", "--output", output], arguments].concat();
         let mut child = self.command(&arguments).spawn().expect("a binary that starts");
@@ -142,21 +142,21 @@ impl WorkFolder {
         (child, stderr)
     }
 
-    /// As [`train`](Self::train), sending a signal as soon as a line that begins with `line` is printed.
+    /// As [`train`](Self::train), and sends a signal once a line that begins with `line` is printed.
     pub fn train_until(&self, line: &str, signal: &str, output: &str, arguments: &[&str]) -> ProcessOutput {
         let (mut child, mut stderr) = self.started(output, arguments);
-        let mut told = String::new();
-        while !told.lines().last().is_some_and(|last| last.starts_with(line)) {
-            let read = stderr.read_line(&mut told).expect("text");
-            assert!(read > 0, "it ended before it printed {line:?}:\n{told}");
+        let mut printed = String::new();
+        while !printed.lines().last().is_some_and(|last| last.starts_with(line)) {
+            let read = stderr.read_line(&mut printed).expect("text");
+            assert!(read > 0, "the process ended before it printed {line:?}:\n{printed}");
         }
         send(signal, &child);
-        stderr.read_to_string(&mut told).expect("text");
+        stderr.read_to_string(&mut printed).expect("text");
         let code = child.wait().expect("an end").code();
-        ProcessOutput { code, stdout: String::new(), stderr: told }
+        ProcessOutput { code, stdout: String::new(), stderr: printed }
     }
 
-    /// As [`train`](Self::train), with nobody reading standard error beyond its first line.
+    /// As [`train`](Self::train), with standard error closed after its first line.
     pub fn train_with_closed_stderr(&self, output: &str, arguments: &[&str]) -> Option<i32> {
         let (mut child, mut stderr) = self.started(output, arguments);
         stderr.read_line(&mut String::new()).expect("text");
@@ -164,20 +164,20 @@ impl WorkFolder {
         child.wait().expect("an end").code()
     }
 
-    /// Expects one clear message with all of `told` (the first of them exactly once), exit code 1 and no trace on disk.
-    pub fn assert_rejects(&self, output: &str, arguments: &[&str], told: &[&str]) {
+    /// Expects one error message with all of `parts` (the first of them exactly once), exit code 1 and an unchanged folder.
+    pub fn assert_rejects(&self, output: &str, arguments: &[&str], parts: &[&str]) {
         let before = self.snapshot();
         let ran = self.train(output, arguments);
-        ran.assert_rejected(told);
+        ran.assert_rejected(parts);
         assert!(before == self.snapshot(), "{arguments:?} left something behind: {:?}", self.names("."));
     }
 
-    /// Expects wrong usage: exit code 2 and no trace on disk.
-    pub fn assert_usage_error(&self, arguments: &[&str], told: &[&str]) {
+    /// Expects a usage error: exit code 2 and an unchanged folder.
+    pub fn assert_usage_error(&self, arguments: &[&str], parts: &[&str]) {
         let before = self.snapshot();
         let ran = self.call(arguments);
         assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
-        ran.assert_stderr_contains(told);
+        ran.assert_stderr_contains(parts);
         assert!(before == self.snapshot(), "{arguments:?} left something behind: {:?}", self.names("."));
     }
 
@@ -187,7 +187,7 @@ impl WorkFolder {
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
 
-    /// The same without what depends on the clock.
+    /// The lines of `metrics.jsonl` without their timing.
     pub fn metrics_without_timing(&self, run: &str) -> Vec<Value> {
         let mut lines = self.metrics(run);
         for line in &mut lines {
@@ -200,11 +200,11 @@ impl WorkFolder {
         self.read(&format!("{run}/model.safetensors"))
     }
 
-    /// Expects two runs to have come to the same end along the same way, byte for byte.
+    /// Expects equal metrics and, byte for byte, equal weights of two runs.
     pub fn assert_same_run(&self, one: &str, other: &str) {
         let (first, second) = (self.metrics_without_timing(one), self.metrics_without_timing(other));
         for (first, second) in first.iter().zip(&second) {
-            assert_eq!(first, second, "the metrics of {one} and {other} part here");
+            assert_eq!(first, second, "the metrics of {one} and {other} differ here");
         }
         assert_eq!(first.len(), second.len(), "lines of metrics in {one} and {other}");
         assert!(self.weights(one) == self.weights(other), "the weights of {one} and {other} differ");
@@ -219,5 +219,5 @@ pub fn set<'a>(settings: &[&'a str]) -> Vec<&'a str> {
 /// The shell has `kill` even where the program is not installed.
 fn send(signal: &str, child: &Child) {
     let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
-    assert!(status.expect("a shell").success(), "the run was over before the signal came");
+    assert!(status.expect("a shell").success(), "the run ended before the signal");
 }

@@ -6,7 +6,7 @@ use decode::search::beam::beam_search;
 use decode::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
 use model::{Batch, Pass, Transformer, VocabularySizes, backend, weights};
 use runs::config::LengthPenalty;
-use testing::run::{Run, config, object, texts, weights_of};
+use testing::run::{Run, config, object, random_weights, texts};
 use text::END_ID;
 
 /// `</s>`, `<unk>`, three words, `<pad>`.
@@ -27,7 +27,7 @@ fn small() -> Small {
     let sizes = VocabularySizes::joint(VOCABULARY);
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).unwrap();
     let blank = Transformer::blank(&config(), sizes, &device).unwrap();
-    let (tensors, _) = weights::from_safetensors(&weights_of(&config(), sizes)).unwrap();
+    let (tensors, _) = weights::from_safetensors(&random_weights(&config(), sizes)).unwrap();
     let model = weights::load(blank, tensors).unwrap();
     let network: Box<dyn Engine> = Box::new(NetworkEngine::new(model.clone(), sizes, &device));
     let engines = [engine::from_network(&model, &config(), sizes, &device), network];

@@ -77,7 +77,7 @@ fn unless_told_to_be_quiet_it_says_what_the_translation_is() {
     let run = Run::new();
     let ran = run.attend(&["3 1 4", "--output", "a.json", "--beam", "2"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
-    let said = &run.answers(&["3 1 4"], &["--beam", "2"])[0];
+    let said = &run.translations(&["3 1 4"], &["--beam", "2"])[0];
     ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {said}\n"), "parameters on flex"]);
 }
 

@@ -4,7 +4,7 @@
 use std::process::Stdio;
 
 use model::{ModelConfig, VocabularySizes, weights};
-use testing::run::{MAX_LENGTH, Run, config, tokenizer, weights_of};
+use testing::run::{MAX_LENGTH, Run, config, random_weights, tokenizer};
 use text::Tokenizer;
 
 const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];
@@ -14,7 +14,7 @@ fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), 
     let run = Run::new();
     let (mut config, mut sizes) = (config(), VocabularySizes::joint(tokenizer().vocab_size()));
     change(&mut config, &mut sizes);
-    run.write("model.safetensors", weights_of(&config, sizes));
+    run.write("model.safetensors", random_weights(&config, sizes));
     run.assert_rejects(&["1"], &[&["model.safetensors: tensor"], told].concat());
 }
 
@@ -165,7 +165,7 @@ fn a_text_longer_than_the_models_positions_is_named_with_both_lengths() {
     let run = Run::new();
     let fits = "1 ".repeat(MAX_LENGTH - 1);
     let long = "1 ".repeat(MAX_LENGTH);
-    assert_eq!(run.answers(&[&fits], &[]).len(), 1);
+    assert_eq!(run.translations(&[&fits], &[]).len(), 1);
     let told = ["25 tokens", "text 2", "24 (model.max_length)", "split the text"];
     run.infer(&["1", &long]).assert_failed(&told);
 }
@@ -173,7 +173,7 @@ fn a_text_longer_than_the_models_positions_is_named_with_both_lengths() {
 #[test]
 fn lines_before_one_that_is_too_long_are_still_answered() {
     let run = Run::new();
-    let answers = run.answers(&["1 2", "3"], &[]);
+    let answers = run.translations(&["1 2", "3"], &[]);
     let ran = run.infer_with_stdin(format!("1 2\n3\n{}\n4\n", "1 ".repeat(MAX_LENGTH)), &["--quiet"]);
     ran.assert_failed(&["25 tokens", "3", "24 (model.max_length)"]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), answers);
@@ -182,7 +182,7 @@ fn lines_before_one_that_is_too_long_are_still_answered() {
 #[test]
 fn a_line_that_is_not_utf8_is_named_and_those_before_it_are_answered() {
     let run = Run::new();
-    let answers = run.answers(&["1 2", "3"], &[]);
+    let answers = run.translations(&["1 2", "3"], &[]);
     let ran = run.infer_with_stdin(b"1 2\n3\ncaf\xE9\n4\n", &["--quiet"]);
     ran.assert_failed(&["line 3", "standard input", "not valid UTF-8", "iconv"]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), answers);

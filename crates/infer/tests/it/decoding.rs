@@ -24,14 +24,14 @@ fn arguments_and_standard_input_get_the_same_answers_in_order() {
     let run = Run::new();
     let texts = texts(40);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let answers = run.answers(&texts, &[]);
+    let answers = run.translations(&texts, &[]);
     assert_eq!(answers.len(), texts.len());
     assert_eq!(run.translate_stdin(texts.join("\n") + "\n", &[]), answers);
     assert_eq!(run.translate_stdin(texts.join("\n"), &[]), answers, "without a last line end");
     assert_eq!(run.translate_stdin(texts.join("\r\n"), &[]), answers, "with the line ends of Windows");
 
     let backwards: Vec<&str> = texts.iter().rev().copied().collect();
-    let mut answers_backwards = run.answers(&backwards, &[]);
+    let mut answers_backwards = run.translations(&backwards, &[]);
     answers_backwards.reverse();
     assert_eq!(answers_backwards, answers, "each answer follows its text");
 }
@@ -42,7 +42,7 @@ fn each_text_alone_gets_the_answer_it_gets_among_others() {
     let texts = texts(8);
     let together = run.translate_stdin(texts.join("\n"), &[]);
     for (text, answer) in texts.iter().zip(&together) {
-        assert_eq!(&run.answers(&[text], &[])[0], answer, "{text}");
+        assert_eq!(&run.translations(&[text], &[])[0], answer, "{text}");
     }
 }
 
@@ -58,30 +58,30 @@ fn more_lines_than_are_decoded_together_keep_their_order() {
 #[test]
 fn an_empty_line_gives_an_empty_line() {
     let run = Run::new();
-    let answer = run.answers(&["1 2"], &[])[0].clone();
+    let answer = run.translations(&["1 2"], &[])[0].clone();
     assert!(!answer.is_empty());
     assert_eq!(run.translate_stdin("\n1 2\n\n   \n1 2\n", &[]), ["", &answer, "", "", &answer]);
-    assert_eq!(run.answers(&["", "1 2"], &[]), ["", &answer]);
+    assert_eq!(run.translations(&["", "1 2"], &[]), ["", &answer]);
     assert_eq!(run.translate_stdin("", &[]), [""; 0], "and nothing gives nothing");
 }
 
 #[test]
 fn a_text_of_several_lines_gets_one_line() {
     let run = Run::new();
-    assert_eq!(run.answers(&["1 2\n3\r\n4"], &[]).len(), 1);
+    assert_eq!(run.translations(&["1 2\n3\r\n4"], &[]).len(), 1);
 }
 
 #[test]
 fn unknown_words_are_decoded_too() {
     let run = Run::new();
-    let answers = run.answers(&["eleven 💡", "1 eleven 2"], &[]);
+    let answers = run.translations(&["eleven 💡", "1 eleven 2"], &[]);
     assert_eq!(answers.len(), 2);
 }
 
 #[test]
 fn the_names_of_commands_are_texts_like_any_other() {
     let run = Run::new();
-    let unknown = run.answers(&["eleven"], &[]);
+    let unknown = run.translations(&["eleven"], &[]);
     for name in ["score", "serve", "help"] {
         let ran = run.infer(&[name, "--quiet"]);
         assert_eq!(ran.lines(), unknown, "{name}");
@@ -106,7 +106,7 @@ fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
         let longest = (text.split(' ').count() + 1 + 50).min(testing::run::MAX_LENGTH);
         assert_eq!(object["finished"].as_bool().unwrap(), tokens.len() < longest, "{object}");
     }
-    let empty = object(&run.answers(&[""], &["--format", "jsonl"])[0]);
+    let empty = object(&run.translations(&[""], &["--format", "jsonl"])[0]);
     assert_eq!((&empty["source"], &empty["text"], &empty["finished"]), (&"".into(), &"".into(), &true.into()));
     assert_eq!(empty["tokens"].as_array().unwrap().len(), 0);
 }
@@ -192,7 +192,7 @@ fn a_reader_that_leaves_early_ends_it_quietly() {
 #[test]
 fn a_person_typing_is_answered_line_by_line() {
     let run = Run::new();
-    let answer = run.answers(&["1 2 3"], &[])[0].clone() + "\n";
+    let answer = run.translations(&["1 2 3"], &[])[0].clone() + "\n";
     let mut child = run.start(&["--quiet"]);
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());

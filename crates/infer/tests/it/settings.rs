@@ -227,7 +227,7 @@ fn every_answer_begins_with_the_prefix() {
         &["--prefix = 7 seven: expected text that the target's vocabulary has"],
     );
     // It begins even where it is longer than the answer may be.
-    assert!(run.answers(&["1 2"], &["--prefix", "7 7 3", "--max-length", "2"])[0].starts_with("7 7 3"));
+    assert!(run.translations(&["1 2"], &["--prefix", "7 7 3", "--max-length", "2"])[0].starts_with("7 7 3"));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn options_are_checked_together() {
     let run = Run::new();
     run.configure("[decoding]", "[decoding]\nmin_length = 20\nmax_length_ratio = 3.0\nmin_length_ratio = 2.0");
     let options = ["--max-length", "10", "--min-length", "5", "--min-length-ratio", "0.5", "--max-length-ratio", "1.5"];
-    assert_eq!(run.answers(&["1 2 3"], &options).len(), 1);
+    assert_eq!(run.translations(&["1 2 3"], &options).len(), 1);
     // The option that was given is to blame, whichever setting of the run it spoils.
     let told = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
     run.assert_rejects(&["--max-length", "10", "1"], &told);

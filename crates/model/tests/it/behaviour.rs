@@ -1,4 +1,4 @@
-//! What must hold whatever the weights: causality, invariance to padding and batching, cached decoding, masks.
+//! Invariants for any weights: causality, independence of padding and batching, cached decoding, masks.
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
@@ -13,8 +13,8 @@ use testing::model_fixture::{
 
 const ROUNDING: f32 = 1e-5;
 
-/// The small model in each of its kinds.
-fn kinds() -> Vec<ModelConfig> {
+/// The small model with several combinations of options.
+fn configs() -> Vec<ModelConfig> {
     let small = small_config();
     vec![
         small.clone(),
@@ -25,7 +25,7 @@ fn kinds() -> Vec<ModelConfig> {
 }
 
 fn models(device: &Device) -> Vec<Transformer> {
-    kinds().iter().map(|config| Transformer::new(config, small_sizes(), 7, device).unwrap()).collect()
+    configs().iter().map(|config| Transformer::new(config, small_sizes(), 7, device).unwrap()).collect()
 }
 
 /// Logits of one row of a batch, real positions only.
@@ -54,7 +54,7 @@ fn a_future_token_changes_no_earlier_output() {
 }
 
 #[test]
-fn a_row_in_a_batch_equals_the_row_alone_whatever_its_padding() {
+fn a_row_is_independent_of_its_batch() {
     for device in devices() {
         for model in models(&device) {
             let pairs = ragged_pairs();
@@ -70,7 +70,7 @@ fn a_row_in_a_batch_equals_the_row_alone_whatever_its_padding() {
 }
 
 #[test]
-fn what_stands_in_padding_changes_nothing() {
+fn padding_ids_change_nothing() {
     for device in devices() {
         for model in models(&device) {
             let pairs = ragged_pairs();
@@ -90,7 +90,7 @@ fn what_stands_in_padding_changes_nothing() {
 }
 
 #[test]
-fn cached_decoding_equals_uncached_also_after_rows_leave() {
+fn cached_decoding_equals_uncached() {
     for device in devices() {
         for model in models(&device) {
             let sentences: [&[u32]; 3] = [&[2, 3, 4, 5, 0], &[6, 0], &[9, 9, 2, 0]];
@@ -123,7 +123,7 @@ fn cached_decoding_equals_uncached_also_after_rows_leave() {
 }
 
 #[test]
-fn four_parts_of_a_batch_add_up_to_the_batch() {
+fn micro_batches_add_up_to_the_batch() {
     for device in devices() {
         let device = device.autodiff();
         let model = small_model(&device);
@@ -157,7 +157,7 @@ fn attention_rows_sum_to_one_over_visible_keys() {
             let mut maps = ByAttention::default();
             model.forward(&batch, &mut Pass::recording(&mut maps));
             let all = [&maps.encoder, &maps.decoder, &maps.cross];
-            assert!(all.iter().all(|maps| !maps.is_empty()), "each attention of each layer is recorded");
+            assert!(all.iter().all(|maps| !maps.is_empty()), "every attention of every layer is recorded");
             for map in all.into_iter().flatten() {
                 let sums = values(map.clone().sum_dim(3));
                 assert_close("row", &sums, &vec![1.0; sums.len()], ROUNDING);
@@ -173,14 +173,14 @@ fn attention_rows_sum_to_one_over_visible_keys() {
             for map in maps.encoder.iter().chain(&maps.cross) {
                 let [_, heads, queries, keys] = map.dims();
                 let second_row = values(map.clone().slice([1..2, 0..heads, 0..queries, 2..keys]));
-                assert!(second_row.iter().all(|&weight| weight == 0.0), "padding is attended to");
+                assert!(second_row.iter().all(|&weight| weight == 0.0), "padding has weight");
             }
         }
     }
 }
 
 #[test]
-fn a_row_with_nothing_visible_gives_zeros_and_finite_gradients() {
+fn fully_hidden_rows_give_zeros() {
     for device in devices() {
         let device = device.autodiff();
         let queries = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, -1.0]]]], &device).require_grad();
@@ -199,7 +199,7 @@ fn a_row_with_nothing_visible_gives_zeros_and_finite_gradients() {
 }
 
 #[test]
-fn each_dropout_is_a_function_of_seed_step_and_part() {
+fn dropout_is_a_function_of_seed_step_and_part() {
     for device in devices() {
         for config in [
             ModelConfig { dropout: 0.3, ..small_config() },
@@ -220,7 +220,7 @@ fn each_dropout_is_a_function_of_seed_step_and_part() {
 }
 
 #[test]
-fn weights_survive_the_file_and_a_mismatch_is_named() {
+fn weights_survive_the_file() {
     for device in devices() {
         let model = small_model(&device);
         let tensors = weights::collect(&model);
@@ -254,7 +254,7 @@ fn every_backend_starts_from_the_same_weights() {
     for device in &devices[1..] {
         assert_eq!(weights::collect(&small_model(device)), first);
     }
-    // Nor do they change with the machine or the version of this program.
+    // They are the same on every machine and in every version of this program.
     for (name, expected) in [
         ("encoder.layers.0.self_attention.query.weight", [0.2996579f32, 0.22014265, -0.0011034786]),
         ("encoder.layers.0.self_attention.output.weight", [-0.25270674, 0.19135255, -0.09170368]),
@@ -266,7 +266,7 @@ fn every_backend_starts_from_the_same_weights() {
 }
 
 #[test]
-fn matrices_into_the_heads_of_a_post_norm_stack_start_smaller() {
+fn head_projections_start_smaller_in_post_norm() {
     for (norm, gain) in [(NormOrder::Post, 0.5f32.sqrt()), (NormOrder::Pre, 1.0)] {
         let config = ModelConfig { d_model: 48, norm, ..small_config() };
         let model = Transformer::new(&config, small_sizes(), 7, &devices()[0]).unwrap();

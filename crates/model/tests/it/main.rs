@@ -1,5 +1,4 @@
-//! The network against PyTorch, finite differences, and its own invariants.
+//! The network against PyTorch and its own invariants.
 
 mod behaviour;
-mod finite_differences;
 mod pytorch;

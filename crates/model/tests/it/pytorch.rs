@@ -113,7 +113,7 @@ fn decoder_layers() {
     }
 }
 
-/// Pre-norm and post-norm, padded and not, each activation, and every option of the configuration.
+/// Every variant of the options, padded and not.
 #[test]
 fn whole_transformers() {
     for name in transformer_fixtures() {
@@ -145,7 +145,7 @@ fn whole_transformers() {
     }
 }
 
-/// The attention weights of each layer and head of a whole model, and what they are made of.
+/// The attention weights and vectors of each layer and head of a whole model.
 #[test]
 fn attention_maps_of_whole_transformers() {
     for name in ["attention_maps_post", "attention_maps_pre"] {
@@ -174,18 +174,18 @@ fn attention_maps_of_whole_transformers() {
     }
 }
 
-/// Watching changes nothing, and a pass that was not asked to keep anything keeps nothing.
+/// Recording changes no logits, and recording the vectors changes no maps.
 #[test]
-fn what_is_recorded_is_what_was_asked_for() {
+fn recording_changes_nothing() {
     let fixture = Fixture::load("attention_maps_post");
     for device in devices() {
         let (model, batch) = (fixture.transformer(&device), fixture.batch(&device));
         let (mut alone, mut maps, mut vectors) =
             (ByAttention::default(), ByAttention::default(), ByAttention::default());
-        let unwatched = values(model.forward(&batch, &mut Pass::inference()));
-        let watched = values(model.forward(&batch, &mut Pass::recording(&mut alone)));
+        let unrecorded = values(model.forward(&batch, &mut Pass::inference()));
+        let recorded = values(model.forward(&batch, &mut Pass::recording(&mut alone)));
         model.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
-        assert_close("logits", &watched, &unwatched, OUTPUT);
+        assert_close("logits", &recorded, &unrecorded, OUTPUT);
         for (alone, with_vectors) in
             [(&alone.encoder, &maps.encoder), (&alone.decoder, &maps.decoder), (&alone.cross, &maps.cross)]
         {

@@ -1,13 +1,14 @@
-//! Autodiff agrees with finite differences, in double precision: a binary of its own, since a device's float type is set
-//! once per process.
+//! Autodiff agrees with finite differences in double precision, for every variant of the options.
+//!
+//! This is a binary of its own, since the float type of a device is set once per process.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
-use model::config::{Activation, NormKind, NormOrder};
 use model::loss::Objective;
-use model::{ModelConfig, Pass, Transformer, weights};
+use model::{Pass, Transformer, weights};
 use testing::model_fixture::{batch, devices, ragged_pairs, small_config, small_sizes};
+use testing::variants::variants;
 
 /// Adds `by` to one element of one parameter, counted over the whole model.
 struct Nudge {
@@ -36,23 +37,11 @@ impl ModuleMapper for Nudge {
 
 #[test]
 fn autodiff_agrees_with_finite_differences() {
-    let small = small_config();
-    let configs = [
-        small.clone(),
-        ModelConfig {
-            norm: NormOrder::Pre,
-            norm_kind: NormKind::Rms,
-            activation: Activation::Swiglu,
-            output_bias: true,
-            ..small.clone()
-        },
-        ModelConfig { activation: Activation::Gelu, ..small },
-    ];
     for mut device in devices() {
         device.configure(FloatDType::F64).expect("the first use of the device in this process");
         let device = device.autodiff();
-        for config in &configs {
-            let model = Transformer::new(config, small_sizes(), 3, &device).unwrap();
+        for variant in variants(&small_config()) {
+            let model = Transformer::new(&variant.config, small_sizes(), 3, &device).unwrap();
             let batch = batch(&ragged_pairs(), small_sizes(), &device);
             let loss = |model: &Transformer| {
                 model.loss(&batch, Objective::cross_entropy(0.1), &mut Pass::inference()).smoothed
@@ -77,7 +66,11 @@ fn autodiff_agrees_with_finite_differences() {
                 let nudged = |by: f64| value(model.clone().map(&mut Nudge { at, by }));
                 let slope = (nudged(step) - nudged(-step)) / (2.0 * step);
                 let gradient = f64::from(flat[at]);
-                assert!((slope - gradient).abs() <= 1e-5 * largest, "element {at}: slope {slope}, gradient {gradient}");
+                assert!(
+                    (slope - gradient).abs() <= 1e-5 * largest,
+                    "{}, element {at}: slope {slope}, gradient {gradient}",
+                    variant.name()
+                );
             }
         }
     }

@@ -1,0 +1,104 @@
+//! The variants of the network's options, for every test that must cover all of them.
+//!
+//! PyTorch parity, finite differences, the parity of both engines and the exchange formats iterate over [`variants`], so
+//! a new variant of an option fails all four until it is implemented in each.
+
+use model::ModelConfig;
+use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A configuration with some options changed.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The changed options with their values, as in a configuration file; none for the base itself.
+    pub changes: Vec<(&'static str, Value)>,
+    /// The configuration.
+    pub config: ModelConfig,
+}
+
+impl Variant {
+    fn new(base: &ModelConfig, changes: &[(&'static str, Value)]) -> Self {
+        let mut config = serde_json::to_value(base).expect("a configuration");
+        for (option, value) in changes {
+            config[*option] = value.clone();
+        }
+        Self { changes: changes.to_vec(), config: serde_json::from_value(config).expect("valid options") }
+    }
+
+    /// The changes in words, such as `norm_pre, bias_false`.
+    pub fn name(&self) -> String {
+        let change = |(option, value): &(&str, Value)| match value {
+            Value::String(value) => format!("{option}_{value}"),
+            value => format!("{option}_{value}"),
+        };
+        match self.changes.is_empty() {
+            true => "base".to_string(),
+            false => self.changes.iter().map(change).collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// Whether a configuration has the same options, whatever its sizes and rates.
+    pub fn has_options_of(&self, other: &ModelConfig) -> bool {
+        options(&self.config) == options(other)
+    }
+}
+
+/// The base, each other value of each option alone, and some pairs.
+pub fn variants(base: &ModelConfig) -> Vec<Variant> {
+    let (norm, norm_kind, activation, positions, tie, bias, output_bias) = options(base);
+    let singles = [
+        others("norm", NormOrder::ALL, norm),
+        others("norm_kind", NormKind::ALL, norm_kind),
+        others("activation", Activation::ALL, activation),
+        others("positions", PositionKind::ALL, positions),
+        others("tie", Tie::ALL, tie),
+        others("bias", &[true, false], bias),
+        others("output_bias", &[true, false], output_bias),
+    ];
+    let pairs = [
+        vec![("norm", json!("pre")), ("norm_kind", json!("rms"))],
+        vec![("norm", json!("pre")), ("activation", json!("swiglu"))],
+        vec![("norm_kind", json!("rms")), ("positions", json!("learned"))],
+        vec![("positions", json!("sinusoidal_halves")), ("output_bias", json!(true))],
+        vec![("tie", json!("none")), ("output_bias", json!(true))],
+        vec![("norm", json!("pre")), ("norm_kind", json!("rms")), ("bias", json!(false))],
+    ];
+    let singles = singles.into_iter().flatten().map(|change| vec![change]);
+    let all = std::iter::once(Vec::new()).chain(singles).chain(pairs);
+    all.map(|changes| Variant::new(base, &changes)).collect()
+}
+
+type Options = (NormOrder, NormKind, Activation, PositionKind, Tie, bool, bool);
+
+/// The options of a configuration. A new field does not compile until it is named here.
+fn options(config: &ModelConfig) -> Options {
+    let ModelConfig {
+        // Sizes.
+        d_model: _,
+        n_heads: _,
+        d_ff: _,
+        encoder_layers: _,
+        decoder_layers: _,
+        max_length: _,
+        // Rates.
+        dropout: _,
+        attention_dropout: _,
+        ff_dropout: _,
+        // Options.
+        norm,
+        norm_kind,
+        activation,
+        positions,
+        tie,
+        bias,
+        output_bias,
+    } = *config;
+    (norm, norm_kind, activation, positions, tie, bias, output_bias)
+}
+
+/// The values of an option other than the base's.
+fn others<T: Copy + PartialEq + Serialize>(option: &'static str, all: &[T], base: T) -> Vec<(&'static str, Value)> {
+    let others = all.iter().filter(|value| **value != base);
+    others.map(|value| (option, serde_json::to_value(value).expect("a value"))).collect()
+}
