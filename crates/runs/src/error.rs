@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use model::ConfigError;
+use text::TextError;
 
 use crate::atomic::WriteError;
 
@@ -27,6 +28,18 @@ pub enum RunError {
     /// A file or folder that cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A folder that lacks a file of a run folder.
+    #[error(
+        "{path} is not a run folder: {missing} is missing; give the folder that `train` wrote (runs/NAME), \
+         or wait for its first validation"
+    )]
+    MissingFile { path: PathBuf, missing: &'static str },
+    /// A file of a saved model that cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// A tokenizer that cannot be loaded.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A file of the run folder that cannot be read.
     #[error("cannot read {path}: {source}; restore it, or start anew with --overwrite")]
     Read { path: PathBuf, source: io::Error },

@@ -1,8 +1,8 @@
 //! The run folder, the contract between `train` and `infer`, and the configuration that both read.
 //!
 //! [`layout`] has the name of every file, [`config`] the tables of a configuration, [`record`] the lines of
-//! `metrics.jsonl` and [`corpora`] the hashes of the corpora. [`RunFolder`] is the folder while `train` writes it. Beneath
-//! are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
+//! `metrics.jsonl` and [`corpora`] the hashes of the corpora. [`RunFolder`] is the folder while `train` writes it, and
+//! [`SavedModel`] what decoding opens. Beneath are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
 //! [`failpoint`] by which tests end the process at a chosen write.
 
 #![warn(missing_docs)]
@@ -18,7 +18,9 @@ pub mod lock;
 pub mod record;
 pub mod replaceable;
 pub mod run_folder;
+pub mod saved_model;
 
 pub use config::{DecodingConfig, DecodingOverrides, LengthPenalty, RunConfig};
 pub use error::{RunError, format_chain};
 pub use run_folder::{ExistingRun, IfExists, RunFolder, RunParts};
+pub use saved_model::SavedModel;

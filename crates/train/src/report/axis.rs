@@ -55,6 +55,11 @@ impl Axis {
         self.labels.is_none()
     }
 
+    /// The number of characters of the longest tick.
+    pub fn longest_label(&self) -> usize {
+        self.ticks.iter().map(|tick| self.format_ext(tick).chars().count()).max().unwrap_or(0)
+    }
+
     fn even(low: f64, high: f64, step: f64) -> Self {
         let (first, last) = ((low / step).round() as i64, (high / step * (1.0 + 1e-9)).floor() as i64);
         let ticks = (first..=last).map(|tick| tick as f64 * step).collect();

@@ -22,7 +22,9 @@ const HEIGHT: u32 = 240 * FINE;
 const ABOVE: u32 = 10 * FINE;
 const RIGHT: u32 = 18 * FINE;
 const BELOW: u32 = 26 * FINE;
-const LEFT: u32 = 46 * FINE;
+/// The width left of the axis: its minimum, and what a character of the longest tick needs.
+const MIN_LEFT: u32 = 46 * FINE;
+const CHARACTER: u32 = 17 * FINE / 2;
 const TICK: i32 = 6 * FINE as i32;
 const DOT: u32 = 3 * FINE;
 const LETTER: u32 = 16 * FINE;
@@ -53,11 +55,12 @@ fn draw_into(
     values: Axis,
 ) -> Result<(), DrawingAreaErrorKind<io::Error>> {
     let picture = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
+    let left = MIN_LEFT.max(values.longest_label() as u32 * CHARACTER + 2 * TICK as u32);
     let mut chart = ChartBuilder::on(&picture)
         .margin_top(ABOVE)
         .margin_right(RIGHT)
         .x_label_area_size(BELOW)
-        .y_label_area_size(LEFT)
+        .y_label_area_size(left)
         .build_cartesian_2d(steps, values)?;
     chart
         .configure_mesh()

@@ -155,6 +155,29 @@ fn ticks_are_round() {
     assert_eq!(ticks(Axis::from_wide_values(&[1e-5, 2.0])), ["1e-5", "1e-4", "1e-3", "0.01", "0.1", "1"]);
 }
 
+/// `x` and text of every label that ends at its axis, in pixels.
+fn axis_labels(page: &str) -> Vec<(f64, String)> {
+    let labels = page.split("<text ").skip(1).filter(|text| text.contains("text-anchor=\"end\""));
+    let label = |text: &str| {
+        let x = text.split_once("x=\"")?.1.split_once('"')?.0.parse::<f64>().ok()?;
+        Some((x / 4.0, text.split_once('>')?.1.split_once('<')?.0.trim().to_string()))
+    };
+    labels.filter_map(label).collect()
+}
+
+#[test]
+fn labels_of_small_numbers_are_not_cut_off() {
+    for rate in ["0.0022", "0.00000123", "0.35", "41", "123456"] {
+        let line = format!(r#"{{"step":1,"loss":1.0,"learning_rate":{rate}}}"#);
+        let labels = axis_labels(&page(CONFIG, &line));
+        assert!(labels.len() > 8, "{labels:?}");
+        for (x, label) in &labels {
+            assert!(*x >= 8.0 * label.chars().count() as f64, "{label:?} ends at {x} px");
+        }
+    }
+    assert!(axis_labels(&page(CONFIG, r#"{"step":1,"loss":1.0,"learning_rate":0.0022}"#)).iter().any(|(_, label)| label == "2.0e-3"));
+}
+
 #[test]
 fn long_runs_are_thinned_and_keep_their_peaks() {
     let mut points: Vec<(f64, f64)> = (0..54_321).map(|step| (f64::from(step), f64::from(step % 7))).collect();

@@ -17,6 +17,7 @@ mod gpu;
 #[cfg(unix)]
 mod kill;
 mod metrics_file;
+mod old_run;
 mod options;
 mod precision;
 mod pytorch_losses;

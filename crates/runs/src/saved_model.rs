@@ -1,0 +1,88 @@
+//! The saved model of a run folder: what decoding needs, opened and checked against each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::{ConfigError, ModelConfig, VocabularySizes};
+use serde::Deserialize;
+use text::Tokenizer;
+
+use crate::config::DecodingConfig;
+use crate::error::RunError;
+use crate::layout;
+
+/// Everything but the weights of a run folder, which are only located: engines read them in layouts of their own.
+#[derive(Clone, Debug)]
+pub struct SavedModel {
+    /// The `[model]` table.
+    pub config: ModelConfig,
+    /// The `[decoding]` table.
+    pub decoding: DecodingConfig,
+    /// The tokenizer of the source side.
+    pub source_tokenizer: Arc<Tokenizer>,
+    /// The tokenizer of the target side; the same as the source's for a joint vocabulary.
+    pub target_tokenizer: Arc<Tokenizer>,
+    /// The sizes of the two vocabularies.
+    pub sizes: VocabularySizes,
+    /// The weights file.
+    pub weights: PathBuf,
+}
+
+/// The tables of `config.toml` that decoding reads.
+#[derive(Deserialize)]
+struct ConfigFile {
+    model: ModelConfig,
+    #[serde(default)]
+    decoding: DecodingConfig,
+}
+
+impl SavedModel {
+    /// Opens a run folder.
+    ///
+    /// # Errors
+    /// A file that is missing, damaged, of another kind, or that disagrees with the others.
+    pub fn open(folder: &Path) -> Result<Self, RunError> {
+        if let Some(missing) = layout::REQUIRED.into_iter().find(|name| !folder.join(name).is_file()) {
+            return Err(RunError::MissingFile { path: folder.to_path_buf(), missing });
+        }
+        let path = folder.join(layout::CONFIG);
+        let text =
+            fs::read_to_string(&path).map_err(|source| RunError::Unreadable { path: path.clone(), source })?;
+        let toml_error = |source| RunError::Toml { path: path.clone(), source: Box::new(source) };
+        let invalid = |source| RunError::Config { origin: path.display().to_string(), source };
+        let ConfigFile { model: config, decoding } = toml::from_str(&text).map_err(toml_error)?;
+        check_complete(&toml::from_str(&text).map_err(toml_error)?).map_err(invalid)?;
+        let (source, target) = (folder.join(layout::SOURCE_TOKENIZER), folder.join(layout::TARGET_TOKENIZER));
+        let source_tokenizer = Arc::new(Tokenizer::load(&source)?);
+        let joint = fs::read(&source).is_ok_and(|text| fs::read(&target).is_ok_and(|other| text == other));
+        let target_tokenizer = match joint {
+            true => source_tokenizer.clone(),
+            false => Arc::new(Tokenizer::load(&target)?),
+        };
+        let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
+        config
+            .validate()
+            .and_then(|()| config.validate_vocabularies(sizes))
+            .and_then(|()| decoding.validate(&config))
+            .map_err(invalid)?;
+        let weights = folder.join(layout::WEIGHTS);
+        Ok(Self { config, decoding, source_tokenizer, target_tokenizer, sizes, weights })
+    }
+}
+
+/// Checks that the `[model]` table has every key. A lost key would be read as its default, and some of them, such as the
+/// number of heads, change the answers without changing a shape.
+fn check_complete(config: &toml::Table) -> Result<(), ConfigError> {
+    let all = toml::Table::try_from(ModelConfig::default()).unwrap_or_default();
+    let model = config.get("model").and_then(toml::Value::as_table);
+    match all.keys().find(|key| model.is_none_or(|model| !model.contains_key(*key))) {
+        None => Ok(()),
+        Some(key) => Err(ConfigError::new(
+            &format!("model.{key}"),
+            "nothing",
+            "a value, since `train` writes every key",
+            "restore the file that belongs to these weights",
+        )),
+    }
+}

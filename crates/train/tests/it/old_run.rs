@@ -1,0 +1,100 @@
+//! Compatibility: run folders and keys of the first version of the program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use safetensors::SafeTensors;
+
+use crate::common::samples::COPY;
+use crate::common::{WorkFolder, set};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name)
+}
+
+/// Copies a folder with all it holds.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => drop(fs::copy(&path, &to).unwrap()),
+        }
+    }
+}
+
+fn values(safetensors: &[u8]) -> Vec<(String, Vec<f32>)> {
+    let file = SafeTensors::deserialize(safetensors).unwrap();
+    let floats = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let mut tensors: Vec<_> = file.iter().map(|(name, view)| (name.to_string(), floats(view.data()))).collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    tensors
+}
+
+/// The old run was interrupted after its checkpoint of step 2. Processors differ in their last digits, so bytes are
+/// compared only where an uninterrupted run passes the same checkpoint.
+#[test]
+fn an_old_run_folder_resumes_to_the_same_weights() {
+    let place = WorkFolder::with(&fs::read_to_string(fixture("old_run.toml")).unwrap());
+    copy(&fixture("old_run"), &place.path("old"));
+    place.trained("old", &["--quiet", "--resume"]);
+    place.trained("new", &["--quiet"]);
+    let expected = fs::read(fixture("old_run_final.safetensors")).unwrap();
+    let checkpoint = "checkpoints/step-2/model.safetensors";
+    if place.read(&format!("new/{checkpoint}")) == fs::read(fixture("old_run").join(checkpoint)).unwrap() {
+        place.assert_same_run("new", "old");
+        assert!(place.weights("old") == expected, "the final weights differ from those of the old program");
+    }
+    for ((name, found), (_, expected)) in values(&place.weights("old")).iter().zip(values(&expected)) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-3, "{name}: {found}, not {expected}");
+        }
+    }
+    assert_eq!(place.names("old"), place.names("new"));
+    assert_eq!(place.names("old/checkpoints"), ["step-2", "step-4"]);
+}
+
+/// The settings under their old and new names.
+const RENAMED: [[&str; 2]; 3] = [
+    ["training.accumulate=2", "training.micro_batches=2"],
+    ["training.keep=5", "training.keep_checkpoints=5"],
+    ["training.export=best", "training.final_weights=best"],
+];
+
+#[test]
+fn old_keys_mean_the_same_as_new_ones() {
+    let place = WorkFolder::new();
+    let old: Vec<&str> = RENAMED.iter().map(|[old, _]| *old).collect();
+    let new: Vec<&str> = RENAMED.iter().map(|[_, new]| *new).collect();
+    place.trained("old", &[&set(&old)[..], &["--quiet"]].concat());
+    place.trained("new", &[&set(&new)[..], &["--quiet"]].concat());
+    place.assert_same_run("old", "new");
+    let config = place.text("old/config.toml");
+    assert_eq!(config, place.text("new/config.toml"));
+    assert!(config.contains("\nmicro_batches = 2\n") && config.contains("\nfinal_weights = \"best\"\n"), "{config}");
+
+    // In the file too, where an override replaces them under either name.
+    let place = WorkFolder::with(&COPY.replace("[training]", "[training]\naccumulate = 4"));
+    for (run, setting) in [("old", "training.accumulate=2"), ("new", "training.micro_batches=2")] {
+        place.trained(run, &["--quiet", "--set", setting]);
+        assert!(place.text(&format!("{run}/config.toml")).contains("\nmicro_batches = 2\n"));
+    }
+}
+
+#[test]
+fn a_key_under_both_names_is_rejected() {
+    let place = WorkFolder::with(&COPY.replace("[training]", "[training]\naccumulate = 4\nmicro_batches = 4"));
+    let message = ["training.accumulate = 4", "tiny.toml", "training.micro_batches, which is the new name", "remove one"];
+    place.assert_rejects("run", &[], &message);
+    place.assert_rejects("run", &["--seed", "3"], &message);
+}
+
+#[test]
+fn errors_of_old_keys_have_the_new_name() {
+    let place = WorkFolder::new();
+    let message = ["training.micro_batches = 0", "at least 1"];
+    place.assert_rejects("run", &["--set", "training.accumulate=0"], &message);
+    let message = ["--set training.keep=many", "training.keep_checkpoints"];
+    place.assert_rejects("run", &["--set", "training.keep=many"], &message);
+}
