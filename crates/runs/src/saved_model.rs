@@ -47,8 +47,7 @@ impl SavedModel {
             return Err(RunError::MissingFile { path: folder.to_path_buf(), missing });
         }
         let path = folder.join(layout::CONFIG);
-        let text =
-            fs::read_to_string(&path).map_err(|source| RunError::Unreadable { path: path.clone(), source })?;
+        let text = fs::read_to_string(&path).map_err(|source| RunError::Unreadable { path: path.clone(), source })?;
         let toml_error = |source| RunError::Toml { path: path.clone(), source: Box::new(source) };
         let invalid = |source| RunError::Config { origin: path.display().to_string(), source };
         let ConfigFile { model: config, decoding } = toml::from_str(&text).map_err(toml_error)?;

@@ -216,21 +216,21 @@ fn wrong_usage_exits_with_2() {
 
 #[cfg(not(feature = "wgpu"))]
 #[test]
-fn a_device_that_is_not_compiled_in_names_the_feature_to_build_with() {
+fn a_device_not_compiled_in_names_its_feature() {
     let told = ["device `wgpu` is not in this build", "which has", "flex", "--features wgpu"];
     Run::new().assert_rejects(&["--device", "wgpu", "1"], &told);
 }
 
 #[cfg(feature = "wgpu")]
 #[test]
-fn a_gpu_that_is_not_there_is_told_with_the_way_to_the_cpu() {
+fn a_missing_gpu_names_the_cpu_as_remedy() {
     let ran = Run::new().infer_without_gpu(&["--device", "wgpu", "1"]);
     ran.assert_failed(&["device `wgpu` cannot be opened", "--device flex"]);
     assert_eq!(ran.stdout, "");
 }
 
 #[test]
-fn an_unknown_device_is_told_the_known_ones() {
+fn an_unknown_device_lists_the_known_ones() {
     Run::new().assert_rejects(&["--device", "tpu", "1"], &["`tpu`", "cuda, vulkan, wgpu, ndarray, flex"]);
 }
 

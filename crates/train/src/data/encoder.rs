@@ -183,7 +183,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn dropout_depends_on_epoch_and_index_and_keeps_the_text() {
+    fn dropout_depends_on_epoch_and_index() {
         let encoder = encoder(0.2);
         let mut different = 0;
         for (index, line) in lines().iter().enumerate() {

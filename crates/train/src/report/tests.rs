@@ -175,7 +175,11 @@ fn labels_of_small_numbers_are_not_cut_off() {
             assert!(*x >= 8.0 * label.chars().count() as f64, "{label:?} ends at {x} px");
         }
     }
-    assert!(axis_labels(&page(CONFIG, r#"{"step":1,"loss":1.0,"learning_rate":0.0022}"#)).iter().any(|(_, label)| label == "2.0e-3"));
+    assert!(
+        axis_labels(&page(CONFIG, r#"{"step":1,"loss":1.0,"learning_rate":0.0022}"#))
+            .iter()
+            .any(|(_, label)| label == "2.0e-3")
+    );
 }
 
 #[test]

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_is_a_share_of_the_time_that_counts_for_speed() {
+    fn waiting_is_a_share_of_the_time() {
         let device = Device::default();
         let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
         let mut metrics = StepMetrics::resume(sums, &device);

@@ -67,7 +67,7 @@ fn aborted_after_each_step(place: &WorkFolder, settings: &[&str]) -> usize {
 
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
 #[test]
-fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on() {
+fn an_abort_at_any_step_leaves_a_sound_folder() {
     let place = WorkFolder::new();
     let steps = aborted_after_each_step(&place, BRIEF);
     assert!(place.path("whole/snapshots").is_dir());
@@ -77,7 +77,7 @@ fn whichever_step_of_a_save_is_the_last_the_folder_is_sound_and_the_run_goes_on(
 
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
 #[test]
-fn so_it_is_with_a_moving_average() {
+fn an_abort_at_any_step_with_a_moving_average() {
     let place = WorkFolder::new();
     let steps = aborted_after_each_step(&place, MOVING_AVERAGE);
     assert!(place.path("whole/checkpoints/step-2/ema.safetensors").is_file());
@@ -87,7 +87,7 @@ fn so_it_is_with_a_moving_average() {
 
 #[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
 #[test]
-fn a_run_that_takes_the_place_of_an_old_one_leaves_the_old_one_whole() {
+fn an_abort_while_overwriting_keeps_the_old_run() {
     let place = WorkFolder::new();
     place.trained("whole", &[&set(BRIEF)[..], &["--quiet"]].concat());
     place.copy("whole", "run");

@@ -42,7 +42,7 @@ fn backends() -> Vec<Backend> {
 }
 
 #[test]
-fn a_run_folder_decodes_on_every_backend_to_the_same_text() {
+fn all_backends_decode_a_run_to_the_same_text() {
     let place = temp_dir::TempDir::new().unwrap();
     let file = place.path().join("copy.toml");
     fs::write(&file, CONFIG).unwrap();

@@ -5,7 +5,7 @@ use crate::common::samples::{TRANSLATE, corpus, gzip};
 use crate::common::{WorkFolder, set};
 
 #[test]
-fn a_place_that_cannot_be_written_is_named() {
+fn an_output_that_cannot_be_written_is_named() {
     let place = WorkFolder::new();
     place.write("file", "not a folder");
     for output in ["file/run", "file/deeper/run"] {
@@ -21,7 +21,7 @@ fn a_place_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_folder_that_holds_something_else_is_left_alone() {
+fn a_folder_with_other_files_is_rejected() {
     let place = WorkFolder::new();
     std::fs::create_dir(place.path("thesis")).unwrap();
     place.write("thesis/chapter.txt", "In the beginning");
@@ -32,7 +32,7 @@ fn a_folder_that_holds_something_else_is_left_alone() {
 
 #[cfg(unix)] // elsewhere the end of a process may come before that of its lock
 #[test]
-fn a_run_that_another_process_works_on_is_left_alone() {
+fn a_run_of_another_process_is_rejected() {
     use std::io::BufRead;
 
     let place = WorkFolder::new();
@@ -89,7 +89,7 @@ fn an_empty_corpus_is_named() {
 }
 
 #[test]
-fn a_corpus_without_a_word_to_train_vocabularies_on_is_named() {
+fn a_corpus_without_a_word_is_named() {
     let place = WorkFolder::translating();
     place.write("train.tsv", "\t\n \t \n");
     place.assert_rejects("run", &[], &["train.tsv: found no text", "right file"]);
@@ -99,33 +99,33 @@ fn a_corpus_without_a_word_to_train_vocabularies_on_is_named() {
 }
 
 #[test]
-fn a_compressed_corpus_that_breaks_off_is_named_with_its_format_and_line() {
+fn a_truncated_compressed_corpus_is_named() {
     let text = corpus(20_000).into_bytes();
     for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstd::encode_all(&text[..], 1).expect("memory"))] {
         let place = WorkFolder::translating();
         place.write("half.tsv", &bytes[..bytes.len() / 2]);
         for setting in ["task.train=half.tsv", "task.validation=half.tsv"] {
-            let told = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
-            place.assert_rejects("run", &["--set", setting], &told);
+            let parts = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
+            place.assert_rejects("run", &["--set", setting], &parts);
         }
         place.write("half.tsv", &bytes[..bytes.len() - 2]);
-        let told = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
-        place.assert_rejects("run", &["--set", "task.train=half.tsv"], &told);
+        let parts = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
+        place.assert_rejects("run", &["--set", "task.train=half.tsv"], &parts);
     }
 }
 
 #[test]
-fn a_corpus_compressed_in_another_way_is_named_with_its_format() {
+fn an_unknown_compression_is_named() {
     let place = WorkFolder::translating();
-    let told = |format: &'static str| ["train.tsv: found ", format, "gzip or zstd", "decompress the file first"];
+    let parts = |format: &'static str| ["train.tsv: found ", format, "gzip or zstd", "decompress the file first"];
     place.write("train.tsv", b"\xFD7zXZ\0\0\x04");
-    place.assert_rejects("run", &[], &told("xz-compressed"));
+    place.assert_rejects("run", &[], &parts("xz-compressed"));
     place.write("train.tsv", b"BZh91AY&SY");
-    place.assert_rejects("run", &[], &told("bzip2-compressed"));
+    place.assert_rejects("run", &[], &parts("bzip2-compressed"));
 }
 
 #[test]
-fn two_files_of_different_lengths_are_told_apart() {
+fn files_of_different_lengths_are_rejected() {
     let place = WorkFolder::translating();
     place.write("source.txt", "one\ntwo\n");
     place.write("target.txt", "eins\nzwei\ndrei\n");
@@ -136,36 +136,36 @@ fn two_files_of_different_lengths_are_told_apart() {
             (r#"["equal.txt", "source.txt"]"#, r#"["equal.txt", "target.txt"]"#), // a shard after a sound one
         ] {
             let setting = format!("task.{split}={{ source = {source}, target = {target} }}");
-            let told = ["source.txt has 2 lines", "target.txt has 3", "as many in both"];
-            place.assert_rejects("run", &["--set", &setting], &told);
+            let parts = ["source.txt has 2 lines", "target.txt has 3", "as many in both"];
+            place.assert_rejects("run", &["--set", &setting], &parts);
         }
     }
     let lists = r#"task.train={ source = ["source.txt", "source.txt"], target = "target.txt" }"#;
-    let told = ["task.train = source.txt, source.txt and target.txt, 2 source files and 1 target files", "pairwise"];
-    place.assert_rejects("run", &["--set", lists], &told);
+    let parts = ["task.train = source.txt, source.txt and target.txt, 2 source files and 1 target files", "pairwise"];
+    place.assert_rejects("run", &["--set", lists], &parts);
 }
 
 #[test]
-fn pairs_that_are_all_unusable_are_refused() {
+fn a_corpus_without_usable_pairs_is_rejected() {
     let place = WorkFolder::translating();
-    let told = ["no training pair is left", "60 too long", "raise data.max_length"];
-    place.assert_rejects("run", &["--set", "data.max_length=2"], &told);
-    let told = ["no validation pair is left", "model.max_length = 2", "raise model.max_length"];
-    place.assert_rejects("run", &["--set", "model.max_length=2"], &told);
+    let parts = ["no training pair is left", "60 too long", "raise data.max_length"];
+    place.assert_rejects("run", &["--set", "data.max_length=2"], &parts);
+    let parts = ["no validation pair is left", "model.max_length = 2", "raise model.max_length"];
+    place.assert_rejects("run", &["--set", "model.max_length=2"], &parts);
 }
 
 #[test]
-fn so_are_those_of_a_streamed_corpus() {
+fn a_streamed_corpus_without_usable_pairs_is_rejected() {
     let place = WorkFolder::translating();
-    let told = ["no training pair is left", "60 too long", "raise data.max_length"];
-    place.assert_rejects("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]), &told);
+    let parts = ["no training pair is left", "60 too long", "raise data.max_length"];
+    place.assert_rejects("run", &set(&["data.max_length=2", "data.shuffle_buffer=8"]), &parts);
 }
 
 #[test]
-fn the_remedy_is_that_of_the_commonest_reason() {
+fn the_remedy_is_that_of_the_most_frequent_reason() {
     let place = WorkFolder::translating();
     place.write("validation.tsv", "the\tdie\n");
-    for (train, settings, told) in [
+    for (train, settings, parts) in [
         ("the cat sees\tdie Katze sieht\n", &["model.max_length=3"][..], "; raise model.max_length"),
         (
             "the cat sees\tdie Katze sieht\n",
@@ -178,40 +178,40 @@ fn the_remedy_is_that_of_the_commonest_reason() {
         place.write("train.tsv", train.repeat(9));
         for buffer in [&[][..], &["data.shuffle_buffer=4"]] {
             let settings = set(&[settings, buffer].concat());
-            place.assert_rejects("run", &settings, &["no training pair is left: 9 training pairs, 9 dropped", told]);
+            place.assert_rejects("run", &settings, &["no training pair is left: 9 training pairs, 9 dropped", parts]);
         }
     }
 }
 
 #[test]
-fn held_out_pairs_without_text_are_refused_with_their_own_remedy() {
+fn held_out_pairs_without_text_are_rejected() {
     let place = WorkFolder::translating();
     for line in ["the cat\t\n", " \tdie Katze\n"] {
         place.write("validation.tsv", line.repeat(2));
-        let told = ["no validation pair is left", "; check that both columns, or both files, hold text"];
-        place.assert_rejects("run", &[], &told);
+        let parts = ["no validation pair is left", "; check that both columns, or both files, hold text"];
+        place.assert_rejects("run", &[], &parts);
     }
 }
 
 #[test]
-fn a_vocabulary_that_cannot_be_is_refused_with_one_that_can() {
+fn an_impossible_vocabulary_size_is_rejected() {
     let place = WorkFolder::translating();
-    let refuses = |settings: &[&str], told: &[&str]| place.assert_rejects("run", &set(settings), told);
-    refuses(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
-    refuses(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
+    let rejects = |settings: &[&str], parts: &[&str]| place.assert_rejects("run", &set(settings), parts);
+    rejects(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
+    rejects(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
     for kind in ["tokenizer.kind=bpe", "tokenizer.kind=unigram"] {
-        let told = ["train.tsv: vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
-        refuses(&[kind, "tokenizer.vocab_size=9000"], &told);
+        let parts = ["train.tsv: vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
+        rejects(&[kind, "tokenizer.vocab_size=9000"], &parts);
         let one = ["the source side of train.tsv: vocabulary of 9000 asked", "text supports only"];
-        refuses(&[kind, "tokenizer.vocab_size=9000", "tokenizer.joint=false", "model.tie=decoder"], &one);
+        rejects(&[kind, "tokenizer.vocab_size=9000", "tokenizer.joint=false", "model.tie=decoder"], &one);
     }
-    refuses(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);
+    rejects(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);
     let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=nan"];
-    refuses(&settings, &["tokenizer.dropout = NaN", "probability"]);
+    rejects(&settings, &["tokenizer.dropout = NaN", "probability"]);
 }
 
 #[test]
-fn translation_without_a_tokenizer_is_told_what_to_add() {
+fn translation_without_a_tokenizer_is_rejected() {
     let start = TRANSLATE.find("[tokenizer]").unwrap();
     let end = TRANSLATE.find("[model]").unwrap();
     let place = WorkFolder::with(&[&TRANSLATE[..start], &TRANSLATE[end..]].concat());
@@ -219,14 +219,14 @@ fn translation_without_a_tokenizer_is_told_what_to_add() {
 }
 
 #[test]
-fn two_vocabularies_cannot_share_one_matrix_even_if_they_are_equally_large() {
+fn two_vocabularies_cannot_share_one_matrix() {
     // Ten words on either side, but not the same ten.
-    let told = ["model.tie = \"all\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"decoder\""];
-    WorkFolder::translating().assert_rejects("run", &["--set", "tokenizer.joint=false"], &told);
+    let parts = ["model.tie = \"all\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"decoder\""];
+    WorkFolder::translating().assert_rejects("run", &["--set", "tokenizer.joint=false"], &parts);
 }
 
 #[test]
-fn a_run_that_diverges_says_what_to_lower() {
+fn a_diverging_run_names_its_remedy() {
     let ran = WorkFolder::new().train("run", &["--quiet", "--set", "training.learning_rate=1e30"]);
     ran.assert_rejected(&["the loss is NaN", "step 5", "lower training.learning_rate"]);
     // So does a validation that is the first to meet it.

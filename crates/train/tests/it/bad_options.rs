@@ -4,68 +4,68 @@
 use crate::common::{WorkFolder, set};
 
 /// A setting of the copy task is refused, naming the field and what was found.
-fn refuses_setting(setting: &str, told: &[&str]) {
-    WorkFolder::new().assert_rejects("run", &["--set", setting], told);
+fn rejects_setting(setting: &str, parts: &[&str]) {
+    WorkFolder::new().assert_rejects("run", &["--set", setting], parts);
 }
 
 #[test]
-fn weights_to_export_and_their_settings_belong_together() {
+fn final_weights_and_their_options_belong_together() {
     let last = "training.average={ of = \"last\", count = 3 }";
-    let refuses = |settings: &[&str], told: &[&str]| WorkFolder::new().assert_rejects("run", &set(settings), told);
+    let rejects = |settings: &[&str], parts: &[&str]| WorkFolder::new().assert_rejects("run", &set(settings), parts);
     let only = |export: &str| format!("nothing, since only training.final_weights = \"{export}\" uses it");
     for (settings, export) in
         [(&["training.ema=0.9"][..], "ema"), (&["training.ema=0.9", "training.final_weights=average", last], "ema")]
     {
-        refuses(settings, &["training.ema = a value", &only(export), "remove it", "tiny.toml"]);
+        rejects(settings, &["training.ema = a value", &only(export), "remove it", "tiny.toml"]);
     }
     for settings in [&[last][..], &[last, "training.final_weights=ema", "training.ema=0.9"]] {
-        refuses(settings, &["training.average = a value", &only("average"), "remove it", "tiny.toml"]);
+        rejects(settings, &["training.average = a value", &only("average"), "remove it", "tiny.toml"]);
     }
-    refuses(&["training.final_weights=ema"], &["training.ema = nothing", "a decay", "set training.ema = 0.999"]);
-    let told =
+    rejects(&["training.final_weights=ema"], &["training.ema = nothing", "a decay", "set training.ema = 0.999"]);
+    let parts =
         ["training.average = nothing", "which validations", "set training.average = { of = \"last\", count = 5 }"];
-    refuses(&["training.final_weights=average"], &told);
-    refuses(&["training.final_weights=ema", "training.ema=1.0"], &["training.ema = 1:", "below 1", "0.999 is usual"]);
+    rejects(&["training.final_weights=average"], &parts);
+    rejects(&["training.final_weights=ema", "training.ema=1.0"], &["training.ema = 1:", "below 1", "0.999 is usual"]);
     let none = ["training.final_weights=average", "training.average={ of = \"best\", count = 0 }"];
-    refuses(&none, &["training.average.count = 0", "at least 1"]);
+    rejects(&none, &["training.average.count = 0", "at least 1"]);
     let unknown = ["training.final_weights=average", "training.average={ of = \"first\", count = 2 }"];
-    refuses(&unknown, &["unknown variant `first`", "`last`", "`best`"]);
-    refuses(&["training.final_weights=middle"], &["unknown variant `middle`", "`best`", "`average`", "`ema`"]);
+    rejects(&unknown, &["unknown variant `first`", "`last`", "`best`"]);
+    rejects(&["training.final_weights=middle"], &["unknown variant `middle`", "`best`", "`average`", "`ema`"]);
 }
 
 #[test]
-fn weight_decay_needs_an_optimizer_that_has_it() {
-    let told = ["training.weight_decay = 0.1", "training.optimizer = \"adam\" has none", "\"adamw\", or remove it"];
-    refuses_setting("training.weight_decay=0.1", &told);
-    refuses_setting("training.optimizer=sgd", &["unknown variant `sgd`", "`adam`", "`adamw`"]);
+fn weight_decay_needs_adamw() {
+    let parts = ["training.weight_decay = 0.1", "training.optimizer = \"adam\" has none", "\"adamw\", or remove it"];
+    rejects_setting("training.weight_decay=0.1", &parts);
+    rejects_setting("training.optimizer=sgd", &["unknown variant `sgd`", "`adam`", "`adamw`"]);
 }
 
 #[test]
-fn r_drop_that_makes_no_sense_is_refused() {
+fn r_drop_out_of_range_is_rejected() {
     for (alpha, found) in [("-1.0", "-1"), ("inf", "inf"), ("nan", "NaN")] {
         let found = format!("training.r_drop.alpha = {found}");
-        refuses_setting(&format!("training.r_drop={{ alpha = {alpha} }}"), &[&found, "at least 0", "1 to 5 is usual"]);
+        rejects_setting(&format!("training.r_drop={{ alpha = {alpha} }}"), &[&found, "at least 0", "1 to 5 is usual"]);
     }
-    refuses_setting("training.r_drop={ after = 5 }", &["missing field `alpha`", "--set training.r_drop"]);
-    refuses_setting("training.r_drop=2", &["invalid type", "--set training.r_drop=2"]);
+    rejects_setting("training.r_drop={ after = 5 }", &["missing field `alpha`", "--set training.r_drop"]);
+    rejects_setting("training.r_drop=2", &["invalid type", "--set training.r_drop=2"]);
 }
 
 #[test]
-fn dropout_that_fades_to_nowhere_is_refused() {
+fn annealed_dropout_out_of_range_is_rejected() {
     for (to, found) in [("1.5", "1.5"), ("-0.1", "-0.1"), ("nan", "NaN")] {
         let found = format!("training.anneal_dropout.to = {found}");
-        refuses_setting(&format!("training.anneal_dropout={{ to = {to} }}"), &[&found, "from 0 to 1"]);
+        rejects_setting(&format!("training.anneal_dropout={{ to = {to} }}"), &[&found, "from 0 to 1"]);
     }
     let late = "training.anneal_dropout={ to = 0.5, after = 100000000 }";
-    refuses_setting(late, &["training.anneal_dropout.after = 100000000", "less than training.steps"]);
+    rejects_setting(late, &["training.anneal_dropout.after = 100000000", "less than training.steps"]);
 }
 
 #[test]
-fn what_dropout_alone_gives_an_effect_is_refused_without_it() {
+fn options_that_need_dropout_are_rejected_without() {
     for (field, value) in [("training.r_drop", "{ alpha = 5.0 }"), ("training.anneal_dropout", "{ to = 0.2 }")] {
         let (setting, found) = (format!("{field}={value}"), format!("{field} = a value"));
-        let told = [found.as_str(), "all dropout rates of [model] are 0", "set model.dropout = 0.1, or remove it"];
-        refuses_setting(&setting, &told);
+        let parts = [found.as_str(), "all dropout rates of [model] are 0", "set model.dropout = 0.1, or remove it"];
+        rejects_setting(&setting, &parts);
         let any = set(&["model.ff_dropout=0.1", "training.steps=2", &setting]);
         WorkFolder::new().trained("run", &any);
     }
@@ -74,55 +74,55 @@ fn what_dropout_alone_gives_an_effect_is_refused_without_it() {
 }
 
 #[test]
-fn r_drop_that_would_never_begin_is_refused() {
+fn r_drop_that_never_begins_is_rejected() {
     let late = set(&["model.dropout=0.1", "training.r_drop={ alpha = 5.0, after = 20 }"]);
-    let told = ["training.r_drop.after = 20", "less than training.steps = 20", "half of it is usual", "tiny.toml"];
-    WorkFolder::new().assert_rejects("run", &late, &told);
+    let parts = ["training.r_drop.after = 20", "less than training.steps = 20", "half of it is usual", "tiny.toml"];
+    WorkFolder::new().assert_rejects("run", &late, &parts);
 }
 
 #[test]
-fn data_settings_out_of_range_are_refused() {
-    let refuses = |setting: &str, told: &[&str]| {
-        WorkFolder::translating().assert_rejects("run", &["--set", setting], &[told, &["tiny.toml"]].concat());
+fn data_settings_out_of_range_are_rejected() {
+    let rejects = |setting: &str, parts: &[&str]| {
+        WorkFolder::translating().assert_rejects("run", &["--set", setting], &[parts, &["tiny.toml"]].concat());
     };
-    refuses("data.shuffle_buffer=0", &["data.shuffle_buffer = 0", "at least 1"]);
+    rejects("data.shuffle_buffer=0", &["data.shuffle_buffer = 0", "at least 1"]);
     for length in ["0", "1", "65"] {
-        let told = [&format!("data.max_length = {length}"), "2 to model.max_length = 64", "or remove it"];
-        refuses(&format!("data.max_length={length}"), &told);
+        let parts = [&format!("data.max_length = {length}"), "2 to model.max_length = 64", "or remove it"];
+        rejects(&format!("data.max_length={length}"), &parts);
     }
     for (ratio, found) in [("0.5", "0.5"), ("-3", "-3"), ("nan", "NaN"), ("inf", "inf")] {
-        let told = [&format!("data.max_ratio = {found}"), "0, or a number of at least 1", "0 keeps every pair"];
-        refuses(&format!("data.max_ratio={ratio}"), &told);
+        let parts = [&format!("data.max_ratio = {found}"), "0, or a number of at least 1", "0 keeps every pair"];
+        rejects(&format!("data.max_ratio={ratio}"), &parts);
     }
-    let told = ["unknown field `buffer`", "`max_length`, `max_ratio`, `shuffle_buffer`"];
-    WorkFolder::translating().assert_rejects("run", &["--set", "data.buffer=5"], &told);
-    refuses_setting(
+    let parts = ["unknown field `buffer`", "`max_length`, `max_ratio`, `shuffle_buffer`"];
+    WorkFolder::translating().assert_rejects("run", &["--set", "data.buffer=5"], &parts);
+    rejects_setting(
         "data.max_ratio=3",
         &["data = a table", "generated tasks make their own", "remove the [data] table"],
     );
 }
 
 #[test]
-fn beams_and_length_penalties_that_make_no_sense_are_refused() {
-    refuses_setting("decoding.beam=0", &["decoding.beam = 0", "1 to 1000", "1 is greedy"]);
+fn beams_and_penalties_out_of_range_are_rejected() {
+    rejects_setting("decoding.beam=0", &["decoding.beam = 0", "1 to 1000", "1 is greedy"]);
     for key in ["decoding.beam", "validation.beam"] {
-        refuses_setting(&format!("{key}=1001"), &[&format!("{key} = 1001"), "1 to 1000", "1 is greedy"]);
+        rejects_setting(&format!("{key}=1001"), &[&format!("{key} = 1001"), "1 to 1000", "1 is greedy"]);
     }
     let penalty = |value: &str| format!("decoding.length_penalty={{ {value} }}");
     for (alpha, found) in [("-0.5", "-0.5"), ("nan", "NaN"), ("inf", "inf")] {
         let found = format!("decoding.length_penalty.alpha = {found}");
-        refuses_setting(
+        rejects_setting(
             &penalty(&format!("form = \"wu\", alpha = {alpha}")),
             &[&found, "at least 0", "0.6 for \"wu\""],
         );
     }
-    refuses_setting(&penalty("form = \"log\", alpha = 1"), &["unknown variant `log`", "`power`", "`wu`"]);
-    refuses_setting(&penalty("form = \"wu\""), &["missing field `alpha`"]);
-    refuses_setting("decoding.length_penalty=1.0", &["decoding.length_penalty=1.0", "invalid type"]);
+    rejects_setting(&penalty("form = \"log\", alpha = 1"), &["unknown variant `log`", "`power`", "`wu`"]);
+    rejects_setting(&penalty("form = \"wu\""), &["missing field `alpha`"]);
+    rejects_setting("decoding.length_penalty=1.0", &["decoding.length_penalty=1.0", "invalid type"]);
 }
 
 #[test]
-fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
+fn an_origin_that_is_missing_or_unfit_is_rejected() {
     let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let from = ["--init-from", "base"];
@@ -137,8 +137,8 @@ fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
         ("model.activation=gelu", "(model.activation: \"relu\" there, \"gelu\" now)"),
         ("model.positions=sinusoidal_halves", "(model.positions: \"sinusoidal\" there, \"sinusoidal_halves\" now)"),
     ] {
-        let told = ["training.init_from = base", difference, "[model] as in that run's config.toml"];
-        place.assert_rejects("run", &[&from[..], &["--set", setting]].concat(), &told);
+        let parts = ["training.init_from = base", difference, "[model] as in that run's config.toml"];
+        place.assert_rejects("run", &[&from[..], &["--set", setting]].concat(), &parts);
     }
     let other = [&from[..], &["--set", "task.symbols=5"]].concat();
     place.assert_rejects(
@@ -151,7 +151,7 @@ fn a_run_to_start_from_that_is_not_there_or_does_not_fit_is_refused() {
 }
 
 #[test]
-fn learned_positions_are_as_many_as_in_the_run_to_start_from() {
+fn learned_positions_must_equal_those_of_the_origin() {
     let place = WorkFolder::new();
     let learned = set(&["model.positions=learned"]);
     place.trained("base", &[&learned[..], &["--quiet"]].concat());
@@ -160,21 +160,21 @@ fn learned_positions_are_as_many_as_in_the_run_to_start_from() {
 }
 
 #[test]
-fn vocabularies_to_start_from_are_of_the_kind_asked_for() {
+fn the_tokenizer_kind_must_equal_that_of_the_origin() {
     let place = WorkFolder::translating();
     place.trained("words", &["--quiet"]);
     let unigrams = set(&["tokenizer.kind=unigram", "tokenizer.vocab_size=290"]);
     place.trained("unigrams", &[&unigrams[..], &["--quiet"]].concat());
     let byte_pairs = ["tokenizer.kind=bpe", "tokenizer.vocab_size=290"];
     for (base, kind) in [("words", "word"), ("unigrams", "unigram")] {
-        let told = [
+        let parts = [
             "tokenizer.kind = \"bpe\"",
             &format!("expected \"{kind}\", as the vocabularies of training.init_from = {base} are"),
             &format!("set tokenizer.kind = \"{kind}\" (and no dropout"),
         ];
         for dropout in [&[][..], &["tokenizer.dropout=0.1"]] {
             let settings = set(&[&byte_pairs[..], dropout].concat());
-            place.assert_rejects("run", &[&settings[..], &["--init-from", base]].concat(), &told);
+            place.assert_rejects("run", &[&settings[..], &["--init-from", base]].concat(), &parts);
         }
     }
 }

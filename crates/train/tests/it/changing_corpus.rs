@@ -19,14 +19,14 @@ const STREAMED: &[&str] = &[
 fn ended_by(place: &WorkFolder, replacement: &str, settings: &[&'static str]) -> ProcessOutput {
     place.write("other.tsv", replacement);
     let (mut child, mut stderr) = place.started("run", &set(settings));
-    let mut told = String::new();
-    while !told.lines().last().is_some_and(|last| last.starts_with("step 5/")) {
-        assert!(stderr.read_line(&mut told).expect("text") > 0, "it ended early:\n{told}");
+    let mut message = String::new();
+    while !message.lines().last().is_some_and(|last| last.starts_with("step 5/")) {
+        assert!(stderr.read_line(&mut message).expect("text") > 0, "it ended early:\n{message}");
     }
     // In one move, so that what is open goes on being what it was.
     fs::rename(place.path("other.tsv"), place.path("train.tsv")).expect("a writable folder");
-    stderr.read_to_string(&mut told).expect("text");
-    ProcessOutput { code: child.wait().expect("an end").code(), stdout: String::new(), stderr: told }
+    stderr.read_to_string(&mut message).expect("text");
+    ProcessOutput { code: child.wait().expect("an end").code(), stdout: String::new(), stderr: message }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
 
 /// Checkpoints of the epoch in which it is noticed have learned from it, and say so once the corpus is restored.
 #[test]
-fn a_checkpoint_that_has_learned_from_a_change_is_refused_and_one_of_before_goes_on() {
+fn a_checkpoint_of_a_changed_corpus_is_rejected() {
     let settings =
         [STREAMED, &["training.checkpoint_every=2", "training.keep_checkpoints=1000", "training.steps=400"]].concat();
     let place = WorkFolder::translating();

@@ -34,7 +34,7 @@ fn best_and_end(validations: &[(u64, f64)], patience: usize) -> (u64, Option<u64
 }
 
 #[test]
-fn patience_is_counted_from_the_best_validation_by_the_metric_asked_for() {
+fn patience_counts_from_the_best_validation() {
     let place = WorkFolder::new();
     for (metric, patience) in [("nll", 1), ("nll", 4), ("bleu", 10), ("chrf", 10)] {
         let asked = [format!("validation.metric={metric}"), format!("validation.patience={patience}")];

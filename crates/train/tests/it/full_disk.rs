@@ -44,7 +44,7 @@ fn without_room_for_a_run_folder_nothing_is_left() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_named_and_the_last_checkpoint_leads_on() {
+fn a_full_disk_names_the_file_and_the_run_resumes() {
     let place = WorkFolder::new();
     let settings = set(SETTINGS);
     place.trained("whole", &[&settings[..], &["--quiet"]].concat());

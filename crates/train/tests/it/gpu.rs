@@ -57,7 +57,7 @@ fn twenty_losses_equal_those_of_pytorch() {
 }
 
 #[test]
-fn a_row_with_nothing_visible_gives_zeros_and_finite_gradients() {
+fn a_fully_masked_row_has_finite_gradients() {
     for device in gpus() {
         let device = device.autodiff();
         let queries = Tensor::<4>::from_floats([[[[1.0, 2.0], [3.0, -1.0]]]], &device).require_grad();
@@ -72,7 +72,7 @@ fn a_row_with_nothing_visible_gives_zeros_and_finite_gradients() {
 }
 
 #[test]
-fn padding_changes_nothing_and_greedy_decoding_equals_the_cpu() {
+fn greedy_decoding_equals_the_cpu_despite_padding() {
     let sources: [&[u32]; 3] = [&[2, 3, 4, 5, 0], &[6, 0], &[9, 9, 2, 0]];
     let sources = sources.map(|ids| DecodeInput { ids, min_len: 0, max_len: 6, index: 1 });
     let decode = |device: &Device| -> Vec<Vec<u32>> {

@@ -92,22 +92,22 @@ fn unfinished(place: &WorkFolder) -> bool {
 /// whether it was alive then.
 fn killed(place: &WorkFolder, arguments: &[&str], lines: usize, pause: Duration, writing: bool) -> bool {
     let (mut child, mut stderr) = place.started("killed", arguments);
-    let mut told = String::new();
+    let mut message = String::new();
     for _ in 0..lines {
-        stderr.read_line(&mut told).expect("text");
+        stderr.read_line(&mut message).expect("text");
     }
     thread::sleep(pause);
     let waiting = Instant::now();
     while writing && waiting.elapsed() < PATIENCE && !unfinished(place) {}
     child.kill().expect("a child of this process");
-    stderr.read_to_string(&mut told).expect("text");
+    stderr.read_to_string(&mut message).expect("text");
     let status = child.wait().expect("an end");
-    assert!(status.success() || status.signal() == Some(SIGKILL), "{status}:\n{told}");
+    assert!(status.success() || status.signal() == Some(SIGKILL), "{status}:\n{message}");
     !status.success()
 }
 
 #[test]
-fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
+fn kills_with_a_streamed_corpus_in_compressed_shards() {
     let place = WorkFolder::translating();
     let (text, mut shards) = (corpus(60), [String::new(), String::new(), String::new()]);
     text.lines().enumerate().for_each(|(i, line)| shards[i % 3] += &format!("{line}\n"));
@@ -125,7 +125,7 @@ fn a_streamed_corpus_in_compressed_shards_goes_on_where_it_was() {
 }
 
 #[test]
-fn so_does_a_moving_average_with_r_drop_and_a_beam() {
+fn kills_with_a_moving_average_r_drop_and_a_beam() {
     let ema = [
         "training.final_weights=ema",
         "training.ema=0.9",
@@ -139,7 +139,7 @@ fn so_does_a_moving_average_with_r_drop_and_a_beam() {
 }
 
 #[test]
-fn so_do_snapshots_of_the_last_validations_with_adamw() {
+fn kills_with_snapshots_of_the_last_validations() {
     let average = [
         "training.final_weights=average",
         "training.average={ of = \"last\", count = 3 }",
@@ -151,7 +151,7 @@ fn so_do_snapshots_of_the_last_validations_with_adamw() {
 }
 
 #[test]
-fn so_do_snapshots_of_the_best_validations_of_a_generated_task() {
+fn kills_with_snapshots_of_the_best_validations() {
     let average = [
         "task.kind=reverse",
         "model.dropout=0.2",
@@ -163,7 +163,7 @@ fn so_do_snapshots_of_the_best_validations_of_a_generated_task() {
 }
 
 #[test]
-fn so_does_a_run_that_ends_early() {
+fn kills_with_early_stopping() {
     let patient = [
         "training.steps=1000",
         "training.schedule=constant",
@@ -178,7 +178,7 @@ fn so_does_a_run_that_ends_early() {
 }
 
 #[test]
-fn so_does_a_run_that_started_from_another_ones_weights() {
+fn kills_with_the_weights_of_another_run() {
     let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(90));

@@ -3,7 +3,7 @@
 use crate::common::WorkFolder;
 
 #[test]
-fn metrics_hold_every_logged_step_and_measurement_and_the_clock_under_one_key() {
+fn every_record_is_logged_with_its_keys() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let lines = place.metrics("run");

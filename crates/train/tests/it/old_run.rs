@@ -85,7 +85,8 @@ fn old_keys_mean_the_same_as_new_ones() {
 #[test]
 fn a_key_under_both_names_is_rejected() {
     let place = WorkFolder::with(&COPY.replace("[training]", "[training]\naccumulate = 4\nmicro_batches = 4"));
-    let message = ["training.accumulate = 4", "tiny.toml", "training.micro_batches, which is the new name", "remove one"];
+    let message =
+        ["training.accumulate = 4", "tiny.toml", "training.micro_batches, which is the new name", "remove one"];
     place.assert_rejects("run", &[], &message);
     place.assert_rejects("run", &["--seed", "3"], &message);
 }

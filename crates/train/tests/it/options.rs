@@ -55,12 +55,12 @@ fn training_starts_from_the_weights_of_another_run() {
 fn a_run_is_not_replaced_by_one_that_starts_from_it() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
-    let told = ["training.init_from = ./run: it is the run that --overwrite sets aside", "another --output"];
-    place.assert_rejects("run", &["--overwrite", "--init-from", "./run"], &told);
+    let message = ["training.init_from = ./run: it is the run that --overwrite sets aside", "another --output"];
+    place.assert_rejects("run", &["--overwrite", "--init-from", "./run"], &message);
 }
 
 #[test]
-fn what_only_training_asks_of_the_network_may_be_another() {
+fn dropout_may_differ_from_the_origin() {
     let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let dropout = ["model.dropout=0.2", "model.attention_dropout=0.1", "model.ff_dropout=0.1", "model.max_length=20"];
@@ -68,7 +68,7 @@ fn what_only_training_asks_of_the_network_may_be_another() {
 }
 
 #[test]
-fn it_goes_on_when_the_other_run_has_gone() {
+fn a_run_resumes_without_its_origin() {
     let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let from = ["--quiet", "--init-from", "base"];
@@ -81,7 +81,7 @@ fn it_goes_on_when_the_other_run_has_gone() {
 }
 
 #[test]
-fn the_vocabularies_of_the_other_run_are_taken_over_whatever_the_corpus_says() {
+fn the_vocabularies_are_those_of_the_origin() {
     let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(40).replace("cat", "hen"));
@@ -109,7 +109,7 @@ fn patience_ends_a_run_that_gets_no_better() {
 }
 
 #[test]
-fn the_mean_of_the_last_validations_weights_is_exported_and_measured() {
+fn the_mean_of_the_last_validations_is_final() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 3 }";
     let settings = ["training.final_weights=average", average, "validation.every=4"];
@@ -120,7 +120,7 @@ fn the_mean_of_the_last_validations_weights_is_exported_and_measured() {
 }
 
 #[test]
-fn so_is_that_of_the_best_ones() {
+fn the_mean_of_the_best_validations_is_final() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"best\", count = 2 }";
     // Too fast to get better all the time.
@@ -160,7 +160,7 @@ fn mean_of(place: &WorkFolder, expected: &[u64]) {
 }
 
 #[test]
-fn a_moving_average_is_exported_and_measured_in_place_of_the_weights() {
+fn a_moving_average_is_validated_and_final() {
     let place = WorkFolder::new();
     let settings =
         ["training.final_weights=ema", "training.ema=0.9", "validation.every=20", "training.checkpoint_every=20"];
@@ -204,7 +204,7 @@ fn adamw_is_adam_but_for_its_decay_of_matrices() {
 }
 
 #[test]
-fn no_update_is_made_of_gradients_longer_than_clip_norm() {
+fn updates_use_clipped_gradients() {
     let place = WorkFolder::new();
     let initial = initial_weights(&place.path("tiny.toml"));
     let single = ["training.steps=1", "training.schedule=constant", "training.warmup_steps=1"];
@@ -265,7 +265,7 @@ fn what_sets_in_later_changes_nothing_before() {
 }
 
 #[test]
-fn two_passes_that_are_asked_to_agree_differ_in_their_dropout() {
+fn the_two_passes_of_r_drop_differ_in_dropout() {
     let place = WorkFolder::new();
     // Of the loss of the first update, what is no smoothed cross-entropy is how far the passes disagree.
     let loss = |run: &str, alpha: &str| {

@@ -9,7 +9,7 @@ fn losses(place: &WorkFolder, run: &str) -> Vec<f64> {
 }
 
 #[test]
-fn bfloat16_learns_as_float32_does_though_not_to_the_last_digit() {
+fn bfloat16_learns_like_float32() {
     let place = WorkFolder::new();
     place.trained("float32", &["--quiet"]);
     place.trained("bfloat16", BFLOAT16);
@@ -23,7 +23,7 @@ fn bfloat16_learns_as_float32_does_though_not_to_the_last_digit() {
 }
 
 #[test]
-fn it_says_so_and_what_multiplies() {
+fn the_precision_and_its_unit_are_printed() {
     let place = WorkFolder::new();
     let ran = place.trained("run", &BFLOAT16[1..]);
     ran.assert_stderr_contains(&["on flex, float32 with products of bfloat16", "into run"]);
@@ -35,7 +35,7 @@ fn it_says_so_and_what_multiplies() {
 }
 
 #[test]
-fn resuming_and_the_number_of_threads_change_nothing() {
+fn resuming_and_threads_do_not_change_the_bytes() {
     let place = WorkFolder::translating();
     let given = [BFLOAT16, &["--set", "training.micro_batches=2"]].concat();
     place.trained("whole", &given);
@@ -61,7 +61,7 @@ fn a_run_keeps_its_precision() {
 }
 
 #[test]
-fn unknown_precisions_are_refused() {
+fn unknown_precisions_are_rejected() {
     let place = WorkFolder::new();
     let setting = set(&["training.matmul_precision=half"]);
     place.assert_rejects("run", &setting, &["unknown variant `half`", "float32", "bfloat16"]);
@@ -69,7 +69,7 @@ fn unknown_precisions_are_refused() {
 
 #[cfg(feature = "ndarray")]
 #[test]
-fn other_backends_refuse_it() {
+fn other_backends_reject_bfloat16() {
     let place = WorkFolder::new();
     let given = [BFLOAT16, &["--device", "ndarray"]].concat();
     place.assert_rejects("run", &given, &["training.matmul_precision", "\"float32\" on ndarray", "--device flex"]);

@@ -41,7 +41,7 @@ fn interrupted_and_resumed_is_the_same(settings: &[&'static str]) {
 }
 
 #[test]
-fn ctrl_c_leaves_a_checkpoint_from_which_the_run_ends_as_if_never_interrupted() {
+fn ctrl_c_leaves_a_checkpoint_to_resume_from() {
     interrupted_and_resumed_is_the_same(&[]);
 }
 
@@ -106,7 +106,7 @@ fn translation_goes_on_in_the_middle_of_an_epoch_too() {
 }
 
 #[test]
-fn with_nothing_there_yet_it_starts_from_the_beginning() {
+fn resuming_nothing_starts_from_the_beginning() {
     let place = WorkFolder::new();
     place.trained("plain", &["--quiet"]);
     place.trained("resumed", &["--quiet", "--resume"]);
@@ -141,7 +141,7 @@ fn a_finished_run_says_so_and_stays_as_it_is() {
 }
 
 #[test]
-fn another_configuration_is_refused_naming_the_field_and_both_values() {
+fn another_configuration_is_rejected_with_both_values() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     for (setting, difference) in [
@@ -153,8 +153,8 @@ fn another_configuration_is_refused_naming_the_field_and_both_values() {
         ("training.optimizer=adamw", "training.optimizer: \"adam\" there, \"adamw\" now"),
         ("training.r_drop={ alpha = 1.0 }", "training.r_drop: not set there, "),
     ] {
-        let told = [difference, "run was made with another configuration", "--overwrite"];
-        place.assert_rejects("run", &["--resume", "--set", setting], &told);
+        let message = [difference, "run was made with another configuration", "--overwrite"];
+        place.assert_rejects("run", &["--resume", "--set", setting], &message);
     }
 }
 
@@ -199,8 +199,8 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
             Some(bytes) => place.write(&format!("{newest}/{file}"), bytes),
             None => place.remove(&format!("{newest}/{file}")),
         }
-        let told = ["broken/checkpoints/step-20", "remove that folder to resume from the one before it"];
-        place.assert_rejects("broken", &resumed, &told);
+        let message = ["broken/checkpoints/step-20", "remove that folder to resume from the one before it"];
+        place.assert_rejects("broken", &resumed, &message);
         place.remove(newest);
         place.trained("broken", &[&resumed[..], &["--quiet"]].concat());
         place.assert_same_run("whole", "broken");
@@ -219,7 +219,7 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
 }
 
 #[test]
-fn weights_of_a_validation_after_the_checkpoint_are_told() {
+fn weights_newer_than_the_checkpoint_are_reported() {
     let place = WorkFolder::new();
     let settings = with(&[MANY_CHECKPOINTS], &[]);
     let ran = place.trained("run", &settings);
@@ -228,12 +228,12 @@ fn weights_of_a_validation_after_the_checkpoint_are_told() {
         place.remove(&format!("run/checkpoints/step-{newer}"));
     }
     let resumed = [&settings[..], &["--resume"]].concat();
-    let told = "run/model.safetensors holds the weights of step 20, after the checkpoint, until";
-    place.trained("run", &resumed).assert_stderr_contains(&["going on from step 9", told]);
+    let message = "run/model.safetensors holds the weights of step 20, after the checkpoint, until";
+    place.trained("run", &resumed).assert_stderr_contains(&["going on from step 9", message]);
 }
 
 #[test]
-fn metrics_that_were_cut_are_refused_without_advice_to_remove_the_run() {
+fn truncated_metrics_are_rejected() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     place.write("run/metrics.jsonl", "");
@@ -258,7 +258,7 @@ fn another_corpus_is_refused_naming_the_split() {
     place.trained("run", &[&settings[..], &["--quiet"]].concat());
     let resumed = [&settings[..], &["--resume"]].concat();
     for split in ["train", "validation", "test"] {
-        let (file, told) = (format!("{split}.tsv"), format!("another {split} corpus than task.{split} holds now"));
+        let (file, message) = (format!("{split}.tsv"), format!("another {split} corpus than task.{split} holds now"));
         let text = place.text(&file);
         let swapped = text.lines().rev().map(|line| format!("{line}\n")).collect();
         for edited in [
@@ -270,7 +270,11 @@ fn another_corpus_is_refused_naming_the_split() {
         ] {
             assert_ne!(edited, text);
             place.write(&file, edited);
-            place.assert_rejects("run", &resumed, &[&told, "run was made with", "restore that corpus", "--overwrite"]);
+            place.assert_rejects(
+                "run",
+                &resumed,
+                &[&message, "run was made with", "restore that corpus", "--overwrite"],
+            );
         }
         place.write(&file, text);
     }
@@ -308,7 +312,7 @@ fn a_missing_snapshot_is_named() {
 }
 
 #[test]
-fn what_a_kill_after_the_last_checkpoint_left_is_removed() {
+fn remains_of_a_kill_are_removed() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 1 }";
     let settings = with(&[&["training.final_weights=average", average, "training.keep_checkpoints=1"]], &["--quiet"]);

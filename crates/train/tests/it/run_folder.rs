@@ -40,13 +40,13 @@ fn a_run_leaves_its_folder_and_nothing_beside_it() {
 }
 
 #[test]
-fn quiet_means_nothing_on_standard_error() {
+fn quiet_prints_nothing() {
     let ran = WorkFolder::new().trained("run", &["--quiet"]);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
 }
 
 #[test]
-fn training_goes_on_when_nobody_reads_its_progress_any_more() {
+fn training_survives_a_closed_standard_error() {
     let place = WorkFolder::new();
     assert_eq!(place.train_with_closed_stderr("unheard", &["--set", "training.steps=60"]), Some(0));
     place.trained("heard", &["--quiet", "--set", "training.steps=60"]);
@@ -54,7 +54,7 @@ fn training_goes_on_when_nobody_reads_its_progress_any_more() {
 }
 
 #[test]
-fn the_folder_is_named_after_the_configuration_unless_told_otherwise() {
+fn the_default_folder_has_the_name_of_its_config() {
     let place = WorkFolder::new();
     assert_eq!(place.call(&["--config", "tiny.toml", "--quiet"]).code, Some(0));
     assert_eq!(place.names("runs"), ["tiny"]);
@@ -73,7 +73,7 @@ fn an_empty_folder_is_taken() {
 
 #[cfg(unix)]
 #[test]
-fn so_is_one_that_a_link_leads_to() {
+fn an_empty_folder_behind_a_link_is_taken() {
     let place = WorkFolder::new();
     std::fs::create_dir(place.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("run")).unwrap();
@@ -83,7 +83,7 @@ fn so_is_one_that_a_link_leads_to() {
 }
 
 #[test]
-fn the_working_folder_is_no_place_for_a_new_run_but_one_there_goes_on() {
+fn the_working_folder_can_only_be_resumed() {
     let place = WorkFolder::new();
     std::fs::create_dir(place.path("here")).unwrap();
     let before = place.snapshot();
@@ -91,22 +91,22 @@ fn the_working_folder_is_no_place_for_a_new_run_but_one_there_goes_on() {
         let mut command = place.command(&["--config", "../tiny.toml", "--output", output, option]);
         ProcessOutput::from(command.current_dir(place.path("here")).output().unwrap())
     };
-    let told = ["it is the working folder", "name another --output, such as a folder inside it"];
+    let message = ["it is the working folder", "name another --output, such as a folder inside it"];
     let whole = place.path("here").to_string_lossy().into_owned();
     for output in [".", &whole] {
-        here(output, "--quiet").assert_rejected(&told);
+        here(output, "--quiet").assert_rejected(&message);
     }
     assert!(before == place.snapshot(), "{:?}", place.names("."));
 
     place.trained("here", &["--quiet"]);
-    here(".", "--overwrite").assert_rejected(&told);
+    here(".", "--overwrite").assert_rejected(&message);
     place.remove("here/checkpoints/step-20");
     assert_eq!(here(".", "--resume").code, Some(0));
     assert_eq!(place.names("here/checkpoints"), ["step-10", "step-20"]);
 }
 
 #[test]
-fn the_configuration_kept_is_complete_and_makes_the_same_run_again() {
+fn the_saved_configuration_repeats_the_run() {
     let place = WorkFolder::new();
     place.trained("run", &["--seed", "7"]);
     let config = resolved(&place, "run");
@@ -124,7 +124,7 @@ fn the_configuration_kept_is_complete_and_makes_the_same_run_again() {
 }
 
 #[test]
-fn overrides_reach_any_field_in_any_form_and_the_last_one_counts() {
+fn overrides_reach_any_key_and_the_last_one_wins() {
     let place = WorkFolder::new();
     let settings = set(&[
         "training.steps=30",
@@ -151,7 +151,7 @@ fn overrides_reach_any_field_in_any_form_and_the_last_one_counts() {
 }
 
 #[test]
-fn two_processes_write_the_same_bytes_with_any_number_of_threads() {
+fn threads_do_not_change_the_bytes() {
     let place = WorkFolder::new();
     let settings = set(&["model.dropout=0.1", "training.micro_batches=2"]);
     for (run, threads) in [("one", "1"), ("two", "2"), ("three", "3")] {
@@ -162,7 +162,7 @@ fn two_processes_write_the_same_bytes_with_any_number_of_threads() {
 }
 
 #[test]
-fn a_network_wide_enough_to_compute_on_all_cores_gives_the_same_bytes_too() {
+fn threads_do_not_change_the_bytes_of_a_wide_network() {
     let place = WorkFolder::new();
     let wide = ["model.d_model=64", "model.d_ff=256", "training.max_tokens=2048", "training.steps=3"];
     let settings = set(&[&wide[..], &["training.micro_batches=1", "validation.sentences=200"]].concat());
@@ -174,7 +174,7 @@ fn a_network_wide_enough_to_compute_on_all_cores_gives_the_same_bytes_too() {
 }
 
 #[test]
-fn the_seed_decides_the_result_and_is_short_for_its_setting() {
+fn the_seed_decides_the_result() {
     let place = WorkFolder::new();
     place.trained("default", &["--quiet"]);
     place.trained("one", &["--quiet", "--seed", "1"]);
@@ -187,7 +187,7 @@ fn the_seed_decides_the_result_and_is_short_for_its_setting() {
 }
 
 #[test]
-fn as_many_checkpoints_are_kept_as_asked_the_newest() {
+fn the_newest_checkpoints_are_kept() {
     let place = WorkFolder::new();
     place.trained("two", &set(&["training.checkpoint_every=4"]));
     assert_eq!(place.names("two/checkpoints"), ["step-16", "step-20"]);
@@ -196,14 +196,14 @@ fn as_many_checkpoints_are_kept_as_asked_the_newest() {
 }
 
 #[test]
-fn a_folder_with_a_run_is_refused_naming_both_ways_out() {
+fn an_existing_run_is_rejected_with_both_remedies() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     place.assert_rejects("run", &[], &["run already holds a run", "--resume", "--overwrite"]);
 }
 
 #[test]
-fn overwriting_keeps_the_old_run_beside() {
+fn overwriting_backs_up_the_old_run() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let first = place.weights("run");
@@ -233,14 +233,14 @@ fn overwriting_behind_a_link_keeps_the_link() {
 }
 
 #[test]
-fn overwriting_what_is_not_there_is_a_plain_run() {
+fn overwriting_nothing_is_a_plain_run() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet", "--overwrite"]);
     assert_eq!(place.names("."), ["run", "tiny.toml"]);
 }
 
 #[test]
-fn a_run_decodes_as_its_own_test_said() {
+fn a_run_decodes_to_the_outputs_of_its_test() {
     let config = COPY.replace("steps = 20", "steps = 60").replace("sentences = 20", "sentences = 20\nsamples = 20");
     let place = WorkFolder::with(&config);
     place.trained("run", &["--quiet"]);
@@ -253,7 +253,7 @@ fn a_run_decodes_as_its_own_test_said() {
 }
 
 #[test]
-fn weights_of_the_best_validation_are_the_ones_kept() {
+fn the_weights_of_the_best_validation_are_kept() {
     for (metric, key, sign) in
         [("nll", "nll", -1.0), ("exact", "exact_match", 1.0), ("bleu", "bleu", 1.0), ("chrf", "chrf", 1.0)]
     {

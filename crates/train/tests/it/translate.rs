@@ -69,7 +69,7 @@ fn unigrams_may_have_a_vocabulary_per_language() {
 }
 
 #[test]
-fn a_pair_of_files_and_a_list_of_shards_are_the_same_corpus() {
+fn files_and_shards_are_the_same_corpus() {
     let place = trained_with(&[]);
     let side = |side: fn(&(String, String)) -> &String| -> String {
         pairs(60).iter().map(|pair| side(pair).clone() + "\n").collect()
@@ -101,7 +101,7 @@ fn a_compressed_corpus_is_the_same_corpus() {
 }
 
 #[test]
-fn two_processes_train_the_same_vocabulary_and_weights() {
+fn two_processes_train_the_same_weights() {
     for kind in ["bpe", "unigram"] {
         let place = WorkFolder::translating();
         let kind = format!("tokenizer.kind={kind}");
@@ -130,7 +130,7 @@ const BY_HEART: &[&str] =
     &["training.schedule=constant", "training.learning_rate=0.01", "training.steps=60", "model.dropout=0"];
 
 #[test]
-fn outputs_are_measured_against_references_as_the_vocabulary_writes_them() {
+fn references_are_normalised_like_outputs() {
     for (reference, settings, written) in [
         ("Die Große Katze Sieht Eine Kuh", &["tokenizer.lowercase=true"][..], "die große katze sieht eine kuh"),
         ("ein Ba\u{308}r mag den Ka\u{308}se", &[], "ein B\u{e4}r mag den K\u{e4}se"),
@@ -186,7 +186,7 @@ fn bleu_cuts_text_into_words_as_asked() {
 }
 
 #[test]
-fn a_validation_is_printed_with_its_scores_and_five_samples() {
+fn a_validation_prints_scores_and_five_samples() {
     let place = knowing_one_sentence();
     let ran = place.trained("run", &set(&[BY_HEART, &["validation.every=60"]].concat()));
     let last = place.metrics("run").pop().unwrap();
@@ -194,8 +194,8 @@ fn a_validation_is_printed_with_its_scores_and_five_samples() {
     let printed = ran.stderr.lines().find(|line| line.starts_with("validation at step 60: ")).expect("a line");
     let scores = [("nll", "nll", 4), ("ppl", "perplexity", 3), ("BLEU", "bleu", 2), ("chrF", "chrf", 2)];
     for (label, key, digits) in scores {
-        let told = format!("  {label} {:.digits$}", report[key].as_f64().unwrap());
-        assert!(printed.contains(&told), "{told:?} is missing in {printed:?}");
+        let message = format!("  {label} {:.digits$}", report[key].as_f64().unwrap());
+        assert!(printed.contains(&message), "{message:?} is missing in {printed:?}");
     }
     assert_eq!(report["sentences"], 6);
     assert_eq!(report["samples"].as_array().unwrap().len(), 5, "unless asked for more");
@@ -204,7 +204,7 @@ fn a_validation_is_printed_with_its_scores_and_five_samples() {
 }
 
 #[test]
-fn pairs_that_are_too_long_or_empty_are_dropped_and_counted() {
+fn long_and_empty_pairs_are_dropped_and_counted() {
     let place = WorkFolder::translating();
     place.write("train.tsv", place.text("train.tsv") + "\tleer\nthe cat\t\n" + &"cow ".repeat(70) + "\tKuh\n");
     let ran = place.trained("run", &[]);
@@ -223,7 +223,7 @@ fn uneven_pairs_are_dropped_and_counted_where_asked() {
 }
 
 #[test]
-fn a_corpus_larger_than_the_shuffle_buffer_is_streamed_and_its_epochs_are_told() {
+fn a_large_corpus_is_streamed_with_counted_epochs() {
     let place = WorkFolder::translating();
     place.write("train.tsv", place.text("train.tsv") + "\tleer\n");
     let settings = set(&["data.shuffle_buffer=16", "training.max_tokens=64"]);
@@ -254,7 +254,7 @@ fn only_as_many_sentences_are_validated_as_asked() {
 }
 
 #[test]
-fn validation_and_test_decode_with_the_beams_asked_for() {
+fn validation_and_test_have_beams_of_their_own() {
     let place = WorkFolder::translating();
     place.write("test.tsv", corpus(20));
     let settings = [
@@ -278,7 +278,7 @@ fn validation_and_test_decode_with_the_beams_asked_for() {
 }
 
 #[test]
-fn how_much_of_the_validation_text_the_vocabulary_lacks_is_told() {
+fn the_share_of_unknown_tokens_is_printed() {
     let place = WorkFolder::translating();
     place.write("validation.tsv", "the zebra\tdie Maus\n");
     let ran = place.trained("run", &set(&["training.steps=1"]));
