@@ -9,8 +9,8 @@ use super::at_least_one;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Maximum tokens on either side of a training pair, `</s>` included, at most `model.max_length`, which is the
-    /// default. Longer pairs are dropped and counted.
+    /// Maximum tokens on either side of a training pair, `</s>` included, at most `model.max_length`. Longer pairs are
+    /// dropped and counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
     /// Maximum ratio between the lengths of a training pair's sides, in tokens; other pairs are dropped and counted.

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::rust_source::{Item, Source};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "crates/runs/src/config/data.rs",
     "crates/runs/src/config/decoding.rs",
     "crates/runs/src/config/precision.rs",
@@ -24,9 +24,14 @@ const FILES: [&str; 11] = [
     "crates/runs/src/config/training.rs",
     "crates/runs/src/config/validation.rs",
     "crates/model/src/config.rs",
+    "crates/model/src/options.rs",
     "crates/text/src/tokenizer/config.rs",
     "crates/text/src/metrics/bleu.rs",
 ];
+
+/// Defaults that depend on other keys or on the text.
+const DERIVED: [(&str, &str); 2] =
+    [("data.max_length", "`model.max_length`"), ("decoding.max_length", "source length + 50")];
 
 const INTRODUCTION: &str = "# Configuration reference
 
@@ -81,12 +86,12 @@ fn task(page: &mut String, source: &Source) {
             "max_length" => default.max_length,
             name => panic!("no default for {name}"),
         };
-        item.doc.insert_str(0, "Generated tasks: ");
+        item.doc = format!("Generated tasks: {}", lowercase_first(&item.doc));
         row(page, &item, "integer", &format!("`{default}`"));
     }
     for mut item in source.fields("TranslateConfig") {
         let default = if item.kind.starts_with("Option") { "none" } else { "required" };
-        item.doc.insert_str(0, "`translate`: ");
+        item.doc = format!("`translate`: {}", lowercase_first(&item.doc));
         row(page, &item, "corpus", default);
     }
     page.push_str(
@@ -109,13 +114,20 @@ fn section(page: &mut String, source: &Source, table: &str, name: &str, note: &s
             "PathBuf" => "path".to_string(),
             other => source.variants(other).map_or("table".to_string(), |variants| values(&variants)),
         };
-        row(page, field, &kind, &default(defaults.get(&field.name)));
+        let derived = DERIVED.iter().find(|(key, _)| *key == format!("{table}.{}", field.name));
+        let default = derived.map_or_else(|| default(defaults.get(&field.name)), |(_, default)| default.to_string());
+        row(page, field, &kind, &default);
     }
     for field in &fields {
         if let Some(variants) = source.variants(&field.kind) {
             explain(page, &field.name, &variants);
         }
     }
+}
+
+fn lowercase_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
 }
 
 fn heading(page: &mut String, table: &str, note: &str) {
