@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use model::ConfigError;
 use model::backend::BackendError;
 use model::weights::WeightsError;
+use runs::RunError;
 use text::TextError;
 
 /// An error between a run folder and a translation. The message of each variant names file or text, what was found and
@@ -14,17 +15,9 @@ use text::TextError;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs)] // the messages say what each variant and field is
 pub enum DecodeError {
-    #[error(
-        "{path} is not a run folder: {missing} is missing; give the folder that `train` wrote (runs/NAME), \
-         or wait for its first validation"
-    )]
-    NotARun { path: PathBuf, missing: &'static str },
-    #[error("cannot read {path}: {source}")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{path}: {source}")]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
-    #[error("{path}: {source}")]
-    Config { path: PathBuf, source: ConfigError },
+    /// A run folder that cannot be opened.
+    #[error(transparent)]
+    Run(#[from] RunError),
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
     #[error(transparent)]

@@ -1,14 +1,11 @@
 //! A trained model: the run folder that `train` wrote, opened for decoding. Files that disagree are rejected.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use model::weights::WeightsError;
-use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
-use runs::layout;
-use serde::Deserialize;
+use model::{ModelConfig, Transformer, VocabularySizes};
+use runs::SavedModel;
 use text::Tokenizer;
 
 use crate::engine::{self, Engine};
@@ -35,49 +32,16 @@ pub struct TrainedModel {
     pub engine: Box<dyn Engine>,
 }
 
-/// The tables of `config.toml` that decoding reads.
-#[derive(Deserialize)]
-struct ConfigFile {
-    model: ModelConfig,
-    #[serde(default)]
-    decoding: DecodingConfig,
-}
-
 impl TrainedModel {
     /// Opens a run folder on a device without autodiff.
     ///
     /// # Errors
     /// A file that is missing, damaged, of another kind, or that disagrees with the others.
     pub fn open(folder: &Path, device: &Device) -> Result<Self, DecodeError> {
-        for missing in [layout::CONFIG, layout::SOURCE_TOKENIZER, layout::TARGET_TOKENIZER, layout::WEIGHTS] {
-            if !folder.join(missing).is_file() {
-                return Err(DecodeError::NotARun { path: folder.to_path_buf(), missing });
-            }
-        }
-        let path = folder.join(layout::CONFIG);
-        let config_text =
-            fs::read_to_string(&path).map_err(|source| DecodeError::Read { path: path.clone(), source })?;
-        let toml_error = |source| DecodeError::Toml { path: path.clone(), source: Box::new(source) };
-        let ConfigFile { model: config, decoding } = toml::from_str(&config_text).map_err(toml_error)?;
-        let written: toml::Table = toml::from_str(&config_text).map_err(toml_error)?;
-        complete(&written).map_err(|source| DecodeError::Config { path: path.clone(), source })?;
-        let (source, target) = (folder.join(layout::SOURCE_TOKENIZER), folder.join(layout::TARGET_TOKENIZER));
-        let source_tokenizer = Arc::new(Tokenizer::load(&source)?);
-        // A joint vocabulary is opened once.
-        let target_tokenizer =
-            match fs::read(&source).is_ok_and(|text| fs::read(&target).is_ok_and(|other| text == other)) {
-                true => source_tokenizer.clone(),
-                false => Arc::new(Tokenizer::load(&target)?),
-            };
-        let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
-        config
-            .validate()
-            .and_then(|()| config.validate_vocabularies(sizes))
-            .and_then(|()| decoding.validate(&config))
-            .map_err(|source| DecodeError::Config { path, source })?;
-        let path = folder.join(layout::WEIGHTS);
-        let engine = engine::open(&path, &config, sizes, device)
-            .map_err(|source: WeightsError| DecodeError::Weights { path: path.clone(), source })?;
+        let SavedModel { config, decoding, source_tokenizer, target_tokenizer, sizes, weights } =
+            SavedModel::open(folder)?;
+        let engine = engine::open(&weights, &config, sizes, device)
+            .map_err(|source| DecodeError::Weights { path: weights, source })?;
         Ok(Self { config, decoding, source_tokenizer, target_tokenizer, sizes, device: device.clone(), engine })
     }
 
@@ -111,21 +75,5 @@ impl TrainedModel {
     /// The run's own settings: its `[decoding]` table, and one hypothesis for each text.
     pub fn settings(&self) -> Settings {
         Settings::new(self.decoding.clone())
-    }
-}
-
-/// Checks that the `[model]` table has every key: a lost key would be read as its default, and `n_heads`, for one, changes
-/// the answers without changing a shape.
-fn complete(written: &toml::Table) -> Result<(), ConfigError> {
-    let all = toml::Table::try_from(ModelConfig::default()).unwrap_or_default();
-    let model = written.get("model").and_then(toml::Value::as_table);
-    match all.keys().find(|key| model.is_none_or(|model| !model.contains_key(*key))) {
-        None => Ok(()),
-        Some(key) => Err(ConfigError::new(
-            &format!("model.{key}"),
-            "nothing",
-            "a value, since `train` writes every key",
-            "restore the file that belongs to these weights",
-        )),
     }
 }

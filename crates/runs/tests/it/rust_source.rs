@@ -37,7 +37,7 @@ impl Source {
 
     /// The variants of an enum, or `None` if there is none of that name.
     pub fn variants(&self, name: &str) -> Option<Vec<Item>> {
-        let snake_case = self.attributes(name)?.contains("snake_case");
+        let snake_case = self.attributes(name).is_none_or(|attributes| attributes.contains("snake_case"));
         let variant = |line: &str| {
             let name = line.strip_suffix(',').filter(|name| name.chars().all(char::is_alphanumeric))?;
             let mut text = String::new();
@@ -52,15 +52,17 @@ impl Source {
         Some(items(self.body("enum", name)?, variant))
     }
 
-    /// What stands between an enum's doc comment and its name.
+    /// The doc comment and attributes of an enum; `None` for one that a macro declares, in snake case.
     fn attributes(&self, name: &str) -> Option<&str> {
         let before = &self.0[..self.0.find(&format!("pub enum {name} {{"))?];
         Some(&before[before.rfind("\n\n").unwrap_or(0)..])
     }
 
     fn body(&self, kind: &str, name: &str) -> Option<&str> {
-        let (_, rest) = self.0.split_once(&format!("pub {kind} {name} {{\n"))?;
-        Some(rest.split_once("\n}").expect("an end").0)
+        let declared = self.0.split_once(&format!("pub {kind} {name} {{\n")).map(|(_, rest)| (rest, "\n}"));
+        let by_macro = || self.0.split_once(&format!("\n    {name} {{\n")).map(|(_, rest)| (rest, "\n    }"));
+        let (rest, end) = declared.or_else(by_macro)?;
+        Some(rest.split_once(end).expect("an end").0)
     }
 }
 

@@ -24,8 +24,8 @@ pub fn score(scores: &Scores, metric: Metric) -> f64 {
     }
 }
 
-/// Decodes the sources with `model`, of which `network` is the tensors, scores the outputs against the references, and scores the references themselves. References are
-/// normalised by the target's tokenizer, as outputs are.
+/// Decodes the sources with `model`, scores the outputs against the references, and scores the references with `network`,
+/// the same weights. References are normalised by the target's tokenizer, as outputs are.
 ///
 /// # Errors
 /// A device that fails.
