@@ -106,7 +106,7 @@ pub fn to_safetensors(tensors: &[NamedTensor], attend: &str) -> Result<Vec<u8>, 
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
-/// The tensors of a safetensors file and its `attend` metadata, if any.
+/// The tensors of a safetensors file in the order of their names, and its `attend` metadata, if any.
 ///
 /// # Errors
 /// Damaged bytes, or tensors that are not float32.
@@ -121,6 +121,7 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Vec<NamedTensor>, Option<String
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         tensors.push(NamedTensor { name: name.to_string(), shape: view.shape().to_vec(), values });
     }
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((tensors, attend))
 }
 
