@@ -78,12 +78,11 @@ pub fn format_chain(error: &(dyn Error + 'static)) -> String {
 impl DecodeError {
     /// The same error with the setting's field path (`n_best`, `decoding.beam`) as this front end spells it (`--n-best`).
     /// Errors that concern no setting stay as they are.
-    pub fn map_field(self, spell: impl FnOnce(&str) -> String) -> Self {
-        match self {
-            Self::Setting(error) => Self::Setting(ConfigError { field: spell(&error.field), ..error }),
-            Self::PrefixTooLong { field, found, limit } => Self::PrefixTooLong { field: spell(&field), found, limit },
-            error => error,
+    pub fn map_field(mut self, spell: impl FnOnce(&str) -> String) -> Self {
+        if let Self::Setting(ConfigError { field, .. }) | Self::PrefixTooLong { field, .. } = &mut self {
+            *field = spell(field);
         }
+        self
     }
 
     /// Whether the reader of standard output has closed it, which is not a failure.

@@ -85,7 +85,7 @@ fn all_targets() -> Vec<Vec<u32>> {
 }
 
 #[test]
-fn a_beam_of_everything_finds_the_best_of_all_sentences() {
+fn an_exhaustive_beam_finds_the_best_sentence() {
     let small = small();
     let targets = all_targets();
     for penalty in ["0", "1.0", "0.6", "wu:0.6", "wu:2"] {
@@ -107,7 +107,7 @@ fn a_beam_of_everything_finds_the_best_of_all_sentences() {
 }
 
 #[test]
-fn a_narrow_beam_tells_the_true_scores_in_order() {
+fn a_narrow_beam_gives_true_scores_in_order() {
     let small = small();
     let penalty = LengthPenalty::default();
     for beam in [2, 3, 5] {
@@ -131,7 +131,7 @@ fn a_narrow_beam_tells_the_true_scores_in_order() {
 }
 
 #[test]
-fn a_sentence_alone_gets_what_it_gets_among_others() {
+fn a_sentence_is_the_same_alone_and_in_a_batch() {
     let small = small();
     let together = small.search(&SOURCES, 3, LengthPenalty::default());
     for (source, among_others) in SOURCES.iter().zip(together) {
@@ -145,7 +145,7 @@ fn a_sentence_alone_gets_what_it_gets_among_others() {
 }
 
 #[test]
-fn a_beam_of_one_is_greedy_and_wider_ones_are_not() {
+fn a_beam_of_one_is_greedy() {
     let run = Run::new();
     let input = texts(60).join("\n");
     let greedy = run.translate_stdin(&input, &[]);
@@ -158,7 +158,7 @@ fn a_beam_of_one_is_greedy_and_wider_ones_are_not() {
 }
 
 #[test]
-fn neither_batches_nor_threads_change_what_a_beam_finds() {
+fn batches_and_threads_do_not_change_a_beam() {
     let run = Run::new();
     let input = texts(60).join("\n");
     let answers = run.translate_stdin(&input, &["--beam", "4"]);
@@ -168,7 +168,7 @@ fn neither_batches_nor_threads_change_what_a_beam_finds() {
 }
 
 #[test]
-fn a_larger_length_penalty_makes_answers_longer() {
+fn a_larger_length_penalty_gives_longer_answers() {
     let run = Run::new();
     let input = texts(60).join("\n");
     let words = |alpha: &str| -> usize {
@@ -180,7 +180,7 @@ fn a_larger_length_penalty_makes_answers_longer() {
 }
 
 #[test]
-fn what_makes_no_beam_is_refused() {
+fn invalid_beams_are_rejected() {
     let run = Run::new();
     run.assert_rejects(&["--beam", "0", "1 2"], &["--beam", "decoding.beam = 0", "1 is greedy"]);
     run.assert_rejects(

@@ -59,7 +59,7 @@ fn the_translation_is_the_one_that_users_get() {
 }
 
 #[test]
-fn its_own_translation_given_back_is_attended_to_alike() {
+fn its_own_translation_as_target_gives_equal_maps() {
     let run = Run::new();
     let trained = opened(&run);
     for (text, said) in faithful(&trained) {

@@ -56,7 +56,7 @@ fn map(json: &Value, kind: &str, layer: usize, head: usize) -> Rows {
 }
 
 #[test]
-fn every_weight_of_the_json_follows_from_the_weights_file_and_the_ids() {
+fn every_weight_follows_from_weights_file_and_ids() {
     let tokenizer = testing::run::tokenizer();
     let run = with_moderate_weights(&tokenizer);
     let trained = opened(&run);

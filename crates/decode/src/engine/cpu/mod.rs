@@ -14,7 +14,7 @@ use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply};
 use model::{AttentionKind, ByAttention};
 
 use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms};
-use self::recorder::{AlignmentRecorder, FullRecorder, Recorder};
+use self::recorder::{AlignmentRecorder, Recorder};
 use self::scratch::Scratch;
 use self::state::{CpuState, Row};
 use super::recording::Recording;
@@ -129,8 +129,7 @@ impl Engine for CpuEngine {
     }
 
     fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
-        let mut scratch =
-            Scratch { recorder: Recorder::Everything(Box::new(FullRecorder::default())), ..Scratch::default() };
+        let mut scratch = Scratch { recorder: Recorder::Everything(Box::default()), ..Scratch::default() };
         let mut rows = self.encode(&[source], &mut scratch);
         let (mut logits, mut row_logits) = (Vec::with_capacity(target.len()), Vec::new());
         let start = self.start_token();
