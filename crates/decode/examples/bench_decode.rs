@@ -72,9 +72,9 @@ fn make(size: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut tensors = weights::collect(&Transformer::new(&config, sizes, 1, &device)?);
     // Sharper attention and embeddings than a new network's, so that one sentence differs from another.
     for tensor in &mut tensors {
-        let mut stream = Rng::new(random::name_key(&tensor.name));
+        let mut rng = Rng::new(random::name_key(&tensor.name));
         let factor = if tensor.name.contains("query") || tensor.name.contains("key") { 3.0 } else { 1.0 };
-        tensor.values.iter_mut().for_each(|value| *value = *value * factor + 0.01 * stream.normal() as f32);
+        tensor.values.iter_mut().for_each(|value| *value = *value * factor + 0.01 * rng.normal() as f32);
         if tensor.name.starts_with("embeddings") {
             let width = config.d_model;
             tensor.values.rchunks_mut(width).take(1).for_each(|pad| pad.fill(0.0));

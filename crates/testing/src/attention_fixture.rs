@@ -4,8 +4,11 @@ use views::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors
 
 /// Sizes of a synthetic attention.
 pub struct Sizes {
+    /// Layers of each attention.
     pub layers: usize,
+    /// Heads per layer.
     pub heads: usize,
+    /// Width of a head.
     pub head_size: usize,
 }
 
@@ -45,6 +48,7 @@ pub fn hostile() -> Attention {
     attention(&Sizes { layers: 1, heads: 2, head_size: 8 }, &tokens, &tokens)
 }
 
+/// A synthetic attention of these sizes and tokens, the end token included.
 pub fn attention(sizes: &Sizes, source: &[&str], outputs: &[&str]) -> Attention {
     let owned = |tokens: &[&str]| tokens.iter().map(|token| token.to_string()).collect::<Vec<_>>();
     let text = |tokens: &[&str]| tokens[..tokens.len() - 1].concat().replace('▁', " ").trim().to_string();

@@ -17,6 +17,7 @@ pub struct MarianFolder {
 }
 
 impl MarianFolder {
+    /// A copy of the fixture of this name.
     pub fn new(name: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.child("marian")).unwrap();
@@ -27,18 +28,22 @@ impl MarianFolder {
         Self { folder }
     }
 
+    /// The path of the Marian folder.
     pub fn marian(&self) -> PathBuf {
         self.folder.child("marian")
     }
 
+    /// A path beside the Marian folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.child(name)
     }
 
+    /// Writes a file of the Marian folder.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.marian().join(name), bytes).unwrap();
     }
 
+    /// Removes a file of the Marian folder.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.marian().join(name)).unwrap();
     }

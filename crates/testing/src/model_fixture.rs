@@ -30,10 +30,12 @@ pub fn small_config() -> ModelConfig {
     }
 }
 
+/// One joint vocabulary of eleven entries.
 pub fn small_sizes() -> VocabularySizes {
     VocabularySizes::joint(11)
 }
 
+/// An untrained model of [`small_config`].
 pub fn small_model(device: &Device) -> Transformer {
     Transformer::new(&small_config(), small_sizes(), 7, device).expect("a valid configuration")
 }
@@ -43,15 +45,18 @@ pub fn ragged_pairs() -> Vec<(Vec<u32>, Vec<u32>)> {
     vec![(vec![2, 3, 4, 5, 0], vec![3, 4, 0]), (vec![6, 0], vec![7, 8, 9, 2, 0]), (vec![9, 9, 2, 0], vec![2, 0])]
 }
 
+/// A batch of owned pairs.
 pub fn batch(pairs: &[(Vec<u32>, Vec<u32>)], sizes: VocabularySizes, device: &Device) -> Batch {
     let pairs: Vec<(&[u32], &[u32])> = pairs.iter().map(|(source, target)| (&source[..], &target[..])).collect();
     Batch::new(&pairs, sizes, device)
 }
 
+/// The elements of a tensor in row-major order.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
+/// Expects equal lengths, and differences of at most `tolerance`.
 pub fn assert_close(what: &str, found: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(found.len(), expected.len(), "{what}: different lengths");
     for (i, (a, b)) in found.iter().zip(expected).enumerate() {
@@ -77,14 +82,17 @@ pub fn assert_gradients(found: &[NamedTensor], expected: &[NamedTensor], relativ
 
 /// Values computed by PyTorch; see `scripts/fixtures/pytorch.py`.
 pub struct Fixture {
+    /// The file's name without its ending.
     pub name: String,
     floats: HashMap<String, NamedTensor>,
     ids: HashMap<String, (Vec<usize>, Vec<i64>)>,
     bools: HashMap<String, (Vec<usize>, Vec<bool>)>,
+    /// The settings of the case.
     pub meta: serde_json::Value,
 }
 
 impl Fixture {
+    /// Loads the fixture of this name.
     pub fn load(name: &str) -> Self {
         let bytes = std::fs::read(folder().join(format!("{name}.safetensors"))).expect(name);
         let (_, header) = SafeTensors::read_metadata(&bytes).expect(name);
@@ -116,23 +124,28 @@ impl Fixture {
         fixture
     }
 
+    /// The model's configuration.
     pub fn config(&self) -> ModelConfig {
         serde_json::from_value(self.meta["config"].clone()).expect("a model configuration")
     }
 
+    /// The vocabularies' sizes.
     pub fn sizes(&self) -> VocabularySizes {
         let size = |key: &str| self.meta[key].as_u64().expect(key) as usize;
         VocabularySizes { source: size("source_vocab"), target: size("target_vocab") }
     }
 
+    /// Whether the fixture has a tensor of this name.
     pub fn has(&self, name: &str) -> bool {
         self.floats.contains_key(name) || self.bools.contains_key(name)
     }
 
+    /// The elements of a float tensor.
     pub fn floats(&self, name: &str) -> &[f32] {
         &self.floats.get(name).unwrap_or_else(|| panic!("{}: no {name}", self.name)).values
     }
 
+    /// A float tensor on the device.
     pub fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
         let tensor = &self.floats.get(name).unwrap_or_else(|| panic!("{}: no {name}", self.name));
         Tensor::from_data(TensorData::new(tensor.values.clone(), tensor.shape.clone()), device)
@@ -161,6 +174,7 @@ impl Fixture {
         ids.chunks(shape[1]).map(real).collect()
     }
 
+    /// The elements of an integer tensor.
     pub fn ids(&self, name: &str) -> &[i64] {
         &self.ids[name].1
     }

@@ -14,8 +14,11 @@ pub fn binary(name: &str) -> PathBuf {
 /// Exit code and everything that was written.
 #[derive(Debug)]
 pub struct ProcessOutput {
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
+    /// Standard output.
     pub stdout: String,
+    /// Standard error.
     pub stderr: String,
 }
 

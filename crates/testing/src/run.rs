@@ -17,11 +17,13 @@ use crate::{ProcessOutput, binary, without_gpu};
 /// Positions of the model: texts of up to 23 words.
 pub const MAX_LENGTH: usize = 24;
 
+/// Ten words, the digits.
 pub fn tokenizer() -> Tokenizer {
     let words: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
     Tokenizer::from_words(&words)
 }
 
+/// A small network of one layer a side.
 pub fn config() -> ModelConfig {
     ModelConfig {
         d_model: 16,
@@ -59,6 +61,7 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run folder in a temporary place.
     pub fn new() -> Self {
         let run = Self { folder: temp_dir::TempDir::new().expect("a temporary folder") };
         let (config, tokenizer) = (config(), tokenizer());
@@ -71,22 +74,27 @@ impl Run {
         run
     }
 
+    /// The path of the run folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
+    /// The path of a file in the run folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
+    /// The contents of a file in the run folder.
     pub fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// Writes a file in the run folder.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.file(name), bytes).expect("a writable folder");
     }
 
+    /// Removes a file in the run folder.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     }

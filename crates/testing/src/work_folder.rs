@@ -38,18 +38,22 @@ impl WorkFolder {
         place
     }
 
+    /// A path in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
+    /// Writes a file in the folder.
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.path(name), bytes).expect("a writable folder");
     }
 
+    /// The contents of a file in the folder.
     pub fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// The contents of a text file in the folder.
     pub fn text(&self, name: &str) -> String {
         String::from_utf8(self.read(name)).expect("text")
     }
@@ -196,6 +200,7 @@ impl WorkFolder {
         lines
     }
 
+    /// The bytes of a run's weights.
     pub fn weights(&self, run: &str) -> Vec<u8> {
         self.read(&format!("{run}/model.safetensors"))
     }

@@ -111,34 +111,34 @@ max_length = 128
 /// Sentences of 1 to 24 made-up words, frequent ones more often, with "translations" of similar length; a few pairs are
 /// such that the filters drop them.
 fn write_shard(path: &Path, shard: usize, pairs: usize) -> anyhow::Result<()> {
-    let mut stream = Rng::new(random::key(&[shard as u64]));
+    let mut rng = Rng::new(random::key(&[shard as u64]));
     let mut file = BufWriter::new(File::create(path)?);
     let mut line = String::new();
     for _ in 0..pairs {
-        let length = 1 + stream.below(24);
-        let other = match stream.below(50) {
+        let length = 1 + rng.below(24);
+        let other = match rng.below(50) {
             0 => 0,
             1 => 4 * length,
             _ => length,
         };
         line.clear();
-        sentence(&mut stream, length, "aeiou", &mut line);
+        sentence(&mut rng, length, "aeiou", &mut line);
         line.push('\t');
-        sentence(&mut stream, other, "äöüie", &mut line);
+        sentence(&mut rng, other, "äöüie", &mut line);
         line.push('\n');
         file.write_all(line.as_bytes())?;
     }
     Ok(file.flush()?)
 }
 
-fn sentence(stream: &mut Rng, length: usize, vowels: &str, line: &mut String) {
+fn sentence(rng: &mut Rng, length: usize, vowels: &str, line: &mut String) {
     let vowels: Vec<char> = vowels.chars().collect();
     for place in 0..length {
         if place > 0 {
             line.push(' ');
         }
         // The smaller of two draws: low numbers are frequent.
-        let mut word = stream.below(WORDS).min(stream.below(WORDS)) + 1;
+        let mut word = rng.below(WORDS).min(rng.below(WORDS)) + 1;
         while word > 0 {
             line.push(b"bdfgklmnprst"[word % 12] as char);
             word /= 12;

@@ -37,9 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let decoding = DecodingConfig { max_length: Some(24), ..DecodingConfig::default() };
     let trained = TrainedModel::from_network(&network, config, decoding, tokenizer.clone(), tokenizer, device);
 
-    let mut stream = Rng::new(random::key(&[1]));
+    let mut rng = Rng::new(random::key(&[1]));
     let mut sentence = |_| -> Vec<u32> {
-        let mut ids: Vec<u32> = (0..5 + stream.below(25)).map(|_| 2 + stream.below(WORDS) as u32).collect();
+        let mut ids: Vec<u32> = (0..5 + rng.below(25)).map(|_| 2 + rng.below(WORDS) as u32).collect();
         ids.push(END_ID);
         ids
     };

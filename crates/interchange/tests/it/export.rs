@@ -60,8 +60,8 @@ fn model(change: impl FnOnce(&mut ModelConfig)) -> Model {
     let mut drawn = 0;
     let model = weights::replace(model, |_, shape| {
         drawn += 1;
-        let mut stream = Rng::new(random::key(&[drawn]));
-        (0..shape.iter().product()).map(|_| (stream.below(2001) as f32 - 1000.0) / 1500.0).collect()
+        let mut rng = Rng::new(random::key(&[drawn]));
+        (0..shape.iter().product()).map(|_| (rng.below(2001) as f32 - 1000.0) / 1500.0).collect()
     });
     Model::new(&model, config, tokenizer.clone(), tokenizer)
 }

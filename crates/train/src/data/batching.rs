@@ -117,9 +117,9 @@ const SORTED_TOGETHER: usize = 64;
 /// Splits a block into batches: indices shuffled, sorted by length within windows, split by the token budget, and the
 /// batches shuffled.
 fn split_into_batches(examples: &[Example], max_tokens: usize, key: u64) -> Vec<Vec<usize>> {
-    let mut stream = Rng::new(key);
+    let mut rng = Rng::new(key);
     let mut order: Vec<usize> = (0..examples.len()).collect();
-    stream.shuffle(&mut order);
+    rng.shuffle(&mut order);
 
     let total: usize = examples.iter().map(|example| example.target.len()).sum();
     let per_batch = max_tokens.saturating_mul(examples.len()).div_ceil(total.max(1)).max(1);
@@ -139,7 +139,7 @@ fn split_into_batches(examples: &[Example], max_tokens: usize, key: u64) -> Vec<
         }
         batches.push(batch);
     }
-    stream.shuffle(&mut batches);
+    rng.shuffle(&mut batches);
     batches
 }
 

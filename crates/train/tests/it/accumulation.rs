@@ -43,9 +43,9 @@ fn first_step(micro_batches: &[Batch]) -> [(&'static str, f64); 3] {
 
 #[test]
 fn ragged_micro_batches_add_up_to_the_whole() {
-    let mut stream = Rng::new(7);
+    let mut rng = Rng::new(7);
     let mut sentence =
-        |length: usize| -> Vec<u32> { (0..length).map(|_| 2 + stream.below(37) as u32).chain([0]).collect() };
+        |length: usize| -> Vec<u32> { (0..length).map(|_| 2 + rng.below(37) as u32).chain([0]).collect() };
     let mut pairs = |lengths: &[usize]| -> Vec<Pair> {
         lengths.iter().map(|&length| (sentence(14 - length), sentence(length))).collect()
     };

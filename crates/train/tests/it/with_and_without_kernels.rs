@@ -10,10 +10,10 @@ const SIZES: VocabularySizes = VocabularySizes { source: 40, target: 40 };
 
 /// Ragged sequences to copy.
 fn batches() -> Vec<Batch> {
-    let mut stream = Rng::new(3);
+    let mut rng = Rng::new(3);
     let mut sentence = || {
-        let len = 1 + stream.below(9);
-        let mut ids: Vec<u32> = (0..len).map(|_| 2 + stream.below(37) as u32).collect();
+        let len = 1 + rng.below(9);
+        let mut ids: Vec<u32> = (0..len).map(|_| 2 + rng.below(37) as u32).collect();
         ids.push(0);
         ids
     };

@@ -27,11 +27,11 @@ fn with_moderate_weights(tokenizer: &Tokenizer) -> Run {
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     let sizes = VocabularySizes::joint(tokenizer.vocab_size());
     let mut tensors = weights::collect(&Transformer::new(&config, sizes, 5, &device).expect("a valid configuration"));
-    let mut stream = Rng::new(random::key(&[11]));
+    let mut rng = Rng::new(random::key(&[11]));
     for tensor in &mut tensors {
         let sharper = if tensor.name.contains("query") || tensor.name.contains("key") { 2.0 } else { 1.0 };
         for value in &mut tensor.values {
-            let change = if tensor.shape.len() == 1 { (stream.below(2001) as f32 - 1000.0) / 4000.0 } else { 0.0 };
+            let change = if tensor.shape.len() == 1 { (rng.below(2001) as f32 - 1000.0) / 4000.0 } else { 0.0 };
             *value = *value * sharper + change;
         }
     }
