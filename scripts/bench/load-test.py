@@ -272,7 +272,7 @@ def main():
     for kind, number in sorted(seen.items()):
         print(f"    {kind:<18} {number}")
     print(f"disconnected clients   {metrics['attend_disconnected_total']:.0f}, their cancelled texts "
-          f"{metrics['attend_forgotten_texts_total']:.0f}")
+          f"{metrics['attend_cancelled_texts_total']:.0f}")
     print(f"resident memory        {resident[0]:.1f} MiB at the start; {', '.join(f'{part:.1f}' for part in parts)} MiB in the "
           f"four quarters; peak {peak:.1f} MiB")
     log = "".join(server.log)

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "attention")]
 pub mod attention_fixture;
+pub mod cli_reference;
 pub mod http_client;
 pub mod marian_fixture;
 pub mod model_fixture;

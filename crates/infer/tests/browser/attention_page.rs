@@ -1,4 +1,4 @@
-//! The page of an attention in a browser: what a person sees after clicks, pointing and keys.
+//! The attention page in a browser: clicks, pointer and keys.
 
 use crate::driver::with_page;
 use fantoccini::key::Key;
@@ -16,7 +16,7 @@ fn strongest(row: &[f32]) -> (usize, f32) {
 }
 
 #[test]
-fn a_click_opens_a_head_and_a_token_shows_where_it_looks() {
+fn clicks_select_heads_and_tokens() {
     let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         assert_eq!(page.text("#source-text").await, "The cat sat.");
@@ -48,7 +48,7 @@ fn a_click_opens_a_head_and_a_token_shows_where_it_looks() {
 }
 
 #[test]
-fn a_cell_of_the_heat_map_tells_its_weight() {
+fn cells_show_their_weight() {
     let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         // The middle cell of five by five.
@@ -62,7 +62,7 @@ fn a_cell_of_the_heat_map_tells_its_weight() {
 }
 
 #[test]
-fn all_can_be_reached_by_keyboard() {
+fn everything_is_reachable_by_keyboard() {
     let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         let focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent";
@@ -108,7 +108,7 @@ fn controls_have_names() {
 }
 
 #[test]
-fn a_generation_is_stepped_through() {
+fn the_generation_has_steps() {
     let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         assert_eq!(page.text("#step-count").await, "step 1 of 5");
@@ -177,7 +177,7 @@ fn equation_1_can_be_followed() {
 }
 
 #[test]
-fn the_hidden_half_of_the_decoder_is_hatched() {
+fn masked_cells_are_hatched() {
     with_page(&page::html(&testing::attention_fixture::small()), async |page| {
         page.click("[data-kind=decoder][data-layer='0'][data-head='0'].thumb").await;
         // Colours within the cells of the first query: the second key is hidden from it, the first is not.
@@ -190,7 +190,7 @@ fn the_hidden_half_of_the_decoder_is_hatched() {
 }
 
 #[test]
-fn statistics_lead_to_heads_worth_seeing() {
+fn statistics_link_to_heads() {
     let mut attention = testing::attention_fixture::small();
     let previous = |query: usize, key: usize| if key == query.max(1) - 1 { 1.0 } else { 0.0 };
     attention.maps.decoder[1][2] = (0..5).map(|query| (0..5).map(|key| previous(query, key)).collect()).collect();
@@ -239,7 +239,7 @@ fn hostile_text_shows_as_text() {
 
 /// The plain form of the data serves as well, and a second one takes the place of the first.
 #[test]
-fn other_data_can_be_shown_later() {
+fn the_page_shows_new_data() {
     let first = testing::attention_fixture::small();
     let sizes = testing::attention_fixture::Sizes { layers: 1, heads: 2, head_size: 4 };
     let second = testing::attention_fixture::attention(&sizes, &["▁A", "</s>"], &["▁Ein", "</s>"]);
@@ -257,7 +257,7 @@ fn other_data_can_be_shown_later() {
 }
 
 #[test]
-fn a_large_page_answers_within_a_second() {
+fn a_large_page_responds_within_a_second() {
     let html = page::html(&testing::attention_fixture::large());
     assert!(html.len() <= 6_000_000, "{} bytes", html.len());
     with_page(&html, async |page| {

@@ -1,4 +1,4 @@
-//! A page in headless Chromium: clicks, pointer and keys as a person gives them, and what is then seen.
+//! A page in headless Chromium: clicks, pointer, keys and the text on display.
 #![allow(dead_code)] // each test file uses its part
 
 use std::env;

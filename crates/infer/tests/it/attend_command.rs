@@ -1,15 +1,17 @@
-//! `infer attend`: what it writes, where, and what it refuses.
+//! `infer attend`: its formats, its output and its errors.
+
+use std::process::Command;
 
 use decode::TrainedModel;
 use model::backend;
 use serde_json::Value;
+use testing::{ProcessOutput, Run, binary};
 use views::attend;
 
 fn opened(run: &Run) -> TrainedModel {
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     TrainedModel::open(run.path(), &device).expect("a run folder")
 }
-use testing::run::Run;
 
 fn files(run: &Run) -> Vec<String> {
     let entries = run.path().read_dir().unwrap();
@@ -19,7 +21,7 @@ fn files(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn the_binary_writes_each_form_by_its_extension() {
+fn each_extension_has_its_format() {
     let run = Run::new();
     let before = files(&run);
     let trained = opened(&run);
@@ -64,7 +66,7 @@ fn a_dash_is_standard_output() {
 }
 
 #[test]
-fn what_the_rules_leave_without_an_end_is_shown_as_it_is() {
+fn unfinished_translations_are_shown() {
     let run = Run::new();
     let rules = ["--beam", "2", "--no-repeat-ngram", "1", "--min-length", "12", "--max-length", "12"];
     let ran = run.attend(&[&["3 1 4", "--quiet", "--output", "-"], &rules[..]].concat());
@@ -73,7 +75,7 @@ fn what_the_rules_leave_without_an_end_is_shown_as_it_is() {
 }
 
 #[test]
-fn unless_told_to_be_quiet_it_says_what_the_translation_is() {
+fn the_translation_is_logged_unless_quiet() {
     let run = Run::new();
     let ran = run.attend(&["3 1 4", "--output", "a.json", "--beam", "2"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
@@ -81,8 +83,33 @@ fn unless_told_to_be_quiet_it_says_what_the_translation_is() {
     ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {said}\n"), "parameters on flex"]);
 }
 
+/// Without this, the name of the command would be a text to translate.
 #[test]
-fn what_makes_no_sense_is_refused_before_anything_is_written() {
+fn device_options_may_precede_the_command() {
+    let run = Run::new();
+    let model = run.path().to_str().unwrap();
+    let output = |arguments: &[&str]| {
+        let output = Command::new(binary("infer")).args(arguments).output().expect("a binary that starts");
+        ProcessOutput::from(output)
+    };
+    let after = output(&["attend", "--quiet", "--device", "flex", "--model", model, "3 1 4", "--output", "-"]);
+    let before = output(&["--quiet", "--device", "flex", "attend", "--model", model, "3 1 4", "--output", "-"]);
+    assert_eq!(before.lines(), after.lines());
+    // After any other option a word is a text, and after `--` every word is.
+    let text = run.answers(&["attend"], &[]);
+    for arguments in [
+        &["--device", "flex", "--model", model, "--quiet", "attend"][..],
+        &["--quiet", "--device", "flex", "--model", model, "--", "attend"],
+    ] {
+        assert_eq!(output(arguments).lines(), text, "{arguments:?}");
+    }
+    let without_model = output(&["--quiet", "attend", "3 1 4", "--output", "-"]);
+    assert_eq!(without_model.code, Some(2));
+    without_model.assert_stderr_contains(&["--model <DIR>", "infer attend"]);
+}
+
+#[test]
+fn bad_arguments_write_nothing() {
     let run = Run::new();
     run.write("kept.json", "kept");
     let before = files(&run);

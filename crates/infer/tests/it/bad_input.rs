@@ -1,5 +1,5 @@
-//! Whatever is wrong with a run folder, a text or an option: one message that says where, what was found, what was
-//! expected and what to do, exit code 1 (or 2 for wrong usage), and no panic.
+//! Bad run folders, texts and options: one message with place, found, expected and remedy; exit code 1, or 2 for wrong
+//! usage; no panic.
 
 use std::process::Stdio;
 
@@ -19,7 +19,7 @@ fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), 
 }
 
 #[test]
-fn what_is_no_run_folder_is_told_what_is_missing() {
+fn a_missing_file_is_named() {
     let run = Run::new();
     for file in FILES {
         let bytes = run.read(file);
@@ -32,7 +32,7 @@ fn what_is_no_run_folder_is_told_what_is_missing() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn a_missing_folder_is_named() {
     let run = Run::new();
     std::fs::remove_dir_all(run.path()).unwrap();
     let name = run.path().display().to_string();
@@ -42,7 +42,7 @@ fn a_folder_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_file_cut_in_half_is_named() {
+fn truncated_files_are_named() {
     for (file, told) in [
         ("source.tokenizer.json", "use the file that training wrote"),
         ("target.tokenizer.json", "use the file that training wrote"),
@@ -59,7 +59,7 @@ fn a_file_cut_in_half_is_named() {
 
 /// Offsets that together do not fit into 64 bits.
 #[test]
-fn a_file_that_claims_to_be_endless_is_damaged() {
+fn overflowing_offsets_are_damage() {
     let values = (1u64 << 59) - 2;
     let mut header = String::from(r#"{"__metadata__":{"attend":"{}"}"#);
     for i in 0..8 {
@@ -74,7 +74,7 @@ fn a_file_that_claims_to_be_endless_is_damaged() {
 }
 
 #[test]
-fn a_file_of_another_kind_is_named() {
+fn files_of_another_kind_are_named() {
     for file in FILES {
         let run = Run::new();
         run.write(file, b"\xFF\xFE\x00\x01 a picture, say");
@@ -83,7 +83,7 @@ fn a_file_of_another_kind_is_named() {
 }
 
 #[test]
-fn a_tokenizer_of_another_make_is_refused_with_what_was_expected() {
+fn foreign_tokenizers_are_rejected() {
     let run = Run::new();
     run.write("source.tokenizer.json", r#"{ "model": { "type": "WordPiece", "vocab": {} } }"#);
     run.assert_rejects(&["1"], &["source.tokenizer.json", "WordPiece", "WordLevel"]);
@@ -92,14 +92,14 @@ fn a_tokenizer_of_another_make_is_refused_with_what_was_expected() {
 }
 
 #[test]
-fn weights_of_another_shape_are_refused_naming_the_tensor_and_both_shapes() {
+fn weights_of_another_shape_are_rejected() {
     refuses_weights(|config, _| config.d_model = 32, &["[13, 32]", "[13, 16]", "embeddings.shared"]);
     refuses_weights(|config, _| config.d_ff = 8, &["[8, 16]", "[32, 16]", "feed_forward"]);
     refuses_weights(|_, sizes| *sizes = VocabularySizes::joint(20), &["[20, 16]", "[13, 16]", "embeddings.shared"]);
 }
 
 #[test]
-fn weights_too_few_or_too_many_are_refused_naming_one() {
+fn missing_and_extra_weights_are_rejected() {
     refuses_weights(|config, _| config.bias = false, &["bias` is missing", "another configuration"]);
     refuses_weights(
         |config, _| config.decoder_layers = 2,
@@ -108,7 +108,7 @@ fn weights_too_few_or_too_many_are_refused_naming_one() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_give_no_answer_however_it_is_decoded() {
+fn weights_that_are_not_finite_are_rejected() {
     let run = Run::new();
     let (mut tensors, _) = weights::from_safetensors(&run.read("model.safetensors")).unwrap();
     tensors.iter_mut().for_each(|tensor| tensor.values.fill(f32::NAN));
@@ -121,7 +121,7 @@ fn weights_that_are_no_numbers_give_no_answer_however_it_is_decoded() {
 }
 
 #[test]
-fn weights_of_another_program_are_refused() {
+fn weights_of_another_program_are_rejected() {
     let run = Run::new();
     let bytes = run.read("model.safetensors");
     let at = bytes.windows(8).position(|window| window == b"\"attend\"").unwrap();
@@ -130,14 +130,14 @@ fn weights_of_another_program_are_refused() {
 }
 
 #[test]
-fn a_vocabulary_of_another_size_is_refused() {
+fn a_vocabulary_of_another_size_is_rejected() {
     let run = Run::new();
     run.write("target.tokenizer.json", Tokenizer::from_words(&["one", "two"]).to_json());
     run.assert_rejects(&["1"], &["model.tie = \"all\"", "config.toml", "the source has 13 entries and the target 5"]);
 }
 
 #[test]
-fn a_configuration_that_cannot_be_is_shown_with_its_line_or_field() {
+fn invalid_configurations_name_line_or_field() {
     let line = |line: &str, replacement: &str, told: &[&str]| {
         let run = Run::new();
         let place = format!("config.toml: TOML parse error at line {},", run.configure(line, replacement));
@@ -161,7 +161,7 @@ fn a_configuration_that_cannot_be_is_shown_with_its_line_or_field() {
 }
 
 #[test]
-fn a_text_longer_than_the_models_positions_is_named_with_both_lengths() {
+fn texts_that_are_too_long_are_named() {
     let run = Run::new();
     let fits = "1 ".repeat(MAX_LENGTH - 1);
     let long = "1 ".repeat(MAX_LENGTH);
@@ -171,7 +171,7 @@ fn a_text_longer_than_the_models_positions_is_named_with_both_lengths() {
 }
 
 #[test]
-fn lines_before_one_that_is_too_long_are_still_answered() {
+fn lines_before_a_too_long_one_are_translated() {
     let run = Run::new();
     let answers = run.translations(&["1 2", "3"], &[]);
     let ran = run.infer_with_stdin(format!("1 2\n3\n{}\n4\n", "1 ".repeat(MAX_LENGTH)), &["--quiet"]);
@@ -180,7 +180,7 @@ fn lines_before_one_that_is_too_long_are_still_answered() {
 }
 
 #[test]
-fn a_line_that_is_not_utf8_is_named_and_those_before_it_are_answered() {
+fn lines_that_are_not_utf8_are_named() {
     let run = Run::new();
     let answers = run.translations(&["1 2", "3"], &[]);
     let ran = run.infer_with_stdin(b"1 2\n3\ncaf\xE9\n4\n", &["--quiet"]);
@@ -189,7 +189,7 @@ fn a_line_that_is_not_utf8_is_named_and_those_before_it_are_answered() {
 }
 
 #[test]
-fn an_option_out_of_range_is_refused_naming_the_range() {
+fn options_out_of_range_name_the_range() {
     let run = Run::new();
     run.assert_rejects(&["--max-length", "0", "1"], &["--max-length", "= 0", "1 to model.max_length = 24"]);
     run.assert_rejects(&["--max-length", "25", "1"], &["--max-length", "= 25", "1 to model.max_length = 24"]);
@@ -236,7 +236,7 @@ fn an_unknown_device_lists_the_known_ones() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn an_output_that_is_full_is_a_failure() {
+fn a_full_output_is_an_error() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let ran = Run::new().infer_into(Stdio::from(full), &["--quiet", "1"]);
     ran.assert_failed(&["standard output", "No space left"]);
@@ -244,7 +244,7 @@ fn an_output_that_is_full_is_a_failure() {
 
 #[cfg(unix)]
 #[test]
-fn an_input_that_cannot_be_read_is_a_failure() {
+fn an_unreadable_input_is_an_error() {
     let run = Run::new();
     let folder = std::fs::File::open(run.path()).unwrap();
     let ran = run.infer_from(Stdio::from(folder), &["--quiet"]);

@@ -1,4 +1,4 @@
-//! Texts in, texts out: what is written does not depend on how the texts came or how they are computed.
+//! Translations do not depend on how texts arrive or how they are computed.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::time::Duration;
 use testing::run::{Run, object, texts};
 
 #[test]
-fn the_model_of_these_tests_is_worth_testing_with() {
+fn the_test_model_has_varied_translations() {
     let run = Run::new();
     let lines = run.translate_stdin(texts(100).join("\n"), &["--format", "jsonl"]);
     let objects: Vec<_> = lines.iter().map(|line| object(line)).collect();
@@ -20,7 +20,7 @@ fn the_model_of_these_tests_is_worth_testing_with() {
 }
 
 #[test]
-fn arguments_and_standard_input_get_the_same_answers_in_order() {
+fn arguments_and_stdin_get_equal_translations() {
     let run = Run::new();
     let texts = texts(40);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -37,7 +37,7 @@ fn arguments_and_standard_input_get_the_same_answers_in_order() {
 }
 
 #[test]
-fn each_text_alone_gets_the_answer_it_gets_among_others() {
+fn translations_do_not_depend_on_other_texts() {
     let run = Run::new();
     let texts = texts(8);
     let together = run.translate_stdin(texts.join("\n"), &[]);
@@ -47,7 +47,7 @@ fn each_text_alone_gets_the_answer_it_gets_among_others() {
 }
 
 #[test]
-fn more_lines_than_are_decoded_together_keep_their_order() {
+fn long_inputs_keep_their_order() {
     let run = Run::new();
     let texts = texts(2500);
     let lines = run.translate_stdin(texts.join("\n"), &["--format", "jsonl", "--max-length", "4"]);
@@ -66,20 +66,20 @@ fn an_empty_line_gives_an_empty_line() {
 }
 
 #[test]
-fn a_text_of_several_lines_gets_one_line() {
+fn a_text_with_line_breaks_gives_one_line() {
     let run = Run::new();
     assert_eq!(run.translations(&["1 2\n3\r\n4"], &[]).len(), 1);
 }
 
 #[test]
-fn unknown_words_are_decoded_too() {
+fn unknown_words_are_translated() {
     let run = Run::new();
     let answers = run.translations(&["eleven 💡", "1 eleven 2"], &[]);
     assert_eq!(answers.len(), 2);
 }
 
 #[test]
-fn the_names_of_commands_are_texts_like_any_other() {
+fn command_names_can_be_translated() {
     let run = Run::new();
     let unknown = run.translations(&["eleven"], &[]);
     for name in ["score", "serve", "help"] {
@@ -90,7 +90,7 @@ fn the_names_of_commands_are_texts_like_any_other() {
 }
 
 #[test]
-fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
+fn jsonl_holds_source_text_tokens_and_finished() {
     let run = Run::new();
     let texts = texts(30);
     let plain = run.translate_stdin(texts.join("\n"), &[]);
@@ -112,7 +112,7 @@ fn an_object_per_line_tells_source_text_tokens_and_whether_it_ended() {
 }
 
 #[test]
-fn an_answer_is_cut_at_the_length_asked_for() {
+fn translations_end_at_the_maximum_length() {
     let run = Run::new();
     let texts = texts(30);
     let whole = run.translate_stdin(texts.join("\n"), &["--format", "jsonl"]);
@@ -132,7 +132,7 @@ fn an_answer_is_cut_at_the_length_asked_for() {
 }
 
 #[test]
-fn the_size_of_batches_changes_nothing() {
+fn batch_size_changes_nothing() {
     let run = Run::new();
     let input = texts(100).join("\n");
     let answers = run.translate_stdin(&input, &[]);
@@ -152,7 +152,7 @@ fn the_number_of_threads_changes_nothing() {
 }
 
 #[test]
-fn the_device_is_told_unless_it_shall_be_quiet() {
+fn the_device_is_logged_unless_quiet() {
     let run = Run::new();
     let ran = run.infer(&["1 2"]);
     assert_eq!(ran.code, Some(0));
@@ -162,7 +162,7 @@ fn the_device_is_told_unless_it_shall_be_quiet() {
 }
 
 #[test]
-fn answers_come_even_if_nobody_reads_the_rest() {
+fn a_closed_stderr_is_no_error() {
     let run = Run::new();
     let mut child = run.start(&["1 2"]);
     drop(child.stderr.take());
@@ -172,7 +172,7 @@ fn answers_come_even_if_nobody_reads_the_rest() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_ends_it_quietly() {
+fn a_closed_stdout_ends_without_an_error() {
     let run = Run::new();
     let mut child = run.start(&["--quiet", "--max-length", "2"]);
     let mut stdin = child.stdin.take().unwrap();
@@ -190,7 +190,7 @@ fn a_reader_that_leaves_early_ends_it_quietly() {
 }
 
 #[test]
-fn a_person_typing_is_answered_line_by_line() {
+fn typed_lines_are_translated_one_by_one() {
     let run = Run::new();
     let answer = run.translations(&["1 2 3"], &[])[0].clone() + "\n";
     let mut child = run.start(&["--quiet"]);

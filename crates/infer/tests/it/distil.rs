@@ -1,4 +1,4 @@
-//! `infer distil`: of a text's hypotheses the one closest to its reference.
+//! `infer distil`: the hypothesis closest to the reference.
 
 use testing::run::{Run, texts};
 use text::Tokenizer;
@@ -57,7 +57,7 @@ fn closest(hypotheses: &[Vec<String>], references: &[String], bleu: &Bleu) -> Ve
 }
 
 #[test]
-fn it_writes_the_hypothesis_closest_to_the_reference() {
+fn the_closest_hypothesis_is_written() {
     let (run, hypotheses, references) = run();
     let chosen = run.distil(&[&FILES[..], &["--beam", "4", "--quiet"]].concat()).lines();
     assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
@@ -66,7 +66,7 @@ fn it_writes_the_hypothesis_closest_to_the_reference() {
 }
 
 #[test]
-fn case_and_cutting_are_as_asked() {
+fn case_and_tokenization_are_options() {
     let (run, hypotheses, references) = run();
     let plain = closest(&hypotheses, &references, &SENTENCES);
     for (option, bleu) in [
@@ -81,7 +81,7 @@ fn case_and_cutting_are_as_asked() {
 }
 
 #[test]
-fn it_tells_how_close_they_are() {
+fn bleu_is_logged() {
     let (run, ..) = run();
     let ran = run.distil(&[&FILES[..], &["--beam", "4", "--tokenize", "none"]].concat());
     let chosen: Vec<&str> = ran.stdout.lines().collect();
@@ -98,7 +98,7 @@ fn it_tells_how_close_they_are() {
 }
 
 #[test]
-fn the_hypotheses_are_those_of_the_run_or_as_asked() {
+fn options_override_the_runs_settings() {
     let (run, _, references) = run();
     let sources: Vec<String> = texts(24);
     let expect = |asked: &[&str], options: &[&str]| {
@@ -114,7 +114,7 @@ fn the_hypotheses_are_those_of_the_run_or_as_asked() {
 }
 
 #[test]
-fn it_chooses_among_samples_of_many_texts() {
+fn samples_are_candidates_too() {
     let run = Run::new();
     let mut sources = texts(1100); // more than are decoded together
     sources[7].clear();
@@ -128,7 +128,7 @@ fn it_chooses_among_samples_of_many_texts() {
 }
 
 #[test]
-fn references_are_read_as_the_tokenizer_reads_them() {
+fn references_are_normalized() {
     let (run, ..) = run();
     let letters = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"].map(String::from);
     let plain = Tokenizer::from_words(&letters).to_json();
@@ -148,7 +148,7 @@ fn references_are_read_as_the_tokenizer_reads_them() {
 }
 
 #[test]
-fn a_text_too_long_to_read_becomes_an_empty_line_that_is_told_of() {
+fn too_long_texts_give_empty_lines() {
     let (run, hypotheses, references) = run();
     let mut sources: Vec<String> = texts(24);
     sources[5] = "1 ".repeat(testing::run::MAX_LENGTH);
@@ -161,7 +161,7 @@ fn a_text_too_long_to_read_becomes_an_empty_line_that_is_told_of() {
 }
 
 #[test]
-fn what_leaves_no_choice_is_refused() {
+fn fewer_than_two_hypotheses_are_rejected() {
     let (run, ..) = run();
     let refuses = |more: &[&str], told: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(told);
     refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose from", "--beam 10"]);

@@ -1,4 +1,4 @@
-//! `infer evaluate`: what it prints is what the metrics say of what `infer` answers.
+//! `infer evaluate`: the metrics of the translations of `infer`.
 
 #[cfg(target_os = "linux")]
 use std::{fs, process::Command};
@@ -25,7 +25,7 @@ fn run() -> (Run, Vec<String>, Vec<String>) {
 const FILES: [&str; 4] = ["--source", "source.txt", "--reference", "reference.txt"];
 
 #[test]
-fn it_prints_the_lines_of_the_metrics() {
+fn the_metrics_are_printed() {
     let (run, answers, references) = run();
     let ran = run.evaluate(&[&FILES[..], &["--quiet"]].concat());
     let bleu = Bleu::default();
@@ -40,7 +40,7 @@ fn it_prints_the_lines_of_the_metrics() {
 }
 
 #[test]
-fn tokenisation_and_case_are_as_asked() {
+fn tokenization_and_case_are_options() {
     let (run, answers, references) = run();
     let ran = run.evaluate(&[&FILES[..], &["--quiet", "--tokenize", "none", "--lowercase"]].concat());
     let bleu = Bleu { lowercase: true, tokenization: BleuTokenization::None, ..Bleu::default() };
@@ -51,7 +51,7 @@ fn tokenisation_and_case_are_as_asked() {
 }
 
 #[test]
-fn case_counts_for_exact_match_unless_told_otherwise() {
+fn lowercase_holds_for_exact_match() {
     let run = Run::new();
     let letters: Vec<String> = ('a'..='j').map(String::from).collect();
     run.write("target.tokenizer.json", text::Tokenizer::from_words(&letters).to_json());
@@ -66,7 +66,7 @@ fn case_counts_for_exact_match_unless_told_otherwise() {
 }
 
 #[test]
-fn the_answers_can_be_kept_and_decoding_is_as_asked() {
+fn translations_are_written_to_a_file() {
     let (run, answers, _) = run();
     run.evaluate(&[&FILES[..], &["--output", "greedy.txt"]].concat());
     assert_eq!(String::from_utf8(run.read("greedy.txt")).unwrap(), answers.join("\n") + "\n");
@@ -76,7 +76,7 @@ fn the_answers_can_be_kept_and_decoding_is_as_asked() {
 }
 
 #[test]
-fn on_standard_output_the_answers_follow_the_scores() {
+fn translations_follow_the_scores_on_stdout() {
     let (run, answers, _) = run();
     let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
     let both = run.evaluate(&[&FILES[..], &["--quiet", "--output", "-"]].concat()).lines();
@@ -86,7 +86,7 @@ fn on_standard_output_the_answers_follow_the_scores() {
 /// A file that standard output leads to holds what it held, the scores and the answers.
 #[cfg(target_os = "linux")]
 #[test]
-fn what_standard_output_leads_to_is_not_replaced() {
+fn the_target_of_stdout_is_not_replaced() {
     let (run, answers, _) = run();
     let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
     run.write("log.txt", "earlier\n");
@@ -99,7 +99,7 @@ fn what_standard_output_leads_to_is_not_replaced() {
 }
 
 #[test]
-fn the_scores_are_told_even_where_the_answers_find_no_place() {
+fn scores_survive_an_unwritable_file() {
     let (run, ..) = run();
     let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
     let ran = run.evaluate(&[&FILES[..], &["--output", "nowhere/answers.txt"]].concat());
@@ -108,7 +108,7 @@ fn the_scores_are_told_even_where_the_answers_find_no_place() {
 }
 
 #[test]
-fn files_that_do_not_match_are_refused() {
+fn files_of_different_lengths_are_rejected() {
     let (run, ..) = run();
     run.write("short.txt", "1 2\n");
     let refuses = |arguments: &[&str], told: &[&str]| run.evaluate(arguments).assert_rejected(told);

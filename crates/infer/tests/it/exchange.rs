@@ -14,7 +14,7 @@ fn infer(arguments: &[&str]) -> Output {
 
 /// What is imported says how the network is made and how to decode, and the command says what it left out.
 #[test]
-fn settings_come_along() {
+fn import_reads_the_settings() {
     let copy = Copy::new("relu-separate");
     copy.edit("generation_config.json", |file| {
         file["early_stopping"] = true.into();
@@ -48,7 +48,7 @@ fn settings_come_along() {
 
 /// The command, on a folder that was imported by the command.
 #[test]
-fn the_commands_do_it() {
+fn export_and_import_keep_the_model() {
     let copy = Copy::new("gelu-bytes");
     let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
     let ran = infer(&["import", &marian, "--output", &run, "--quiet"]);
@@ -73,7 +73,7 @@ fn the_commands_do_it() {
 
 /// What is relative to it would be lost with it.
 #[test]
-fn the_working_folder_is_left_alone() {
+fn the_working_folder_stays_unchanged() {
     let copy = Copy::new("gelu-bytes");
     let (marian, empty) = (copy.path("marian"), copy.path("empty"));
     fs::create_dir(&empty).unwrap();
@@ -87,7 +87,7 @@ fn the_working_folder_is_left_alone() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn that_nobody_hears_of_it_is_no_failure() {
+fn a_closed_stderr_is_no_error_for_exchange() {
     let copy = Copy::new("gelu-bytes");
     let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
     let import = ["import", &marian, "--output", &run];

@@ -2,6 +2,7 @@
 
 mod attend_command;
 mod bad_input;
+mod cli_reference;
 mod decoding;
 mod distil;
 mod evaluate;

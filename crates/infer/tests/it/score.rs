@@ -1,4 +1,4 @@
-//! `infer score`: given translations get the scores that the decoder would give them.
+//! `infer score`: the scores of given translations equal those of the decoder.
 
 use serde_json::Value;
 use testing::run::{Run, object, texts};
@@ -20,7 +20,7 @@ fn text(target: &Value) -> &str {
 }
 
 #[test]
-fn the_decoders_own_translations_get_the_decoders_scores() {
+fn scores_equal_those_of_the_decoder() {
     let run = Run::new();
     for options in [&["--beam", "1"][..], &["--beam", "4"], &["--sample"]] {
         let (sources, found) = translated(&run, options);
@@ -50,7 +50,7 @@ fn the_decoders_own_translations_get_the_decoders_scores() {
 }
 
 #[test]
-fn a_length_penalty_of_zero_leaves_the_log_probability() {
+fn length_penalty_zero_is_the_log_probability() {
     let run = Run::new();
     run.write("source", "1 2 3\n4\n");
     run.write("target", "3 2\n\n");
@@ -77,7 +77,7 @@ fn given_translations_are_aligned() {
 }
 
 #[test]
-fn what_cannot_be_scored_is_refused() {
+fn texts_that_cannot_be_scored_are_rejected() {
     let run = Run::new();
     run.write("source", "1\n2\n");
     run.write("target", format!("1\n{}\n", vec!["1"; 24].join(" ")));

@@ -1,4 +1,4 @@
-//! Every setting of decoding does what it says, and what makes no sense is refused.
+//! Decoding settings: the effect of each, and errors of invalid ones.
 
 use std::collections::HashSet;
 
@@ -20,7 +20,7 @@ fn numbers(values: &Value) -> Vec<f64> {
 }
 
 #[test]
-fn scores_are_those_of_the_tokens() {
+fn scores_add_up_from_tokens() {
     let run = Run::new();
     let input = texts(40).join("\n");
     for options in [&["--beam", "1"][..], &["--beam", "3"], &["--length-penalty", "wu:0.6"]] {
@@ -40,7 +40,7 @@ fn scores_are_those_of_the_tokens() {
 }
 
 #[test]
-fn the_best_hypotheses_come_in_order() {
+fn n_best_translations_are_sorted() {
     let run = Run::new();
     let input = texts(20).join("\n");
     let best = run.translate_stdin(&input, &["--beam", "4"]);
@@ -67,7 +67,7 @@ fn the_best_hypotheses_come_in_order() {
 }
 
 #[test]
-fn what_is_drawn_depends_on_seed_and_place_alone() {
+fn samples_depend_on_seed_and_index_only() {
     let run = Run::new();
     let input = texts(40).join("\n");
     let drawn = |options: &[&str]| run.translate_stdin(&input, &[&["--sample"], options].concat());
@@ -86,7 +86,7 @@ fn what_is_drawn_depends_on_seed_and_place_alone() {
 }
 
 #[test]
-fn without_choice_a_sample_is_greedy() {
+fn top_k_one_is_greedy() {
     let run = Run::new();
     let input = texts(40).join("\n");
     let greedy = run.translate_stdin(&input, &[]);
@@ -100,7 +100,7 @@ fn without_choice_a_sample_is_greedy() {
 }
 
 #[test]
-fn what_cannot_be_drawn_from_is_refused() {
+fn bad_sampling_options_are_rejected() {
     let run = Run::new();
     for (option, value) in [("--top-p", "0"), ("--top-p", "1.5"), ("--top-p", "nan"), ("--temperature", "0")] {
         run.assert_rejects(&["--sample", &format!("{option}={value}"), "1"], &[&format!("{option} = "), "expected"]);
@@ -117,7 +117,7 @@ fn lengths_of(run: &Run, input: &str, options: &[&str]) -> Vec<(usize, bool)> {
 }
 
 #[test]
-fn the_usual_limit_has_room_for_the_fewest() {
+fn the_default_maximum_exceeds_the_minimum() {
     let run = Run::new();
     run.configure("max_length = 24", "max_length = 200");
     for options in [["--min-length", "70"], ["--min-length-ratio", "23.1"]] {
@@ -127,7 +127,7 @@ fn the_usual_limit_has_room_for_the_fewest() {
 }
 
 #[test]
-fn lengths_keep_their_limits_absolute_and_relative() {
+fn lengths_respect_absolute_and_relative_limits() {
     let run = Run::new();
     let input = texts(40).join("\n");
     let sources: Vec<usize> = texts(40).iter().map(|text| text.split(' ').count() + 1).collect();
@@ -166,7 +166,7 @@ fn repeats(tokens: &[String], n: usize) -> bool {
 }
 
 #[test]
-fn nothing_is_repeated_that_shall_not_be() {
+fn repetition_rules_hold() {
     let run = Run::new();
     let input = texts(40).join("\n");
     for beam in ["1", "3"] {
@@ -191,7 +191,7 @@ fn nothing_is_repeated_that_shall_not_be() {
 
 /// `</s>` and eleven words: after all of these nothing is left, at the limit or before it.
 #[test]
-fn where_the_rules_leave_nothing_to_say_the_answer_is_what_has_been_said() {
+fn decoding_ends_when_no_token_is_allowed() {
     let run = Run::new();
     for beam in ["1", "2"] {
         for limit in ["12", "20"] {
@@ -207,7 +207,7 @@ fn where_the_rules_leave_nothing_to_say_the_answer_is_what_has_been_said() {
 }
 
 #[test]
-fn every_answer_begins_with_the_prefix() {
+fn every_translation_begins_with_the_prefix() {
     let run = Run::new();
     let input = texts(20).join("\n");
     for options in [&["--beam", "1"][..], &["--beam", "3"], &["--sample"]] {
@@ -255,7 +255,7 @@ fn alignments_name_the_strongest_source_token() {
 }
 
 #[test]
-fn a_runs_own_settings_hold_until_the_command_line_says_otherwise() {
+fn the_runs_settings_are_the_defaults() {
     let run = Run::new();
     let input = texts(20).join("\n");
     let free = run.translate_stdin(&input, &[]);

@@ -8,6 +8,7 @@ mod bad_configuration;
 mod bad_data;
 mod bad_options;
 mod changing_corpus;
+mod cli_reference;
 mod common;
 mod early_stopping;
 #[cfg(unix)]

@@ -1,0 +1,9 @@
+//! `docs/reference/cli.md` shows the options of `infer` as they are.
+
+/// The sections need every command, so they are checked only in a build with all of them.
+#[cfg(all(feature = "marian", feature = "serve"))]
+#[test]
+fn the_command_line_reference_is_up_to_date() {
+    let commands = ["", "score", "evaluate", "distil", "attend", "export", "import", "serve"];
+    testing::cli_reference::check("infer", &commands);
+}
