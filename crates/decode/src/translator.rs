@@ -1,6 +1,7 @@
 //! The translator: texts in, texts out. It tokenises, sorts by length into batches, decodes and restores the order.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
 
 use model::ConfigError;
 use text::{END_ID, UNKNOWN_ID};
@@ -31,12 +32,29 @@ use crate::translation::{Translation, TranslationResult};
 /// # }
 /// ```
 pub struct Translator<'a> {
-    model: &'a TrainedModel,
+    model: ModelRef<'a>,
     settings: Settings,
     /// The ids of `settings.prefix`.
     prefix: Vec<u32>,
     batch_tokens: usize,
     workers: usize,
+}
+
+/// The model of a translator: borrowed, or shared with other threads.
+enum ModelRef<'a> {
+    Borrowed(&'a TrainedModel),
+    Shared(Arc<TrainedModel>),
+}
+
+impl Deref for ModelRef<'_> {
+    type Target = TrainedModel;
+
+    fn deref(&self) -> &TrainedModel {
+        match self {
+            Self::Borrowed(model) => model,
+            Self::Shared(model) => model,
+        }
+    }
 }
 
 /// The default bound of a batch, in source tokens, padding included.
@@ -69,6 +87,16 @@ impl EncodedInput {
     }
 }
 
+impl Translator<'static> {
+    /// A translator that other threads can hold as long as they need it. Otherwise as [`new`](Self::new).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn new_shared(model: Arc<TrainedModel>, settings: Settings) -> Result<Self, DecodeError> {
+        Self::with_model(ModelRef::Shared(model), settings)
+    }
+}
+
 impl<'a> Translator<'a> {
     /// A translator with the default bound of a batch and a worker for each core.
     ///
@@ -76,7 +104,11 @@ impl<'a> Translator<'a> {
     /// Settings that are out of range or contradict each other or the model; a prefix that leaves no room for more tokens
     /// or that the vocabulary lacks.
     pub fn new(model: &'a TrainedModel, settings: Settings) -> Result<Self, DecodeError> {
-        settings.validate(model)?;
+        Self::with_model(ModelRef::Borrowed(model), settings)
+    }
+
+    fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
+        settings.validate(&model)?;
         let prefix = model.target_tokenizer.encode(&settings.prefix)?;
         let (found, limit) = (prefix.len() + 1, model.config.max_length);
         if found > limit {
@@ -228,10 +260,11 @@ impl<'a> Translator<'a> {
     }
 
     pub(crate) fn model(&self) -> &TrainedModel {
-        self.model
+        &self.model
     }
 
-    pub(crate) fn settings(&self) -> &Settings {
+    /// The settings of every translation.
+    pub fn settings(&self) -> &Settings {
         &self.settings
     }
 

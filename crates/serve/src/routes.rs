@@ -79,11 +79,11 @@ fn translate_jobs(
     reply: &mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
 ) -> Result<Vec<Job>, ApiError> {
     let service = &state.service;
-    let settings = Arc::new(request.settings(&service.defaults, &state.limits)?);
-    let translator = service.translator(&settings).map_err(ApiError::from_settings)?;
+    let settings = request.settings(&service.defaults, &state.limits)?;
+    let translator = Arc::new(service.translator(settings).map_err(ApiError::from_settings)?);
     let job = |(text, index): (String, usize)| {
         let input = translator.encode(&Input { text: &text, line: index }).map_err(ApiError::InvalidText)?;
-        Ok(Job::Translate(TranslateJob { input, settings: settings.clone(), reply: reply.clone() }))
+        Ok(Job::Translate(TranslateJob { input, translator: translator.clone(), reply: reply.clone() }))
     };
     texts.into_iter().zip(1..).map(job).collect()
 }
@@ -121,9 +121,7 @@ fn attend_job(
 ) -> Result<Job, ApiError> {
     let AttendRequest { text, target } = request;
     let service = &state.service;
-    let source =
-        service.translator(&service.defaults).and_then(|translator| translator.encode(&Input { text: &text, line: 1 }));
-    let tokens = source.map_err(ApiError::InvalidText)?.ids.len();
+    let tokens = service.encode(&text).map_err(ApiError::InvalidText)?.ids.len();
     let target_tokens = target.as_deref().map(|target| service.target_tokens(target)).transpose();
     let target_tokens = target_tokens.map_err(ApiError::InvalidText)?;
     let limit = state.limits.attend_tokens;

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use decode::error::DecodeError;
 use decode::settings::Settings;
 use decode::trained_model::TrainedModel;
-use decode::{EncodedInput, TranslationResult, Translator};
+use decode::{EncodedInput, Input, Translator};
 use views::Attention;
 
 /// A trained model that all workers share.
 pub struct TranslationService {
-    pub trained: TrainedModel,
+    pub trained: Arc<TrainedModel>,
     /// Settings of requests that have none of their own.
     pub defaults: Settings,
     /// Maximum source tokens of a batch, padding included.
     pub batch_tokens: usize,
+    /// The translator of the default settings.
+    default_translator: Translator<'static>,
 }
 
 impl TranslationService {
@@ -23,28 +25,26 @@ impl TranslationService {
     /// # Errors
     /// A batch size of zero, or invalid settings.
     pub fn new(trained: TrainedModel, defaults: Settings, batch_tokens: usize) -> Result<Self, DecodeError> {
-        Translator::new(&trained, defaults.clone())?.with_batch_tokens(batch_tokens)?;
-        Ok(Self { trained, defaults, batch_tokens })
+        let trained = Arc::new(trained);
+        let translator = Translator::new_shared(trained.clone(), defaults.clone())?.with_batch_tokens(batch_tokens)?;
+        Ok(Self { trained, defaults, batch_tokens, default_translator: translator })
     }
 
-    /// A translator that computes on its caller's thread.
+    /// The translator of a request, which computes on its caller's thread.
     ///
     /// # Errors
     /// Invalid settings.
-    pub fn translator(&self, settings: &Settings) -> Result<Translator<'_>, DecodeError> {
-        Ok(Translator::new(&self.trained, settings.clone())?.with_batch_tokens(self.batch_tokens)?.with_workers(1))
+    pub fn translator(&self, settings: Settings) -> Result<Translator<'static>, DecodeError> {
+        let translator = Translator::new_shared(self.trained.clone(), settings)?;
+        Ok(translator.with_batch_tokens(self.batch_tokens)?.with_workers(1))
     }
 
-    /// Translates a batch of texts with equal settings.
+    /// Encodes the source of an `/attend` request.
     ///
     /// # Errors
-    /// A device that fails, or logits that are not finite.
-    pub fn translate(
-        &self,
-        settings: &Arc<Settings>,
-        inputs: &[EncodedInput],
-    ) -> Result<Vec<TranslationResult>, DecodeError> {
-        self.translator(settings)?.translate_encoded(inputs)
+    /// A text longer than the model's positions.
+    pub fn encode(&self, text: &str) -> Result<EncodedInput, DecodeError> {
+        self.default_translator.encode(&Input { text, line: 1 })
     }
 
     /// The number of tokens of a given target, `</s>` included.

@@ -3,7 +3,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use decode::{DecodeError, EncodedInput, Settings, TranslationResult};
+use decode::{DecodeError, EncodedInput, TranslationResult, Translator};
 use runs::format_chain;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,9 +20,10 @@ pub enum Job {
 
 /// A text to translate.
 pub struct TranslateJob {
-    /// The text, tokenised; its line is its index among the texts of the request, counted from 1.
+    /// The encoded text. Its line is its index among the texts of the request, counted from 1.
     pub input: EncodedInput,
-    pub settings: Arc<Settings>,
+    /// The translator of the request, shared by its texts.
+    pub translator: Arc<Translator<'static>>,
     /// Receives the index with the translation, or with the reason of its failure.
     pub reply: mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
 }
@@ -59,14 +60,14 @@ impl Batchable for Job {
 
     fn rows(&self) -> usize {
         match self {
-            Job::Translate(job) => job.settings.rows_per_sentence(),
+            Job::Translate(job) => job.translator.settings().rows_per_sentence(),
             Job::Attend(_) => 1,
         }
     }
 
     fn fits_with(&self, first: &Self) -> bool {
         match (self, first) {
-            (Job::Translate(job), Job::Translate(first)) => job.settings == first.settings,
+            (Job::Translate(job), Job::Translate(first)) => job.translator.settings() == first.translator.settings(),
             (Job::Attend(_), _) | (_, Job::Attend(_)) => false,
         }
     }
@@ -109,14 +110,14 @@ fn process_batch(service: &TranslationService, metrics: &Metrics, batch: Vec<Job
     }
     if !texts.is_empty() {
         metrics.count_batch(texts.len());
-        translate(service, metrics, texts);
+        translate(metrics, texts);
     }
 }
 
-fn translate(service: &TranslationService, metrics: &Metrics, jobs: Vec<TranslateJob>) {
+fn translate(metrics: &Metrics, jobs: Vec<TranslateJob>) {
     let (inputs, requests): (Vec<EncodedInput>, Vec<_>) =
-        jobs.into_iter().map(|TranslateJob { input, settings, reply }| (input, (settings, reply))).unzip();
-    match catch_panic(|| service.translate(&requests[0].0, &inputs)) {
+        jobs.into_iter().map(|TranslateJob { input, translator, reply }| (input, (translator, reply))).unzip();
+    match catch_panic(|| requests[0].0.translate_encoded(&inputs)) {
         Ok(translations) => {
             for ((input, (_, reply)), translation) in inputs.iter().zip(requests).zip(translations) {
                 metrics.count_text(input.ids.len(), translation.best.tokens.len());
@@ -125,8 +126,8 @@ fn translate(service: &TranslationService, metrics: &Metrics, jobs: Vec<Translat
         }
         // The failure of one text must not fail the others of its batch.
         Err(_) if inputs.len() > 1 => {
-            for (input, (settings, reply)) in inputs.into_iter().zip(requests) {
-                translate(service, metrics, vec![TranslateJob { input, settings, reply }]);
+            for (input, (translator, reply)) in inputs.into_iter().zip(requests) {
+                translate(metrics, vec![TranslateJob { input, translator, reply }]);
             }
         }
         Err(error) => {
