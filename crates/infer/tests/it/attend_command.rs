@@ -96,7 +96,7 @@ fn device_options_may_precede_the_command() {
     let before = output(&["--quiet", "--device", "flex", "attend", "--model", model, "3 1 4", "--output", "-"]);
     assert_eq!(before.lines(), after.lines());
     // After any other option a word is a text, and after `--` every word is.
-    let text = run.answers(&["attend"], &[]);
+    let text = run.translations(&["attend"], &[]);
     for arguments in [
         &["--device", "flex", "--model", model, "--quiet", "attend"][..],
         &["--quiet", "--device", "flex", "--model", model, "--", "attend"],
