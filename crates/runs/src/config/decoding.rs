@@ -119,31 +119,30 @@ impl DecodingConfig {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct DecodingOverrides {
-    /// Hypotheses per text; 1 is greedy [default: as the run says]
+    /// Beam width: hypotheses kept per text; 1 is greedy search [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub beam: Option<usize>,
-    /// Divisor of a hypothesis' log-probability: length^A, or with wu:A ((5 + length) / 6)^A [default: as the run says]
+    /// Divisor of a hypothesis' log-probability: length^A, or with wu:A ((5 + length) / 6)^A [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "A"))]
     #[serde(deserialize_with = "length_penalty::number_or_table")]
     pub length_penalty: Option<LengthPenalty>,
-    /// Fewest target tokens per text, end token not counted [default: as the run says, else 0]
+    /// Minimum target tokens per text, without the end token [default: from the run, else 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub min_length: Option<usize>,
-    /// The same, as a multiple of the source's tokens; the larger of the two counts
+    /// Minimum target tokens as a multiple of the source tokens; the larger of the two minima counts
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
     pub min_length_ratio: Option<f64>,
-    /// Most target tokens per text, end token included [default: as the run says, else source length + 50, or more where
-    /// the fewest need it]
+    /// Maximum target tokens per text, with the end token [default: from the run, else source length + 50, and more if the
+    /// minimum needs it]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub max_length: Option<usize>,
-    /// The same, as a multiple of the source's tokens; the smaller of the two counts
+    /// Maximum target tokens as a multiple of the source tokens; the smaller of the two maxima counts
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
     pub max_length_ratio: Option<f64>,
-    /// Never repeat a sequence of N tokens; 0 allows it [default: as the run says, else 0]
+    /// Never repeat a sequence of N tokens; 0 allows it [default: from the run, else 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub no_repeat_ngram: Option<usize>,
-    /// Divide the logits of tokens that the translation already holds by this; 1 changes nothing [default: as the run
-    /// says, else 1]
+    /// Divisor of the logits of tokens that the translation already has; 1 changes nothing [default: from the run, else 1]
     #[cfg_attr(feature = "clap", arg(long, value_name = "P"))]
     pub repetition_penalty: Option<f64>,
 }
