@@ -17,7 +17,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 pub enum ApiError {
     #[error("there is nothing at {path}: expected /translate, /attend, /health, /metrics or /")]
     NotFound { path: String },
-    #[error("{path} does not take {method}; the Allow header names what it takes")]
+    #[error("{path} does not allow {method}; the Allow header lists what it allows")]
     WrongMethod { path: String, method: String },
     #[error("content-type is {found}: expected application/json")]
     WrongContentType { found: String },
