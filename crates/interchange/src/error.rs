@@ -1,4 +1,4 @@
-//! What can go wrong between a run folder and a Marian folder.
+//! Errors of imports and exports.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,32 +7,41 @@ use model::ConfigError;
 use model::weights::WeightsError;
 use text::TextError;
 
+/// An import or export that failed. Messages name the file, what was found, what was expected, and a remedy.
 #[derive(Debug, thiserror::Error)]
-pub enum MarianError {
+#[allow(missing_docs)] // the messages document the fields
+pub enum InterchangeError {
+    /// A folder that lacks a file of every Marian model.
     #[error("{path} is not a Hugging Face Marian folder: {missing} is missing; give a folder that holds it")]
     NotMarian { path: PathBuf, missing: &'static str },
+    /// A file that cannot be read.
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
+    /// A file that cannot be written.
     #[error("cannot write {path}: {source}; check its permissions and the space on the disk")]
     Write { path: PathBuf, source: io::Error },
+    /// An output path that exists already.
     #[error("{path}: found something there, expected nothing or an empty folder; name another, or move it away")]
     Occupied { path: PathBuf },
-    #[error("{path} cannot give its place to another folder: {reason}; name another, such as a folder inside it")]
+    /// An output path that cannot be replaced by a folder, such as the working folder.
+    #[error("{path} cannot be replaced by another folder: {reason}; name another, such as a folder inside it")]
     NotReplaceable { path: PathBuf, reason: &'static str },
+    /// A file that is not JSON.
     #[error("{path}: malformed JSON ({source}); fetch the file anew")]
     Json { path: PathBuf, source: serde_json::Error },
+    /// A setting that is invalid or that the other side does not support.
     #[error("{path}: {source}")]
     Config { path: PathBuf, source: ConfigError },
-    /// A file whose bytes are not what they should be.
+    /// A file with invalid contents.
     #[error("{path}: found {found}, expected {expected}; {remedy}")]
     File { path: PathBuf, found: String, expected: String, remedy: &'static str },
+    /// A tensor that is missing, unexpected, or of the wrong shape, type or values.
     #[error("{path}: tensor `{name}`: found {found}, expected {expected}; {remedy}")]
     Tensor { path: PathBuf, name: String, found: String, expected: String, remedy: &'static str },
+    /// A safetensors file that is damaged or does not fit the network.
     #[error("{path}: {source}")]
     Weights { path: PathBuf, source: WeightsError },
-    /// The run folder's model cannot be opened any more.
-    #[error("{0}")]
-    Model(String),
+    /// A tokenizer that is invalid.
     #[error(transparent)]
     Text(#[from] TextError),
 }

@@ -1,36 +1,40 @@
-//! Where an import or export is put.
+//! The folder that an import or export writes.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::MarianError;
 use runs::{atomic, replaceable};
+
+use crate::InterchangeError;
 
 /// A file's name and bytes.
 pub type NewFile = (&'static str, Vec<u8>);
 
-/// Refuses a place where something is already.
+/// Rejects an output path that exists and is not an empty folder.
 ///
 /// # Errors
-/// A file there, a folder that is not empty, or one that cannot be replaced, such as the working folder.
-pub fn vacant(path: &Path) -> Result<(), MarianError> {
+/// A file, a folder that is not empty, or one that cannot be replaced, such as the working folder.
+pub fn check_vacant(path: &Path) -> Result<(), InterchangeError> {
     let empty = match fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
+    if !empty {
+        return Err(InterchangeError::Occupied { path: path.to_owned() });
+    }
     match replaceable::why_not_replaceable(path) {
-        _ if !empty => Err(MarianError::Occupied { path: path.to_owned() }),
-        Some(reason) => Err(MarianError::NotReplaceable { path: path.to_owned(), reason }),
+        Some(reason) => Err(InterchangeError::NotReplaceable { path: path.to_owned(), reason }),
         None => Ok(()),
     }
 }
 
-/// Makes the folder `path` with `files` in it, whole or not at all.
+/// Creates the folder `path` with `files` in it, whole or not at all.
 ///
 /// # Errors
-/// A place that is not [`vacant`], or where nothing can be written.
-pub fn create(path: &Path, files: &[NewFile]) -> Result<(), MarianError> {
-    vacant(path)?;
-    atomic::create_folder(path, files).map_err(|error| MarianError::Write { path: error.path, source: error.source })
+/// A path that is not [vacant](check_vacant) or cannot be written.
+pub fn create(path: &Path, files: &[NewFile]) -> Result<(), InterchangeError> {
+    check_vacant(path)?;
+    atomic::create_folder(path, files)
+        .map_err(|error| InterchangeError::Write { path: error.path, source: error.source })
 }

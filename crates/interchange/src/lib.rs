@@ -1,6 +1,84 @@
-//! Other programs' models, in and out.
+//! Models of other programs: import into a run folder, export from one.
 //!
-//! [`marian`] reads and writes Hugging Face Marian folders; [`pytorch`] reads PyTorch's pickled tensors.
+//! Each [`Format`] is a folder of this crate:
+//!
+//! | [`Format`] | folder | read by | network | weights | tokenizer | `[decoding]` |
+//! |---|---|---|---|---|---|---|
+//! | [`Marian`](Format::Marian) | [`marian`] | transformers, CTranslate2 | `config.json` | `model.safetensors`; `pytorch_model.bin` on import | `source.spm`, `target.spm`, `vocab.json`; else `tokenizer.json` | `generation_config.json` |
+//!
+//! What a format maps to what stands in tables inside its folder: for Marian, options of the network in
+//! [`marian::config`], names of weights in `marian::names`, the order of columns in [`marian::positions`], and settings
+//! of decoding in `marian::generation`. An option without counterpart is rejected by name.
+//!
+//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (files of them), and `folder` (output
+//! folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
 
+mod error;
+mod folder;
 pub mod marian;
 pub mod pytorch;
+pub mod safetensors;
+pub mod tensor;
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use decode::trained_model::TrainedModel;
+use model::ModelConfig;
+use model::weights::NamedTensor;
+use runs::DecodingConfig;
+
+pub use error::InterchangeError;
+
+/// Formats of other programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A Hugging Face Marian folder, as OPUS-MT models are published.
+    Marian,
+}
+
+/// The result of an import.
+#[derive(Debug)]
+pub struct Imported {
+    /// The network of the new run folder.
+    pub config: ModelConfig,
+    /// The decoding settings of the new run folder.
+    pub decoding: DecodingConfig,
+    /// Decoding settings without counterpart, each as `key = value`.
+    pub skipped: Vec<String>,
+}
+
+/// Writes the run folder `output`, which must not exist or be empty, from the model in `input`.
+///
+/// # Errors
+/// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path
+/// that exists or cannot be written.
+pub fn import(format: Format, input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
+    match format {
+        Format::Marian => marian::import(input, output, device),
+    }
+}
+
+/// Writes the model of the run folder `run`, whose weights are `tensors`, to `output`, which must not exist or be empty.
+///
+/// # Errors
+/// An option that the format does not support, or an output path that exists or cannot be written.
+pub fn export(
+    format: Format,
+    trained: &TrainedModel,
+    tensors: Vec<NamedTensor>,
+    decoding: &DecodingConfig,
+    run: &Path,
+    output: &Path,
+) -> Result<(), InterchangeError> {
+    match format {
+        Format::Marian => marian::export(trained, tensors, decoding, run, output),
+    }
+}
+
+/// Returns why beam search in programs that read `format` may answer differently under these settings, if it may.
+pub fn beam_differs(format: Format, decoding: &DecodingConfig) -> Option<String> {
+    match format {
+        Format::Marian => marian::beam_differs(decoding),
+    }
+}

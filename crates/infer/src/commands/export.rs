@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use decode::DecodeError;
-use interchange::marian;
+use interchange::Format;
 use model::weights::{self, WeightsError};
 use runs::{DecodingOverrides, layout};
 
@@ -39,16 +39,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, format, output, decoding, device } = arguments;
     let trained = device.open(&model)?;
     let decoding = settings(&decoding, &trained)?.decoding;
-    match format {
-        ExportFormat::Marian => {
-            let path = model.join(layout::WEIGHTS);
-            let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));
-            let (tensors, _) = read.map_err(|source| DecodeError::Weights { path, source })?;
-            marian::export(&trained, tensors, &decoding, &model, &output)?;
-        }
-    }
+    let format = match format {
+        ExportFormat::Marian => Format::Marian,
+    };
+    let path = model.join(layout::WEIGHTS);
+    let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));
+    let (tensors, _) = read.map_err(|source| DecodeError::Weights { path, source })?;
+    interchange::export(format, &trained, tensors, &decoding, &model, &output)?;
     if !device.quiet {
-        if let Some(note) = marian::beam_differs(&decoding) {
+        if let Some(note) = interchange::beam_differs(format, &decoding) {
             log_line(format!("note: {note}"));
         }
         log_line(format!("written: {}", output.display()));

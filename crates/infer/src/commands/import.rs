@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use interchange::marian::{self, Imported};
+use interchange::{Format, Imported};
 use model::backend::{self, Backend};
 
 use crate::log::log_line;
@@ -28,13 +28,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Without any backend, the error of `choose` names the features to build with.
     let backend = prefer_cpu(&backend::compiled()).map_or_else(|| backend::choose(None), Ok)?;
     let device = backend.open().context("import needs no GPU if the build has a CPU backend (`--features flex`)")?;
-    let Imported { left_out, decoding, .. } = marian::import(&input, &output, &device)?;
+    let Imported { skipped, decoding, .. } = interchange::import(Format::Marian, &input, &output, &device)?;
     if !quiet {
-        if let Some(note) = marian::beam_differs(&decoding) {
+        if let Some(note) = interchange::beam_differs(Format::Marian, &decoding) {
             log_line(format!("note: {note}"));
         }
-        for setting in left_out {
-            log_line(format!("skipped, because decoding here does not support it: {setting}"));
+        for setting in skipped {
+            log_line(format!("skipped, not supported by this decoder: {setting}"));
         }
         log_line(format!("written: {}", output.display()));
     }

@@ -32,8 +32,7 @@ fn import_reads_the_settings() {
     let ran = infer(&["import", input.to_str().unwrap(), "--output", &output]);
     let told = String::from_utf8(ran.stderr).unwrap();
     assert!(ran.status.success(), "{told}");
-    let left_out =
-        told.lines().filter_map(|line| line.strip_prefix("skipped, because decoding here does not support it: "));
+    let left_out = told.lines().filter_map(|line| line.strip_prefix("skipped, not supported by this decoder: "));
     let expected = ["early_stopping = true", "forced_eos_token_id = 5", "min_new_tokens = 2"];
     assert_eq!(left_out.collect::<Vec<_>>(), expected, "{told}");
     assert!(told.contains("note: a beam of 4 with min_length: "), "{told}");

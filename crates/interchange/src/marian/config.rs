@@ -1,4 +1,7 @@
-//! The network of `config.json`, and what of it this program and Marian have in common.
+//! The network of `config.json`: each option here with its counterpart in Marian.
+//!
+//! [`read`] rejects options of Marian that this program does not have, [`write`] rejects options of this program that
+//! Marian does not have. No match here has a catch-all arm: a new option does not compile until both know it.
 
 use std::path::Path;
 
@@ -10,18 +13,29 @@ use super::positions;
 
 const ELSEWHERE: &str = "translate with transformers, which knows such models";
 
-/// What `config.json` says of the network.
+/// The network that `config.json` describes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
+    /// Its options.
     pub model: ModelConfig,
+    /// Its vocabulary sizes.
     pub sizes: VocabularySizes,
 }
 
-/// Activations: ours, Marian's names; the first is written.
-const ACTIVATIONS: [(Activation, &[&str]); 3] =
-    [(Activation::Relu, &["relu"]), (Activation::Gelu, &["gelu"]), (Activation::Silu, &["swish", "silu"])];
+/// Activations that Marian has.
+const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Silu];
 
-/// Keys that have to have one value, or be missing, with that value.
+/// Returns Marian's names of an activation, of which an export writes the first; none if Marian lacks it.
+fn marian_names(activation: Activation) -> &'static [&'static str] {
+    match activation {
+        Activation::Relu => &["relu"],
+        Activation::Gelu => &["gelu"],
+        Activation::Silu => &["swish", "silu"],
+        Activation::Swiglu => &[],
+    }
+}
+
+/// Keys that must be absent or have this value.
 const FIXED: [(&str, Value); 8] = [
     ("normalize_before", Value::Bool(false)),
     ("normalize_embedding", Value::Bool(false)),
@@ -36,7 +50,7 @@ const FIXED: [(&str, Value); 8] = [
 /// Reads the contents of `config.json`.
 ///
 /// # Errors
-/// The first key that is missing, malformed, or asks for what this program does not do.
+/// The first key that is missing, malformed, or has a value that is not supported.
 pub fn read(config: &Value) -> Result<Network, ConfigError> {
     require(config, "model_type", &json!("marian"))?;
     for (key, expected) in &FIXED {
@@ -44,7 +58,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
             require(config, key, expected)?;
         }
     }
-    // transformers leaves vectors as they are unless asked, and Marian always asks.
+    // The default of transformers is false; Marian models always set it.
     require(config, "scale_embedding", &json!(true))?;
 
     let source = size(config, "vocab_size", None)?;
@@ -75,9 +89,9 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
         }
     };
     let name = config["activation_function"].as_str().unwrap_or("nothing");
-    let activation = ACTIVATIONS.iter().find(|(_, names)| names.contains(&name)).map(|(activation, _)| *activation);
+    let activation = ACTIVATIONS.into_iter().find(|activation| marian_names(*activation).contains(&name));
     let activation = activation.ok_or_else(|| {
-        let names: Vec<&str> = ACTIVATIONS.iter().flat_map(|(_, names)| *names).copied().collect();
+        let names: Vec<&str> = ACTIVATIONS.into_iter().flat_map(marian_names).copied().collect();
         unexpected("activation_function", name, &format!("one of {}", names.join(", ")), ELSEWHERE)
     })?;
     let model = ModelConfig {
@@ -102,7 +116,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
     Ok(Network { model, sizes: VocabularySizes { source, target } })
 }
 
-/// The contents of `config.json`.
+/// Returns the contents of `config.json`.
 ///
 /// # Errors
 /// The first option that Marian does not have.
@@ -124,11 +138,11 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => {}
         PositionKind::Learned => return lacks("model.positions", "\"learned\"", "model.positions = \"sinusoidal\""),
     }
-    let Some((_, names)) = ACTIVATIONS.iter().find(|(activation, _)| *activation == model.activation) else {
+    let Some(activation) = marian_names(model.activation).first() else {
         return lacks("model.activation", "\"swiglu\"", "model.activation = \"relu\", \"gelu\" or \"silu\"");
     };
     if sizes.source_pad() != sizes.target_pad() {
-        // Both sides share one id of `<pad>` in transformers.
+        // In transformers both sides share one id of `<pad>`.
         return Err(unexpected(
             "the vocabulary sizes",
             &format!("{} and {}", sizes.source, sizes.target),
@@ -147,7 +161,7 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         "decoder_attention_heads": model.n_heads,
         "encoder_ffn_dim": model.d_ff,
         "decoder_ffn_dim": model.d_ff,
-        "activation_function": names[0],
+        "activation_function": activation,
         "dropout": model.dropout,
         "attention_dropout": model.attention_dropout,
         "activation_dropout": model.ff_dropout,
@@ -171,14 +185,17 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
     }))
 }
 
-/// The order in which our columns become Marian's, if that is not the order they have.
+/// Returns the order that makes the columns Marian's, or `None` if they are in that order already.
 pub fn column_order(model: &ModelConfig) -> Option<Vec<usize>> {
-    (model.positions == PositionKind::Sinusoidal).then(|| positions::halves_of_interleaved(model.d_model))
+    match model.positions {
+        PositionKind::Sinusoidal => Some(positions::halves_of_interleaved(model.d_model)),
+        PositionKind::SinusoidalHalves | PositionKind::Learned => None,
+    }
 }
 
-/// The file's contents as JSON, or what is wrong.
-pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Value, super::MarianError> {
-    serde_json::from_slice(bytes).map_err(|source| super::MarianError::Json { path: path.to_owned(), source })
+/// Parses a file's contents as JSON.
+pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Value, crate::InterchangeError> {
+    serde_json::from_slice(bytes).map_err(|source| crate::InterchangeError::Json { path: path.to_owned(), source })
 }
 
 fn unexpected(field: &str, found: &str, expected: &str, remedy: &str) -> ConfigError {

@@ -1,4 +1,4 @@
-//! From a run folder to a Marian folder.
+//! Export: a run folder becomes a Marian folder.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,34 +11,35 @@ use safetensors::tensor::TensorView;
 
 use super::config::{Network, column_order};
 use super::vocabulary::pretty;
-use super::{MarianError, config, files, folder, generation, names, positions, vocabulary};
+use super::{config, files, generation, names, positions, vocabulary};
+use crate::{InterchangeError, folder};
 use decode::trained_model::TrainedModel;
 use runs::DecodingConfig;
 use runs::layout;
 
-/// Writes the model opened from the run folder `run`, whose weights are `tensors`, as a Marian folder `output`, which must not exist or be empty.
+/// Writes the model of the run folder `run`, whose weights are `tensors`, to the Marian folder `output`.
 ///
-/// The new model computes exactly what the old one does. `[decoding]` becomes `generation_config.json`, which gives the
-/// same answers but for what [`beam_differs`](super::beam_differs) tells, and for those that reach the usual limit, the
-/// source's length + 50, where `max_length` is not set.
+/// `output` must not exist or be empty. The exported model computes exactly the same function. `[decoding]` becomes
+/// `generation_config.json`; answers are the same except as [`beam_differs`](super::beam_differs) describes, and except
+/// for those that reach the default limit, source length + 50, which Marian does not have.
 ///
 /// # Errors
-/// What Marian lacks, named; a place that is taken or cannot be written.
+/// An option that Marian does not have, or an output path that exists or cannot be written.
 pub fn export(
     trained: &TrainedModel,
     tensors: Vec<NamedTensor>,
     decoding: &DecodingConfig,
     run: &Path,
     output: &Path,
-) -> Result<(), MarianError> {
-    folder::vacant(output)?;
-    let configured = |source: ConfigError| MarianError::Config { path: run.join(layout::CONFIG), source };
+) -> Result<(), InterchangeError> {
+    folder::check_vacant(output)?;
+    let configured = |source: ConfigError| InterchangeError::Config { path: run.join(layout::CONFIG), source };
     let TrainedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = trained;
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
     let path = run.join(layout::WEIGHTS);
-    let weights = weights(tensors, model, *sizes).map_err(|source| MarianError::Weights { path, source })?;
+    let weights = weights(tensors, model, *sizes).map_err(|source| InterchangeError::Weights { path, source })?;
 
     let mut written =
         vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
@@ -46,18 +47,18 @@ pub fn export(
     folder::create(output, &written)
 }
 
-/// The file of all weights, with Marian's names and order of columns.
+/// Returns the weights file with Marian's names and order of columns.
 fn weights(from: Vec<NamedTensor>, config: &ModelConfig, sizes: VocabularySizes) -> Result<Vec<u8>, WeightsError> {
     let order = column_order(config);
     let mut tensors: Vec<NamedTensor> = Vec::new();
     for NamedTensor { name, shape, values } in from {
-        let place = names::place(&name).ok_or(WeightsError::Unexpected(name))?;
-        let values = match (place.shared_axis, &order) {
+        let parameter = names::marian_parameter(&name).ok_or(WeightsError::Unexpected(name))?;
+        let values = match (parameter.shared_axis, &order) {
             (Some(axis), Some(order)) => positions::reorder(&values, &shape, axis, order),
             _ => values,
         };
-        let shape = if place.name == names::LOGITS_BIAS { vec![1, shape[0]] } else { shape };
-        tensors.push(NamedTensor { name: place.name, shape, values });
+        let shape = if parameter.name == names::LOGITS_BIAS { vec![1, shape[0]] } else { shape };
+        tensors.push(NamedTensor { name: parameter.name, shape, values });
     }
     tensors.extend(zero_biases(&tensors, sizes));
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
@@ -71,12 +72,12 @@ fn weights(from: Vec<NamedTensor>, config: &ModelConfig, sizes: VocabularySizes)
             Ok((Cow::from(&tensor.name), view))
         })
         .collect::<Result<Vec<_>, WeightsError>>()?;
-    // The one entry of metadata that transformers asks for.
+    // The one entry of metadata that transformers requires.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
-/// Biases that Marian has and this model does not: zero, which adds nothing.
+/// Zeros for the biases that Marian has and this model does not.
 fn zero_biases(tensors: &[NamedTensor], sizes: VocabularySizes) -> Vec<NamedTensor> {
     let has = |name: &str| tensors.iter().any(|tensor| tensor.name == name);
     let zero = |name: String, shape: Vec<usize>| {

@@ -15,7 +15,7 @@ use runs::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 pub struct Generation {
     pub decoding: DecodingConfig,
     /// Settings that do not come along, each told with its value.
-    pub left_out: Vec<String>,
+    pub skipped: Vec<String>,
 }
 
 /// The value at which a setting does nothing, beside `null`.
@@ -115,7 +115,7 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
     };
     decoding.validate(model).map_err(|error| in_their_words(error, generation))?;
 
-    let mut left_out: Vec<String> = NOT_HERE
+    let mut skipped: Vec<String> = NOT_HERE
         .iter()
         .filter(|(key, neutral)| !neutral.is(&generation[*key]))
         .map(|(key, _)| format!("{key} = {}", generation[*key]))
@@ -126,10 +126,10 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
         ("eos_token_id", [Value::Null, json!(END_ID), json!([END_ID])]),
     ] {
         if !ours.contains(&generation[key]) {
-            left_out.push(format!("{key} = {}", generation[key]));
+            skipped.push(format!("{key} = {}", generation[key]));
         }
     }
-    Ok(Generation { decoding, left_out })
+    Ok(Generation { decoding, skipped })
 }
 
 /// What is wrong with a `[decoding]` table, told of the file that it comes from.

@@ -1,25 +1,22 @@
-//! Hugging Face Marian folders: the form in which OPUS-MT models are published, and which transformers and CTranslate2
-//! read. [`export()`] writes one from a run folder, [`import()`] makes a run folder of one.
+//! Hugging Face Marian folders: the format of published OPUS-MT models, read by transformers and CTranslate2.
 //!
-//! The two networks are the same function of the same weights, up to two things. Marian's sinusoids are all sines, then
-//! all cosines ([`positions`]); and what this program can do beyond Marian is refused by name ([`config`]).
+//! [`export()`] writes one from a run folder, [`import()`] writes a run folder from one. Both networks compute the same
+//! function of the same weights, with two differences: Marian's sinusoids are all sines, then all cosines
+//! ([`positions`]), and Marian has fewer options; exporting rejects the others by name ([`config`]).
 
 pub mod config;
-mod error;
 mod export;
-mod folder;
 mod generation;
 mod import;
 mod names;
 pub mod positions;
 mod sentencepiece;
-pub(crate) mod tensors;
 mod vocabulary;
+mod weights_file;
 
-pub use error::MarianError;
 pub use export::export;
 pub use generation::beam_differs;
-pub use import::{Imported, import};
+pub use import::import;
 
 /// File names inside a Marian folder.
 mod files {

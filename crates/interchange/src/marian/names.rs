@@ -1,17 +1,18 @@
-//! What this program's weights are called in Hugging Face Marian.
+//! Names of the weights in Hugging Face Marian.
 
-/// A weight's name there, and which of its axes are the columns that all layers share (see
-/// [`positions`](super::positions)).
+/// A weight of Marian.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct MarianParameter {
+    /// Name in the weights file, such as `model.encoder.layers.0.fc1.weight`.
     pub name: String,
+    /// Axis of the `d_model` columns that all layers share, which [`positions`](super::positions) reorders.
     pub shared_axis: Option<usize>,
 }
 
-/// Name of Marian's bias per target word, `[1, vocabulary]`; ours is `[vocabulary]`.
+/// Name of Marian's output bias, `[1, vocabulary]`; here it is `[vocabulary]`.
 pub const LOGITS_BIAS: &str = "final_logits_bias";
 
-/// Matrices between ids and vectors: ours, Marian's.
+/// Embedding matrices: the name here, the name in Marian.
 const EMBEDDINGS: [(&str, &str); 4] = [
     ("embeddings.shared", "model.shared.weight"),
     ("embeddings.source", "model.encoder.embed_tokens.weight"),
@@ -19,7 +20,7 @@ const EMBEDDINGS: [(&str, &str); 4] = [
     ("embeddings.output", "lm_head.weight"),
 ];
 
-/// Parts of a layer: ours, Marian's, the shared axis of its matrix, that of its bias. Matrices are `[out, in]`.
+/// Parts of a layer: the name here, the name in Marian, the shared axis of the matrix `[out, in]`, that of the bias.
 const PARTS: [(&str, &str, usize, Option<usize>); 13] = [
     ("self_attention.query", "self_attn.q_proj", 1, None),
     ("self_attention.key", "self_attn.k_proj", 1, None),
@@ -36,13 +37,13 @@ const PARTS: [(&str, &str, usize, Option<usize>); 13] = [
     ("feed_forward_residual.norm", "final_layer_norm", 0, Some(0)),
 ];
 
-/// Where one of our weights belongs; nothing for a weight that Marian does not have.
-pub fn place(ours: &str) -> Option<Place> {
+/// Returns Marian's counterpart of a weight of `model`, if Marian has one.
+pub fn marian_parameter(ours: &str) -> Option<MarianParameter> {
     if ours == "embeddings.output_bias" {
-        return Some(Place { name: LOGITS_BIAS.to_owned(), shared_axis: None });
+        return Some(MarianParameter { name: LOGITS_BIAS.to_owned(), shared_axis: None });
     }
     if let Some((_, name)) = EMBEDDINGS.iter().find(|(name, _)| *name == ours) {
-        return Some(Place { name: (*name).to_owned(), shared_axis: Some(1) });
+        return Some(MarianParameter { name: (*name).to_owned(), shared_axis: Some(1) });
     }
     // `encoder.layers.0.self_attention.query.weight`
     let (stack, rest) = ours.split_once(".layers.")?;
@@ -54,7 +55,7 @@ pub fn place(ours: &str) -> Option<Place> {
         "bias" | "beta" => ("bias", *bias_axis),
         _ => return None,
     };
-    Some(Place { name: format!("model.{stack}.layers.{layer}.{theirs}.{kind}"), shared_axis })
+    Some(MarianParameter { name: format!("model.{stack}.layers.{layer}.{theirs}.{kind}"), shared_axis })
 }
 
 #[cfg(test)]
@@ -63,24 +64,24 @@ mod tests {
 
     use super::*;
 
-    /// The shared columns are all that have the width of the model, which no other size here has.
+    /// Only axes of the shared columns have the length `d_model` here.
     #[test]
-    fn every_weight_has_a_place_and_its_shared_axis() {
+    fn every_weight_has_a_name_and_its_shared_axis() {
         let config = ModelConfig { d_model: 6, n_heads: 2, d_ff: 10, output_bias: true, ..ModelConfig::default() };
         let device = backend::choose(Some("flex")).unwrap().open().unwrap();
         let model = Transformer::blank(&config, VocabularySizes::joint(9), &device).unwrap();
         for (name, shape) in weights::shapes(&model) {
-            let place = place(&name).unwrap_or_else(|| panic!("{name} has no place"));
+            let parameter = marian_parameter(&name).unwrap_or_else(|| panic!("{name} has no counterpart"));
             let square = shape == [6, 6];
-            match place.shared_axis {
+            match parameter.shared_axis {
                 Some(axis) => assert_eq!(shape[axis], 6, "{name}"),
                 None => assert!(name.ends_with("bias"), "{name}"),
             }
             if !square && shape.contains(&6) && !name.ends_with("bias") {
-                assert!(place.shared_axis.is_some(), "{name}");
+                assert!(parameter.shared_axis.is_some(), "{name}");
             }
         }
-        assert_eq!(place("encoder.norm.gamma"), None);
-        assert_eq!(place("encoder.layers.0.feed_forward.gate.weight"), None);
+        assert_eq!(marian_parameter("encoder.norm.gamma"), None);
+        assert_eq!(marian_parameter("encoder.layers.0.feed_forward.gate.weight"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use prost::Message;
 use text::{Normalization, SentencePieces};
 
-use super::MarianError;
+use crate::InterchangeError;
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
@@ -81,8 +81,8 @@ const CONVERT: &str = "train a unigram model, or translate with the software tha
 ///
 /// # Errors
 /// Bytes that are no such file, or a model of a kind that is not known here, by name.
-pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, MarianError> {
-    let wrong = |found: String, expected: &str, remedy| MarianError::File {
+pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeError> {
+    let wrong = |found: String, expected: &str, remedy| InterchangeError::File {
         path: path.to_owned(),
         found,
         expected: expected.to_owned(),

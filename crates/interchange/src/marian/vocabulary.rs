@@ -7,26 +7,27 @@ use model::{ConfigError, VocabularySizes};
 use serde_json::{Map, Value, json};
 use text::Tokenizer;
 
-use super::folder::NewFile;
-use super::{MarianError, config, files, sentencepiece};
+use super::{config, files, sentencepiece};
+use crate::InterchangeError;
+use crate::folder::NewFile;
 
 /// The tokenizers of a Marian folder: source, target.
 ///
 /// # Errors
 /// A file that is missing, malformed, or does not fit the sizes that `config.json` tells.
-pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), MarianError> {
+pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
     if folder.join(files::SOURCE_PIECES).is_file() {
         return read_pieces(folder, sizes);
     }
     if !folder.join(files::TOKENIZER).is_file() {
-        return Err(MarianError::NotMarian { path: folder.to_owned(), missing: files::SOURCE_PIECES });
+        return Err(InterchangeError::NotMarian { path: folder.to_owned(), missing: files::SOURCE_PIECES });
     }
     // As `export` writes them for vocabularies that SentencePiece cannot express.
     let load = |name: &str| {
         let path = folder.join(name);
         let mut file = config::parse(&path, &bytes(&path)?)?;
         let Some(parts) = file.as_object_mut() else {
-            return Err(MarianError::File {
+            return Err(InterchangeError::File {
                 path,
                 found: "no object".to_owned(),
                 expected: "an object, as `tokenizers` writes it".to_owned(),
@@ -34,7 +35,7 @@ pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokeniz
             });
         };
         parts.insert("post_processor".to_owned(), Value::Null);
-        Ok::<_, MarianError>(Tokenizer::from_json(&file.to_string(), &path)?)
+        Ok::<_, InterchangeError>(Tokenizer::from_json(&file.to_string(), &path)?)
     };
     let source = load(files::TOKENIZER)?;
     let target =
@@ -48,7 +49,7 @@ pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokeniz
     Ok((source, target))
 }
 
-fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), MarianError> {
+fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
     let path = folder.join(files::TOKENIZER_CONFIG);
     let settings = if path.is_file() { config::parse(&path, &bytes(&path)?)? } else { Value::Null };
     let arguments = &settings["sp_model_kwargs"];
@@ -59,7 +60,7 @@ fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Toke
             "nothing: text is cut in the most probable way",
             "remove the key",
         );
-        return Err(MarianError::Config { path, source });
+        return Err(InterchangeError::Config { path, source });
     }
     let separate = settings["separate_vocabs"].as_bool().unwrap_or(false);
     let source_labels = labels(&folder.join(files::VOCABULARY), "vocab_size", sizes.source)?;
@@ -72,14 +73,14 @@ fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Toke
     let side = |name: &str, labels: &[String]| {
         let path = folder.join(name);
         let pieces = sentencepiece::read(&bytes(&path)?, &path)?;
-        Ok::<_, MarianError>(Tokenizer::from_sentencepiece(&pieces, labels, &path)?)
+        Ok::<_, InterchangeError>(Tokenizer::from_sentencepiece(&pieces, labels, &path)?)
     };
     Ok((side(files::SOURCE_PIECES, &source_labels)?, side(files::TARGET_PIECES, &target_labels)?))
 }
 
 /// The labels of `vocab.json` in the order of their ids.
-fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, MarianError> {
-    let wrong = |found: String| MarianError::File {
+fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, InterchangeError> {
+    let wrong = |found: String| InterchangeError::File {
         path: path.to_owned(),
         found,
         expected: "an object that gives each label an id, from 0 up without gaps".to_owned(),
@@ -101,11 +102,11 @@ fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, MarianErro
     Ok(labels.into_iter().flatten().collect())
 }
 
-fn fits(found: usize, expected: usize, key: &str, path: &Path) -> Result<(), MarianError> {
+fn fits(found: usize, expected: usize, key: &str, path: &Path) -> Result<(), InterchangeError> {
     if found == expected {
         return Ok(());
     }
-    Err(MarianError::File {
+    Err(InterchangeError::File {
         path: path.to_owned(),
         found: format!("{found} entries"),
         expected: format!("{key} = {expected} of config.json"),
@@ -113,8 +114,8 @@ fn fits(found: usize, expected: usize, key: &str, path: &Path) -> Result<(), Mar
     })
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, MarianError> {
-    fs::read(path).map_err(|source| MarianError::Read { path: path.to_owned(), source })
+fn bytes(path: &Path) -> Result<Vec<u8>, InterchangeError> {
+    fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })
 }
 
 /// The files of a Marian folder for two tokenizers.

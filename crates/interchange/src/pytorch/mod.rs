@@ -14,8 +14,9 @@ use std::collections::HashMap;
 
 use archive::Archive;
 use pickle::{Value, read_pickle};
-pub use tensor::StoredTensor;
 use tensor::{Storages, tensors_of};
+
+use crate::tensor::StoredTensor;
 
 /// The number that a file of pickles begins with.
 const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;

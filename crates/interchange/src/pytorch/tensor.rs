@@ -3,14 +3,7 @@
 use std::collections::HashMap;
 
 use super::pickle::Value;
-use crate::marian::tensors::Dtype;
-
-/// A tensor in the order of its axes, whatever its strides were.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredTensor {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
+use crate::tensor::{Dtype, StoredTensor};
 
 type Wrong = (String, String);
 

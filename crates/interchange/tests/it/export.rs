@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use decode::TrainedModel;
-use interchange::marian::{self, MarianError};
+use interchange::{InterchangeError, marian};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Rng};
 use model::weights::{self, NamedTensor};
@@ -35,7 +35,7 @@ impl Model {
         Self { trained: TrainedModel::open(run, &device()).unwrap(), tensors }
     }
 
-    fn export(&self, output: &Path) -> Result<(), MarianError> {
+    fn export(&self, output: &Path) -> Result<(), InterchangeError> {
         let decoding = &self.trained.decoding;
         marian::export(&self.trained, self.tensors.clone(), decoding, Path::new("runs/x"), output)
     }
@@ -75,7 +75,7 @@ fn round_trip(model: &Model) -> Model {
 }
 
 /// Exports and imports; the error of an export that Marian's format does not allow.
-fn try_round_trip(model: &Model) -> Result<Model, MarianError> {
+fn try_round_trip(model: &Model) -> Result<Model, InterchangeError> {
     let folder = TempDir::new().unwrap();
     let (marian, run) = (folder.child("deep/marian"), folder.child("run"));
     model.export(&marian)?;

@@ -10,7 +10,7 @@ fn settings_come_along() {
     let published = read(json!({"num_beams": 6, "max_length": 512, "bad_words_ids": [[99]], "length_penalty": 0.6}));
     let length_penalty = "0.6".parse().unwrap();
     let expected = DecodingConfig { beam: 6, max_length: Some(511), length_penalty, ..DecodingConfig::default() };
-    assert_eq!((published.decoding, published.left_out.len()), (expected, 0));
+    assert_eq!((published.decoding, published.skipped.len()), (expected, 0));
 
     let more = read(json!({"no_repeat_ngram_size": 3, "repetition_penalty": 1.2, "min_length": 5}));
     let (min_length, no_repeat_ngram, repetition_penalty) = (4, 3, 1.2);
@@ -20,20 +20,20 @@ fn settings_come_along() {
     assert_eq!(neutral.decoding, DecodingConfig::default());
 
     let other = read(json!({"early_stopping": true, "bad_words_ids": [[7]], "do_sample": false}));
-    assert_eq!(other.left_out, ["early_stopping = true", "bad_words_ids = [[7]]"]);
+    assert_eq!(other.skipped, ["early_stopping = true", "bad_words_ids = [[7]]"]);
 }
 
 #[test]
 fn settings_without_counterpart_are_told_unless_they_do_nothing() {
-    let left_out = |value: Value| read(&value, &model(), 99).unwrap().left_out;
+    let skipped = |value: Value| read(&value, &model(), 99).unwrap().skipped;
     let neutral = json!({
         "num_beam_groups": 1, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0, "forced_eos_token_id": 0,
         "encoder_repetition_penalty": 1.0, "min_new_tokens": 0, "sequence_bias": null, "early_stopping": false,
         "suppress_tokens": [], "bad_words_ids": [], "eos_token_id": 0, "decoder_start_token_id": 99,
     });
-    assert!(left_out(neutral.clone()).is_empty(), "{:?}", left_out(neutral));
+    assert!(skipped(neutral.clone()).is_empty(), "{:?}", skipped(neutral));
     let lists = json!({"forced_eos_token_id": [0], "eos_token_id": [0], "decoder_start_token_id": [99]});
-    assert!(left_out(lists.clone()).is_empty(), "{:?}", left_out(lists));
+    assert!(skipped(lists.clone()).is_empty(), "{:?}", skipped(lists));
     for (key, value) in [
         ("eos_token_id", json!([0, 5])),
         ("decoder_start_token_id", json!(3)),
@@ -46,7 +46,7 @@ fn settings_without_counterpart_are_told_unless_they_do_nothing() {
         ("num_beam_groups", json!(2)),
         ("early_stopping", json!("never")),
     ] {
-        assert_eq!(left_out(json!({ key: value })), [format!("{key} = {value}")]);
+        assert_eq!(skipped(json!({ key: value })), [format!("{key} = {value}")]);
     }
 }
 
