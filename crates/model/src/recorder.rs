@@ -1,6 +1,7 @@
 //! What a pass through the network can record: the attention weights of every head and the vectors behind them.
 
 use burn::tensor::Tensor;
+use serde::Serialize;
 
 use crate::cache::KeyValue;
 
@@ -18,10 +19,19 @@ pub enum AttentionKind {
 impl AttentionKind {
     /// All three, in the order of [`ByAttention`]'s fields.
     pub const ALL: [Self; 3] = [Self::Encoder, Self::Decoder, Self::Cross];
+
+    /// The name in a sentence, such as `cross-attention`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder self-attention",
+            Self::Decoder => "decoder self-attention",
+            Self::Cross => "cross-attention",
+        }
+    }
 }
 
 /// One value for each of the three attentions.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ByAttention<T> {
     /// Encoder self-attention.
     pub encoder: T,

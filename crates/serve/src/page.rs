@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use views::page;
 
 static HTML: LazyLock<String> = LazyLock::new(|| {
-    page::under(
+    page::with_header(
         include_str!("page/translate.html"),
         include_str!("page/translate.css"),
         include_str!("page/translate.js"),

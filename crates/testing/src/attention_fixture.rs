@@ -1,6 +1,7 @@
 //! A synthetic attention: vectors from a formula, and weights from the vectors by equation 1.
 
-use views::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use model::ByAttention;
+use views::{Attention, Candidate, Matrix, Sentence, Step, Target, Vectors};
 
 /// Sizes of a synthetic attention.
 pub struct Sizes {
@@ -53,12 +54,12 @@ pub fn attention(sizes: &Sizes, source: &[&str], outputs: &[&str]) -> Attention 
     let owned = |tokens: &[&str]| tokens.iter().map(|token| token.to_string()).collect::<Vec<_>>();
     let text = |tokens: &[&str]| tokens[..tokens.len() - 1].concat().replace('▁', " ").trim().to_string();
     let (s, t) = (source.len(), outputs.len());
-    let all = Kinds {
+    let all = ByAttention {
         encoder: layers(sizes, 1, s, s, false),
         decoder: layers(sizes, 2, t, t, true),
         cross: layers(sizes, 3, t, s, false),
     };
-    let Kinds { encoder: (encoder, of_encoder), decoder: (decoder, of_decoder), cross: (cross, of_cross) } = all;
+    let ByAttention { encoder: (encoder, of_encoder), decoder: (decoder, of_decoder), cross: (cross, of_cross) } = all;
     let inputs = [&["<pad>"], &outputs[..t - 1]].concat();
     Attention {
         format: "attend.attention/1",
@@ -66,8 +67,8 @@ pub fn attention(sizes: &Sizes, source: &[&str], outputs: &[&str]) -> Attention 
         target: Target { text: text(outputs), inputs: owned(&inputs), outputs: owned(outputs), given: false },
         n_heads: sizes.heads,
         d_model: sizes.heads * sizes.head_size,
-        maps: Kinds { encoder, decoder, cross },
-        vectors: Kinds { encoder: of_encoder, decoder: of_decoder, cross: of_cross },
+        maps: ByAttention { encoder, decoder, cross },
+        vectors: ByAttention { encoder: of_encoder, decoder: of_decoder, cross: of_cross },
         steps: (0..t).map(|step| step_output(outputs, step)).collect(),
     }
 }

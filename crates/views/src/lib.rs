@@ -1,38 +1,41 @@
-//! What a model attends to: every map of every head for one sentence and its translation, with the numbers they come
-//! from.
+//! Views of attention: the weights of every head for one sentence and its translation, and the vectors behind them.
 //!
-//! [`Attention`] is what there is to see. As JSON it is `infer attend`'s `.json` output, whose schema is this type's:
-//! field names as here, matrices as nested arrays. The other forms are drawn from it.
+//! [`attend`] records an [`Attention`]. Its JSON is the `.json` output of `infer attend`, whose schema is this type: the
+//! same field names, matrices as nested arrays. [`page`] and [`picture`] draw the other outputs from it.
 
 pub mod page;
 pub mod picture;
 mod record;
 
+use model::ByAttention;
 pub use record::{attend, attend_up_to};
 use serde::Serialize;
 
 /// The attention of one pass over a source and a target.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attention {
-    /// Names this form: `attend.attention/1`.
+    /// Name and version of the schema: `attend.attention/1`.
     pub format: &'static str,
+    /// The source.
     pub source: Sentence,
+    /// The target.
     pub target: Target,
-    /// Attention heads in each layer.
+    /// Attention heads per layer.
     pub n_heads: usize,
+    /// Width of the model.
     pub d_model: usize,
     /// Weights after the softmax and before dropout, `[layer][head][query][key]`; each row sums to one.
-    pub maps: Kinds<Vec<Vec<Matrix>>>,
-    /// What the maps are made of, by layer.
-    pub vectors: Kinds<Vec<Vectors>>,
-    /// How the translation came about, one entry per target output.
+    pub maps: ByAttention<Vec<Vec<Matrix>>>,
+    /// Queries, keys and values of each layer, from which equation 1 computes the weights.
+    pub vectors: ByAttention<Vec<Vectors>>,
+    /// The decoder's prediction at each position, one entry per target output.
     pub steps: Vec<Step>,
 }
 
 impl Attention {
-    /// As JSON, on one line. Every number is written so that a reader of float32 gets it back bit for bit.
+    /// Returns JSON on one line, whose numbers parse to the same float32 bit for bit.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("texts and numbers have a form in JSON")
+        serde_json::to_string(self).expect("strings and numbers are representable in JSON")
     }
 }
 
@@ -42,56 +45,53 @@ pub type Matrix = Vec<Vec<f32>>;
 /// The source as the encoder sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sentence {
+    /// The text as given.
     pub text: String,
-    /// Readable labels of the tokens, the closing `</s>` included. A leading space of a subword shows as `▁`, a byte
-    /// token as `<0x41>`.
+    /// Labels of the tokens, the final `</s>` included. A leading space of a subword appears as `▁`, a byte token as
+    /// `<0x41>`.
     pub tokens: Vec<String>,
 }
 
 /// The target as the decoder sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
+    /// The translation.
     pub text: String,
-    /// What the decoder reads at each position: `<pad>`, its start, then every token but the last.
+    /// Decoder inputs: `<pad>`, the decoder start, then every output except the last.
     pub inputs: Vec<String>,
-    /// What it says there: every token, the closing `</s>` included, unless a limit cut it off.
+    /// Decoder outputs: every token, the final `</s>` included unless a length limit ended the translation.
     pub outputs: Vec<String>,
-    /// Whether the translation was given, rather than the model's own.
+    /// Whether the translation was given rather than decoded.
     pub given: bool,
-}
-
-/// One value for each of the three attentions of figure 1.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Kinds<T> {
-    /// Source to source.
-    pub encoder: T,
-    /// Target to earlier target (queries and keys are `target.inputs`; later keys are masked and exactly zero).
-    pub decoder: T,
-    /// Target (`target.inputs`) to source.
-    pub cross: T,
 }
 
 /// Queries, keys and values of one layer, each `[head][token][head_size]`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Vectors {
+    /// Queries.
     pub queries: Vec<Matrix>,
+    /// Keys.
     pub keys: Vec<Matrix>,
+    /// Values.
     pub values: Vec<Matrix>,
 }
 
-/// One step of generation.
+/// The prediction of one target token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
-    /// What came out (or was given), as in `target.outputs`.
+    /// The token, as in `target.outputs`.
     pub token: String,
+    /// Its probability, from 0 to 1.
     pub probability: f32,
     /// The five most probable tokens, best first.
     pub candidates: Vec<Candidate>,
 }
 
-/// A token that might come next.
+/// A candidate for the next token.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
+    /// Its label.
     pub token: String,
+    /// Its probability, from 0 to 1.
     pub probability: f32,
 }

@@ -1,8 +1,7 @@
-//! The attention of one sentence as a page: one file that a browser opens from anywhere, without a network.
+//! The attention page: one HTML file that a browser opens from disk, without a network.
 //!
-//! The page is [`page.html`](page/page.html) with its style, its scripts and the data filled in. Its scripts share one
-//! function, `show(data)`, which takes an object of [`data`]'s form, or the plain JSON of an [`Attention`], and may be
-//! called again with another.
+//! [`page.html`](page/page.html) is a template for style, scripts and data. The scripts define `show(data)`, which accepts
+//! the JSON of [`data`] or that of an [`Attention`], and replaces what was shown before.
 
 mod pack;
 
@@ -11,7 +10,7 @@ use super::Attention;
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 
-/// One concept each; they share a scope, in which functions see each other whatever the order.
+/// One concept per script. They share a scope, so their order does not matter to functions.
 const SCRIPTS: [&str; 11] = [
     include_str!("page/parts.js"),
     include_str!("page/data.js"),
@@ -26,48 +25,47 @@ const SCRIPTS: [&str; 11] = [
     include_str!("page/main.js"),
 ];
 
-/// The whole page with this data.
+/// Returns the page of an attention.
 pub fn html(attention: &Attention) -> String {
-    filled(&data(attention), &Above::default())
+    fill(&data(attention), &Header::default())
 }
 
-/// The page without data, for something that calls `show` later.
+/// Returns the page without data, for a caller of `show`.
 pub fn empty() -> String {
-    filled("", &Above::default())
+    fill("", &Header::default())
 }
 
-/// The page without data beneath a part of its caller's: markup, its style, and a script within the scope of the page's
-/// own, `show` included.
-pub fn under(markup: &str, style: &str, script: &str) -> String {
-    filled("", &Above { markup, style, script })
+/// Returns the page without data below a header: markup, its style, and a script in the scope of the page's scripts.
+pub fn with_header(markup: &str, style: &str, script: &str) -> String {
+    fill("", &Header { markup, style, script })
 }
 
-/// What stands above the attention.
+/// A header above the attention.
 #[derive(Default)]
-struct Above<'a> {
+struct Header<'a> {
     markup: &'a str,
     style: &'a str,
     script: &'a str,
 }
 
-/// The data in the page's own form, as JSON that may stand within a script element.
+/// Returns the compact JSON of the page, safe within a script element.
 ///
-/// Its numbers are rounded: weights to 1/65535, vectors to 1/32767 of the largest of their head.
+/// Numbers are rounded: weights to 1/65535, vectors to 1/32767 of the largest of their head.
 pub fn data(attention: &Attention) -> String {
-    let json = serde_json::to_string(&pack::Packed::new(attention)).expect("texts and numbers have a form in JSON");
+    let json =
+        serde_json::to_string(&pack::Packed::new(attention)).expect("strings and numbers are representable in JSON");
     safe_in_script(&json)
 }
 
-fn filled(data: &str, above: &Above) -> String {
-    let script = format!("\"use strict\";\n(() => {{\n{}{}}})();", SCRIPTS.join("\n"), above.script);
-    let style = format!("{STYLE}{}", above.style);
-    let page = PAGE.replace("{{above}}", above.markup).replace("{{style}}", &style).replace("{{script}}", &script);
-    // The data last: what a text says must not be taken for a place to fill.
+fn fill(data: &str, header: &Header) -> String {
+    let script = format!("\"use strict\";\n(() => {{\n{}{}}})();", SCRIPTS.join("\n"), header.script);
+    let style = format!("{STYLE}{}", header.style);
+    let page = PAGE.replace("{{above}}", header.markup).replace("{{style}}", &style).replace("{{script}}", &script);
+    // The data last, as its text may contain a placeholder.
     page.replace("{{data}}", data)
 }
 
-/// JSON which no reader of HTML takes for the end of the script or a comment, nor an old one for the end of a line. All
-/// of these occur within strings alone, where JSON can write them otherwise.
+/// Escapes the characters that could end a script, a comment or a line. JSON has them only within strings.
 fn safe_in_script(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
@@ -84,14 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_ends_the_script() {
+    fn text_does_not_end_the_script() {
         let hostile = "</script><!-- \u{2028} & \" \\ {{script}} 👩‍👧";
         let json = safe_in_script(&serde_json::to_string(hostile).unwrap());
         for bad in ["<", ">", "&", "\u{2028}"] {
             assert!(!json.contains(bad), "{bad:?}");
         }
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
-        let page = filled(&json, &Above::default());
+        let page = fill(&json, &Header::default());
         assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the scripts");
         assert_eq!(page.matches("{{script}}").count(), 1, "that of the text");
     }

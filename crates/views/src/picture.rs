@@ -1,4 +1,4 @@
-//! The attention of one sentence as a picture: the heads of one attention side by side, or one head with its tokens.
+//! Pictures of an attention, as SVG or PNG: a grid of heads, or one head with its tokens.
 
 mod colours;
 mod grid;
@@ -8,56 +8,60 @@ mod markup;
 #[cfg(feature = "png")]
 mod raster;
 
-use crate::{Attention, Kinds, Matrix};
 use decode::DecodeError;
+use model::AttentionKind;
 
-/// Which heads a picture shows. With a layer and a head it is that one, large; with one of the two, all heads of the
-/// layer or this head in every layer; with neither, all.
+use crate::{Attention, Matrix};
+
+/// The heads that a picture shows.
+///
+/// With a layer and a head, that head alone, enlarged. With a layer only, all its heads; with a head only, that head of
+/// every layer; with neither, all heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
-    pub kind: Kind,
-    /// From 0.
+    /// One of the three attentions.
+    pub kind: AttentionKind,
+    /// One layer, counted from 0.
     pub layer: Option<usize>,
-    /// From 0.
+    /// One head, counted from 0.
     pub head: Option<usize>,
 }
 
-/// One of the three attentions of figure 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Encoder,
-    Decoder,
-    Cross,
-}
-
-/// As SVG. A view of what is not there is a picture that says so.
+/// Draws a view as SVG. A layer or head that does not exist gives a picture with a notice.
 pub fn svg(attention: &Attention, view: View) -> String {
-    let layers = view.kind.of(&attention.maps);
-    let chosen_layers = chosen(view.layer, layers.len());
-    let chosen_heads = chosen(view.head, layers.first().map_or(0, Vec::len));
-    if chosen_layers.is_empty() || chosen_heads.is_empty() {
+    let layers = attention.maps.get(view.kind);
+    let selected_layers = selected(view.layer, layers.len());
+    let selected_heads = selected(view.head, layers.first().map_or(0, Vec::len));
+    if selected_layers.is_empty() || selected_heads.is_empty() {
         return markup::notice(&format!("The {} has no such layer or head.", view.kind.name()));
     }
     match (view.layer, view.head) {
-        (Some(layer), Some(head)) => head::drawn(attention, view.kind, layer, head),
-        _ => grid::drawn(attention, view.kind, chosen_layers, chosen_heads),
+        (Some(layer), Some(head)) => head::draw(attention, view.kind, layer, head),
+        _ => grid::draw(attention, view.kind, selected_layers, selected_heads),
     }
 }
 
-/// As PNG: the SVG, twice as large and on white.
+/// Draws a view as PNG: the SVG at twice its size, on white.
+///
+/// # Errors
+/// [`DecodeError::Picture`] if the SVG cannot be rendered.
 #[cfg(feature = "png")]
 pub fn png(attention: &Attention, view: View) -> Result<Vec<u8>, DecodeError> {
     raster::png(&svg(attention, view))
 }
 
-/// Without the feature `pictures`, an error that names it.
+/// Returns an error that names the missing cargo feature.
+///
+/// # Errors
+/// Always, as this build has no PNG encoder.
 #[cfg(not(feature = "png"))]
 pub fn png(_attention: &Attention, _view: View) -> Result<Vec<u8>, DecodeError> {
     let reason = "this build draws no PNG; build with `--features pictures`, or write .svg".to_string();
     Err(DecodeError::Picture(reason))
 }
 
-fn chosen(one: Option<usize>, count: usize) -> std::ops::Range<usize> {
+/// Returns the range of one index, or of all; empty if the index does not exist.
+fn selected(one: Option<usize>, count: usize) -> std::ops::Range<usize> {
     match one {
         Some(index) if index < count => index..index + 1,
         Some(_) => 0..0,
@@ -65,39 +69,29 @@ fn chosen(one: Option<usize>, count: usize) -> std::ops::Range<usize> {
     }
 }
 
-impl Kind {
-    pub fn of<T>(self, kinds: &Kinds<T>) -> &T {
-        match self {
-            Kind::Encoder => &kinds.encoder,
-            Kind::Decoder => &kinds.decoder,
-            Kind::Cross => &kinds.cross,
-        }
+/// Labels of the queries: the rows of a map.
+fn queries(attention: &Attention, kind: AttentionKind) -> &[String] {
+    match kind {
+        AttentionKind::Encoder => &attention.source.tokens,
+        AttentionKind::Decoder | AttentionKind::Cross => &attention.target.inputs,
     }
+}
 
-    /// As in a sentence or a title.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Encoder => "encoder self-attention",
-            Kind::Decoder => "decoder self-attention",
-            Kind::Cross => "cross-attention",
-        }
+/// Labels of the keys: the columns of a map.
+fn keys(attention: &Attention, kind: AttentionKind) -> &[String] {
+    match kind {
+        AttentionKind::Decoder => &attention.target.inputs,
+        AttentionKind::Encoder | AttentionKind::Cross => &attention.source.tokens,
     }
+}
 
-    fn queries(self, attention: &Attention) -> &[String] {
-        match self {
-            Kind::Encoder => &attention.source.tokens,
-            Kind::Decoder | Kind::Cross => &attention.target.inputs,
-        }
-    }
+/// Weights of one head, `[query][key]`.
+fn matrix(attention: &Attention, kind: AttentionKind, layer: usize, head: usize) -> &Matrix {
+    &attention.maps.get(kind)[layer][head]
+}
 
-    fn keys(self, attention: &Attention) -> &[String] {
-        match self {
-            Kind::Decoder => &attention.target.inputs,
-            Kind::Encoder | Kind::Cross => &attention.source.tokens,
-        }
-    }
-
-    fn map(self, attention: &Attention, layer: usize, head: usize) -> &Matrix {
-        &self.of(&attention.maps)[layer][head]
-    }
+/// The attention's name as the start of a title.
+fn title(kind: AttentionKind) -> String {
+    let name = kind.name();
+    format!("{}{}", name[..1].to_uppercase(), &name[1..])
 }

@@ -5,9 +5,10 @@ use decode::search::hypothesis::Hypothesis;
 use decode::search::logits_processor::log_sum_exp;
 use decode::{DecodeError, EncodedInput, Input, Settings, TrainedModel, Translator};
 use kernels::decode::logits::largest;
+use model::ByAttention;
 use text::{END_ID, Tokenizer};
 
-use super::{Attention, Candidate, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use super::{Attention, Candidate, Matrix, Sentence, Step, Target, Vectors};
 
 /// The name of the form of an [`Attention`]. Its number changes when readers have to.
 const FORMAT: &str = "attend.attention/1";
@@ -71,8 +72,8 @@ pub fn attend_up_to(
         },
         n_heads: model.config.n_heads,
         d_model: model.config.d_model,
-        maps: Kinds { encoder, decoder, cross },
-        vectors: Kinds { encoder: encoder_vectors, decoder: decoder_vectors, cross: cross_vectors },
+        maps: ByAttention { encoder, decoder, cross },
+        vectors: ByAttention { encoder: encoder_vectors, decoder: decoder_vectors, cross: cross_vectors },
         steps: steps(&recording.logits, &target_ids, &model.target_tokenizer)?,
     })
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
-use model::{ConfigError, ModelConfig};
+use model::{AttentionKind, ConfigError, ModelConfig};
 use runs::DecodingOverrides;
-use views::picture::{Kind, View};
+use views::picture::View;
 use views::{attend, page, picture};
 
 use crate::log::log_line;
@@ -62,12 +62,12 @@ enum AttentionName {
     Cross,
 }
 
-impl From<AttentionName> for Kind {
+impl From<AttentionName> for AttentionKind {
     fn from(name: AttentionName) -> Self {
         match name {
-            AttentionName::Encoder => Kind::Encoder,
-            AttentionName::Decoder => Kind::Decoder,
-            AttentionName::Cross => Kind::Cross,
+            AttentionName::Encoder => AttentionKind::Encoder,
+            AttentionName::Decoder => AttentionKind::Decoder,
+            AttentionName::Cross => AttentionKind::Cross,
         }
     }
 }
@@ -142,8 +142,8 @@ fn format_by_extension(path: &Path) -> Option<AttendFormat> {
 /// Rejects a layer or head that the model does not have.
 fn check_view(view: View, config: &ModelConfig) -> Result<(), ConfigError> {
     let layers = match view.kind {
-        Kind::Encoder => config.encoder_layers,
-        Kind::Decoder | Kind::Cross => config.decoder_layers,
+        AttentionKind::Encoder => config.encoder_layers,
+        AttentionKind::Decoder | AttentionKind::Cross => config.decoder_layers,
     };
     for (option, selected, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
         if let Some(index) = selected.filter(|&index| index >= count) {

@@ -30,12 +30,12 @@ fn import_reads_the_settings() {
     let run = copy.path("run");
     let (input, output) = (copy.marian(), run.to_str().unwrap().to_owned());
     let ran = infer(&["import", input.to_str().unwrap(), "--output", &output]);
-    let told = String::from_utf8(ran.stderr).unwrap();
-    assert!(ran.status.success(), "{told}");
-    let left_out = told.lines().filter_map(|line| line.strip_prefix("skipped, not supported by this decoder: "));
+    let log = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.success(), "{log}");
+    let skipped = log.lines().filter_map(|line| line.strip_prefix("skipped, not supported by this decoder: "));
     let expected = ["early_stopping = true", "forced_eos_token_id = 5", "min_new_tokens = 2"];
-    assert_eq!(left_out.collect::<Vec<_>>(), expected, "{told}");
-    assert!(told.contains("note: a beam of 4 with min_length: "), "{told}");
+    assert_eq!(skipped.collect::<Vec<_>>(), expected, "{log}");
+    assert!(log.contains("note: a beam of 4 with min_length: "), "{log}");
 
     let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     let trained = TrainedModel::open(&run, &device).unwrap();
@@ -60,10 +60,10 @@ fn export_and_import_keep_the_model() {
         let ruled = copy.path(&format!("ruled-{beam}")).to_str().unwrap().to_owned();
         let rules = ["--beam", beam, "--no-repeat-ngram", "2", "--repetition-penalty", "1.5"];
         let ran = infer(&[&["export", "--model", &run, "--format", "marian", &ruled], &rules[..]].concat());
-        let told = String::from_utf8(ran.stderr).unwrap();
+        let log = String::from_utf8(ran.stderr).unwrap();
         let note = "note: a beam of 2 with no_repeat_ngram, repetition_penalty: ";
-        assert_eq!(told.contains(note), noted, "{told}");
-        assert!(noted || !told.contains("note: "), "{told}");
+        assert_eq!(log.contains(note), noted, "{log}");
+        assert!(noted || !log.contains("note: "), "{log}");
     }
     let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
     assert_eq!(again.status.code(), Some(1));
@@ -79,8 +79,8 @@ fn the_working_folder_stays_unchanged() {
     let mut command = Command::new(testing::binary("infer"));
     command.arg("import").arg(&marian).args(["--output", "."]).current_dir(&empty);
     let ran = command.output().unwrap();
-    let told = String::from_utf8(ran.stderr).unwrap();
-    assert!(told.contains(". cannot give its place to another folder: it is the working folder"), "{told}");
+    let log = String::from_utf8(ran.stderr).unwrap();
+    assert!(log.contains(". cannot be replaced by another folder: it is the working folder"), "{log}");
     assert_eq!((ran.status.code(), fs::read_dir(&empty).unwrap().count()), (Some(1), 0));
 }
 

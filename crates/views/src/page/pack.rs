@@ -1,10 +1,11 @@
-//! Data in few bytes: numbers rounded to 16 bits and written in base64, each matrix of vectors with its own scale.
+//! The compact form of an attention: numbers rounded to 16 bits in base64, each head's vectors with their own scale.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use model::ByAttention;
 use serde::Serialize;
 
-use crate::{Attention, Kinds, Matrix, Sentence, Step, Target, Vectors};
+use crate::{Attention, Matrix, Sentence, Step, Target, Vectors};
 
 /// An [`Attention`] as the page holds it.
 #[derive(Serialize)]
@@ -14,15 +15,15 @@ pub struct Packed<'a> {
     target: &'a Target,
     n_heads: usize,
     d_model: usize,
-    maps: Kinds<Weights>,
-    vectors: Kinds<Vec<PackedVectors>>,
+    maps: ByAttention<Weights>,
+    vectors: ByAttention<Vec<PackedVectors>>,
     steps: &'a [Step],
 }
 
-/// Weights as whole numbers of 1/65535.
+/// Weights as integers in units of 1/65535.
 #[derive(Serialize)]
 struct Weights {
-    /// Layers, heads, queries, keys.
+    /// `[layer, head, query, key]`.
     shape: [usize; 4],
     /// Unsigned, little-endian.
     data: String,
@@ -35,10 +36,10 @@ struct PackedVectors {
     values: Matrices,
 }
 
-/// One matrix for each head, as whole numbers of its scale.
+/// One matrix per head, as integers in units of the head's scale.
 #[derive(Serialize)]
 struct Matrices {
-    /// Heads, tokens, dimensions.
+    /// `[head, token, head_size]`.
     shape: [usize; 3],
     scales: Vec<f32>,
     /// Signed, little-endian.
@@ -55,12 +56,12 @@ impl<'a> Packed<'a> {
             target,
             n_heads: *n_heads,
             d_model: *d_model,
-            maps: Kinds {
+            maps: ByAttention {
                 encoder: Weights::new(&maps.encoder),
                 decoder: Weights::new(&maps.decoder),
                 cross: Weights::new(&maps.cross),
             },
-            vectors: Kinds {
+            vectors: ByAttention {
                 encoder: pack(&vectors.encoder),
                 decoder: pack(&vectors.decoder),
                 cross: pack(&vectors.cross),
@@ -104,7 +105,7 @@ impl Matrices {
     }
 }
 
-/// What one unit stands for: the largest number becomes the largest of 16 bits.
+/// Returns the value of one unit, which maps the largest number to the largest of 16 bits.
 fn scale(matrix: &Matrix) -> f32 {
     let largest = matrix.iter().flatten().fold(0.0f32, |largest, number| largest.max(number.abs()));
     if largest > 0.0 { largest / f32::from(i16::MAX) } else { 1.0 }

@@ -1,6 +1,6 @@
-//! From a weight to a colour: one hue, darker with more weight, as on the page.
+//! The colour scale: one hue, darker with more weight, as on the page.
 
-/// Evenly spaced, from no weight to all of it.
+/// Stops at equal distances, from weight 0 to 1.
 const STOPS: [[f32; 3]; 7] = [
     [251.0, 252.0, 253.0],
     [214.0, 230.0, 242.0],
@@ -11,15 +11,15 @@ const STOPS: [[f32; 3]; 7] = [
     [6.0, 30.0, 72.0],
 ];
 
-/// Colours that are told apart. Cells of one colour are drawn together.
+/// Number of distinct colours. Cells of one colour are drawn as one path.
 pub const LEVELS: usize = 48;
 
-/// The colour that a weight has, from 0 to `LEVELS` - 1. The root lets small weights be seen.
+/// Returns the level of a weight, from 0 to `LEVELS` - 1. The square root makes small weights visible.
 pub fn level(weight: f32) -> usize {
     (weight.clamp(0.0, 1.0).sqrt() * (LEVELS - 1) as f32).round() as usize
 }
 
-/// A colour as SVG writes it.
+/// Returns the colour of a level as `#rrggbb`.
 pub fn colour(level: usize) -> String {
     let place = level as f32 / (LEVELS - 1) as f32 * (STOPS.len() - 1) as f32;
     let below = (place as usize).min(STOPS.len() - 2);

@@ -1,24 +1,26 @@
-//! Heads side by side, one row for each layer.
+//! A grid of heads, one row per layer.
 
 use std::ops::Range;
 
-use super::{Kind, map, markup};
+use model::AttentionKind;
+
+use super::{keys, map, markup, matrix, queries, title};
 use crate::Attention;
 
-/// Width of one map, as nearly as whole pixels for its cells allow.
+/// Approximate width of one map; cells have whole pixels.
 const SIDE: f32 = 112.0;
 
 const GAP: f32 = 8.0;
 
-pub fn drawn(attention: &Attention, kind: Kind, layers: Range<usize>, heads: Range<usize>) -> String {
-    let (rows, columns) = (kind.queries(attention).len(), kind.keys(attention).len());
-    // Cells of whole pixels: others would be blurred or uneven.
+/// Draws the heads, one row of maps per layer.
+pub fn draw(attention: &Attention, kind: AttentionKind, layers: Range<usize>, heads: Range<usize>) -> String {
+    let (rows, columns) = (queries(attention, kind).len(), keys(attention, kind).len());
+    // Whole pixels: fractional cells would be blurred or uneven.
     let cell = (SIDE / rows.max(columns).max(1) as f32).round().max(1.0);
     let (width, height) = (columns as f32 * cell, rows as f32 * cell);
     let (left, top) = (66.0, 76.0);
 
-    let name = kind.name();
-    let title = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
+    let title = title(kind);
     let (full_width, full_height) = (
         (left + heads.len() as f32 * (width + GAP) + 12.0).max(360.0),
         top + layers.len() as f32 * (height + GAP) + 50.0,
@@ -39,7 +41,7 @@ pub fn drawn(attention: &Attention, kind: Kind, layers: Range<usize>, heads: Ran
         body += &markup::label(left - 8.0, y + height / 2.0 + 4.0, &text, 80, &format!("{quiet} text-anchor=\"end\""));
         for (place, head) in heads.clone().enumerate() {
             let x = left + place as f32 * (width + GAP);
-            body += &map::drawn(kind.map(attention, layer, head), x, y, cell, kind == Kind::Decoder);
+            body += &map::draw(matrix(attention, kind, layer, head), x, y, cell, kind == AttentionKind::Decoder);
         }
     }
     body += &markup::legend(left + 4.0, full_height - 40.0);

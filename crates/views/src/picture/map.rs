@@ -1,10 +1,10 @@
-//! One map of weights, in cells of a given size.
+//! A map of weights in cells of a given size.
 
 use super::colours::{self, LEVELS};
 use crate::Matrix;
 
-/// The map with its upper left corner at a place. Where `causal`, what lies above the diagonal is hatched.
-pub fn drawn(weights: &Matrix, x: f32, y: f32, cell: f32, causal: bool) -> String {
+/// Draws a map with its upper left corner at (`x`, `y`); `causal` hatches the hidden cells above the diagonal.
+pub fn draw(weights: &Matrix, x: f32, y: f32, cell: f32, causal: bool) -> String {
     let (rows, columns) = (weights.len(), weights.first().map_or(0, Vec::len));
     let (width, height) = (columns as f32 * cell, rows as f32 * cell);
     let mut svg = format!("<g transform=\"translate({x} {y})\">\n");
@@ -20,7 +20,7 @@ pub fn drawn(weights: &Matrix, x: f32, y: f32, cell: f32, causal: bool) -> Strin
     svg + &format!("<rect width=\"{width}\" height=\"{height}\" fill=\"none\" stroke=\"#dcdfe3\"/>\n</g>\n")
 }
 
-/// For each colour but the ground the cells that have it, neighbours in a row as one.
+/// Returns the cells of each colour except the background as a path, neighbours in a row merged.
 fn paths(weights: &Matrix) -> Vec<String> {
     let mut paths = vec![String::new(); LEVELS];
     for (y, row) in weights.iter().enumerate() {
@@ -36,7 +36,7 @@ fn paths(weights: &Matrix) -> Vec<String> {
     paths
 }
 
-/// The outline of all cells right of the diagonal.
+/// Returns the outline of all cells above the diagonal.
 fn stairs(n: usize, cell: f32) -> String {
     let mut path = format!("M{cell} 0H{}V{}", n as f32 * cell, (n - 1) as f32 * cell);
     for row in (1..n).rev() {

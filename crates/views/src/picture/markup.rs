@@ -1,11 +1,11 @@
-//! Pieces of SVG. Text of a model only ever arrives escaped.
+//! SVG elements. All text is escaped here.
 
 use super::colours::{self, LEVELS};
 
-/// First the letters that are bundled for PNG, so that pictures look alike everywhere.
+/// The first font is bundled for PNG, so that pictures look the same on every machine.
 const FONTS: &str = "Ubuntu, 'DejaVu Sans', 'Noto Sans', Hack, sans-serif";
 
-/// A document of this size, on white.
+/// Returns a document of this size in pixels, on white.
 pub fn document(width: f32, height: f32, body: &str) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
@@ -16,23 +16,23 @@ pub fn document(width: f32, height: f32, body: &str) -> String {
     )
 }
 
-/// A picture of one sentence.
+/// Returns a picture that shows one sentence.
 pub fn notice(text: &str) -> String {
     document(420.0, 60.0, &label(20.0, 35.0, text, 80, ""))
 }
 
-/// Text at a place, with further attributes. What is longer than `most` columns is cut off and its title whole.
-pub fn label(x: f32, y: f32, text: &str, most: usize, attributes: &str) -> String {
-    let shown = shortened(text, most);
-    let title = if shown == text { String::new() } else { format!("<title>{}</title>", escaped(text)) };
-    // The direction of a token must not turn around its neighbours.
+/// Returns text at (`x`, `y`) with more attributes. Text longer than `max_columns` is truncated, with the whole as title.
+pub fn label(x: f32, y: f32, text: &str, max_columns: usize, attributes: &str) -> String {
+    let shown = truncate(text, max_columns);
+    let title = if shown == text { String::new() } else { format!("<title>{}</title>", escape(text)) };
+    // Isolated, so that a right-to-left token does not reorder its neighbours.
     format!(
         "<text x=\"{x}\" y=\"{y}\" style=\"unicode-bidi:isolate\" xml:space=\"preserve\" {attributes}>{}{title}</text>\n",
-        escaped(&shown)
+        escape(&shown)
     )
 }
 
-/// The colours with their weights, from `x` to the right.
+/// Returns the colour scale with its weights, from `x` to the right.
 pub fn legend(x: f32, y: f32) -> String {
     const WIDTH: f32 = 144.0;
     let step = WIDTH / LEVELS as f32;
@@ -51,17 +51,17 @@ pub fn legend(x: f32, y: f32) -> String {
     svg + &label(x + WIDTH + 12.0, y + 9.0, "weight", 8, "font-size=\"10\" fill=\"#5b6470\"")
 }
 
-/// At most so many columns, where wide letters take two and accents none; the last is then `…`.
-fn shortened(text: &str, most: usize) -> String {
+/// Truncates to `max_columns`, the last of them `…`. Wide characters take two columns, accents none.
+fn truncate(text: &str, max_columns: usize) -> String {
     let columns = |character: char| match u32::from(character) {
         0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
         0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xff00..=0xff60 | 0x1f000.. => 2,
         _ => 1,
     };
-    if text.chars().map(columns).sum::<usize>() <= most {
+    if text.chars().map(columns).sum::<usize>() <= max_columns {
         return text.to_string();
     }
-    let mut room = most.saturating_sub(1);
+    let mut room = max_columns.saturating_sub(1);
     let fits = |character: &char| {
         let needed = columns(*character);
         let fits = needed <= room;
@@ -71,8 +71,8 @@ fn shortened(text: &str, most: usize) -> String {
     text.chars().take_while(fits).chain(['…']).collect()
 }
 
-/// As text or attribute of XML, which has no way to hold most control characters.
-fn escaped(text: &str) -> String {
+/// Escapes text for elements and attributes of XML, which cannot hold most control characters.
+fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -94,18 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_would_be_markup() {
-        assert_eq!(escaped("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&apos;&amp;&apos;&lt;/a&gt;");
-        assert_eq!(escaped("a\u{0}b\u{1b}c\nd\u{ffff}"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}");
-        assert_eq!(escaped("שלום 👩‍👧 e\u{301}"), "שלום 👩‍👧 e\u{301}");
+    fn escapes_markup() {
+        assert_eq!(escape("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&apos;&amp;&apos;&lt;/a&gt;");
+        assert_eq!(escape("a\u{0}b\u{1b}c\nd\u{ffff}"), "a\u{fffd}b\u{fffd}c\u{fffd}d\u{fffd}");
+        assert_eq!(escape("שלום 👩‍👧 e\u{301}"), "שלום 👩‍👧 e\u{301}");
     }
 
     #[test]
-    fn shortens_by_columns() {
-        assert_eq!(shortened("Matte", 5), "Matte");
-        assert_eq!(shortened("Matten", 5), "Matt…");
-        assert_eq!(shortened("注意力机制", 5), "注意…");
-        assert_eq!(shortened("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
+    fn truncates_by_columns() {
+        assert_eq!(truncate("Matte", 5), "Matte");
+        assert_eq!(truncate("Matten", 5), "Matt…");
+        assert_eq!(truncate("注意力机制", 5), "注意…");
+        assert_eq!(truncate("e\u{301}e\u{301}e\u{301}", 3), "e\u{301}e\u{301}e\u{301}");
     }
 
     #[test]

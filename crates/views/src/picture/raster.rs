@@ -1,4 +1,4 @@
-//! From SVG to PNG, with letters that are there on every machine.
+//! Rendering of SVG to PNG, with fonts that every machine has.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,14 +8,15 @@ use resvg::usvg::{Options, Tree};
 
 use decode::DecodeError;
 
-/// Pixels for each unit of the SVG, as screens of today have them.
+/// Pixels per unit of the SVG, for screens of high density.
 const SCALE: f32 = 2.0;
 
-/// No side has more pixels than this, for the sake of memory.
-const MOST: f32 = 12_000.0;
+/// Maximum pixels per side, which bounds memory.
+const MAX_SIDE: f32 = 12_000.0;
 
-/// Bundled letters, for Latin, Greek, Cyrillic and pictographs, and those of the system for all others. Reading the
-/// system's takes a while, so it is done once.
+/// Bundled fonts for Latin, Greek, Cyrillic and pictographs; fonts of the system for other scripts.
+///
+/// Loaded once, as reading the system's fonts is slow.
 static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
     for font in [
@@ -27,7 +28,7 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     }
     let bundled = fonts.len();
     fonts.load_system_fonts();
-    // Whatever face has a letter may be taken for it, and would stand out as bold or slanted.
+    // Any face with a glyph may be selected, and a bold or slanted one would stand out.
     let regular =
         |face: &FaceInfo| (face.weight, face.style, face.stretch) == (Weight::NORMAL, Style::Normal, Stretch::Normal);
     let others: Vec<ID> = fonts.faces().skip(bundled).filter(|face| !regular(face)).map(|face| face.id).collect();
@@ -37,13 +38,14 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
+/// Renders a document.
 pub fn png(svg: &str) -> Result<Vec<u8>, DecodeError> {
     let options = Options { fontdb: FONTS.clone(), font_family: "Ubuntu".to_string(), ..Options::default() };
     let tree = Tree::from_str(svg, &options).map_err(failed)?;
     let (width, height) = (tree.size().width(), tree.size().height());
-    let scale = SCALE.min(MOST / width.max(height));
+    let scale = SCALE.min(MAX_SIDE / width.max(height));
     let mut picture = Pixmap::new((width * scale).ceil() as u32, (height * scale).ceil() as u32)
-        .ok_or_else(|| failed(format!("{width} × {height} is no size for one")))?;
+        .ok_or_else(|| failed(format!("{width} × {height} is not a valid size")))?;
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut picture.as_mut());
     picture.encode_png().map_err(failed)
 }

@@ -1,9 +1,10 @@
 //! The files that show an attention: the page's size and contents, pictures as SVG and PNG.
 
+use model::AttentionKind;
 use views::page;
-use views::picture::{self, Kind, View};
+use views::picture::{self, View};
 
-const ALL: View = View { kind: Kind::Cross, layer: None, head: None };
+const ALL: View = View { kind: AttentionKind::Cross, layer: None, head: None };
 
 #[test]
 fn a_page_of_the_base_model_stays_below_six_megabytes() {
@@ -31,14 +32,16 @@ fn an_overview_names_layers_and_heads() {
     assert!(!svg.contains("url(#hidden)"));
     let one_layer = picture::svg(&testing::attention_fixture::small(), View { layer: Some(1), ..ALL });
     assert_eq!(one_layer.matches("scale(").count(), 3, "maps");
-    let decoder = picture::svg(&testing::attention_fixture::small(), View { kind: Kind::Decoder, ..ALL });
+    let decoder = picture::svg(&testing::attention_fixture::small(), View { kind: AttentionKind::Decoder, ..ALL });
     assert_eq!(decoder.matches("url(#hidden)").count(), 6, "hatched halves");
 }
 
 #[test]
 fn one_head_names_its_tokens() {
-    let svg =
-        picture::svg(&testing::attention_fixture::small(), View { kind: Kind::Cross, layer: Some(1), head: Some(2) });
+    let svg = picture::svg(
+        &testing::attention_fixture::small(),
+        View { kind: AttentionKind::Cross, layer: Some(1), head: Some(2) },
+    );
     assert!(svg.contains("Cross-attention, layer 2, head 3"));
     for token in ["▁The", "▁cat", "&lt;/s&gt;", "&lt;pad&gt;", "▁Katze", "▁saß"] {
         assert!(svg.contains(&format!(">{token}<")), "{token}");
@@ -48,7 +51,8 @@ fn one_head_names_its_tokens() {
 #[test]
 fn what_is_not_there_is_said() {
     for (layer, head) in [(Some(2), None), (None, Some(3)), (Some(0), Some(3)), (Some(7), Some(0))] {
-        let svg = picture::svg(&testing::attention_fixture::small(), View { kind: Kind::Encoder, layer, head });
+        let svg =
+            picture::svg(&testing::attention_fixture::small(), View { kind: AttentionKind::Encoder, layer, head });
         assert!(svg.contains("The encoder self-attention has no such layer or head."), "{layer:?} {head:?}");
     }
 }
@@ -58,7 +62,7 @@ fn what_is_not_there_is_said() {
 fn hostile_text_stays_text() {
     let svg = picture::svg(
         &testing::attention_fixture::hostile(),
-        View { kind: Kind::Encoder, layer: Some(0), head: Some(0) },
+        View { kind: AttentionKind::Encoder, layer: Some(0), head: Some(0) },
     );
     assert!(!svg.contains("<script") && !svg.contains("<img") && !svg.contains("<b>") && !svg.contains("<!--"));
     assert!(svg.contains("&lt;script&gt;window.ran …<title>&lt;script&gt;window.ran = 1&lt;/script&gt;</title>"));
@@ -67,7 +71,7 @@ fn hostile_text_stays_text() {
 #[cfg(feature = "png")]
 #[test]
 fn png_is_the_svg_twice_as_large() {
-    let one = View { kind: Kind::Encoder, layer: Some(0), head: Some(0) };
+    let one = View { kind: AttentionKind::Encoder, layer: Some(0), head: Some(0) };
     for (attention, view) in [(testing::attention_fixture::small(), ALL), (testing::attention_fixture::hostile(), one)]
     {
         let svg = picture::svg(&attention, view);
