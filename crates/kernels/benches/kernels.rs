@@ -6,7 +6,7 @@ use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
 use kernels::adam::{self, AdamState, AdamStep};
 use kernels::linear::Epilogue;
-use kernels::projection_loss::LabelSmoothing;
+use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::residual::LayerNorm;
 use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
 
@@ -21,6 +21,16 @@ const WIDTH: usize = 128;
 const HEADS: usize = 4;
 const D_FF: usize = 256;
 const VOCABULARY: usize = 10_000;
+
+/// The inputs of an output projection.
+fn project(hidden: Tensor<2>, matrix: Tensor<2>, bias: Option<Tensor<1>>) -> Projection {
+    Projection { hidden, matrix, bias }
+}
+
+/// Targets with their smoothing.
+fn against(ids: Tensor<1, Int>, smoothing: LabelSmoothing) -> Targets {
+    Targets { ids, smoothing }
+}
 
 fn leaf<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Device::flex().autodiff()).require_grad()
@@ -97,16 +107,31 @@ fn operations(criterion: &mut Criterion) {
     pair(
         criterion,
         "projection_loss",
-        || projection_loss::projection_loss(hidden.clone(), matrix.clone(), None, ids([ROWS]), smoothing).smoothed,
-        || projection_loss::portable(hidden.clone(), matrix.clone(), None, ids([ROWS]), smoothing).smoothed,
+        || {
+            projection_loss::projection_loss(
+                project(hidden.clone(), matrix.clone(), None),
+                against(ids([ROWS]), smoothing),
+            )
+            .smoothed
+        },
+        || {
+            projection_loss::portable(project(hidden.clone(), matrix.clone(), None), against(ids([ROWS]), smoothing))
+                .smoothed
+        },
     );
 
     let both = leaf([2 * ROWS, WIDTH]);
     pair(
         criterion,
         "r_drop_loss",
-        || r_drop_loss::r_drop_loss(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
-        || r_drop_loss::portable(both.clone(), matrix.clone(), None, ids([ROWS]), smoothing, 5.0).smoothed,
+        || {
+            r_drop_loss::r_drop_loss(project(both.clone(), matrix.clone(), None), against(ids([ROWS]), smoothing), 5.0)
+                .smoothed
+        },
+        || {
+            r_drop_loss::portable(project(both.clone(), matrix.clone(), None), against(ids([ROWS]), smoothing), 5.0)
+                .smoothed
+        },
     );
 
     let flat = || Tensor::<1>::random([VOCABULARY * WIDTH], Distribution::Default, &Device::flex());

@@ -1,4 +1,4 @@
-//! float32 arrays as the operations of this crate see them: a slice, a shape and strides.
+//! float32 arrays as operations see them: a slice, a shape and strides.
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};
@@ -8,20 +8,25 @@ use burn::tensor::{Bytes, DType, Shape};
 pub struct Array(FlexTensor);
 
 impl Array {
-    /// Row-major values of a shape.
+    /// An array of row-major values.
     ///
     /// # Panics
-    /// More or fewer values than the shape has.
+    /// A number of values other than the shape's.
     pub fn new(values: Vec<f32>, shape: impl Into<Shape>) -> Self {
         let shape = shape.into();
         assert_eq!(values.len(), shape.num_elements(), "as many values as the shape {shape:?} has");
         Self(FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32))
     }
 
+    /// The shape as `D` dimensions.
+    ///
+    /// # Panics
+    /// Other than `D` dimensions.
     pub fn dims<const D: usize>(&self) -> [usize; D] {
         self.0.layout().shape().dims()
     }
 
+    /// The shape.
     pub fn shape(&self) -> Shape {
         self.0.layout().shape().clone()
     }
@@ -42,12 +47,12 @@ impl Array {
     /// The values of a row-major array.
     ///
     /// # Panics
-    /// Where [`row_major`](Self::row_major) has not been called.
+    /// An array that is not row-major; call [`row_major`](Self::row_major) first.
     pub fn values(&self) -> &[f32] {
         self.0.as_slice().expect("a row-major array")
     }
 
-    /// The values of a row-major array, to change in place; copied first where somebody else holds them too.
+    /// The values of a row-major array, mutable in place; shared values are copied first.
     pub fn values_mut(&mut self) -> &mut [f32] {
         if self.0.layout().start_offset() != 0 || self.0.storage::<f32>().len() != self.shape().num_elements() {
             *self = Self::new(self.values().to_vec(), self.shape());
@@ -55,12 +60,12 @@ impl Array {
         self.0.storage_mut()
     }
 
-    /// Whether the values of every dimension follow each other forwards, as [`strided`](Self::strided) wants them.
+    /// Whether no dimension runs backwards, as [`strided`](Self::strided) requires.
     pub fn runs_forward(&self) -> bool {
         self.0.layout().strides().iter().all(|&stride| stride >= 0)
     }
 
-    /// The values from the first one on, and how far apart those of each dimension are.
+    /// The values from the first one on, and the stride of each dimension.
     ///
     /// # Panics
     /// A dimension that runs backwards, or other than `D` dimensions.
@@ -72,7 +77,7 @@ impl Array {
         (values, strides.try_into().expect("as many strides as dimensions"))
     }
 
-    /// The same values seen with two dimensions exchanged.
+    /// The same values with two dimensions exchanged.
     pub fn transposed(self, first: usize, second: usize) -> Self {
         let layout = self.0.layout().transpose(first, second);
         Self(self.0.with_layout(layout))

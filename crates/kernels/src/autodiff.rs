@@ -1,7 +1,8 @@
-//! How an operation with a hand-written derivative enters burn's automatic differentiation, on the CPU backend `flex`.
+//! Operations with a hand-written derivative in burn's automatic differentiation, on the CPU backend `flex`.
 //!
-//! An [`Operation`] is plain Rust over slices: its inputs in, its result out, and what its derivative needs. The rest of
-//! this file registers it with the graph.
+//! An [`Operation`] is plain Rust over slices: inputs in; the result, and what the derivative needs, out. [`one`] to
+//! [`four`] register it with the graph of as many input tensors. The example `custom_kernel` of the crate `attend` adds
+//! an operation.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -15,17 +16,17 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
 use burn::tensor::{DType, Tensor};
 
-use crate::array::Array;
+pub use crate::array::Array;
 
-/// What a tracked forward pass leaves for the backward pass.
+/// Arrays that a tracked forward pass keeps for the backward pass.
 pub type Kept = Vec<Array>;
 
 /// An operation on float32 arrays with its derivative.
 pub trait Operation: Debug + Send + Sync + 'static {
-    /// The result; and, when `tracked`, all that [`backward`](Self::backward) will need.
+    /// Returns the result and, when `tracked`, everything that [`backward`](Self::backward) needs.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept);
 
-    /// The gradient of each input for which `wanted` says so, given that of the result.
+    /// Returns the gradient of each input marked in `wanted`, from the gradient of the result.
     fn backward(&self, kept: Kept, gradient: Array, wanted: &[bool]) -> Vec<Option<Array>>;
 }
 
@@ -33,7 +34,7 @@ thread_local! {
     static PORTABLE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls `work` with the portable definitions of all operations that it records on this thread, to compare with.
+/// Runs `work` with the portable definitions of all operations on this thread, for comparisons.
 pub fn with_portable_ops<R>(work: impl FnOnce() -> R) -> R {
     let before = PORTABLE.replace(true);
     let result = work();
@@ -41,7 +42,7 @@ pub fn with_portable_ops<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Whether the fused form of an operation can take this tensor.
+/// Whether fused forms apply to this tensor: float32 on `flex`, outside [`with_portable_ops`].
 pub fn applies<const D: usize>(tensor: &Tensor<D>) -> bool {
     if PORTABLE.get() {
         return false;
@@ -50,7 +51,10 @@ pub fn applies<const D: usize>(tensor: &Tensor<D>) -> bool {
     matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && tensor.dtype() == DType::F32
 }
 
-/// The inputs of an operation by name.
+/// The inputs of an operation as an array, to be named by a pattern.
+///
+/// # Panics
+/// Other than `N` inputs.
 pub fn exactly<const N: usize>(inputs: Vec<Array>) -> [Array; N] {
     inputs.try_into().expect("as many inputs as the operation was called with")
 }

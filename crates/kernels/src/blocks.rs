@@ -1,10 +1,10 @@
-//! Rows in blocks of a fixed size, so that no result depends on how many threads share the blocks.
+//! Reductions over blocks of rows. The block size is fixed, so that results do not depend on the number of threads.
 
 use rayon::prelude::*;
 
 use crate::simd::vectorised;
 
-/// Rows that one thread takes at a time.
+/// Rows per block.
 pub const BLOCK: usize = 256;
 
 /// The sum of all rows.
@@ -23,7 +23,7 @@ pub fn add_to(row: &mut [f32], other: &[f32], factor: f32) {
     row.iter_mut().zip(other).for_each(|(x, y)| *x += factor * y);
 }
 
-/// The sum of one vector of `width` per block, in the order of the blocks.
+/// Sums one vector of `width` per block, in the order of the blocks.
 pub fn added_in_order(blocks: Vec<Vec<f32>>, width: usize) -> Vec<f32> {
     let add = |mut total: Vec<f32>, block: Vec<f32>| {
         total.iter_mut().zip(block).for_each(|(total, x)| *total += x);

@@ -1,8 +1,9 @@
-//! Loops that the compiler vectorises for the processor at hand, chosen at run time.
+//! Vector loops, compiled for several instruction sets and selected at run time.
 
-/// Evaluates an expression compiled for the widest vectors that this processor has. What it calls is so compiled too only
-/// where it becomes part of it: functions and closures with a loop or a long formula in them need `#[inline(always)]`, else
-/// they stay compiled for the least processor; those of an operation or two are taken in by themselves.
+/// Evaluates an expression compiled for the widest vectors of this processor.
+///
+/// Callees get the wide instructions only if they are inlined: mark loops and long formulas `#[inline(always)]`; one-liners
+/// inline anyway.
 macro_rules! vectorised {
     ($work:expr) => {
         $crate::simd::run(
@@ -13,8 +14,8 @@ macro_rules! vectorised {
 }
 pub(crate) use vectorised;
 
-/// Calls `work` compiled for this processor. (Not `FnOnce`: the compiler would wrap it in a function of its own, for the
-/// least processor.)
+/// Runs `work` compiled for this processor. The bound is not `FnOnce`, for which the compiler would generate a wrapper
+/// without the wide instructions.
 #[inline(always)]
 pub fn run<R>(work: impl FnMut() -> R) -> R {
     #[cfg(target_arch = "x86_64")]
@@ -24,7 +25,7 @@ pub fn run<R>(work: impl FnMut() -> R) -> R {
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
         {
-            // SAFETY: the processor has these instructions, as just asked.
+            // SAFETY: the processor has these instructions, as just detected.
             return unsafe { with_avx512(work) };
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
@@ -51,10 +52,10 @@ fn plain<R>(mut work: impl FnMut() -> R) -> R {
     work()
 }
 
-/// Lanes of two of the widest registers, for long rows. Sums kept in a fixed number of lanes vectorise, and do not depend
-/// on how wide the processor's registers are.
+/// Lanes of two of the widest registers, for long rows. Sums in a fixed number of lanes vectorise and are equal for any
+/// register width.
 pub const WIDE: usize = 32;
-/// Lanes of one of them, for short rows.
+/// Lanes of one of the widest registers, for short rows.
 pub const NARROW: usize = 16;
 
 /// Σ f(x) over a slice, in an order that is the same on every processor.
@@ -74,7 +75,7 @@ pub fn sum<const LANES: usize>(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 }
 
 /// Σ f(x, y) over two slices of one length.
-#[cfg(any(feature = "flex", test))] // only training asks
+#[cfg(any(feature = "flex", test))] // for training only
 #[inline(always)]
 pub fn sum_pairs<const LANES: usize>(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut lanes = [0f32; LANES];
@@ -96,7 +97,7 @@ pub fn relu(x: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { x }
 }
 
-/// The largest value; −∞ of none, NaN if one is NaN.
+/// The maximum; −∞ for no values, NaN if one is NaN.
 #[inline(always)]
 pub fn max<const LANES: usize>(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
@@ -143,7 +144,7 @@ fn fold<const LANES: usize>(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32
     lanes[0]
 }
 
-/// eˣ for x ≤ 88, within 2 units in the last place; 0 below −87, NaN of NaN. Of operations that vectorise, unlike `f32::exp`.
+/// eˣ for x ≤ 88, within 2 units in the last place; 0 below −87, NaN for NaN. It vectorises, unlike `f32::exp`.
 ///
 /// 2ⁿ · eʳ with n = round(x / ln 2), and a Taylor-like polynomial (Cephes) for eʳ, |r| ≤ ln 2 / 2.
 #[inline(always)]
@@ -202,7 +203,7 @@ mod tests {
         }
     }
 
-    /// What makes a run the same on processors whose registers differ in width.
+    /// Runs are equal on processors of different register widths.
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn any_width_gives_the_same_bits() {
@@ -215,17 +216,17 @@ mod tests {
             results.into_iter().map(f32::to_bits).collect()
         }
         let values: Vec<f32> = (0..1_003).map(|i| ((i * 7_919) % 1_009) as f32 * -0.013).collect();
-        let least = bits(&values);
-        assert_eq!(vectorised!(bits(&values)), least);
+        let narrowest = bits(&values);
+        assert_eq!(vectorised!(bits(&values)), narrowest);
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has these instructions, as just asked.
+            // SAFETY: the processor has these instructions, as just detected.
             let narrower = unsafe {
                 with_avx2(
                     #[inline(always)]
                     || bits(&values),
                 )
             };
-            assert_eq!(narrower, least);
+            assert_eq!(narrower, narrowest);
         }
     }
 }

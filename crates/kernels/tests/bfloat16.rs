@@ -3,8 +3,18 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use kernels::linear::Epilogue;
 use kernels::precision::{self, Precision};
-use kernels::projection_loss::LabelSmoothing;
+use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::{attention, linear, projection_loss, r_drop_loss};
+
+/// The inputs of an output projection.
+fn project(hidden: Tensor<2>, matrix: Tensor<2>, bias: Option<Tensor<1>>) -> Projection {
+    Projection { hidden, matrix, bias }
+}
+
+/// Targets with their smoothing.
+fn against(ids: Tensor<1, Int>, smoothing: LabelSmoothing) -> Targets {
+    Targets { ids, smoothing }
+}
 
 fn leaf<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
     let count: usize = shape.iter().product();
@@ -69,13 +79,13 @@ fn the_projection_and_its_losses() {
     let arguments = |rows| (hidden.clone(), matrix.clone(), targets(rows));
     let projection = {
         let ((h, m, t), (h_, m_, t_)) = (arguments(80), arguments(80));
-        let ours = projection_loss::projection_loss(h, m, None, t, smoothing);
-        (ours, projection_loss::portable(h_, m_, None, t_, smoothing))
+        let ours = projection_loss::projection_loss(project(h, m, None), against(t, smoothing));
+        (ours, projection_loss::portable(project(h_, m_, None), against(t_, smoothing)))
     };
     let consistency = {
         let ((h, m, t), (h_, m_, t_)) = (arguments(40), arguments(40));
-        let ours = r_drop_loss::r_drop_loss(h, m, None, t, smoothing, 1.0);
-        (ours, r_drop_loss::portable(h_, m_, None, t_, smoothing, 1.0))
+        let ours = r_drop_loss::r_drop_loss(project(h, m, None), against(t, smoothing), 1.0);
+        (ours, r_drop_loss::portable(project(h_, m_, None), against(t_, smoothing), 1.0))
     };
     for (ours, exact) in [projection, consistency] {
         let values = [&ours, &exact].map(|sums| sums.smoothed.clone().into_scalar::<f32>());

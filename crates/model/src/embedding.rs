@@ -25,9 +25,9 @@
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Int, Tensor, module};
+use burn::tensor::{Device, Int, Tensor};
 
-use kernels::projection_loss::{LabelSmoothing, LossSums, projection_loss};
+use kernels::projection_loss::{LabelSmoothing, LossSums, Projection, Targets, projection_loss};
 use kernels::r_drop_loss::r_drop_loss;
 
 use crate::config::{ModelConfig, Tie, VocabularySizes};
@@ -74,14 +74,12 @@ impl Embeddings {
 
     /// Hidden states `[rows, d_model]` to logits `[rows, vocabulary]`.
     pub fn logits(&self, hidden: Tensor<2>) -> Tensor<2> {
-        let (matrix, bias) = self.output();
-        module::linear(hidden, matrix.transpose(), bias)
+        self.projection(hidden).logits()
     }
 
     /// The loss of hidden states `[rows, d_model]` against targets `[rows]`, without holding all logits.
     pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: LabelSmoothing) -> LossSums {
-        let (matrix, bias) = self.output();
-        projection_loss(hidden, matrix, bias, targets, smoothing)
+        projection_loss(self.projection(hidden), Targets { ids: targets, smoothing })
     }
 
     /// The R-Drop loss of two passes over the same targets `[rows]`, with the weight `alpha` of their divergence.
@@ -94,14 +92,13 @@ impl Embeddings {
         smoothing: LabelSmoothing,
         alpha: f64,
     ) -> LossSums {
-        let (matrix, bias) = self.output();
-        r_drop_loss(hidden, matrix, bias, targets, smoothing, alpha)
+        r_drop_loss(self.projection(hidden), Targets { ids: targets, smoothing }, alpha)
     }
 
     /// The output projection's matrix `[vocabulary, d_model]`, and its bias.
-    fn output(&self) -> (Tensor<2>, Option<Tensor<1>>) {
+    fn projection(&self, hidden: Tensor<2>) -> Projection {
         let bias = self.output_bias.as_ref().map(|bias| bias.val());
-        (first([&self.output, &self.shared, &self.target]), bias)
+        Projection { hidden, matrix: first([&self.output, &self.shared, &self.target]), bias }
     }
 
     /// Zeroes the gradient of every `<pad>` row, so that no optimizer moves these rows from zero.

@@ -1,18 +1,18 @@
-//! One position's multi-head attention over what stands in a cache.
+//! Multi-head attention of one position over cached keys and values.
 
 use std::sync::Arc;
 
 use super::packed::LANE;
 use crate::simd::{NARROW, exp_and_sum, max, vectorised};
 
-/// Positions that stand together: one in each lane of a register.
+/// Positions per block: one in each lane of a register.
 const BLOCK: usize = LANE;
 
-/// Keys and values of a sequence that may grow.
+/// Keys and values of a growing sequence.
 ///
-/// They stand in blocks of 16 positions: the keys one dimension after the other, so that the scores of 16 positions are
-/// computed at once, then the values row after row. A copy shares the blocks; of those, only the last is copied indeed,
-/// when one of both grows. So the hypotheses of a beam, which mostly have their past in common, hold it once.
+/// A block has 16 positions: first the keys, dimension by dimension, so that 16 scores are computed at once, then the values,
+/// row by row. Clones share blocks and copy only the last one when they grow, so that the hypotheses of a beam hold their
+/// common past once.
 #[derive(Clone, Debug)]
 pub struct AttentionCache {
     d_model: usize,
@@ -22,27 +22,27 @@ pub struct AttentionCache {
 }
 
 impl AttentionCache {
-    /// Nothing yet, for keys and values of this width (all heads together).
+    /// An empty cache for keys and values of width `d_model` (all heads).
     pub fn new(d_model: usize) -> Self {
         Self { d_model, len: 0, blocks: Vec::new() }
     }
 
-    /// Positions that it holds.
+    /// Number of cached positions.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it holds nothing.
+    /// Whether no position is cached.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Forgets everything, but not the room for it.
+    /// Removes all positions and keeps the memory.
     pub fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// One position more.
+    /// Appends one position.
     ///
     /// # Panics
     /// A key or value that is not `[d_model]`.
@@ -59,11 +59,11 @@ impl AttentionCache {
         self.len += 1;
     }
 
-    /// softmax(q·kᵀ / √d_k) · v of every head (paper, equation 1): `query` and `context` are `[d_model]`, one head after
-    /// the other. `weights` is room for one weight a position.
+    /// softmax(q·kᵀ / √d_k) · v of every head (paper, equation 1): `query` and `context` are `[d_model]`, head by
+    /// head. `weights` is scratch space.
     ///
     /// # Panics
-    /// A query or context that is not `[d_model]`, heads that do not share it equally, or no position to look at.
+    /// A query or context that is not `[d_model]`, heads that do not share it equally, or an empty cache.
     pub fn attend(&self, query: &[f32], n_heads: usize, weights: &mut Vec<f32>, context: &mut [f32]) {
         self.attend_and_record(query, n_heads, weights, context, None);
     }
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn every_head_weighs_by_its_own_scores() {
+    fn heads_weigh_by_their_own_scores() {
         let number = |i: usize| ((i * 37) % 41) as f32 / 20.0 - 1.0;
         for (d_model, n_heads, len) in [(64, 2, 1), (64, 2, 16), (64, 4, 40), (36, 3, 21), (8, 4, 33), (20, 1, 17)] {
             let row = |seed: usize| (0..d_model).map(|i| number(seed * 101 + i)).collect::<Vec<f32>>();
             let keys: Vec<Vec<f32>> = (0..len).map(row).collect();
             let values: Vec<Vec<f32>> = (len..2 * len).map(row).collect();
             let mut cache = AttentionCache::new(d_model);
-            // What was there before leaves no trace, nor does what becomes of a copy.
+            // Earlier contents and changes of a copy leave no trace.
             (0..3).for_each(|seed| cache.push(&row(seed), &row(seed)));
             cache.clear();
             for (key, value) in keys.iter().zip(&values) {

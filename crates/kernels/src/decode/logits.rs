@@ -1,8 +1,8 @@
-//! What a row of logits says: how probable a token is, and which tokens are the most probable.
+//! Log-probabilities and the most probable tokens of a row of logits.
 
 use crate::simd::{WIDE, exp, max, sum, vectorised};
 
-/// ln Σ exp(logit): what is taken from a logit to make it a log-probability. A logit of −∞ counts for nothing.
+/// ln Σ exp(logit), which a logit minus gives its log-probability. Logits of −∞ are ignored.
 pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let (peak, total) = vectorised!({
         let peak = max::<WIDE>(logits);
@@ -18,26 +18,26 @@ pub fn log_sum_exp(logits: &[f32]) -> f64 {
     f64::from(peak) + f64::from(total).ln()
 }
 
-/// The places of the `count` largest values, largest first; of equal ones the first.
+/// The indices of the `count` largest values, largest first; ties in index order.
 pub fn largest(values: &[f32], count: usize) -> Vec<u32> {
-    if count > values.len() / FEW { of_all_sorted(values, count) } else { one_by_one(values, count) }
+    if count > values.len() / FEW { by_sorting(values, count) } else { by_insertion(values, count) }
 }
 
-/// One in so many values is few enough to put each in its place; with more of them that takes longer than sorting.
+/// Up to one value in so many is inserted in order; for more, sorting is faster.
 const FEW: usize = 8;
 
-fn of_all_sorted(values: &[f32], count: usize) -> Vec<u32> {
+fn by_sorting(values: &[f32], count: usize) -> Vec<u32> {
     let mut places: Vec<u32> = (0..values.len() as u32).collect();
     places.sort_by(|&a, &b| values[b as usize].total_cmp(&values[a as usize]));
     places.truncate(count);
     places
 }
 
-fn one_by_one(values: &[f32], count: usize) -> Vec<u32> {
+fn by_insertion(values: &[f32], count: usize) -> Vec<u32> {
     let mut best: Vec<u32> = Vec::with_capacity(count + 1);
     let mut least = f32::NEG_INFINITY;
     for (block, part) in values.chunks(BLOCK).enumerate() {
-        // Most blocks hold nothing large; that is told from all of their values at once.
+        // Most blocks contain no large value, which one vector loop detects.
         if best.len() == count && vectorised!(max::<WIDE>(part)) <= least {
             continue;
         }
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_values_in_order() {
+    fn largest_values_in_order() {
         let values = [1.0, 5.0, -2.0, 5.0, 3.0, 0.0];
         assert_eq!(largest(&values, 3), [1, 3, 4]);
         assert_eq!(largest(&values, 9), [1, 3, 4, 0, 5, 2]);
@@ -74,10 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn few_and_many_come_in_the_same_order() {
+    fn both_ways_give_the_same_order() {
         let values: Vec<f32> = (0..1000).map(|i| ((i * 37) % 50) as f32 - 25.0).collect();
         for count in [1, 5, 64, 125, 126, 500, 1000] {
-            assert_eq!(of_all_sorted(&values, count), one_by_one(&values, count), "{count}");
+            assert_eq!(by_sorting(&values, count), by_insertion(&values, count), "{count}");
         }
         assert!(largest(&values, 0).is_empty());
         assert_eq!(largest(&values, 2000).len(), 1000);

@@ -1,17 +1,17 @@
-//! What decoding on a CPU is made of: a few large operations over slices, for weights that never change.
+//! The building blocks of decoding on a CPU: a few large operations over slices, for constant weights.
 //!
-//! Decoding takes one token of each sentence at a time, so every matrix is read once for a handful of rows. What counts is
-//! that it is read in order, once for all rows, and that nothing happens in between:
+//! Decoding computes one token of each sentence at a time, so every matrix is read once for a handful of rows. Speed comes
+//! from reading it in order, once for all rows, without work in between.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`packed`] | a matrix laid out in the order in which [`matmul`] reads it |
 //! | [`matmul`] | rows times such a matrix, with bias and ReLU |
-//! | [`attention_cache`] | keys and values as they come in, and one query over all heads of them |
+//! | [`attention_cache`] | keys and values of the tokens so far, and multi-head attention of one query over them |
 //! | [`rows`] | norms and activations of single rows |
 //! | [`logits`] | the most probable tokens of a row of logits, and how probable they are |
 //!
-//! A row's result does not depend on which rows it is computed with, bit for bit: so neither does a translation.
+//! A row's result does not depend on the other rows, bit for bit; neither does a translation.
 
 pub mod attention_cache;
 pub mod logits;

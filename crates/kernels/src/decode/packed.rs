@@ -1,19 +1,19 @@
-//! A matrix of weights, packed.
+//! A weight matrix packed for decoding.
 
-/// Columns that are read together.
+/// Outputs per panel.
 pub const PANEL: usize = 64;
-/// Values of one register at its widest.
+/// Values of the widest register.
 pub const LANE: usize = 16;
 /// Lanes of a panel's row.
 pub const LANES: usize = PANEL / LANE;
 
-/// As many values as one register holds, where a register can be filled in one go.
+/// The values of one register, aligned for a single load.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(64))]
 pub struct Lane(pub [f32; LANE]);
 
-/// The weight of a linear layer with its bias: panels of 64 outputs, and in each of them one input after the other, so that
-/// a product reads it from front to back.
+/// The weight and bias of a linear layer, in panels of 64 outputs. Within a panel, inputs follow each other, so that a
+/// product reads the matrix from front to back.
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
     d_input: usize,
@@ -25,7 +25,7 @@ pub struct PackedMatrix {
 }
 
 impl PackedMatrix {
-    /// From weights in PyTorch's layout, `[d_output, d_input]`, and a bias `[d_output]`.
+    /// Packs weights in PyTorch's layout, `[d_output, d_input]`, and a bias `[d_output]`.
     ///
     /// # Panics
     /// Slices that are not of these shapes.
@@ -33,7 +33,7 @@ impl PackedMatrix {
         Self::stacked(&[(weight, bias)], d_input)
     }
 
-    /// Several layers over the same input as one: their outputs follow each other.
+    /// Packs several layers over the same input as one; their outputs follow each other.
     ///
     /// # Panics
     /// Slices that are not of the shapes that [`new`](Self::new) takes.

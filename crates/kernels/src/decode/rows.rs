@@ -20,7 +20,7 @@ pub fn layer_norm(rows: &mut [f32], gamma: &[f32], beta: &[f32], epsilon: f32) {
 /// Root-mean-square normalisation: x / √(mean of x² + ε) · γ, for rows as wide as `gamma`.
 ///
 /// # Panics
-/// Rows that are not.
+/// Rows of another width.
 pub fn rms_norm(rows: &mut [f32], gamma: &[f32], epsilon: f32) {
     let width = gamma.len();
     assert!(rows.len().is_multiple_of(width), "rows of {width}");
@@ -39,7 +39,7 @@ pub fn add(x: &mut [f32], change: &[f32]) {
     vectorised!(x.iter_mut().zip(change).for_each(|(x, change)| *x += change));
 }
 
-/// x · Φ(x), with Φ the distribution function of the normal distribution.
+/// x · Φ(x), with Φ the normal distribution function.
 pub fn gelu(values: &mut [f32]) {
     let half = |x: f32| 0.5 * x;
     values.iter_mut().for_each(|x| *x = half(*x) + half(*x) * libm::erff(*x * std::f32::consts::FRAC_1_SQRT_2));
@@ -59,7 +59,7 @@ pub fn swiglu(gate: &[f32], values: &mut [f32]) {
     vectorised!(values.iter_mut().zip(gate).for_each(|(x, &gate)| *x *= silu_of(gate)));
 }
 
-/// The exponential is taken of what is not above 0, where it cannot overflow.
+/// x · sigmoid(x); the exponential of −|x| cannot overflow.
 #[inline(always)]
 fn silu_of(x: f32) -> f32 {
     let power = exp(if x > 0.0 { -x } else { x });

@@ -4,7 +4,10 @@ use gemm::Parallelism;
 
 use super::view::{Accumulate, Matrix, MatrixMut, check};
 
-/// A product of operands as they are; shapes and strides fit, and the target is not empty.
+/// `target (+)= scale · left · right` in float32; the target is not empty.
+///
+/// # Panics
+/// Shapes that do not fit, or a slice that is too short.
 pub fn product(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     check(&target, &left, &right);
     let (m, n, k) = (target.rows, target.cols, left.cols);

@@ -18,7 +18,7 @@ pub fn multiply(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix,
     product(target, before, scale, left, right, 1);
 }
 
-/// [`multiply`] on all threads of the current pool; each element is the same sum as on one.
+/// [`multiply`] on all threads of the current pool; every element is the same sum as on one thread.
 pub fn multiply_on_all_threads(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix) {
     product(target, before, scale, left, right, rayon::current_num_threads());
 }
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn products_of_strided_and_transposed_matrices() {
+    fn strided_and_transposed_operands() {
         let left: Vec<f32> = (0..12).map(|i| i as f32).collect(); // two columns of rows three apart
         let right: Vec<f32> = (0..6).map(|i| 1.0 - i as f32).collect();
         let a = Matrix::strided(&left, 4, 2, 3);

@@ -1,6 +1,6 @@
 //! Strided matrices over slices.
 
-/// `rows × cols` values of a slice, `row_stride` and `col_stride` apart.
+/// A matrix of `rows × cols` values in a slice, `row_stride` and `col_stride` apart.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     pub values: &'a [f32],
@@ -11,12 +11,12 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Row after row.
+    /// A row-major matrix.
     pub fn new(values: &'a [f32], rows: usize, cols: usize) -> Self {
         Self::strided(values, rows, cols, cols)
     }
 
-    /// Rows `row_stride` apart.
+    /// A matrix of contiguous rows, `row_stride` apart.
     pub fn strided(values: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
         Self { values, rows, cols, row_stride, col_stride: 1 }
     }
@@ -31,7 +31,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// One past the last index that the matrix touches; beyond every slice where no number is large enough for it.
+    /// One past the last index in use; `usize::MAX` where it overflows.
     fn end(&self) -> usize {
         if self.rows == 0 || self.cols == 0 {
             return 0;
@@ -43,7 +43,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Where a product goes: rows of `cols` values, `row_stride` apart.
+/// The target of a product: rows of `cols` values, `row_stride` apart.
 pub struct MatrixMut<'a> {
     pub values: &'a mut [f32],
     pub rows: usize,
@@ -52,7 +52,7 @@ pub struct MatrixMut<'a> {
 }
 
 impl<'a> MatrixMut<'a> {
-    /// Row after row.
+    /// A row-major target.
     pub fn new(values: &'a mut [f32], rows: usize, cols: usize) -> Self {
         Self { values, rows, cols, row_stride: cols }
     }
@@ -62,16 +62,19 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// What happens to the values that a product's target holds.
+/// The effect of a product on its target's values.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Accumulate {
-    /// They are overwritten.
+    /// The product replaces them.
     Overwrite,
     /// The product is added to them.
     Add,
 }
 
-/// Panics unless the shapes fit and every index that the strides reach lies inside its slice.
+/// Checks a product's shapes and bounds.
+///
+/// # Panics
+/// Shapes that do not fit, or strides that reach beyond a slice.
 pub fn check(target: &MatrixMut, left: &Matrix, right: &Matrix) {
     let (m, n, k) = (target.rows, target.cols, left.cols);
     assert!(left.rows == m && right.cols == n && right.rows == k, "{m}×{n} is not the shape of this product");

@@ -1,4 +1,5 @@
-//! The operations: a folder each, with types and dispatch in `mod.rs` and the CPU's fused form in `cpu.rs`.
+//! The operations, a folder each: types and dispatch in `mod.rs`, the definition in `portable.rs`, the fused form for the
+//! CPU in `cpu.rs`.
 
 pub mod adam;
 pub mod attention;

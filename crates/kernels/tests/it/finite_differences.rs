@@ -2,11 +2,21 @@
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use kernels::linear::Epilogue;
-use kernels::projection_loss::LabelSmoothing;
+use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::residual::LayerNorm;
 use kernels::{Dropout, Mask, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
 
 const STEP: f32 = 1e-2;
+
+/// The inputs of an output projection.
+fn project(hidden: Tensor<2>, matrix: Tensor<2>, bias: Option<Tensor<1>>) -> Projection {
+    Projection { hidden, matrix, bias }
+}
+
+/// Targets with their smoothing.
+fn against(ids: Tensor<1, Int>, smoothing: LabelSmoothing) -> Targets {
+    Targets { ids, smoothing }
+}
 
 /// Fixed numbers between −1 and 1 that follow no simple pattern.
 fn numbers(len: usize, salt: usize) -> Vec<f32> {
@@ -106,7 +116,11 @@ fn embedding_and_loss() {
     check("embedding", [7, 3], |matrix| embedding::embedding(matrix, ids(vec![0, 2, 2, 5, 6, 2]).reshape([2, 3]), 1.7));
     let smoothing = LabelSmoothing { epsilon: 0.2, pad_id: 6 };
     let loss = |hidden, matrix, bias| {
-        projection_loss::projection_loss(hidden, matrix, Some(bias), ids(vec![0, 6, 2, 5, 6, 2]), smoothing).smoothed
+        projection_loss::projection_loss(
+            project(hidden, matrix, Some(bias)),
+            against(ids(vec![0, 6, 2, 5, 6, 2]), smoothing),
+        )
+        .smoothed
     };
     let (hidden, matrix, bias) = ([6, 3], [7, 3], [7]);
     check("hidden", hidden, |hidden| loss(hidden, constant(matrix, 3), constant(bias, 4)));
@@ -118,8 +132,9 @@ fn embedding_and_loss() {
 fn two_passes_that_shall_agree() {
     let targets = || Tensor::<1, Int>::from_data(TensorData::new(vec![0, 6, 2], [3]), &Device::flex());
     let smoothing = LabelSmoothing { epsilon: 0.2, pad_id: 6 };
-    let loss =
-        |hidden, matrix, bias| r_drop_loss::r_drop_loss(hidden, matrix, Some(bias), targets(), smoothing, 3.0).smoothed;
+    let loss = |hidden, matrix, bias| {
+        r_drop_loss::r_drop_loss(project(hidden, matrix, Some(bias)), against(targets(), smoothing), 3.0).smoothed
+    };
     let (hidden, matrix, bias) = ([6, 3], [7, 3], [7]);
     check("hidden", hidden, |hidden| loss(hidden, constant(matrix, 3), constant(bias, 4)));
     check("matrix", matrix, |matrix| loss(constant(hidden, 3), matrix, constant(bias, 4)));

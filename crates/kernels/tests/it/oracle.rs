@@ -7,11 +7,10 @@ use kernels::Dropout;
 use kernels::adam::{self, AdamState, AdamStep};
 use kernels::linear::Epilogue;
 use kernels::mask::{KeyLengths, Mask};
-use kernels::projection_loss::LabelSmoothing;
 use kernels::residual::LayerNorm;
-use kernels::{attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
+use kernels::{attention, dropout, embedding, linear, residual};
 
-fn device() -> Device {
+pub fn device() -> Device {
     Device::flex().autodiff()
 }
 
@@ -20,7 +19,7 @@ thread_local! {
 }
 
 /// A number between −2 and 2; the same ones in every run of a test, so that none fails by a rare draw.
-fn draw() -> f32 {
+pub fn draw() -> f32 {
     let n = DRAWN.get().wrapping_add(1);
     DRAWN.set(n);
     let mixed = (n ^ (n >> 7)).wrapping_mul(0x9E37_79B1);
@@ -28,12 +27,12 @@ fn draw() -> f32 {
 }
 
 /// A leaf of the graph.
-fn leaf<const D: usize>(shape: [usize; D]) -> Tensor<D> {
+pub fn leaf<const D: usize>(shape: [usize; D]) -> Tensor<D> {
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| draw()).collect();
     Tensor::from_data(TensorData::new(values, shape), &device()).require_grad()
 }
 
-fn close<const D: usize>(what: &str, ours: Tensor<D>, oracle: Tensor<D>) {
+pub fn close<const D: usize>(what: &str, ours: Tensor<D>, oracle: Tensor<D>) {
     assert_eq!(ours.dims(), oracle.dims(), "{what}");
     let (ours, oracle): (Vec<f32>, Vec<f32>) = (ours.into_data().iter().collect(), oracle.into_data().iter().collect());
     let largest = oracle.iter().fold(1.0f32, |largest, x| largest.max(x.abs()));
@@ -43,7 +42,7 @@ fn close<const D: usize>(what: &str, ours: Tensor<D>, oracle: Tensor<D>) {
 }
 
 /// Backward from `result` weighted by fixed random numbers, so that every element's gradient counts.
-fn backward<const D: usize>(result: &Tensor<D>) -> Gradients {
+pub fn backward<const D: usize>(result: &Tensor<D>) -> Gradients {
     let n: usize = result.dims().iter().product();
     let weights: Vec<f32> = (0..n).map(|i| ((i * 37 + 11) % 23) as f32 / 11.0 - 1.0).collect();
     let weights = Tensor::<D>::from_data(TensorData::new(weights, result.dims()), &Device::flex());
@@ -183,7 +182,7 @@ fn known_masks_equal_their_tensors() {
     }
 }
 
-fn ids<const D: usize>(values: Vec<i32>, shape: [usize; D]) -> Tensor<D, Int> {
+pub fn ids<const D: usize>(values: Vec<i32>, shape: [usize; D]) -> Tensor<D, Int> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
@@ -194,80 +193,6 @@ fn embeddings_with_repeated_ids() {
     let (ours, oracle) =
         (embedding::embedding(matrix.clone(), ids.clone(), 2.5), embedding::portable(matrix.clone(), ids, 2.5));
     compare!("embedding", ours, oracle, [matrix]);
-}
-
-#[test]
-fn projection_and_loss() {
-    for (rows, width, vocabulary) in [(1, 1, 2), (5, 7, 33), (300, 16, 101), (600, 8, 40)] {
-        for epsilon in [0.0, 0.1] {
-            let (hidden, matrix, bias) = (leaf([rows, width]), leaf([vocabulary, width]), leaf([vocabulary]));
-            // Every fifth row is padding, unless it is the only one.
-            let pad = vocabulary - 1;
-            let target = |row: usize| if row % 5 == 4 { pad } else { (row * 7) % pad } as i32;
-            let targets = ids((0..rows).map(target).collect(), [rows]);
-            let smoothing = LabelSmoothing { epsilon, pad_id: pad };
-            for bias_used in [None, Some(bias.clone())] {
-                let name = format!("loss {rows} {width} {vocabulary} {epsilon} {}", bias_used.is_some());
-                let ours = projection_loss::projection_loss(
-                    hidden.clone(),
-                    matrix.clone(),
-                    bias_used.clone(),
-                    targets.clone(),
-                    smoothing,
-                );
-                let oracle = projection_loss::portable(
-                    hidden.clone(),
-                    matrix.clone(),
-                    bias_used.clone(),
-                    targets.clone(),
-                    smoothing,
-                );
-                close(&format!("{name}: nll"), ours.nll, oracle.nll);
-                let (ours, oracle) = (ours.smoothed / rows as f64, oracle.smoothed / rows as f64);
-                match bias_used {
-                    None => compare!(name, ours, oracle, [hidden, matrix]),
-                    Some(_) => compare!(name, ours, oracle, [hidden, matrix, bias]),
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn two_passes_that_shall_agree() {
-    for (rows, width, vocabulary) in [(1, 1, 2), (5, 7, 33), (300, 16, 101)] {
-        for alpha in [0.0, 5.0] {
-            let (hidden, matrix, bias) = (leaf([2 * rows, width]), leaf([vocabulary, width]), leaf([vocabulary]));
-            let pad = vocabulary - 1;
-            let target = |row: usize| if row % 5 == 4 { pad } else { (row * 7) % pad } as i32;
-            let targets = ids((0..rows).map(target).collect(), [rows]);
-            let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: pad };
-            for bias_used in [None, Some(bias.clone())] {
-                let name = format!("two passes {rows} {width} {vocabulary} {alpha} {}", bias_used.is_some());
-                let inputs = || (hidden.clone(), matrix.clone(), bias_used.clone(), targets.clone());
-                let (h, m, b, t) = inputs();
-                let ours = r_drop_loss::r_drop_loss(h, m, b, t, smoothing, alpha);
-                let (h, m, b, t) = inputs();
-                let oracle = r_drop_loss::portable(h, m, b, t, smoothing, alpha);
-                close(&format!("{name}: nll"), ours.nll, oracle.nll);
-                let (ours, oracle) = (ours.smoothed / rows as f64, oracle.smoothed / rows as f64);
-                match bias_used {
-                    None => compare!(name, ours, oracle, [hidden, matrix]),
-                    Some(_) => compare!(name, ours, oracle, [hidden, matrix, bias]),
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn only_padding_costs_nothing() {
-    let (hidden, matrix) = (leaf([3, 4]), leaf([6, 4]));
-    let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: 5 };
-    let sums = projection_loss::projection_loss(hidden.clone(), matrix, None, ids(vec![5; 3], [3]), smoothing);
-    let gradients = sums.smoothed.clone().backward();
-    assert_eq!((sums.smoothed.into_scalar::<f32>(), sums.nll.into_scalar::<f32>()), (0.0, 0.0));
-    assert_eq!(hidden.grad(&gradients).unwrap().abs().sum().into_scalar::<f32>(), 0.0);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Products in the matrix registers (AMX) of Intel's server processors since 2023.
 //!
 //! A register holds a tile of sixteen rows of 64 bytes; one instruction multiplies a tile of the left operand by one of
-//! the right, 16 × 32 by 32 × 16, and adds to a tile of sums. What a core does per cycle is sixteen times what its vectors
-//! do in float32, so that the time goes into packing the operands ([`super::pack`]) rather than into multiplying them.
+//! the right, 16 × 32 by 32 × 16, and adds to a tile of sums. A core computes sixteen times as much per
+//! cycle as its float32 vectors, so that most time goes into packing the operands ([`super::pack`]).
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use super::pack::{LINES, Tile};
 
-/// Whether the processor has the instructions, and the system lets this process use them.
+/// Whether the processor has the instructions and the system permits their use.
 pub fn available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| {
@@ -19,7 +19,7 @@ pub fn available() -> bool {
     })
 }
 
-/// Asks the system to keep the matrix registers of this process's threads, which are large.
+/// Requests the matrix registers from the system, which then saves them for every thread of the process.
 fn permitted() -> bool {
     #[cfg(not(target_os = "linux"))]
     return false;
@@ -32,7 +32,7 @@ fn permitted() -> bool {
     }
 }
 
-/// Gives each of the eight registers sixteen rows of 64 bytes.
+/// Configures each of the eight registers as sixteen rows of 64 bytes.
 ///
 /// # Safety
 /// The registers are available.
@@ -54,7 +54,7 @@ pub unsafe fn configure() {
         }
         all
     };
-    // SAFETY: the caller has asked for the registers.
+    // SAFETY: the registers are available, as the caller guarantees.
     unsafe {
         asm!(
             "ldtilecfg [{}]",
@@ -66,12 +66,12 @@ pub unsafe fn configure() {
     }
 }
 
-/// Lets the registers go; switching to another thread is slower while they are held.
+/// Releases the registers; thread switches are slower while they are in use.
 ///
 /// # Safety
 /// The registers are available.
 pub unsafe fn release() {
-    // SAFETY: nothing in them is needed.
+    // SAFETY: their contents are no longer needed.
     unsafe {
         asm!(
             "tilerelease",
@@ -85,7 +85,7 @@ pub unsafe fn release() {
 /// `sums[2 i + j]` = Σ over `deep` tiles of `left[i]` · `right[j]`.
 ///
 /// # Safety
-/// The registers are configured, and each pointer is that of `deep` tiles, at least one.
+/// The registers are configured, and each pointer points to `deep` tiles, at least one.
 pub unsafe fn multiply_tiles(left: [*const Tile; 2], right: [*const Tile; 2], deep: usize, sums: &mut [Tile; 4]) {
     // SAFETY: reads `deep` tiles from each pointer, and writes four.
     unsafe {

@@ -1,8 +1,7 @@
-//! Tiles multiplied in vectors: AVX-512's products of bfloat16, which some of Intel's processors since 2020 and AMD's
-//! since 2022 have.
+//! Products of tiles by AVX-512's bfloat16 instructions, of some Intel processors since 2020 and of AMD's since 2022.
 //!
 //! One instruction multiplies a word of a left line by the same word of sixteen right lines, two values at once: twice
-//! what a vector of float32 does.
+//! the rate of float32 vectors.
 
 use std::arch::x86_64::*;
 
@@ -21,7 +20,7 @@ const ROWS: usize = 8;
 /// `sums[2 i + j]` = Σ over `deep` tiles of `left[i]` · `right[j]`, for the first `rows` of both left tiles' rows.
 ///
 /// # Safety
-/// The processor has the instructions, and each pointer is that of `deep` tiles.
+/// The processor has the instructions, and each pointer points to `deep` tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 pub unsafe fn multiply_tiles(
     left: [*const Tile; 2],
@@ -34,7 +33,7 @@ pub unsafe fn multiply_tiles(
         let (i, first) = (first / 16, first % 16);
         let mut acc = [[_mm512_setzero_ps(); 2]; ROWS];
         for step in 0..deep {
-            // SAFETY: among the tiles that the pointers are of; all bits are words and values alike.
+            // SAFETY: within the tiles of the pointers; every bit pattern is a valid word and value.
             unsafe {
                 let left = &(*left[i].add(step)).0;
                 let rights = right.map(|tile| &(*tile.add(step)).0);

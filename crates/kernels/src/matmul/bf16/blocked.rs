@@ -1,4 +1,4 @@
-//! Products of bfloat16, cut into blocks whose packed operands stay in the cache.
+//! Products of bfloat16 in blocks whose packed operands stay in the cache.
 
 use std::arch::x86_64::*;
 use std::cell::Cell;
@@ -9,26 +9,26 @@ use super::pack::{DEPTH, LINES, Lines, Tile};
 use super::{amx, avx512};
 use crate::matmul::view::{Accumulate, Matrix, MatrixMut, check};
 
-/// Rows that are multiplied at a time: two tiles of the left operand by two of the right.
+/// Rows per product of tiles: two tiles of the left operand by two of the right.
 const ROWS: usize = 2 * LINES;
-/// Rows that a thread takes at a time.
+/// Rows per unit of work of a thread.
 const SHARE: usize = 4 * ROWS;
-/// Values that a sum runs over before it is added to the target, so that the packed rows stay in the cache as well.
+/// Maximum depth of a partial sum, so that the packed rows stay in the cache too.
 const LONGEST: usize = 4096;
 /// Tiles of the right operand that stay in the cache while rows pass by.
 const CACHED: usize = 1024;
 
-/// What multiplies tiles.
+/// A unit of the processor that multiplies tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Matrix registers.
     Amx,
-    /// Vectors with products of bfloat16.
+    /// Vectors with bfloat16 products.
     Vectors,
 }
 
 impl Unit {
-    /// The fastest that this processor has.
+    /// The fastest unit of this processor.
     pub fn best() -> Option<Self> {
         [Self::Amx, Self::Vectors].into_iter().find(|unit| unit.available())
     }
@@ -46,11 +46,10 @@ thread_local! {
     static RIGHT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
-/// `target (+)= scale · left · right`; a product of nothing leaves the target alone.
+/// `target (+)= scale · left · right`; an empty product leaves the target unchanged.
 ///
 /// # Panics
-/// Where the processor lacks the unit; shapes that do not fit, a slice that is too short, or an operand neither whose rows
-/// nor whose columns hold neighbouring values.
+/// A processor without the unit, shapes that do not fit, a slice that is too short, or an operand without a stride of one.
 pub fn product(
     unit: Unit,
     target: MatrixMut,
@@ -76,7 +75,7 @@ pub fn product(
         for first in (0..cols).step_by(step) {
             let width = step.min(cols - first);
             let mut tiles = RIGHT.take();
-            // SAFETY: `available` has been asked; the part lies within the operand, as `check` asserts.
+            // SAFETY: the unit is available; the part lies within the operand, as `check` asserts.
             unsafe { right.part((first, width), summed).pack::<true>(&mut tiles) };
             let share = |(i, values): (usize, &mut [f32])| {
                 let part = left.part((i * SHARE, SHARE.min(rows - i * SHARE)), summed);
@@ -93,7 +92,7 @@ pub fn product(
     }
 }
 
-/// Some rows of a target, of the same rows of the left operand and the right operand's packed tiles.
+/// Computes some rows of a target from the same rows of the left operand and the right operand's packed tiles.
 ///
 /// # Safety
 /// The processor has the unit; the operands fit.
@@ -115,7 +114,7 @@ unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale
         unsafe { left.part((i * ROWS, rows), (0, left.depth())).pack::<false>(&mut packed) };
         for j in (0..target.cols.div_ceil(LINES)).step_by(2) {
             let cols = (2 * LINES).min(target.cols - j * LINES);
-            // A second tile that does not exist is the first once more, and its sums are left alone.
+            // Where there is no second tile, the first stands in for it and its sums are dropped.
             let lefts = [0, if rows > LINES { deep } else { 0 }].map(|at| packed[at..][..deep].as_ptr());
             let rights = [j, if cols > LINES { j + 1 } else { j }].map(|at| right[at * deep..][..deep].as_ptr());
             match unit {

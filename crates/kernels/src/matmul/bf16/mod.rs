@@ -1,8 +1,8 @@
 //! Products whose operands are rounded to bfloat16, summed in float32.
 //!
-//! In matrix registers where the processor has them (`amx`), else in vectors that multiply bfloat16 (`vectors`), both
-//! from operands packed alike (`pack`, `blocked`); elsewhere both operands are rounded and multiplied as float32. All
-//! compute the same sums, up to their order and to subnormal numbers, which the processor's instructions take as zero.
+//! The product runs in matrix registers (`amx`) or in vectors that multiply bfloat16 (`avx512`), from operands packed the
+//! same way (`pack`, `blocked`). Other processors round both operands and multiply in float32. All compute the same sums,
+//! up to their order and to subnormal numbers, which the instructions treat as zero.
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -17,7 +17,7 @@ use crate::matmul::float32;
 use crate::matmul::view::{Accumulate, Matrix, MatrixMut};
 use crate::simd::vectorised;
 
-/// What multiplies bfloat16 here, for people to read; nothing where float32 is faster.
+/// The name of the unit that multiplies bfloat16 here; `None` where float32 is faster.
 pub fn unit() -> Option<&'static str> {
     #[cfg(target_arch = "x86_64")]
     return blocked::Unit::best().map(|unit| match unit {
@@ -28,7 +28,7 @@ pub fn unit() -> Option<&'static str> {
     return None;
 }
 
-/// `target (+)= scale · left · right` of rounded operands; shapes and strides fit, and no shape is empty.
+/// `target (+)= scale · left · right` of rounded operands; no shape is empty.
 pub fn product(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(unit) = blocked::Unit::best() {
@@ -37,14 +37,14 @@ pub fn product(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, 
     in_float32(target, before, scale, left, right, threads);
 }
 
-/// The same without products of bfloat16.
+/// The same by a product in float32.
 fn in_float32(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
     let ([m, k], n) = ([left.rows, left.cols], right.cols);
     let (left, right) = (rounded(left), rounded(right));
     float32::product(target, before, scale, Matrix::new(&left, m, k), Matrix::new(&right, k, n), threads);
 }
 
-/// The nearest bfloat16, of two equally near ones the even one; NaN stays NaN.
+/// The nearest bfloat16, ties to even; NaN stays NaN.
 #[inline(always)]
 fn round(x: f32) -> f32 {
     let bits = x.to_bits();
@@ -52,7 +52,7 @@ fn round(x: f32) -> f32 {
     if x.is_nan() { x } else { f32::from_bits(rounded) }
 }
 
-/// The rounded values of a matrix, row after row.
+/// The rounded values of a matrix, row-major.
 fn rounded(matrix: Matrix) -> Vec<f32> {
     let Matrix { values, rows, cols, row_stride, col_stride } = matrix;
     let mut out = vec![0.0; rows * cols];

@@ -1,7 +1,7 @@
-//! Operands as matrix registers take them: tiles of sixteen lines by thirty-two values of bfloat16.
+//! Operands packed for matrix registers: tiles of sixteen lines by thirty-two bfloat16 values.
 //!
-//! A line is a row of the left operand or a column of the right one; its values are those that a product sums over. Two
-//! successive values of a line make a word. A left tile has a register row for each line, a right tile one for each word.
+//! A line is a row of the left operand or a column of the right one; a product sums over its values. Two successive values
+//! of a line are a word. A left tile has a register row for each line, a right tile one for each word.
 
 use std::arch::x86_64::*;
 
@@ -12,7 +12,7 @@ pub const LINES: usize = 16;
 /// Values of each line in a tile.
 pub const DEPTH: usize = 32;
 
-/// What one matrix register holds.
+/// The contents of one matrix register.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub struct Tile(pub [[u32; 16]; LINES]);
@@ -21,7 +21,7 @@ impl Tile {
     pub const EMPTY: Self = Self([[0; 16]; LINES]);
 }
 
-/// An operand, seen as lines.
+/// An operand as lines.
 #[derive(Clone, Copy)]
 pub struct Lines<'a> {
     values: &'a [f32],
@@ -55,16 +55,16 @@ impl<'a> Lines<'a> {
         self.depth
     }
 
-    /// `lines` of them from `first` on, of each of which `depth` values from `from` on.
+    /// A part: some lines, and some values of each.
     pub fn part(self, (first, lines): (usize, usize), (from, depth): (usize, usize)) -> Self {
         let start = first * self.line_stride + from * self.stride;
         Self { values: &self.values[start..], lines, depth, ..self }
     }
 
-    /// Tiles of sixteen lines after one another, each line's depth before the next lines; zeros where lines or depth end.
+    /// Packs tiles of sixteen lines, all depths of a line before the next lines, padded with zeros.
     ///
     /// # Panics
-    /// Unless one of the strides is one.
+    /// An operand without a stride of one.
     ///
     /// # Safety
     /// The processor has AVX-512 with its bfloat16 instructions, and every index that the strides reach lies inside
@@ -83,7 +83,7 @@ impl<'a> Lines<'a> {
             for (step, tile) in tiles.iter_mut().enumerate() {
                 let from = step * DEPTH;
                 let depth = DEPTH.min(self.depth - from);
-                // SAFETY: within the operand, as the caller promises.
+                // SAFETY: within the operand, as the caller guarantees.
                 let start = unsafe { self.values.as_ptr().add(first * self.line_stride + from * self.stride) };
                 let along = self.stride == 1;
                 match along {
@@ -116,7 +116,7 @@ fn store(row: &mut [u32; 16], words: __m512i) {
     unsafe { _mm512_storeu_si512(row.as_mut_ptr().cast(), words) };
 }
 
-/// A row of the tile for the words of each line, where a line's values are neighbours.
+/// Packs a tile row per line, of lines with contiguous values.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn words_of_lines(tile: &mut Tile, start: *const f32, line_stride: usize, lines: usize, depth: usize) {
     let (low, high) = (lanes(depth), lanes(depth.saturating_sub(16)));
@@ -134,7 +134,7 @@ unsafe fn words_of_lines(tile: &mut Tile, start: *const f32, line_stride: usize,
     }
 }
 
-/// A row of the tile for each word of all lines, where lines are neighbours.
+/// Packs a tile row per word, of contiguous lines.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn words_across_lines(tile: &mut Tile, start: *const f32, stride: usize, lines: usize, depth: usize) {
     const ALTERNATING: [u16; 32] = {
@@ -159,7 +159,7 @@ unsafe fn words_across_lines(tile: &mut Tile, start: *const f32, stride: usize, 
     }
 }
 
-/// Makes the sixteen rows of sixteen words columns.
+/// Transposes sixteen rows of sixteen words.
 #[target_feature(enable = "avx512f")]
 fn transpose(tile: &mut Tile) {
     // SAFETY: a row is as large as a register.

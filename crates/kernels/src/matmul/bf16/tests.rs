@@ -1,10 +1,10 @@
-//! Every way of multiplying bfloat16 that this processor knows, against float32.
+//! Every bfloat16 product of this processor, against float32.
 
 use super::*;
 
 type Product = fn(MatrixMut, Accumulate, f32, Matrix, Matrix, usize);
 
-/// Each way that this processor knows, by name.
+/// Each product that this processor supports, by name.
 fn ways() -> Vec<(&'static str, Product)> {
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
     let mut ways: Vec<(_, Product)> = vec![("what is chosen", product), ("float32", in_float32)];
@@ -31,7 +31,7 @@ fn whole(len: usize, seed: usize) -> Vec<f32> {
 /// On whole numbers every way is exact: shapes around the edges of tiles and of blocks, both orders of both operands,
 /// targets wider than the product, added or not, on one thread and several.
 #[test]
-fn products_in_any_shape_are_exact_on_whole_numbers() {
+fn whole_numbers_are_exact_in_any_shape() {
     let shapes = [
         (1, 1, 1),
         (15, 17, 31),
@@ -84,8 +84,8 @@ fn a_single_row_may_have_any_stride() {
     }
 }
 
-/// Operands that need rounding: each way rounds to the same numbers, and sums their products in float32, in an order
-/// that does not depend on the number of threads.
+/// Operands that need rounding: each product rounds to the same numbers and sums in float32, in an order that does not
+/// depend on the number of threads.
 #[test]
 fn operands_are_rounded_and_sums_are_not() {
     let (m, n, k) = (300, 50, 300);
@@ -133,7 +133,7 @@ fn rounding_is_to_the_nearest_and_even() {
     assert!(round(f32::NAN).is_nan() && round(f32::from_bits(0x7f80_0001)).is_nan());
 }
 
-/// Room for values at the very end of the readable memory: the next byte belongs to nobody.
+/// Values at the end of readable memory: the next byte is inaccessible.
 #[cfg(target_os = "linux")]
 struct AtTheEdge {
     start: *mut libc::c_void,
@@ -147,7 +147,7 @@ impl AtTheEdge {
     fn new(values: usize) -> Self {
         let bytes = (values * 4).next_multiple_of(Self::PAGE) + Self::PAGE;
         let (readable, private) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-        // SAFETY: new memory, whose last page nobody may touch.
+        // SAFETY: new memory, whose last page is inaccessible.
         unsafe {
             let start = libc::mmap(std::ptr::null_mut(), bytes, readable, private, -1, 0);
             assert!(start != libc::MAP_FAILED);
@@ -168,15 +168,15 @@ impl AtTheEdge {
 #[cfg(target_os = "linux")]
 impl Drop for AtTheEdge {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new`; nothing borrows it any more.
+        // SAFETY: mapped by `new`; nothing borrows it now.
         unsafe { libc::munmap(self.start, self.bytes) };
     }
 }
 
-/// Operands and targets that end where memory ends: a lane too far would stop the process.
+/// Operands and targets that end where memory ends: reading one lane too far would end the process.
 #[cfg(target_os = "linux")]
 #[test]
-fn nothing_beyond_operands_and_targets_is_touched() {
+fn no_access_beyond_operands_and_targets() {
     for (m, n, k) in [(3, 5, 7), (17, 18, 33), (16, 16, 32), (30, 33, 50)] {
         let (left_values, right_values) = (whole(m * k, 1), whole(k * n, 2));
         let [mut left, mut right, mut target] = [m * k, k * n, m * n].map(AtTheEdge::new);

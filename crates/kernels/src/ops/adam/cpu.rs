@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::adam`].
+//! The fused Adam step for the CPU.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
@@ -19,20 +19,20 @@ trait Update: Backend {
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        rates: AdamStep,
+        step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
-pub fn adam(moving: AdamState, gradient: Tensor<1>, rates: AdamStep) -> AdamState {
-    let size = moving.weight.dims();
-    let others = [moving.first.dims(), moving.second.dims(), gradient.dims()];
+pub fn adam(state: AdamState, gradient: Tensor<1>, step: AdamStep) -> AdamState {
+    let size = state.weight.dims();
+    let others = [state.first.dims(), state.second.dims(), gradient.dims()];
     assert_eq!(others, [size; 3], "means and gradient are as long as the weight");
     let (weight, first, second) = <Dispatch as Update>::update(
-        moving.weight.into_dispatch(),
-        moving.first.into_dispatch(),
-        moving.second.into_dispatch(),
+        state.weight.into_dispatch(),
+        state.first.into_dispatch(),
+        state.second.into_dispatch(),
         gradient.into_dispatch(),
-        rates,
+        step,
     );
     AdamState {
         weight: Tensor::from_dispatch(weight),
@@ -52,7 +52,7 @@ pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
 
 type Plain = FloatTensor<Flex>;
 
-/// Values that one thread takes at a time.
+/// Values per block.
 const BLOCK: usize = 1 << 14;
 
 impl Update for Flex {
@@ -71,13 +71,13 @@ impl Update for Flex {
         Array::new(vec![sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() as f32], [1]).into()
     }
 
-    fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, rates: AdamStep) -> (Plain, Plain, Plain) {
-        let [correction_1, correction_2] = rates.corrections();
-        let (beta_1, rest_1) = (rates.beta_1 as f32, (1.0 - rates.beta_1) as f32);
-        let (beta_2, rest_2) = (rates.beta_2 as f32, (1.0 - rates.beta_2) as f32);
-        let (epsilon, widening) = (rates.epsilon as f32, (1.0 / correction_2.sqrt()) as f32);
-        let rate = (rates.learning_rate / correction_1) as f32;
-        let shrunk = (1.0 - rates.learning_rate * rates.weight_decay) as f32;
+    fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, step: AdamStep) -> (Plain, Plain, Plain) {
+        let [correction_1, correction_2] = step.bias_corrections();
+        let (beta_1, rest_1) = (step.beta_1 as f32, (1.0 - step.beta_1) as f32);
+        let (beta_2, rest_2) = (step.beta_2 as f32, (1.0 - step.beta_2) as f32);
+        let (epsilon, widening) = (step.epsilon as f32, (1.0 / correction_2.sqrt()) as f32);
+        let rate = (step.learning_rate / correction_1) as f32;
+        let shrunk = (1.0 - step.learning_rate * step.weight_decay) as f32;
         let [mut weight, mut first, mut second] = [weight, first, second].map(|tensor| Array::from(tensor).row_major());
         let gradient = Array::from(gradient).row_major();
         let weights = weight.values_mut().par_chunks_mut(BLOCK);

@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::attention`].
+//! Fused attention for the CPU.
 
 use burn::tensor::{Bool, Tensor};
 use rayon::prelude::*;
@@ -10,11 +10,11 @@ use crate::mask::Mask;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply};
 use crate::simd::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 
-/// Queries whose scores exist at a time.
+/// Queries per block of scores.
 const BLOCK: usize = 64;
 
-/// Length of a row of scores: the keys, rounded up to whole registers of [`NARROW`] lanes; what is beyond the keys is
-/// hidden.
+/// Length of a row of scores: the keys, rounded up to whole registers of [`NARROW`] lanes; lanes beyond the
+/// keys are hidden.
 fn padded(keys: usize) -> usize {
     keys.next_multiple_of(NARROW)
 }
@@ -93,7 +93,7 @@ impl VisibleKeys {
     }
 }
 
-/// `[batch, head, len, head_size]` where it stands.
+/// A view of `[batch, head, len, head_size]`.
 struct Heads<'a> {
     values: &'a [f32],
     strides: [usize; 4],
@@ -113,15 +113,15 @@ impl<'a> Heads<'a> {
     }
 }
 
-/// With values of one head next to each other, and all dimensions forwards, copied only where they are not.
+/// The array with contiguous heads and no dimension backwards, copied only if necessary.
 fn readable(array: Array) -> Array {
     let stands = array.runs_forward() && (array.width() == 1 || array.strided::<4>().1[3] == 1);
     if stands { array } else { array.row_major() }
 }
 
 impl Attention {
-    /// The scores of some queries of one head, the first of which is query `first`, over the first `keys.rows` keys:
-    /// rows of `padded` length, −∞ where a query may not look.
+    /// Writes the scores of one head's queries, from query `first` on, over the first `keys.rows` keys: rows of `padded`
+    /// length, −∞ at hidden keys.
     fn scores(&self, scores: &mut [f32], (batch, first): (usize, usize), queries: Matrix, keys: Matrix) {
         let scale = 1.0 / (queries.cols as f32).sqrt();
         let length = padded(keys.rows);
@@ -137,8 +137,8 @@ impl Attention {
         }
     }
 
-    /// The keys that any of the queries `first..first + rows` sees.
-    fn most(&self, batch: usize, first: usize, rows: usize) -> usize {
+    /// The number of keys visible to any of the queries `first..first + rows`.
+    fn visible_keys(&self, batch: usize, first: usize, rows: usize) -> usize {
         (first..first + rows).map(|query| self.visible.count(batch, query)).max().unwrap_or(0)
     }
 }
@@ -160,7 +160,7 @@ impl autodiff::Operation for Attention {
                     for head in 0..heads {
                         for first in (0..query_len).step_by(BLOCK) {
                             let rows = BLOCK.min(query_len - first);
-                            let n = self.most(b, first, rows);
+                            let n = self.visible_keys(b, first, rows);
                             if n == 0 {
                                 continue;
                             }
@@ -210,7 +210,7 @@ impl autodiff::Operation for Attention {
             for head in 0..heads {
                 for first in (0..query_len).step_by(BLOCK) {
                     let rows = BLOCK.min(query_len - first);
-                    let n = self.most(b, first, rows);
+                    let n = self.visible_keys(b, first, rows);
                     if n == 0 {
                         continue;
                     }
@@ -269,7 +269,7 @@ impl autodiff::Operation for Attention {
 }
 
 impl Attention {
-    /// Dropout of rows of weights, `length` apart, the first of which is row `first_row` of all `[batch, head, query]`.
+    /// Applies dropout to rows of weights, `length` apart, from row `first_row` of `[batch, head, query]` on.
     fn drop(&self, weights: &mut [f32], first_row: usize, length: usize, key_len: usize) {
         let Some(dropout) = self.dropout else { return };
         let drawn = dropout.prepare();
@@ -281,7 +281,7 @@ impl Attention {
     }
 }
 
-/// Turns scores into weights and returns log Σ exp(score); where nothing is seen, zeros and +∞.
+/// Replaces scores by weights and returns log Σ exp(score); zeros and +∞ where every key is hidden.
 #[inline(always)]
 fn softmax(scores: &mut [f32]) -> f32 {
     let peak = max::<NARROW>(scores);

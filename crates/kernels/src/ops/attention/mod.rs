@@ -1,22 +1,24 @@
 //! Scaled dot-product attention (paper, section 3.2.1).
 //!
-//! **Why fused:** heads are read and written where they stand, the scores of a few queries exist at a time (so memory
-//! grows with the length, not its square, apart from the mask itself, a byte per pair), hidden keys are skipped instead of
-//! computed and masked, and the backward pass computes the weights again instead of having stored them, as
-//! FlashAttention does (Dao et al. 2022).
+//! **Why fused:** heads are read and written in place, and scores exist for a few queries at a time, so that memory grows
+//! with the length instead of its square. Hidden keys are skipped instead of computed and masked. The backward pass
+//! computes the weights again instead of storing them, as FlashAttention does (Dao et al. 2022).
 
-use burn::tensor::{Tensor, activation};
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
+mod portable;
+
+use burn::tensor::Tensor;
+pub use portable::{attention_weights, portable};
 
 #[cfg(feature = "flex")]
 use crate::autodiff;
-#[cfg(feature = "flex")]
-pub(crate) mod cpu;
-use crate::dropout::{Dropout, dropout};
+use crate::dropout::Dropout;
 use crate::mask::Mask;
 
-/// What each query gathers: dropout(softmax(q·kᵀ / √d_k)) · v, `[batch, head, query, head_size]`.
+/// dropout(softmax(q·kᵀ / √d_k)) · v (equation 1), `[batch, head, query, head_size]`.
 ///
-/// `queries` is `[batch, head, query, head_size]`, `keys` and `values` are `[batch, head, key, head_size]`.
+/// `queries` is `[batch, head, query, head_size]`; `keys` and `values` are `[batch, head, key, head_size]`.
 pub fn attention(
     queries: Tensor<4>,
     keys: Tensor<4>,
@@ -33,56 +35,15 @@ pub fn attention(
     portable(queries, keys, values, mask, dropout)
 }
 
-/// The definition.
-pub fn portable(
-    queries: Tensor<4>,
-    keys: Tensor<4>,
-    values: Tensor<4>,
-    mask: Option<&Mask>,
-    dropped: Option<Dropout>,
-) -> Tensor<4> {
-    let weights = attention_weights(queries, keys, mask);
-    let weights = match dropped {
-        Some(dropped) => dropout(weights, dropped),
-        None => weights,
-    };
-    weights.matmul(values)
-}
-
-/// Attention weights softmax(q·kᵀ / √d_k) (equation 1): `[batch, head, query, key]`, each row summing to one over the
-/// visible keys, exactly zero at hidden ones, and all zero where every key is hidden.
-///
-/// ```
-/// use burn::tensor::{Device, Tensor};
-/// let device = Device::flex();
-/// let queries = Tensor::<4>::from_floats([[[[2.0]]]], &device);
-/// let keys = Tensor::<4>::from_floats([[[[0.0], [0.5]]]], &device);
-/// let weights = kernels::attention::attention_weights(queries, keys, None);
-/// let weights: Vec<f32> = weights.into_data().iter().collect();
-/// assert!((weights[1] - 1.0 / (1.0 + (-1f32).exp())).abs() < 1e-6);
-/// ```
-pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, mask: Option<&Mask>) -> Tensor<4> {
-    let ([_, _, query_len, head_size], [_, _, key_len, _]) = (queries.dims(), keys.dims());
-    let scaled = queries.div_scalar((head_size as f64).sqrt());
-    let scores = scaled.matmul(keys.swap_dims(2, 3));
-    let Some(mask) = mask else { return activation::softmax(scores, 3) };
-    let hidden = mask.tensor(query_len, key_len, &scores.device());
-    // The lowest of all numbers, rather than −∞, and filling twice: a row with nothing visible stays free of NaN. Its
-    // softmax is uniform, then zero, and so is its gradient.
-    let lowest = scores.dtype().finfo().map_or(f64::from(f32::MIN), |numbers| numbers.min);
-    let visible = scores.mask_fill(hidden.clone(), lowest);
-    activation::softmax(visible, 3).mask_fill(hidden, 0.0)
-}
-
 #[cfg(all(test, feature = "flex"))]
 mod tests {
     use burn::tensor::{Bool, Device, TensorData};
 
     use super::*;
 
-    /// One query that sees the first key alone, or none, with scores of any size.
+    /// One query with one visible key or none, and scores of any size.
     #[test]
-    fn a_score_of_any_size_is_above_a_hidden_one() {
+    fn any_visible_score_is_above_a_hidden_one() {
         let device = Device::flex();
         let hidden = |keys: [bool; 2]| {
             Mask::from(Tensor::<4, Bool>::from_data(TensorData::new(keys.to_vec(), [1, 1, 1, 2]), &device))

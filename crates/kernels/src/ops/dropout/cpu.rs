@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::dropout`].
+//! Fused dropout for the CPU.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -24,7 +24,7 @@ impl autodiff::Operation for Dropout {
 }
 
 impl Dropout {
-    /// In place where nobody else holds the values.
+    /// Multiplies by the mask, in place where nobody else holds the values.
     pub(crate) fn applied(&self, x: Array) -> Array {
         let drawn = self.prepare();
         let mut x = x.row_major();
@@ -35,5 +35,5 @@ impl Dropout {
     }
 }
 
-/// Elements that one thread takes at a time.
+/// Elements per block.
 const BLOCK: usize = 1 << 15;

@@ -1,25 +1,30 @@
-//! Dropout (paper, section 5.4) whose mask is a function of a key, so that nothing has to be stored or replayed.
+//! Dropout (paper, section 5.4) whose mask is a function of a key, so that no mask is stored.
 //!
-//! **Why fused:** a generator with a state costs a lock and a draw per element, and a stored mask costs memory and its
-//! traffic twice. Here the backward pass draws the same mask again, in registers.
+//! **Why fused:** a stateful generator costs a lock and a draw per element, and a stored mask costs memory and its traffic
+//! twice. Here the backward pass computes the same mask again, in registers.
 
-use burn::tensor::{Tensor, TensorData};
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
+mod portable;
+
+use burn::tensor::Tensor;
+pub use portable::portable;
 
 #[cfg(feature = "flex")]
 use crate::autodiff;
-#[cfg(feature = "flex")]
-pub(crate) mod cpu;
 
-/// Which elements fall out: each with probability `rate`, as `key` and its index in row-major order decide.
+/// A dropout mask by its key: each element is dropped with probability `rate`, as a function of `key` and its row-major
+/// index.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
+    /// Key of the mask.
     pub key: u64,
-    /// At least 0 and below 1.
+    /// Probability of zero, from 0 (included) to 1 (excluded).
     pub rate: f64,
 }
 
 impl Dropout {
-    /// What each element is multiplied by: 0, or 1 / (1 − rate).
+    /// The mask's factors: 0, or 1 / (1 − rate).
     ///
     /// ```
     /// let mask = kernels::Dropout { key: 7, rate: 0.25 }.factors(1000);
@@ -43,7 +48,7 @@ impl Dropout {
     }
 }
 
-/// A [`Dropout`] in the form in which factors are drawn.
+/// A [`Dropout`] prepared for drawing factors.
 #[derive(Clone, Copy)]
 pub(crate) struct DropoutMask {
     low: u32,
@@ -71,7 +76,7 @@ impl DropoutMask {
         }
     }
 
-    /// `values *= factors`, likewise.
+    /// `values *= factors`, for the elements from index `first` on.
     #[cfg(feature = "flex")]
     #[inline(always)]
     pub(crate) fn apply_in_place(&self, values: &mut [f32], first: usize) {
@@ -83,7 +88,7 @@ impl DropoutMask {
     }
 }
 
-/// A 32-bit mixer (Wellons 2018): a bijection without visible bias, of operations that vectorise.
+/// A 32-bit mixer (Wellons 2018): a bijection without visible bias, made of operations that vectorise.
 #[inline(always)]
 fn mix(mut x: u32) -> u32 {
     x ^= x >> 16;
@@ -93,18 +98,11 @@ fn mix(mut x: u32) -> u32 {
     x ^ (x >> 15)
 }
 
-/// Zeroes each element with the dropout's probability and scales the rest so that the mean stays.
+/// Zeroes each element with probability `rate` and scales the rest by 1 / (1 − rate), which keeps the mean.
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if autodiff::applies(&x) {
         return cpu::dropout(x, dropout);
     }
     portable(x, dropout)
-}
-
-/// The definition: a product with [`Dropout::factors`].
-pub fn portable<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
-    let shape = x.dims();
-    let mask = TensorData::new(dropout.factors(shape.iter().product()), shape);
-    x.clone() * Tensor::from_data(mask, &x.device().without_autodiff())
 }

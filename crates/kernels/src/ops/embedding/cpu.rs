@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::embedding`].
+//! The fused embedding for the CPU.
 
 use burn::tensor::{Int, Tensor};
 
@@ -32,7 +32,7 @@ impl autodiff::Operation for Embedding {
             }
         });
         let [batch, len] = self.shape;
-        // The matrix is kept for its shape alone; it is there anyway.
+        // Only the matrix's shape is needed later; keeping it costs nothing.
         (Array::new(vectors, [batch, len, width]), if tracked { vec![matrix] } else { vec![] })
     }
 

@@ -1,13 +1,16 @@
 //! Token embeddings (paper, section 3.4): rows of a matrix, scaled.
 //!
-//! **Why fused:** the scaling goes into the lookup, and the gradient adds its rows to one matrix of zeros.
+//! **Why fused:** the lookup scales, and the gradient adds its rows to one matrix of zeros.
 
-use burn::tensor::{Int, Tensor, module};
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
+mod portable;
+
+use burn::tensor::{Int, Tensor};
+pub use portable::portable;
 
 #[cfg(feature = "flex")]
 use crate::autodiff;
-#[cfg(feature = "flex")]
-pub(crate) mod cpu;
 
 /// Rows `ids` (`[batch, len]`) of `matrix` (`[vocabulary, d_model]`), times `scale`: `[batch, len, d_model]`.
 pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
@@ -16,9 +19,4 @@ pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3
         return cpu::embedding(matrix, ids, scale);
     }
     portable(matrix, ids, scale)
-}
-
-/// The definition.
-pub fn portable(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
-    module::embedding(matrix, ids).mul_scalar(scale)
 }

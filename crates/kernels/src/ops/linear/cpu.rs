@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::linear`].
+//! The fused linear layer for the CPU.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -10,17 +10,17 @@ use crate::linear::Epilogue;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply, multiply_on_all_threads};
 use crate::simd::{relu, vectorised};
 
-pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, then: Epilogue) -> Tensor<2> {
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, epilogue: Epilogue) -> Tensor<2> {
     assert_eq!(x.dims()[1], weight.dims()[0], "an input has as many columns as its weight has rows");
     match bias {
-        Some(bias) => autodiff::three(x, weight, bias, Linear { then }),
-        None => autodiff::two(x, weight, Linear { then }),
+        Some(bias) => autodiff::three(x, weight, bias, Linear { epilogue }),
+        None => autodiff::two(x, weight, Linear { epilogue }),
     }
 }
 
 #[derive(Debug)]
 struct Linear {
-    then: Epilogue,
+    epilogue: Epilogue,
 }
 
 impl autodiff::Operation for Linear {
@@ -42,12 +42,12 @@ impl autodiff::Operation for Linear {
                 None => Accumulate::Overwrite,
             };
             multiply(MatrixMut::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
-            if self.then == Epilogue::Relu {
+            if self.epilogue == Epilogue::Relu {
                 vectorised!(y.iter_mut().for_each(|y| *y = relu(*y)));
             }
         });
         let y = Array::new(y, [rows, d_output]);
-        let kept = match (tracked, self.then) {
+        let kept = match (tracked, self.epilogue) {
             (false, _) => Vec::new(),
             (true, Epilogue::None) => vec![x, weight],
             (true, Epilogue::Relu) => vec![x, weight, y.clone()],

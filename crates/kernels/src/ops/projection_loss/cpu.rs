@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::projection_loss`].
+//! The fused projection loss for the CPU.
 
 use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
@@ -7,21 +7,21 @@ use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::{add_to, column_sums};
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
-use crate::projection_loss::{LabelSmoothing, LossSums};
+use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 use crate::simd::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
 
-pub fn projection_loss(
-    hidden: Tensor<2>,
-    matrix: Tensor<2>,
-    bias: Option<Tensor<1>>,
-    targets: Tensor<1, Int>,
-    smoothing: LabelSmoothing,
-) -> LossSums {
-    let loss = ProjectionLoss { targets: targets.into_data().iter::<i32>().collect(), smoothing };
+pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
+    let Projection { hidden, matrix, bias } = projection;
+    let loss = ProjectionLoss { targets: token_ids(targets.ids), smoothing: targets.smoothing };
     loss_sums(match bias {
         Some(bias) => autodiff::three(hidden, matrix, bias, loss),
         None => autodiff::two(hidden, matrix, loss),
     })
+}
+
+/// Ids on the host.
+pub fn token_ids(ids: Tensor<1, Int>) -> Vec<i32> {
+    ids.into_data().iter::<i32>().collect()
 }
 
 /// Both sums of a loss, from the `[2]` that its operation returns.
@@ -34,7 +34,7 @@ pub fn real_rows(targets: &[i32], pad_id: usize) -> Vec<usize> {
     (0..targets.len()).filter(|&row| targets[row] as usize != pad_id).collect()
 }
 
-/// The gradients of a projection's inputs, to be kept until the backward pass.
+/// Gradients of a projection's inputs, as the arrays kept for the backward pass.
 pub fn gradient_arrays(d_hidden: Vec<f32>, d_matrix: Vec<f32>, d_bias: Option<Vec<f32>>, width: usize) -> Kept {
     let rows_of = |values: Vec<f32>| {
         let rows = values.len() / width;
@@ -48,7 +48,7 @@ pub fn gradient_arrays(d_hidden: Vec<f32>, d_matrix: Vec<f32>, d_bias: Option<Ve
     kept
 }
 
-/// What the forward pass kept, times the gradient of the loss.
+/// The kept gradients, times the gradient of the loss.
 pub fn scaled_by(gradient: Array, kept: Kept) -> Vec<Option<Array>> {
     let factor = gradient.row_major().values()[0];
     let scaled = |mut array: Array| {
@@ -60,7 +60,7 @@ pub fn scaled_by(gradient: Array, kept: Kept) -> Vec<Option<Array>> {
     kept.into_iter().map(scaled).collect()
 }
 
-/// Rows whose logits exist at a time: enough for the matrix products to run at full speed, few enough for the cache.
+/// Rows per block of logits: enough for full speed of the matrix products, few enough for the cache.
 const BLOCK: usize = 256;
 
 #[derive(Debug)]
@@ -70,10 +70,10 @@ struct ProjectionLoss {
 }
 
 /// With p the softmax of a row's logits, t its target, ε the smoothing and V the vocabulary's size, the gradient of a row
-/// is pᵥ − ε/V − (1 − ε)[v = t]. Only p, as exp(logit) over its sum, is ever multiplied as a matrix; the other two terms
-/// are a sum of all rows and a single row of the other factor.
+/// is pᵥ − ε/V − (1 − ε)[v = t]. Only p is multiplied as a matrix; the other terms are a sum of all rows and a single row of
+/// the other factor.
 impl autodiff::Operation for ProjectionLoss {
-    /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
+    /// Returns both sums, `[2]`. The gradients are computed here, while the logits are in cache.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
         let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
@@ -172,7 +172,7 @@ impl autodiff::Operation for ProjectionLoss {
     }
 }
 
-/// What a row of logits came to.
+/// The results of one row.
 struct Row {
     /// 1 / Σ exp(logit − peak)
     share: f32,

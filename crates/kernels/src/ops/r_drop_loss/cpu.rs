@@ -1,33 +1,26 @@
-//! The CPU's form of [`crate::r_drop_loss`].
+//! The fused R-Drop loss for the CPU.
 
-use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::add_to;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
-use crate::ops::projection_loss::cpu::{gradient_arrays, loss_sums, real_rows, scaled_by};
-use crate::projection_loss::{LabelSmoothing, LossSums};
+use crate::ops::projection_loss::cpu::{gradient_arrays, loss_sums, real_rows, scaled_by, token_ids};
+use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 use crate::simd::{WIDE, exp, max, sum, vectorised};
 
-pub fn r_drop_loss(
-    hidden: Tensor<2>,
-    matrix: Tensor<2>,
-    bias: Option<Tensor<1>>,
-    targets: Tensor<1, Int>,
-    smoothing: LabelSmoothing,
-    alpha: f64,
-) -> LossSums {
-    let targets = targets.into_data().iter::<i32>().collect();
-    let loss = RDropLoss { targets, smoothing, alpha: alpha as f32 };
+pub fn r_drop_loss(projection: Projection, targets: Targets, alpha: f64) -> LossSums {
+    let Projection { hidden, matrix, bias } = projection;
+    let Targets { ids, smoothing } = targets;
+    let loss = RDropLoss { targets: token_ids(ids), smoothing, alpha: alpha as f32 };
     loss_sums(match bias {
         Some(bias) => autodiff::three(hidden, matrix, bias, loss),
         None => autodiff::two(hidden, matrix, loss),
     })
 }
 
-/// Positions whose logits, of both passes, exist at a time.
+/// Positions per block of both passes' logits.
 const BLOCK: usize = 128;
 
 #[derive(Debug)]
@@ -40,7 +33,7 @@ struct RDropLoss {
 /// With d = log a − log b, the gradient of one pass's logits is half of cross-entropy's, a − ε/V − (1 − ε)[v = t], plus
 /// α/4 · (a(d − KL(a‖b)) + a − b); of the other's, the same with a and b exchanged.
 impl autodiff::Operation for RDropLoss {
-    /// Both sums, `[2]`; the gradients are taken right here, while the logits are there.
+    /// Returns both sums, `[2]`. The gradients are computed here, while the logits are in cache.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
         let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
@@ -124,8 +117,7 @@ impl autodiff::Operation for RDropLoss {
 }
 
 impl RDropLoss {
-    /// Turns the logits of one position in both passes into their gradients; returns the loss and the negative
-    /// log-likelihood.
+    /// Replaces both passes' logits of one position by their gradients and returns loss and negative log-likelihood.
     fn position(&self, a: &mut [f32], b: &mut [f32], target: usize, difference: &mut [f32]) -> [f32; 2] {
         let epsilon = self.smoothing.epsilon as f32;
         let (spread, rest, quarter) = (epsilon / a.len() as f32, 1.0 - epsilon, self.alpha / 4.0);

@@ -1,4 +1,4 @@
-//! The CPU's form of [`crate::residual`].
+//! The fused residual connection for the CPU.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -10,7 +10,7 @@ use crate::dropout::{Dropout, DropoutMask};
 use crate::residual::LayerNorm;
 use crate::simd::{WIDE, sum, sum_pairs, vectorised};
 
-/// `[norm]([x +] [dropout](change))`: the parts in brackets are there or not.
+/// `[norm]([x +] [dropout](change))`: the parts in brackets are optional.
 pub fn connection<const D: usize>(
     x: Option<Tensor<D>>,
     change: Tensor<D>,
@@ -19,11 +19,11 @@ pub fn connection<const D: usize>(
 ) -> Tensor<D> {
     let shape = change.dims();
     if let Some(x) = &x {
-        assert_eq!(x.dims(), shape, "a change has the shape of what it is added to");
+        assert_eq!(x.dims(), shape, "the change has the shape of x");
     }
     if let Some(norm) = &norm {
         let width = [shape[D - 1]];
-        assert_eq!([norm.gamma.dims(), norm.beta.dims()], [width; 2], "a norm is as wide as the rows");
+        assert_eq!([norm.gamma.dims(), norm.beta.dims()], [width; 2], "the norm has the width of the rows");
     }
     let epsilon = norm.as_ref().map(|norm| norm.epsilon as f32);
     let operation = Connection { adds: x.is_some(), dropout, epsilon };
@@ -46,7 +46,7 @@ impl autodiff::Operation for Connection {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
         let x = if self.adds { inputs.next() } else { None };
-        let change = inputs.next().expect("something to normalise or add");
+        let change = inputs.next().expect("a connection has an input");
         let norm = inputs.next().zip(inputs.next()).zip(self.epsilon);
 
         let width = change.width().max(1);
@@ -123,7 +123,7 @@ impl Sum<'_> {
     }
 }
 
-/// Brings a row to mean 0 and deviation 1, and returns by what it was multiplied after its mean was taken away.
+/// Standardises a row to mean 0 and deviation 1 and returns its scale, 1 / √(variance + ε).
 #[inline(always)]
 fn standardise(row: &mut [f32], epsilon: f32) -> f32 {
     let mean = sum::<WIDE>(row, |x| x) / row.len() as f32;
@@ -133,7 +133,7 @@ fn standardise(row: &mut [f32], epsilon: f32) -> f32 {
     scale
 }
 
-/// Turns the gradient of a norm's result into that of its input, in place, and returns those of gamma and beta.
+/// Replaces the gradient of a norm's result by that of its input and returns the gradients of γ and β.
 fn unnormalise(gradient: &mut Array, standard: &Array, scales: &Array, gamma: &Array) -> (Array, Array) {
     let width = standard.width().max(1);
     let gamma = gamma.values();

@@ -1,22 +1,28 @@
 //! The connection around a sub-layer (paper, sections 3.1 and 5.4): dropout, add, layer norm, in one pass over memory.
 //!
 //! **Why fused:** composed of tensor operations, the norm alone reads and writes its rows nine times forward and twenty
-//! times backward. Here a row is read once, stays in the nearest cache while its mean and deviation are found, and is
-//! written once; the backward pass likewise.
+//! times backward. Here a row is read once, stays in the nearest cache while its mean and deviation are computed, and is
+//! written once, in the backward pass too.
 
-use burn::tensor::{Tensor, module};
+#[cfg(feature = "flex")]
+pub(crate) mod cpu;
+mod portable;
+
+use burn::tensor::Tensor;
+pub use portable::{portable_add, portable_norm};
 
 #[cfg(feature = "flex")]
 use crate::autodiff;
-#[cfg(feature = "flex")]
-pub(crate) mod cpu;
-use crate::dropout::{self, Dropout};
+use crate::dropout::Dropout;
 
-/// Gain `[width]` and offset `[width]` of a layer norm, and what keeps its deviation from zero.
+/// Parameters of a layer norm.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
+    /// Gain γ, `[width]`.
     pub gamma: Tensor<1>,
+    /// Offset β, `[width]`.
     pub beta: Tensor<1>,
+    /// ε, added to the variance.
     pub epsilon: f64,
 }
 
@@ -50,17 +56,4 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, norm: LayerNorm) -> Tensor<D> {
         return cpu::connection(None, x, None, Some(norm));
     }
     portable_norm(x, norm)
-}
-
-/// The definition of [`add`].
-pub fn portable_add<const D: usize>(x: Tensor<D>, change: Tensor<D>, dropout: Option<Dropout>) -> Tensor<D> {
-    match dropout {
-        Some(dropout) => x + dropout::portable(change, dropout),
-        None => x + change,
-    }
-}
-
-/// The definition of [`layer_norm`].
-pub fn portable_norm<const D: usize>(x: Tensor<D>, norm: LayerNorm) -> Tensor<D> {
-    module::layer_norm(x, norm.gamma, Some(norm.beta), norm.epsilon)
 }

@@ -1,0 +1,153 @@
+//! Rows times a packed matrix with AVX-512 and AVX2.
+
+use std::arch::x86_64::*;
+use std::ops::Range;
+
+use super::super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
+use super::{Epilogue, store};
+
+/// Rows whose sums fit into registers together with a row of the panel: 6 · 4 + 4 of 32.
+const ROWS_512: usize = 6;
+
+#[target_feature(enable = "avx512f")]
+pub fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f32]) {
+    let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
+    let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
+    // Each block of rows prefetches a part of the next panel. A single block does not: it waits for memory anyway.
+    let share = match x.len().div_ceil(ROWS_512 * d_input) {
+        0 | 1 => 0,
+        blocks => LANES.div_ceil(blocks),
+    };
+    for (panel, (lanes, bias)) in panels.enumerate() {
+        let outputs = panel * PANEL..d_output.min((panel + 1) * PANEL);
+        let blocks = x.chunks(ROWS_512 * d_input).zip(y.chunks_mut(ROWS_512 * d_output));
+        for (at, (x, y)) in blocks.enumerate() {
+            let next = lanes.as_ptr().wrapping_add(lanes.len() + at * share * d_input);
+            let ahead = if at * share < LANES { share } else { 0 };
+            let block = Block { x, lanes, bias, epilogue, outputs: outputs.clone(), next, ahead };
+            match x.len() / d_input {
+                6 => block_avx512::<6>(block, y),
+                5 => block_avx512::<5>(block, y),
+                4 => block_avx512::<4>(block, y),
+                3 => block_avx512::<3>(block, y),
+                2 => block_avx512::<2>(block, y),
+                _ => block_avx512::<1>(block, y),
+            }
+        }
+    }
+}
+
+/// A few rows and a panel of the matrix.
+struct Block<'a> {
+    x: &'a [f32],
+    lanes: &'a [Lane],
+    bias: &'a [Lane],
+    epilogue: Epilogue,
+    /// The panel's outputs in a row of `y`.
+    outputs: Range<usize>,
+    /// Address to prefetch; it may lie behind the matrix.
+    next: *const Lane,
+    /// Lanes to prefetch with each input.
+    ahead: usize,
+}
+
+#[target_feature(enable = "avx512f")]
+fn block_avx512<const ROWS: usize>(block: Block, y: &mut [f32]) {
+    match block.ahead {
+        0 => block_ahead_avx512::<ROWS, 0>(block, y),
+        1 => block_ahead_avx512::<ROWS, 1>(block, y),
+        _ => block_ahead_avx512::<ROWS, 2>(block, y),
+    }
+}
+
+#[target_feature(enable = "avx512f")]
+fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: &mut [f32]) {
+    let Block { x, lanes, bias, epilogue, outputs, next, .. } = block;
+    let d_input = lanes.len() / LANES;
+    let d_output = y.len() / ROWS;
+    assert!(x.len() == ROWS * d_input && bias.len() == LANES, "a block of {ROWS} rows");
+    assert!(y.len() == ROWS * d_output && outputs.len() <= PANEL && outputs.end <= d_output, "outputs in a row");
+    // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, a row
+    // of `y` has all of `outputs`, and the mask of a lane covers those alone; a lane is exactly one aligned register of
+    // 16 values. A prefetch is valid for any address.
+    unsafe {
+        let start: [__m512; LANES] = std::array::from_fn(|lane| _mm512_load_ps(bias[lane].0.as_ptr()));
+        let mut totals = [start; ROWS];
+        let (x, lanes) = (x.as_ptr(), lanes.as_ptr());
+        for input in 0..d_input {
+            let weights: [__m512; LANES] =
+                std::array::from_fn(|lane| _mm512_load_ps(lanes.add(input * LANES + lane).cast::<f32>()));
+            for lane in 0..AHEAD {
+                _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(input * AHEAD + lane).cast());
+            }
+            for (row, totals) in totals.iter_mut().enumerate() {
+                let x = _mm512_set1_ps(*x.add(row * d_input + input));
+                for (total, &weight) in totals.iter_mut().zip(&weights) {
+                    *total = _mm512_fmadd_ps(x, weight, *total);
+                }
+            }
+        }
+        let least = _mm512_set1_ps(if epilogue == Epilogue::Relu { 0.0 } else { f32::NEG_INFINITY });
+        for (row, totals) in totals.iter().enumerate() {
+            let y = y.as_mut_ptr().add(row * d_output + outputs.start);
+            for (lane, &total) in totals.iter().enumerate() {
+                let left = outputs.len().saturating_sub(lane * LANE).min(LANE);
+                let mask = ((1u32 << left) - 1) as __mmask16;
+                _mm512_mask_storeu_ps(y.wrapping_add(lane * LANE), mask, _mm512_max_ps(least, total));
+            }
+        }
+    }
+}
+
+/// Rows whose sums of one lane fit into registers: 6 · 2 + 2 of 16.
+const ROWS_256: usize = 6;
+
+#[target_feature(enable = "avx2,fma")]
+pub fn multiply_avx2(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f32]) {
+    let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
+    let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
+    for (panel, (lanes, bias)) in panels.enumerate() {
+        let blocks = x.chunks(ROWS_256 * d_input).zip(y.chunks_mut(ROWS_256 * d_output));
+        for (x, y) in blocks {
+            let mut sums = [[Lane::default(); LANES]; ROWS_256];
+            for (lane, bias) in bias.iter().enumerate() {
+                match x.len() / d_input {
+                    6 => block_avx2::<6>(x, lanes, lane, bias, &mut sums),
+                    5 => block_avx2::<5>(x, lanes, lane, bias, &mut sums),
+                    4 => block_avx2::<4>(x, lanes, lane, bias, &mut sums),
+                    3 => block_avx2::<3>(x, lanes, lane, bias, &mut sums),
+                    2 => block_avx2::<2>(x, lanes, lane, bias, &mut sums),
+                    _ => block_avx2::<1>(x, lanes, lane, bias, &mut sums),
+                }
+            }
+            y.chunks_exact_mut(d_output).zip(&sums).for_each(|(y, sums)| store(sums, epilogue, panel, y));
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn block_avx2<const ROWS: usize>(x: &[f32], lanes: &[Lane], lane: usize, bias: &Lane, sums: &mut [[Lane; LANES]]) {
+    let d_input = lanes.len() / LANES;
+    assert!(x.len() == ROWS * d_input && lane < LANES && sums.len() >= ROWS, "a block of {ROWS} rows");
+    // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, of which each input's number
+    // `lane` is read, and `x` has `ROWS * d_input`; a lane is exactly two aligned registers of 8 values.
+    unsafe {
+        let start = [_mm256_load_ps(bias.0.as_ptr()), _mm256_load_ps(bias.0.as_ptr().add(8))];
+        let mut totals = [start; ROWS];
+        let (x, lanes) = (x.as_ptr(), lanes.as_ptr());
+        for input in 0..d_input {
+            let weights = lanes.add(input * LANES + lane).cast::<f32>();
+            let weights = [_mm256_load_ps(weights), _mm256_load_ps(weights.add(8))];
+            for (row, totals) in totals.iter_mut().enumerate() {
+                let x = _mm256_set1_ps(*x.add(row * d_input + input));
+                totals[0] = _mm256_fmadd_ps(x, weights[0], totals[0]);
+                totals[1] = _mm256_fmadd_ps(x, weights[1], totals[1]);
+            }
+        }
+        for (sums, totals) in sums.iter_mut().zip(&totals) {
+            let sum = sums[lane].0.as_mut_ptr();
+            _mm256_store_ps(sum, totals[0]);
+            _mm256_store_ps(sum.add(8), totals[1]);
+        }
+    }
+}

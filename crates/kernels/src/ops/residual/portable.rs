@@ -1,0 +1,19 @@
+//! The definitions of the residual connection and of layer normalisation.
+
+use burn::tensor::{Tensor, module};
+
+use super::LayerNorm;
+use crate::dropout::{self, Dropout};
+
+/// `x + dropout(change)`, composed of tensor operations.
+pub fn portable_add<const D: usize>(x: Tensor<D>, change: Tensor<D>, dropout: Option<Dropout>) -> Tensor<D> {
+    match dropout {
+        Some(dropout) => x + dropout::portable(change, dropout),
+        None => x + change,
+    }
+}
+
+/// Layer normalisation by burn.
+pub fn portable_norm<const D: usize>(x: Tensor<D>, norm: LayerNorm) -> Tensor<D> {
+    module::layer_norm(x, norm.gamma, Some(norm.beta), norm.epsilon)
+}
