@@ -1,6 +1,7 @@
 //! Fused operations against their portable definitions and against finite differences.
 
 mod finite_differences;
-mod losses;
 mod not_a_number;
+#[macro_use]
 mod oracle;
+mod losses;
