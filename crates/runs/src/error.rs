@@ -41,7 +41,7 @@ pub enum RunError {
     #[error(transparent)]
     Text(#[from] TextError),
     /// A file of the run folder that cannot be read.
-    #[error("cannot read {path}: {source}; restore it, or start anew with --overwrite")]
+    #[error("cannot read {path}: {source}; restore it, or start a new run with --overwrite")]
     Read { path: PathBuf, source: io::Error },
     /// A run that another process trains.
     #[error(
@@ -50,19 +50,19 @@ pub enum RunError {
     InUse { path: PathBuf },
     /// A run folder that exists although neither `--resume` nor `--overwrite` is given.
     #[error(
-        "{path} already holds a run; continue it with --resume, or start anew with --overwrite (the old one is kept beside it)"
+        "{path} already holds a run; resume it with --resume, or start a new one with --overwrite, which keeps the old one beside it"
     )]
     Exists { path: PathBuf },
     /// A path that is taken by something else than a run folder.
     #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
     NotARunFolder { path: PathBuf },
     /// A folder that cannot be replaced by renaming another to its path.
-    #[error("{path} cannot give its place to a run: {reason}; name another --output, such as a folder inside it")]
+    #[error("{path} cannot be replaced by a run: {reason}; choose another --output, such as a folder inside it")]
     NotReplaceable { path: PathBuf, reason: &'static str },
     /// A new run that would start from the weights of the run that it replaces.
     #[error(
-        "training.init_from = {path}: it is the run that --overwrite sets aside; choose another --output, so that a run \
-         can be begun from it again"
+        "training.init_from = {path}: it is the run that --overwrite renames; choose another --output, so that the path \
+         of the other run stays valid"
     )]
     SelfInit { path: PathBuf },
     /// A run that was made with another configuration.
@@ -70,23 +70,23 @@ pub enum RunError {
     OtherConfig { path: PathBuf, difference: String },
     /// A run that was made with another corpus.
     #[error(
-        "{path} was made with another {split} corpus than task.{split} holds now; restore that corpus, or start anew \
+        "{path} was made with another {split} corpus than task.{split} holds now; restore that corpus, or start a new run \
          with --overwrite"
     )]
     OtherCorpus { path: PathBuf, split: &'static str },
     /// A file of the run folder with unexpected contents.
-    #[error("{path} holds {found}, expected {expected}; restore it, or start anew with --overwrite")]
+    #[error("{path} holds {found}, expected {expected}; restore it, or start a new run with --overwrite")]
     Damaged { path: PathBuf, found: String, expected: &'static str },
     /// Metrics that are shorter than at the checkpoint.
     #[error(
-        "{path} has {found} bytes, but the checkpoint counts on {expected}: it was changed from outside; restore it, \
-         or start anew with --overwrite"
+        "{path} has {found} bytes, expected at least {expected} as at the checkpoint: another program changed it; restore it, \
+         or start a new run with --overwrite"
     )]
     ShortMetrics { path: PathBuf, found: u64, expected: u64 },
     /// A run folder without its folder of checkpoints.
     #[error(
-        "{path} is missing, without which there is nothing to go on from; restore it, or start anew with --overwrite \
-         (`infer` needs none)"
+        "{path} is missing, so there is no checkpoint to resume from; restore it, or start a new run with --overwrite \
+         (`infer` works without it)"
     )]
     NoCheckpoints { path: PathBuf },
 }

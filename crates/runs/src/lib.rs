@@ -15,6 +15,8 @@ pub mod error;
 pub mod failpoint;
 pub mod layout;
 pub mod lock;
+mod pair_counts;
+mod partial;
 pub mod record;
 pub mod replaceable;
 pub mod run_folder;

@@ -99,7 +99,7 @@ impl RunFolder {
     /// A folder that cannot be renamed, or that another process trains in.
     pub fn back_up(path: &Path) -> Result<(), RunError> {
         drop(lock::take(path)?);
-        let fail = write_error(path, "setting the old run aside");
+        let fail = write_error(path, "renaming the old run");
         let link = path.components().as_path().is_symlink(); // a slash behind the name would hide it
         let real = path.canonicalize().map_err(&fail)?;
         let name = real.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -36,15 +36,14 @@ pub enum TrainError {
     Vocabulary { origin: String, source: TextError },
     /// A corpus that was changed during training.
     #[error(
-        "{path} was changed while the run read it: found {found} pairs in an epoch, expected the very {expected} that it \
-         began with; restore it and go on with --resume, which refuses checkpoints that have learned from the change, or \
-         start anew with --overwrite"
+        "{path} changed during training: found {found} pairs in an epoch, expected the {expected} of the start; restore it \
+         and resume with --resume, which rejects checkpoints that have learned from the change, or start a new run with --overwrite"
     )]
     CorpusChanged { path: String, found: usize, expected: usize },
     /// A checkpoint that has learned from a changed corpus.
     #[error(
-        "the checkpoint has learned from other text than {path} holds: it was changed while the run read it; remove the \
-         newest folder in checkpoints/ to resume from the one before it, or start anew with --overwrite"
+        "the checkpoint has learned from other text than {path} holds, which changed during training; remove the \
+         newest folder in checkpoints/ to resume from the one before it, or start a new run with --overwrite"
     )]
     LearnedElsewhere { path: String },
     /// A loss that is not finite.

@@ -119,7 +119,7 @@ impl Task {
         };
         let origin = config.training.init_from.iter();
         let mut notes: Vec<String> =
-            origin.map(|run| format!("the vocabularies are those of {}, not trained anew", run.display())).collect();
+            origin.map(|run| format!("the vocabularies are those of {}, not trained again", run.display())).collect();
         let max_count = config.validation.sentences;
         let validation = eval_examples("validation", validation, max_count, &unfiltered, &mut notes)?;
         let test = eval_examples("test", test, max_count, &unfiltered, &mut notes)?;

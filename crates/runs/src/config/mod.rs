@@ -159,6 +159,7 @@ impl RunConfig {
 }
 
 /// Converts an error of the text crate, which has the same four parts.
+#[allow(clippy::wildcard_enum_match_arm, reason = "an error, not an option")]
 fn tokenizer_error(error: TextError) -> ConfigError {
     match error {
         TextError::Config { field, found, expected, remedy } => ConfigError::new(field, found, expected, remedy),

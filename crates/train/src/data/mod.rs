@@ -13,6 +13,7 @@ mod generated;
 mod parallel;
 mod prefetch;
 mod shuffle_buffer;
+mod training_data;
 mod unordered_hash;
 
 use text::Pair;
@@ -22,7 +23,8 @@ pub use encoder::{PairEncoder, Unusable, count};
 pub use generated::{Generator, Split};
 pub use parallel::{Survey, Vocabularies, eval_examples, training_data, unknown_rates};
 pub use prefetch::{Prefetch, Prefetched};
-pub use shuffle_buffer::{Block, Blocks, InMemory, Streamed, TrainingData};
+pub use shuffle_buffer::{Block, Blocks};
+pub use training_data::{InMemory, Streamed, TrainingData};
 pub use unordered_hash::UnorderedHash;
 
 /// A pair of sentences as ids, each ended by `</s>`.

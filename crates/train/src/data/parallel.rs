@@ -102,9 +102,12 @@ fn train<'a>(
     lines: impl Iterator<Item = &'a str>,
     origin: &str,
 ) -> Result<Tokenizer, TrainError> {
-    Tokenizer::train(tokenizer, lines).map_err(|error| match error {
-        TextError::Empty { .. } => TextError::Empty { origin: origin.to_string() }.into(),
-        source => TrainError::Vocabulary { origin: origin.to_string(), source },
+    Tokenizer::train(tokenizer, lines).map_err(|source| {
+        let origin = origin.to_string();
+        match matches!(source, TextError::Empty { .. }) {
+            true => TextError::Empty { origin }.into(),
+            false => TrainError::Vocabulary { origin, source },
+        }
     })
 }
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use runs::record::PairCounts;
 
 use super::Example;
+use super::TrainingData;
 use super::batching::{Batches, NextBatch, Position};
-use super::shuffle_buffer::{Block, Blocks, TrainingData};
+use super::shuffle_buffer::{Block, Blocks};
 use crate::error::TrainError;
 
 /// Maximum number of updates in the queue.
@@ -102,7 +103,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), TrainEr
 }
 
 fn ended() -> TrainError {
-    TrainError::Data("the thread that prepares data has ended unexpectedly; go on with --resume".to_string())
+    TrainError::Data("the thread that prepares data has ended unexpectedly; resume with --resume".to_string())
 }
 
 #[cfg(test)]

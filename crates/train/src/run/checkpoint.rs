@@ -121,7 +121,7 @@ pub fn load_latest(
     let mut found = list(folder)?;
     let Some((_, path)) = found.pop() else { return Ok(None) };
     let remedy = match found.is_empty() {
-        true => "restore it, or start anew with --overwrite",
+        true => "restore it, or start a new run with --overwrite",
         false => "remove that folder to resume from the one before it",
     };
     let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason, remedy };

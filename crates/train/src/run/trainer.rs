@@ -116,7 +116,7 @@ impl<'a> Trainer<'a> {
             if validate {
                 self.validate(observer)?;
                 if self.out_of_patience() {
-                    observer.note(&format!("nothing better in {} validations: done early", validation.patience));
+                    observer.note(&format!("no improvement in {} validations: stopping early", validation.patience));
                     break;
                 }
             }
@@ -136,7 +136,7 @@ impl<'a> Trainer<'a> {
         let changed = matches!(error, TrainError::CorpusChanged { .. } | TrainError::LearnedElsewhere { .. });
         if self.state.step > 0 && !changed {
             self.save()?;
-            observer.note(&format!("checkpoint of step {} written; go on with --resume", self.state.step));
+            observer.note(&format!("checkpoint of step {} written; resume with --resume", self.state.step));
         }
         Err(error)
     }

@@ -25,9 +25,9 @@ impl Trainer<'_> {
         let tensors = weights::collect(&model);
         let validation = &self.config.validation;
         let scored = evaluate(&self.decodable(&model, &tensors), &model, &self.task.validation, validation);
-        let scores = scored.map_err(|error| match error {
-            TrainError::Decode(DecodeError::NotFinite) => TrainError::Diverged { step, loss: f64::NAN },
-            other => other,
+        let scores = scored.map_err(|error| match matches!(error, TrainError::Decode(DecodeError::NotFinite)) {
+            true => TrainError::Diverged { step, loss: f64::NAN },
+            false => error,
         })?;
         self.ensure_finite(scores.nll)?; // such weights could become the best
         let score = score(&scores, validation.metric);

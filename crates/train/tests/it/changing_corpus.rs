@@ -36,7 +36,7 @@ fn one_that_breaks_costs_no_update() {
     place.trained("whole", &[&set(STREAMED)[..], &["--quiet"]].concat());
     let ran = ended_by(&place, &format!("{whole}a line alone\n"), STREAMED);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    ran.assert_stderr_contains(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "go on with --resume"]);
+    ran.assert_stderr_contains(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "resume with --resume"]);
     let [checkpoint] = &place.names("run/checkpoints")[..] else { panic!("one checkpoint") };
     let step: u64 = checkpoint.strip_prefix("step-").and_then(|step| step.parse().ok()).expect("a step");
     assert!(5 < step && step < 1000, "{checkpoint}");
@@ -54,12 +54,7 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
         let place = WorkFolder::translating();
         let ran = ended_by(&place, &replacement, STREAMED);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        ran.assert_stderr_contains(&[
-            "train.tsv was changed while the run read it",
-            found,
-            "the very 60",
-            "restore it",
-        ]);
+        ran.assert_stderr_contains(&["train.tsv changed during training", found, "the very 60", "restore it"]);
         assert!(place.names("run/checkpoints").is_empty(), "weights that have learned from it are not kept");
     }
 }
@@ -76,7 +71,7 @@ fn a_checkpoint_of_a_changed_corpus_is_rejected() {
     let ran = ended_by(&place, &whole.replace('\t', " indeed\t"), &settings);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     ran.assert_stderr_contains(&[
-        "train.tsv was changed while the run read it",
+        "train.tsv changed during training",
         "refuses checkpoints that have learned from the change",
     ]);
 

@@ -40,7 +40,7 @@ fn patience_counts_from_the_best_validation() {
         let asked = [format!("validation.metric={metric}"), format!("validation.patience={patience}")];
         let settings = set(&[RISING, &[asked[0].as_str(), asked[1].as_str()]].concat());
         let ran = place.trained("run", &[&settings[..], &["--overwrite"]].concat());
-        ran.assert_stderr_contains(&[format!("nothing better in {patience} validations: done early").as_str()]);
+        ran.assert_stderr_contains(&[format!("no improvement in {patience} validations: stopping early").as_str()]);
 
         let validations = validations(&place, "run", metric);
         let (best, end) = best_and_end(&validations, patience);

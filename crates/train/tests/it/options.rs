@@ -55,7 +55,7 @@ fn training_starts_from_the_weights_of_another_run() {
 fn a_run_is_not_replaced_by_one_that_starts_from_it() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
-    let message = ["training.init_from = ./run: it is the run that --overwrite sets aside", "another --output"];
+    let message = ["training.init_from = ./run: it is the run that --overwrite renames", "another --output"];
     place.assert_rejects("run", &["--overwrite", "--init-from", "./run"], &message);
 }
 
@@ -99,7 +99,7 @@ fn patience_ends_a_run_that_gets_no_better() {
     let patient = ["training.steps=200", "validation.every=2", "validation.patience=3", "training.checkpoint_every=5"];
     let settings = set(&[STILL, &patient].concat());
     let ran = place.trained("run", &settings);
-    ran.assert_stderr_contains(&["nothing better in 3 validations: done early", "test, exported weights"]);
+    ran.assert_stderr_contains(&["no improvement in 3 validations: stopping early", "test of the final weights"]);
     assert_eq!(steps(&place, "run", "validation"), [2, 4, 6, 8]);
     assert_eq!(steps(&place, "run", "test"), [8]);
     assert_eq!(place.names("run/checkpoints"), ["step-5", "step-8"]);

@@ -36,7 +36,7 @@ fn interrupted_and_resumed_is_the_same(settings: &[&'static str]) {
     assert_eq!(checkpoints.len(), 1, "{checkpoints:?}");
 
     let ran = place.trained("broken", &with(settings, &["--resume"]));
-    ran.assert_stderr_contains(&[&format!("going on from {}", checkpoints[0].replace('-', " "))]);
+    ran.assert_stderr_contains(&[&format!("resuming from {}", checkpoints[0].replace('-', " "))]);
     place.assert_same_run("whole", "broken");
 }
 
@@ -214,7 +214,7 @@ fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
     place.assert_rejects(
         "broken",
         &resumed,
-        &["broken/checkpoints/step-20", "restore it, or start anew with --overwrite"],
+        &["broken/checkpoints/step-20", "restore it, or start a new run with --overwrite"],
     );
 }
 
@@ -229,7 +229,7 @@ fn weights_newer_than_the_checkpoint_are_reported() {
     }
     let resumed = [&settings[..], &["--resume"]].concat();
     let message = "run/model.safetensors holds the weights of step 20, after the checkpoint, until";
-    place.trained("run", &resumed).assert_stderr_contains(&["going on from step 9", message]);
+    place.trained("run", &resumed).assert_stderr_contains(&["resuming from step 9", message]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn a_run_leaves_its_folder_and_nothing_beside_it() {
         "float32",
         "step 20/20",
         "validation at step 10",
-        "test, exported weights",
+        "test of the final weights",
     ]);
     ran.assert_stderr_contains(&["cargo run -p infer -- --model run"]);
 }
@@ -91,7 +91,7 @@ fn the_working_folder_can_only_be_resumed() {
         let mut command = place.command(&["--config", "../tiny.toml", "--output", output, option]);
         ProcessOutput::from(command.current_dir(place.path("here")).output().unwrap())
     };
-    let message = ["it is the working folder", "name another --output, such as a folder inside it"];
+    let message = ["it is the working folder", "choose another --output, such as a folder inside it"];
     let whole = place.path("here").to_string_lossy().into_owned();
     for output in [".", &whole] {
         here(output, "--quiet").assert_rejected(&message);

@@ -119,7 +119,7 @@ fn a_test_split_is_measured_at_the_end() {
     let place = WorkFolder::translating();
     place.write("test.tsv", "the cow\tdie Kuh\nthe mouse\tdie Maus\n");
     let ran = place.trained("run", &["--set", "task.test=test.tsv"]);
-    ran.assert_stderr_contains(&["test, exported weights", "die Maus"]);
+    ran.assert_stderr_contains(&["test of the final weights", "die Maus"]);
     let last = place.metrics("run").pop().unwrap();
     assert_eq!(last["test"]["sentences"], 2);
     assert_eq!(last["test"]["samples"][0]["reference"], "die Kuh");

@@ -61,7 +61,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(match outcome {
         Outcome::Finished(test) => {
             if let Some(scores) = test {
-                progress.print_scores("test, exported weights", &scores);
+                progress.print_scores("test of the final weights", &scores);
             }
             progress.print(&format!("done: cargo run -p infer -- --model {} \"…\"", output.display()));
             ExitCode::SUCCESS
@@ -71,7 +71,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             ExitCode::SUCCESS
         }
         Outcome::Interrupted { step } => {
-            progress.print(&format!("interrupted at step {step}, checkpoint written; go on with --resume"));
+            progress.print(&format!("interrupted at step {step}, checkpoint written; resume with --resume"));
             ExitCode::from(INTERRUPTED)
         }
     })

@@ -83,7 +83,7 @@ impl Observer for Progress {
         self.print(&Summary::new(started.model).to_string());
         started.notes.iter().for_each(|note| self.print(note));
         if started.step > 0 {
-            self.print(&format!("going on from step {}", started.step));
+            self.print(&format!("resuming from step {}", started.step));
         }
     }
 
