@@ -54,7 +54,7 @@ fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
         let place = WorkFolder::translating();
         let ran = ended_by(&place, &replacement, STREAMED);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-        ran.assert_stderr_contains(&["train.tsv changed during training", found, "the very 60", "restore it"]);
+        ran.assert_stderr_contains(&["train.tsv changed during training", found, "the same 60", "restore it"]);
         assert!(place.names("run/checkpoints").is_empty(), "weights that have learned from it are not kept");
     }
 }
@@ -72,7 +72,7 @@ fn a_checkpoint_of_a_changed_corpus_is_rejected() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     ran.assert_stderr_contains(&[
         "train.tsv changed during training",
-        "refuses checkpoints that have learned from the change",
+        "rejects checkpoints that have learned from the change",
     ]);
 
     place.write("train.tsv", whole);
