@@ -1,4 +1,4 @@
-//! What a run folder makes of texts, in numbers: for comparing with other programs (`scripts/compare/with-transformers.py`).
+//! Ids, logits and answers of a run folder, for comparison with other programs (`scripts/compare/with-transformers.py`).
 //!
 //! ```sh
 //! cargo run -p decode --example ids_and_logits -- RUN INPUT.json OUTPUT.json

@@ -2,7 +2,7 @@
 //! nothing recorded, with maps, and with the vectors too; and of all that `attend` does, decoding included.
 //!
 //! ```sh
-//! cargo run -p infer --example recording_cost
+//! cargo run -p views --example recording_cost
 //! ```
 
 use std::sync::Arc;

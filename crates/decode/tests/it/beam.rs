@@ -187,9 +187,10 @@ fn invalid_beams_are_rejected() {
         &["--length-penalty", "nan", "1 2"],
         &["--length-penalty", "decoding.length_penalty.alpha = NaN"],
     );
-    for (penalty, told) in [("long", "is no number"), ("gnmt:1", "unknown form `gnmt`, expected `power` or `wu`")] {
+    for (penalty, message) in [("long", "is not a number"), ("gnmt:1", "unknown form `gnmt`, expected `power` or `wu`")]
+    {
         let ran = run.infer(&["--length-penalty", penalty, "1 2"]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        ran.assert_stderr_contains(&[told]);
+        ran.assert_stderr_contains(&[message]);
     }
 }

@@ -194,7 +194,11 @@ mod tests {
             }
             assert_eq!((cache.len(), cache.is_empty()), (len, false));
             let (query, mut context) = (row(999), vec![f32::NAN; d_model]);
-            cache.attend(&query, n_heads, &mut Vec::new(), &mut context);
+            let mut record = Vec::new();
+            cache.attend_and_record(&query, n_heads, &mut Vec::new(), &mut context, Some(&mut record));
+            assert_eq!((cache.keys(), cache.values()), (keys.clone(), values.clone()));
+            let sums = record.chunks_exact(len).map(|weights| weights.iter().sum::<f32>());
+            assert_eq!(sums.filter(|sum| (sum - 1.0).abs() < 1e-5).count(), n_heads, "a row of weights per head");
             for (found, expected) in context.iter().zip(plainly(&query, &keys, &values, n_heads)) {
                 assert!((f64::from(*found) - expected).abs() < 1e-5, "{found}, not {expected}");
             }

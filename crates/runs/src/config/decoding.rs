@@ -1,34 +1,33 @@
-//! How to decode, as written in the `[decoding]` table of a configuration file.
+//! The `[decoding]` table of a configuration file, and the options that override it.
 
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use super::length_penalty::{self, LengthPenalty};
 
-/// Decoding settings; the command line may override them.
+/// Decoding settings of a run. [`DecodingOverrides`] replaces single values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecodingConfig {
-    /// Hypotheses kept per sentence; 1 is greedy decoding.
+    /// Beam size: hypotheses kept per sentence; 1 is greedy decoding.
     pub beam: usize,
-    /// How hypotheses of different lengths compare, those of a beam and drawn ones, and so what every `score` is divided by.
+    /// Divisor of a hypothesis' log-probability, as a function of its length; every `score` is divided by it.
     pub length_penalty: LengthPenalty,
-    /// Fewest target tokens per sentence, before the end token. As many as `max_length` leave no room for that: every
-    /// sentence has exactly so many and is cut off.
+    /// Minimum target tokens per sentence, before the end token. If it equals `max_length`, every sentence has
+    /// exactly so many and no end token.
     pub min_length: usize,
-    /// The same, as a multiple of the source's tokens; the larger of the two counts.
+    /// `min_length` as a multiple of the source's tokens; the larger of the two counts.
     pub min_length_ratio: f64,
-    /// Most target tokens per sentence, end token included. Default: the source's length + 50 (paper, section 6.1), or
-    /// more where the fewest need it.
+    /// Maximum target tokens per sentence, end token included. Default: the source's length + 50 (paper, section
+    /// 6.1), or more if the minimum needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// The same, as a multiple of the source's tokens (end token included); the smaller of the two counts.
+    /// `max_length` as a multiple of the source's tokens, end token included; the smaller of the two counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length_ratio: Option<f64>,
-    /// No sequence of so many tokens is said twice in a sentence; 0 allows everything.
+    /// Forbids a second occurrence of any sequence of this many tokens in a sentence; 0 allows it.
     pub no_repeat_ngram: usize,
-    /// What the logit of a token that the sentence holds already is divided by (multiplied, if negative); 1 changes
-    /// nothing.
+    /// Divisor of the logit of a token that the sentence already holds (a factor, if negative); 1 changes nothing.
     pub repetition_penalty: f64,
 }
 
@@ -93,9 +92,9 @@ impl DecodingConfig {
                 return Err(ConfigError::new(field, found, "a number of at least 0", "1.5 is half as long again"));
             }
         }
-        if self.max_length_ratio.is_some_and(|most| most < self.min_length_ratio) {
+        if self.max_length_ratio.is_some_and(|max| max < self.min_length_ratio) {
             let expected = format!("at most decoding.max_length_ratio = {}", self.max_length_ratio.unwrap_or_default());
-            let remedy = "choose a smaller least or a larger most";
+            let remedy = "choose a smaller minimum or a larger maximum";
             return Err(ConfigError::new("decoding.min_length_ratio", self.min_length_ratio, expected, remedy));
         }
         if let Some(length) = self.max_length.filter(|&length| length == 0 || length > model.max_length) {
@@ -103,9 +102,9 @@ impl DecodingConfig {
             let remedy = "choose a length in that range, or leave it out for the source's length + 50";
             return Err(ConfigError::new("decoding.max_length", length, expected, remedy));
         }
-        let most = self.max_length.unwrap_or(model.max_length);
-        if self.min_length > most {
-            let expected = format!("at most as many as the longest target has, {most}");
+        let max_len = self.max_length.unwrap_or(model.max_length);
+        if self.min_length > max_len {
+            let expected = format!("at most as many as the longest target has, {max_len}");
             return Err(ConfigError::new("decoding.min_length", self.min_length, expected, "choose a smaller number"));
         }
         Ok(())

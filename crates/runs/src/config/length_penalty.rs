@@ -69,7 +69,7 @@ impl FromStr for LengthPenalty {
             other => return Err(format!("unknown form `{other}`, expected `power` or `wu`")),
         };
         let alpha: f64 =
-            alpha.parse().map_err(|_| format!("`{alpha}` is no number, expected one such as 1.0 or wu:0.6"))?;
+            alpha.parse().map_err(|_| format!("`{alpha}` is not a number, expected one such as 1.0 or wu:0.6"))?;
         Ok(Self { form, alpha })
     }
 }
