@@ -1,7 +1,7 @@
 //! Parallel text: sentences and their translations, read from files pair by pair.
 //!
-//! A corpus is `source TAB target` lines, or two files of which line N of one translates line N of the other; in both
-//! cases possibly several files, read in order. Files are plain, gzip or zstd, whatever their names. Lines end with `\n`
+//! A corpus has lines of `source TAB target`, or two files where line N of one translates line N of the other. Either
+//! may have several files, read in order. Files are plain, gzip or zstd, whatever their names. Lines end with `\n`
 //! or `\r\n`; a byte order mark is skipped.
 
 mod lines;
@@ -17,11 +17,16 @@ use crate::TextError;
 /// A sentence and its translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
+    /// The sentence.
     pub source: String,
+    /// Its translation.
     pub target: String,
 }
 
-/// Reads a whole corpus into memory. A corpus without any pair is an error.
+/// Reads a whole corpus into memory.
+///
+/// # Errors
+/// A file that cannot be read, or a corpus without pairs.
 pub fn read_parallel(path: &ParallelPath) -> Result<Vec<Pair>, TextError> {
     let pairs = ParallelReader::open(path)?.collect::<Result<Vec<Pair>, TextError>>()?;
     if pairs.is_empty() {
@@ -30,9 +35,9 @@ pub fn read_parallel(path: &ParallelPath) -> Result<Vec<Pair>, TextError> {
     Ok(pairs)
 }
 
-/// Reads a corpus pair by pair. After an error it yields nothing more.
+/// A reader of pairs. After an error it yields nothing more.
 pub struct ParallelReader {
-    /// Files still to be read, last first.
+    /// Files not opened yet, in reverse order.
     waiting: Vec<Shard<PathBuf>>,
     current: Option<Shard<Lines>>,
 }
@@ -44,7 +49,10 @@ enum Shard<F> {
 }
 
 impl ParallelReader {
-    /// Opens a corpus. That its first files are there shows at once; the others are opened when they are due.
+    /// Opens a corpus: its first files at once, the others when they are reached.
+    ///
+    /// # Errors
+    /// A first file that cannot be opened, or different numbers of source and target files.
     pub fn open(path: &ParallelPath) -> Result<Self, TextError> {
         path.shards()?;
         let mut waiting: Vec<Shard<PathBuf>> = match path {
@@ -72,7 +80,7 @@ impl ParallelReader {
         Ok(())
     }
 
-    /// The next pair, or nothing at the end of the last file.
+    /// Returns the next pair, or `None` at the end of the last file.
     fn next_pair(&mut self) -> Result<Option<Pair>, TextError> {
         loop {
             let pair = match &mut self.current {
@@ -101,7 +109,7 @@ impl Iterator for ParallelReader {
     }
 }
 
-/// The pair on the next line of a tab-separated file.
+/// Reads the pair on the next line of a tab-separated file.
 fn tsv_pair(lines: &mut Lines) -> Result<Option<Pair>, TextError> {
     let Some(line) = lines.next_line()? else {
         return Ok(None);
@@ -118,7 +126,7 @@ fn tsv_pair(lines: &mut Lines) -> Result<Option<Pair>, TextError> {
     }
 }
 
-/// The pair on the next line of two files.
+/// Reads the pair on the next line of two files.
 fn file_pair(source: &mut Lines, target: &mut Lines) -> Result<Option<Pair>, TextError> {
     match (source.next_line()?, target.next_line()?) {
         (None, None) => return Ok(None),

@@ -1,11 +1,14 @@
-//! What can go wrong with text. Each message says where, what was found, what was expected, and what to do.
+//! Errors of tokenizers, corpora and metrics.
+//!
+//! Each message names the file or field, what was found, what was expected, and a remedy.
 
 use std::path::PathBuf;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // the messages document the fields
 pub enum TextError {
-    /// A configuration field holds a value that cannot be used.
+    /// An invalid value in the `[tokenizer]` table; `field` is the full key, such as `tokenizer.dropout`.
     #[error("{field} = {found}: expected {expected}; {remedy}")]
     Config { field: &'static str, found: String, expected: String, remedy: String },
 
@@ -21,9 +24,9 @@ pub enum TextError {
     #[error("{}: found {format}-compressed data, expected plain text, gzip or zstd; decompress the file first", path.display())]
     Compressed { path: PathBuf, format: &'static str },
 
-    /// A compressed file ends too early or holds something else.
+    /// A compressed file is truncated or damaged.
     #[error(
-        "{}: the {format} data break off or are damaged after line {line}: {source}; fetch or compress the file anew",
+        "{}: the {format} data is truncated or damaged after line {line}: {source}; fetch or compress the file anew",
         path.display()
     )]
     Damaged { path: PathBuf, format: &'static str, line: usize, source: std::io::Error },
@@ -32,7 +35,7 @@ pub enum TextError {
     #[error("{}:{line}: found {tabs} tabs, expected exactly one (source TAB target); fix or remove the line", path.display())]
     Columns { path: PathBuf, line: usize, tabs: usize },
 
-    /// Two files that should run in parallel have different numbers of lines.
+    /// Two parallel files have different numbers of lines.
     #[error("{} has {source_lines} lines and {} has {target_lines}, expected as many in both; \
              line N of one must translate line N of the other", source_path.display(), target_path.display())]
     UnequalLengths { source_path: PathBuf, source_lines: usize, target_path: PathBuf, target_lines: usize },
@@ -44,33 +47,35 @@ pub enum TextError {
     )]
     UnequalShards { origin: String, source_files: usize, target_files: usize },
 
-    /// There is no text where some is needed.
+    /// A text is empty.
     #[error("{origin}: found no text, expected at least one line; check that the right file is named")]
     Empty { origin: String },
 
-    /// The vocabulary cannot hold what every vocabulary of this text must hold.
+    /// The vocabulary size is below the minimum for this text.
     #[error(
-        "tokenizer.vocab_size = {asked}: expected at least {least} ({reason}); \
-             set tokenizer.vocab_size to at least {least}"
+        "tokenizer.vocab_size = {vocab_size}: expected at least {min} ({reason}); \
+             set tokenizer.vocab_size to at least {min}"
     )]
-    VocabularyTooSmall { asked: usize, least: usize, reason: String },
+    VocabularyTooSmall { vocab_size: usize, min: usize, reason: String },
 
-    /// The text is too small or too uniform for a vocabulary of this size.
-    #[error("vocabulary of {asked} asked, text supports only {most}; set tokenizer.vocab_size to at most {most}")]
-    VocabularyTooLarge { asked: usize, most: usize },
+    /// The vocabulary size is above the maximum that this text supports.
+    #[error(
+        "tokenizer.vocab_size = {vocab_size}: expected at most {max}, which this text supports; set tokenizer.vocab_size to at most {max}"
+    )]
+    VocabularyTooLarge { vocab_size: usize, max: usize },
 
-    /// The sample for training a vocabulary is too large to count.
+    /// The training sample is too large to count.
     #[error(
         "the tokenizer's training sample holds {found} characters, expected fewer than {limit}; \
              lower tokenizer.sample_lines"
     )]
     SampleTooLarge { found: u64, limit: u64 },
 
-    /// Training a vocabulary failed inside the `tokenizers` crate.
+    /// The `tokenizers` crate failed to train a vocabulary.
     #[error("training the {kind} vocabulary failed: {message}; try another tokenizer.vocab_size or tokenizer.kind")]
     Training { kind: &'static str, message: String },
 
-    /// A tokenizer file is damaged or of a form this program does not use.
+    /// A tokenizer file is damaged or has an unsupported part.
     #[error("{}: found {found}, expected {expected}; use the file that training wrote", path.display())]
     TokenizerFile { path: PathBuf, found: String, expected: String },
 
@@ -81,7 +86,7 @@ pub enum TextError {
     )]
     UnknownId { id: u32, vocab_size: usize },
 
-    /// The `tokenizers` crate refused a text.
+    /// The `tokenizers` crate rejected a text.
     #[error("cannot tokenize {text:?}: {message}; remove the line or simplify it")]
     Tokenize { text: String, message: String },
 

@@ -1,8 +1,7 @@
 //! From text to ids and back: tokenizers, parallel corpora, quality metrics.
 //!
-//! Nothing here knows about tensors or networks. A [`Tokenizer`] turns a line of text into ids and back, a
-//! [`ParallelReader`] yields sentence pairs from files, and [`metrics`] says how close translations come to their
-//! references.
+//! A [`Tokenizer`] converts a line of text to ids and back, a [`ParallelReader`] yields sentence pairs from files, and
+//! [`metrics`] compares translations with their references. This crate has no tensors and no networks.
 //!
 //! ```
 //! use text::{Tokenizer, END_ID, UNKNOWN_ID};
@@ -17,10 +16,12 @@
 pub mod corpus;
 mod error;
 pub mod metrics;
+mod special_tokens;
 pub mod tokenizer;
 
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel};
 pub use error::TextError;
 pub use metrics::exact_match;
+pub use special_tokens::{END_ID, UNKNOWN_ID};
 pub use tokenizer::sentencepiece::{Normalization, SentencePieces};
-pub use tokenizer::{END_ID, Tokenizer, TokenizerConfig, TokenizerKind, UNKNOWN_ID};
+pub use tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};

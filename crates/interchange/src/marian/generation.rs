@@ -1,4 +1,4 @@
-//! How to decode: `generation_config.json`, and the `[decoding]` table of a run folder.
+//! Decoding settings: `generation_config.json` and the `[decoding]` table of a run folder.
 //!
 //! Marian's `max_length` and `min_length` count the `<pad>` that the decoder starts from, ours do not. transformers lets `<pad>` take
 //! its share of the probability before it is forbidden, unless `renormalize_logits` says otherwise; Marian itself,
@@ -10,15 +10,16 @@ use text::END_ID;
 
 use runs::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 
-/// What a folder says of decoding.
+/// The decoding settings of a folder.
 #[derive(Debug)]
 pub struct Generation {
+    /// The settings that this program has.
     pub decoding: DecodingConfig,
-    /// Settings that do not come along, each told with its value.
+    /// The settings that it does not have, each as `key = value`.
     pub skipped: Vec<String>,
 }
 
-/// The value at which a setting does nothing, beside `null`.
+/// The value, beside `null`, that disables a setting.
 enum Neutral {
     Only,
     False,
@@ -26,7 +27,7 @@ enum Neutral {
 }
 
 /// Settings without counterpart.
-const NOT_HERE: [(&str, Neutral); 14] = [
+const UNSUPPORTED: [(&str, Neutral); 14] = [
     ("early_stopping", Neutral::False),
     ("do_sample", Neutral::False),
     ("encoder_no_repeat_ngram_size", Neutral::Number(0.0)),
@@ -35,7 +36,7 @@ const NOT_HERE: [(&str, Neutral); 14] = [
     ("num_beam_groups", Neutral::Number(1.0)),
     ("diversity_penalty", Neutral::Number(0.0)),
     ("forced_bos_token_id", Neutral::Only),
-    // `</s>`: at the longest length, where this program stops.
+    // `</s>` at the maximum length, where this program stops too.
     ("forced_eos_token_id", Neutral::Number(0.0)),
     ("suppress_tokens", Neutral::Only),
     ("begin_suppress_tokens", Neutral::Only),
@@ -51,17 +52,16 @@ impl Neutral {
             || match self {
                 Neutral::Only => false,
                 Neutral::False => *value == Value::Bool(false),
-                // Written as a whole number or not.
+                // As an integer or a float.
                 Neutral::Number(neutral) => value.as_f64() == Some(*neutral),
             }
     }
 }
 
-/// Why a beam of transformers may choose otherwise with these settings, if it may.
+/// Returns why beam search in transformers may answer differently under these settings, if it may.
 ///
-/// There rules change the log-probabilities of a hypothesis' next token, and the rest is normalised again. Here they
-/// change logits, and what they leave keeps its probability. Greedy decoding, which chooses from one hypothesis, does not
-/// see the difference.
+/// Its logits processors change log-probabilities, which are then normalised again. Here they change logits, and the
+/// other tokens keep their probability. Greedy decoding has one hypothesis and is not affected.
 pub fn beam_differs(decoding: &DecodingConfig) -> Option<String> {
     let rules = [
         ("min_length", decoding.min_length > 0),
@@ -79,10 +79,10 @@ pub fn beam_differs(decoding: &DecodingConfig) -> Option<String> {
     })
 }
 
-/// Reads the contents of `generation_config.json`, or of a `config.json` from before there was one.
+/// Reads the contents of `generation_config.json`, or of an older `config.json` with these settings.
 ///
 /// # Errors
-/// A value that cannot be used.
+/// An invalid value.
 pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Generation, ConfigError> {
     let number = |key: &str, default: f64| match &generation[key] {
         Value::Null => Ok(default),
@@ -113,9 +113,9 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
         repetition_penalty: number("repetition_penalty", 1.0)?,
         ..DecodingConfig::default()
     };
-    decoding.validate(model).map_err(|error| in_their_words(error, generation))?;
+    decoding.validate(model).map_err(|error| with_marian_keys(error, generation))?;
 
-    let mut skipped: Vec<String> = NOT_HERE
+    let mut skipped: Vec<String> = UNSUPPORTED
         .iter()
         .filter(|(key, neutral)| !neutral.is(&generation[*key]))
         .map(|(key, _)| format!("{key} = {}", generation[*key]))
@@ -132,8 +132,8 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
     Ok(Generation { decoding, skipped })
 }
 
-/// What is wrong with a `[decoding]` table, told of the file that it comes from.
-fn in_their_words(error: ConfigError, generation: &Value) -> ConfigError {
+/// Converts an error of a `[decoding]` table to the keys of `generation_config.json`.
+fn with_marian_keys(error: ConfigError, generation: &Value) -> ConfigError {
     let key = match error.field.trim_start_matches("decoding.") {
         "beam" => "num_beams",
         "no_repeat_ngram" => "no_repeat_ngram_size",
@@ -144,16 +144,16 @@ fn in_their_words(error: ConfigError, generation: &Value) -> ConfigError {
     ConfigError::new(key, &generation[key], error.expected + counted, remedy)
 }
 
-/// The contents of `generation_config.json`.
+/// Returns the contents of `generation_config.json`.
 ///
-/// Without `max_length` an answer here ends at its source's length + 50, for which Marian's readers have no setting:
-/// there it may have as many tokens as the model has positions.
+/// Without `max_length` the limit here is source length + 50, for which Marian's readers have no setting: there it is
+/// the number of positions.
 ///
 /// # Errors
-/// A setting that transformers lacks.
+/// A setting that transformers does not have.
 pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Result<Value, ConfigError> {
     let LengthPenalty { form, alpha } = decoding.length_penalty;
-    // Greedy decoding never asks.
+    // Greedy decoding has no length penalty.
     if form != PenaltyForm::Power && decoding.beam > 1 {
         return Err(ConfigError::new(
             "decoding.length_penalty.form",

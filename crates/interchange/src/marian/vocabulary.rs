@@ -11,10 +11,10 @@ use super::{config, files, sentencepiece};
 use crate::InterchangeError;
 use crate::folder::NewFile;
 
-/// The tokenizers of a Marian folder: source, target.
+/// Reads the tokenizers of a Marian folder: source, target.
 ///
 /// # Errors
-/// A file that is missing, malformed, or does not fit the sizes that `config.json` tells.
+/// A file that is missing, malformed, or does not match the sizes in `config.json`.
 pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
     if folder.join(files::SOURCE_PIECES).is_file() {
         return read_pieces(folder, sizes);
@@ -78,7 +78,7 @@ fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Toke
     Ok((side(files::SOURCE_PIECES, &source_labels)?, side(files::TARGET_PIECES, &target_labels)?))
 }
 
-/// The labels of `vocab.json` in the order of their ids.
+/// Returns the labels of `vocab.json` in the order of their ids.
 fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, InterchangeError> {
     let wrong = |found: String| InterchangeError::File {
         path: path.to_owned(),
@@ -98,7 +98,7 @@ fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, Interchang
             None => return Err(wrong(format!("the id {id} for {label:?}, of {} entries", object.len()))),
         }
     }
-    // As many entries as places, and no place twice: none is empty.
+    // As many entries as ids, and no id twice: none is empty.
     Ok(labels.into_iter().flatten().collect())
 }
 
@@ -118,10 +118,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, InterchangeError> {
     fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })
 }
 
-/// The files of a Marian folder for two tokenizers.
+/// Returns the files of a Marian folder for two tokenizers.
 ///
-/// Two models of SentencePiece become `.spm` files with a `MarianTokenizer`. Other vocabularies, which that cannot
-/// express, become a `tokenizer.json`; two different ones, of which no tokenizer of transformers knows, two of them.
+/// Two SentencePiece models become `.spm` files for `MarianTokenizer`. Other vocabularies, which that class cannot
+/// express, become a `tokenizer.json`, and one more for a target with another vocabulary.
 pub fn write(source: &Tokenizer, target: &Tokenizer, max_length: usize) -> Vec<NewFile> {
     let mut written = vec![(files::VOCABULARY, pretty(&ids(source)))];
     let separate = source.labels() != target.labels();
@@ -156,7 +156,7 @@ fn ids(tokenizer: &Tokenizer) -> Value {
     Value::Object(entries.collect::<Map<_, _>>())
 }
 
-/// The tokenizer's file, with `</s>` put after each text.
+/// Returns the tokenizer's file with `</s>` appended to each text.
 fn fast(tokenizer: &Tokenizer) -> Vec<u8> {
     let mut file: Value = serde_json::from_str(&tokenizer.to_json()).unwrap_or_default();
     let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
@@ -170,7 +170,7 @@ fn fast(tokenizer: &Tokenizer) -> Vec<u8> {
     pretty(&file)
 }
 
-/// JSON as text that ends with a line feed.
+/// Formats JSON, with a final line feed.
 pub fn pretty(value: &Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
 }

@@ -1,7 +1,7 @@
 //! Weights as `torch.save` writes them (`pytorch_model.bin`): a pickle that describes tensors, and their bytes.
 //!
-//! A pickle is a program. This reader runs none: it knows the few instructions that a dictionary of tensors is made of,
-//! takes the handful of functions that they name as descriptions, and refuses everything else.
+//! A pickle is a program. This reader calls nothing: it interprets the few instructions of a dictionary of tensors,
+//! treats the functions that they name as descriptions, and rejects everything else.
 //!
 //! Both containers are read: the zip archive (PyTorch 1.6 and later) and the series of pickles before it, in which many
 //! OPUS-MT models were published.
@@ -18,13 +18,16 @@ use tensor::{Storages, tensors_of};
 
 use crate::tensor::StoredTensor;
 
-/// The number that a file of pickles begins with.
+/// The number at the start of a file of pickles.
 const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;
 
-/// The format's version, by which the number is followed.
+/// The version of the format, after that number.
 const VERSION: i128 = 1001;
 
-/// The tensors of a state dictionary by name, or what is wrong with the bytes: (found, expected).
+/// Reads the tensors of a state dictionary by name.
+///
+/// # Errors
+/// Bytes of another format, or damaged ones, as (found, expected).
 pub fn read(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
     if Archive::recognises(bytes) { from_archive(bytes) } else { from_pickles(bytes) }
 }

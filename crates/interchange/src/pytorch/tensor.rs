@@ -1,4 +1,4 @@
-//! From the descriptions in a pickle to tensors.
+//! Conversion of the descriptions in a pickle to tensors.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ type Wrong = (String, String);
 /// The bytes of each storage.
 pub type Storages<'a> = HashMap<String, &'a [u8]>;
 
-/// Gives the bytes of a storage's key.
+/// Returns the bytes of a storage by its key.
 pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Wrong> + 's;
 
-/// Elements of a tensor of which a file could not hold the bytes.
-const MOST_ELEMENTS: usize = 1 << 32;
+/// Maximum elements of a tensor, more than a file can hold.
+const MAX_ELEMENTS: usize = 1 << 32;
 
-/// Axes of a tensor; weights have two at most.
-const MOST_AXES: usize = 8;
+/// Maximum axes of a tensor; weights have two.
+const MAX_AXES: usize = 8;
 
-/// Names of one matrix, where all embeddings and the output are tied: as many copies of what a file holds.
-const MOST_NAMES: usize = 4;
+/// Maximum names of one matrix: three embeddings and the output may be tied.
+const MAX_NAMES: usize = 4;
 
 /// A storage as a tensor refers to it.
 struct StorageReference<'a> {
@@ -30,7 +30,7 @@ struct StorageReference<'a> {
 
 /// All tensors of a state dictionary in a file of `file_bytes`; `storage` gives the bytes of a key.
 pub fn tensors_of(state: &Value, file_bytes: usize, storage: &StorageOf) -> Result<Vec<(String, StoredTensor)>, Wrong> {
-    let mut left = file_bytes.saturating_mul(MOST_NAMES);
+    let mut left = file_bytes.saturating_mul(MAX_NAMES);
     let mut tensors = Vec::new();
     for (name, value) in entries(state)? {
         let description =
@@ -40,7 +40,7 @@ pub fn tensors_of(state: &Value, file_bytes: usize, storage: &StorageOf) -> Resu
             .count(bytes)
             .map_err(|found| (format!("{name}: {found}"), "a tensor within its storage".to_owned()))?;
         left = left.checked_sub(count * description.storage.dtype.width()).ok_or_else(|| {
-            let expected = format!("at most {MOST_NAMES} names for the same numbers");
+            let expected = format!("at most {MAX_NAMES} names for the same numbers");
             (format!("{name}: more numbers than {file_bytes} bytes hold"), expected)
         })?;
         let values = description.values(bytes, count);
@@ -49,7 +49,7 @@ pub fn tensors_of(state: &Value, file_bytes: usize, storage: &StorageOf) -> Resu
     Ok(tensors)
 }
 
-/// Tells of each tensor its storage's key and the width of an element there.
+/// Calls `visit` with the storage's key and element width of each tensor.
 pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Result<(), Wrong> {
     for (name, value) in entries(state)? {
         let description =
@@ -91,7 +91,7 @@ impl<'a> Description<'a> {
         let [storage, Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..] = &arguments[..] else {
             return Err(wrong());
         };
-        if shape.len() != strides.len() || shape.len() > MOST_AXES {
+        if shape.len() != strides.len() || shape.len() > MAX_AXES {
             return Err(wrong());
         }
         let sizes = |values: &[Value]| -> Option<Vec<usize>> {
@@ -111,7 +111,7 @@ impl<'a> Description<'a> {
         let Self { storage: StorageReference { dtype, .. }, offset, shape, strides } = self;
         let outside = || format!("shape {shape:?} with strides {strides:?} in {} bytes", storage.len());
         let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).ok_or_else(outside)?;
-        if count > MOST_ELEMENTS || (count > 0 && storage.is_empty()) {
+        if count > MAX_ELEMENTS || (count > 0 && storage.is_empty()) {
             return Err(outside());
         }
         let last = shape.iter().zip(strides).try_fold(*offset, |last, (&size, &stride)| {
@@ -125,7 +125,7 @@ impl<'a> Description<'a> {
         Ok(count)
     }
 
-    /// So many elements in the order of the axes.
+    /// Returns `count` elements in row-major order.
     fn values(&self, storage: &[u8], count: usize) -> Vec<f32> {
         let Self { storage: StorageReference { dtype, .. }, offset, shape, strides } = self;
         let mut values = Vec::with_capacity(count);

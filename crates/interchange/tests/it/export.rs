@@ -123,7 +123,7 @@ fn every_variant_survives_or_is_rejected_by_name() {
 
 /// A folder that was imported goes back to SentencePiece models that give the same run.
 #[test]
-fn what_was_imported_is_exported_as_it_was() {
+fn an_import_is_exported_unchanged() {
     for name in NAMES {
         let copy = Copy::new(name);
         drop(copy.imported("run"));
@@ -184,7 +184,7 @@ fn the_files_are_those_of_a_marian_folder() {
 }
 
 #[test]
-fn what_marian_lacks_is_refused_by_name() {
+fn options_that_marian_lacks_are_rejected() {
     let folder = TempDir::new().unwrap();
     let refused = |model: &Model| {
         let output = folder.child("out");
@@ -222,7 +222,7 @@ fn what_marian_lacks_is_refused_by_name() {
 }
 
 #[test]
-fn a_place_that_is_taken_is_left_alone() {
+fn an_existing_output_is_left_alone() {
     let folder = TempDir::new().unwrap();
     let trained = model(|_| {});
     let export = |name: &str| trained.export(&folder.child(name));

@@ -19,7 +19,7 @@ fn furthest(trained: &TrainedModel, expected: &Expected) -> f32 {
 }
 
 #[test]
-fn texts_become_the_ids_that_sentencepiece_and_the_vocabulary_give() {
+fn ids_equal_those_of_sentencepiece() {
     for name in NAMES {
         let (trained, expected) = (Copy::new(name).imported("run"), Expected::of(name));
         let texts = expected.texts();

@@ -183,7 +183,7 @@ fn quantised_weights() {
 }
 
 #[test]
-fn pytorch_files_that_are_damaged_or_no_dictionary_of_tensors() {
+fn damaged_or_other_pytorch_files() {
     let copy = Copy::new("swish");
     copy.remove("model.safetensors");
     let with = |bytes: &[u8]| {

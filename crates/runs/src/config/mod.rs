@@ -158,16 +158,16 @@ impl RunConfig {
     }
 }
 
-/// Converts an error of the text crate, which has the same four parts.
+/// Converts an error of the `[tokenizer]` table: `text` and `model` do not depend on each other.
 #[allow(clippy::wildcard_enum_match_arm, reason = "an error, not an option")]
 fn tokenizer_error(error: TextError) -> ConfigError {
     match error {
         TextError::Config { field, found, expected, remedy } => ConfigError::new(field, found, expected, remedy),
-        TextError::VocabularyTooSmall { asked, least, reason } => ConfigError::new(
+        TextError::VocabularyTooSmall { vocab_size, min, reason } => ConfigError::new(
             "tokenizer.vocab_size",
-            asked,
-            format!("at least {least} ({reason})"),
-            format!("set it to at least {least}"),
+            vocab_size,
+            format!("at least {min} ({reason})"),
+            format!("set it to at least {min}"),
         ),
         other => ConfigError::new("tokenizer", "a table", "one that can be used", other.to_string()),
     }

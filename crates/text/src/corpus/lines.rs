@@ -8,24 +8,24 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::TextError;
 
-/// First bytes of compressed files; names may say anything.
+/// First bytes of compressed files; names are not trusted.
 const GZIP: &[u8] = &[0x1F, 0x8B];
 const ZSTD: &[u8] = &[0x28, 0xB5, 0x2F, 0xFD];
-/// Those of a frame that zstd skips, after a byte from 0x50 to 0x5F; `pzstd` begins with one.
+/// First bytes of a skippable zstd frame, after a byte from 0x50 to 0x5F; `pzstd` writes one first.
 const ZSTD_SKIPPED: &[u8] = &[0x2A, 0x4D, 0x18];
-/// Log of the longest distance that zstd can look back; more than a reader allows unless told, for `zstd --long=31`.
+/// Log2 of the maximum zstd window, above the default of readers, for `zstd --long=31`.
 const ZSTD_WINDOW_LOG: u32 = if cfg!(target_pointer_width = "64") { 31 } else { 30 };
-/// Formats that are named as such and not as "not UTF-8".
+/// Formats that errors name, rather than "not UTF-8".
 const FOREIGN: [(&[u8], &str); 2] = [(&[0xFD, 0x37, 0x7A, 0x58, 0x5A], "xz"), (b"BZh", "bzip2")];
 
-/// Bytes read from a file at a time.
+/// Bytes per read.
 const BUFFER: usize = 1 << 16;
 
-/// A text file that is read line by line.
+/// A reader of lines.
 pub(super) struct Lines {
     path: PathBuf,
     reader: Box<dyn BufRead + Send>,
-    /// How the file is compressed, for messages.
+    /// Compression of the file, for messages.
     compression: Option<&'static str>,
     /// Bytes of the current line.
     buffer: Vec<u8>,
@@ -34,7 +34,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Opens a file; its first bytes tell whether it is compressed.
+    /// Opens a file and detects compression by its first bytes.
     pub fn open(path: PathBuf) -> Result<Self, TextError> {
         match reader(&path) {
             Err(source) => Err(TextError::Read { path, source }),
@@ -43,7 +43,7 @@ impl Lines {
         }
     }
 
-    /// The next line without its end, or nothing at the end of the file.
+    /// Returns the next line without its line ending, or `None` at the end of the file.
     pub fn next_line(&mut self) -> Result<Option<&str>, TextError> {
         self.buffer.clear();
         let read = self.reader.read_until(b'\n', &mut self.buffer).map_err(|source| self.unreadable(source))?;
@@ -71,12 +71,12 @@ impl Lines {
         }
     }
 
-    /// How many lines have been read: the number of the current line, from 1.
+    /// Returns the number of the current line, from 1.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// The file being read.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -84,7 +84,7 @@ impl Lines {
 
 type Opened = (Box<dyn BufRead + Send>, Option<&'static str>);
 
-/// The text of a file and the name of its compression, or else the name of a format that cannot be read.
+/// Returns a reader of the text and the name of its compression, or the name of an unsupported format.
 fn reader(path: &Path) -> io::Result<Result<Opened, &'static str>> {
     let mut bytes = BufReader::with_capacity(BUFFER, File::open(path)?);
     let start = bytes.fill_buf()?;

@@ -1,4 +1,4 @@
-//! Where a corpus lies, as a configuration says it.
+//! The paths of a corpus in a configuration.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,12 +7,12 @@ use crate::TextError;
 use serde::de::{self, MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// One file or several that follow each other: `"a.tsv"` or `["a.tsv", "b.tsv"]`.
+/// One file, or several in order: `"a.tsv"` or `["a.tsv", "b.tsv"]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shards(Vec<PathBuf>);
 
 impl Shards {
-    /// The files in order.
+    /// Returns the files in order.
     pub fn paths(&self) -> &[PathBuf] {
         &self.0
     }
@@ -47,14 +47,19 @@ pub enum ParallelPath {
     /// Lines of `source TAB target`: one path or a list.
     Tsv(Shards),
     /// Line N of `source` is translated by line N of `target`: one path each, or lists of equal length.
-    Files { source: Shards, target: Shards },
+    Files {
+        /// Source files.
+        source: Shards,
+        /// Target files.
+        target: Shards,
+    },
 }
 
 impl ParallelPath {
-    /// How many shards the corpus has.
+    /// Returns the number of shards.
     ///
     /// # Errors
-    /// As many source files as target files are needed.
+    /// Different numbers of source and target files.
     pub fn shards(&self) -> Result<usize, TextError> {
         match self {
             Self::Tsv(shards) => Ok(shards.0.len()),
@@ -67,10 +72,10 @@ impl ParallelPath {
         }
     }
 
-    /// The corpus with its shards in another order, given by their places in this one.
+    /// Returns the corpus with its shards reordered: `order` has their indices.
     ///
     /// # Panics
-    /// A place beyond the last shard.
+    /// If an index is out of range.
     pub fn reordered(&self, order: &[usize]) -> Self {
         let pick = |shards: &Shards| Shards(order.iter().map(|&place| shards.0[place].clone()).collect());
         match self {
@@ -153,7 +158,7 @@ struct SourceAndTarget {
     target: Shards,
 }
 
-/// By hand and not `untagged`, whose only message is that nothing matched.
+/// Written out, as the only error message of `untagged` is that nothing matched.
 impl<'de> Deserialize<'de> for ParallelPath {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct PathVisitor;

@@ -12,14 +12,14 @@ use crate::TextError;
 /// Longest n-grams counted.
 const MAX_ORDER: usize = 4;
 
-/// How text is cut into the words that BLEU counts.
+/// The tokenisation of text into the words that BLEU counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BleuTokenization {
     /// The rules of WMT's `mteval-v13a` script; the usual choice.
     #[default]
     #[serde(rename = "13a")]
     V13a,
-    /// At white space only, for text that is tokenized already.
+    /// White space only, for text that is tokenised already.
     #[serde(rename = "none")]
     None,
 }
@@ -29,22 +29,22 @@ pub enum BleuTokenization {
 pub struct Bleu {
     /// Compare lower-cased text.
     pub lowercase: bool,
-    /// How text is cut into words.
+    /// Tokenisation.
     pub tokenization: BleuTokenization,
-    /// Leave out orders that the hypotheses are too short for, instead of giving them 0: for single sentences.
+    /// Skip orders that the hypotheses are too short for, rather than scoring 0; for single sentences.
     pub effective_order: bool,
 }
 
-/// What [`Bleu::score`] found; displayed as sacreBLEU displays it.
+/// The result of [`Bleu::score`]; its `Display` equals sacreBLEU's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BleuScore {
     /// The score, from 0 to 100.
     pub score: f64,
     /// Precision of n-grams for n = 1 to 4, smoothed, in percent.
     pub precisions: [f64; MAX_ORDER],
-    /// n-grams of the hypotheses that are in their references.
+    /// Number of n-grams of the hypotheses that match their references.
     pub correct: [u64; MAX_ORDER],
-    /// n-grams of the hypotheses.
+    /// Number of n-grams of the hypotheses.
     pub total: [u64; MAX_ORDER],
     /// Factor below 1 where the hypotheses are shorter than the references.
     pub brevity_penalty: f64,
@@ -55,7 +55,10 @@ pub struct BleuScore {
 }
 
 impl Bleu {
-    /// Scores `hypotheses`, each against the reference at the same place.
+    /// Scores `hypotheses`, each against the reference of the same index.
+    ///
+    /// # Errors
+    /// Different numbers of hypotheses and references, or none.
     pub fn score(
         &self,
         hypotheses: &[impl AsRef<str>],

@@ -12,9 +12,9 @@ const BETA: f64 = 2.0;
 /// Corpus chrF: the F-score of n-grams of characters, and for chrF++ of words, against one reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chrf {
-    /// Longest n-grams of characters; white space does not count.
+    /// Maximum length of character n-grams; white space is skipped.
     pub character_order: usize,
-    /// Longest n-grams of words; 0 is chrF, 2 is chrF++.
+    /// Maximum length of word n-grams; 0 is chrF, 2 is chrF++.
     pub word_order: usize,
     /// Compare lower-cased text.
     pub lowercase: bool,
@@ -27,7 +27,7 @@ impl Default for Chrf {
     }
 }
 
-/// What [`Chrf::score`] found; displayed as sacreBLEU displays it.
+/// The result of [`Chrf::score`]; its `Display` equals sacreBLEU's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChrfScore {
     /// The score, from 0 to 100.
@@ -42,7 +42,10 @@ impl Chrf {
         Self { word_order: 2, ..Self::default() }
     }
 
-    /// Scores `hypotheses`, each against the reference at the same place.
+    /// Scores `hypotheses`, each against the reference of the same index.
+    ///
+    /// # Errors
+    /// Different numbers of hypotheses and references, or none.
     pub fn score(
         &self,
         hypotheses: &[impl AsRef<str>],
@@ -64,7 +67,7 @@ impl Chrf {
         Ok(ChrfScore { score: f_score(&matches), name: format!("chrF{BETA}{}", "+".repeat(self.word_order)) })
     }
 
-    /// What was computed, in sacreBLEU's form.
+    /// Returns the signature of sacreBLEU for these settings.
     pub fn signature(&self) -> String {
         format!(
             "nrefs:1|case:{}|eff:yes|nc:{}|nw:{}|space:no|version:{SACREBLEU_VERSION}",
@@ -88,7 +91,7 @@ impl fmt::Display for ChrfScore {
     }
 }
 
-/// What of a sentence is counted.
+/// The countable units of a sentence.
 struct Units {
     characters: Vec<char>,
     words: Vec<String>,

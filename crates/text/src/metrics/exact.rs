@@ -3,7 +3,10 @@
 use super::check_counts;
 use crate::TextError;
 
-/// The part of all hypotheses that equal their reference, from 0 to 1.
+/// Returns the fraction of hypotheses that equal their reference, from 0 to 1.
+///
+/// # Errors
+/// Different numbers of hypotheses and references, or none.
 ///
 /// ```
 /// assert_eq!(text::exact_match(&["a b", "c"], &["a b", "d"]).unwrap(), 0.5);

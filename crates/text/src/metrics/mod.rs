@@ -1,4 +1,4 @@
-//! How close translations come to their references: exact match, and BLEU, chrF and chrF++ as sacreBLEU computes them.
+//! Quality metrics against references: exact match, and BLEU, chrF and chrF++ equal to sacreBLEU's.
 //!
 //! ```
 //! use text::metrics::{Bleu, Chrf};
@@ -25,10 +25,10 @@ pub use exact::exact_match;
 
 use crate::TextError;
 
-/// The version of sacreBLEU whose scores these are, digit for digit; it ends every signature.
+/// The version of sacreBLEU with equal scores; part of every signature.
 pub const SACREBLEU_VERSION: &str = "2.6.0";
 
-/// Checks that one reference belongs to each hypothesis, and that there are any.
+/// Checks that there are as many references as hypotheses, and at least one.
 fn check_counts(hypotheses: usize, references: usize) -> Result<(), TextError> {
     if hypotheses != references {
         return Err(TextError::UnequalScored { hypotheses, references });
@@ -39,17 +39,17 @@ fn check_counts(hypotheses: usize, references: usize) -> Result<(), TextError> {
     Ok(())
 }
 
-/// The value of `case` in a signature.
+/// Returns the value of `case` in a signature.
 fn case(lowercase: bool) -> &'static str {
     if lowercase { "lc" } else { "mixed" }
 }
 
-/// White space as Python's `str.split` sees it: Unicode's, and four control characters.
+/// Returns whether Python's `str.split` treats a character as white space: Unicode's, and four control characters.
 fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
-/// The parts of `text` between white space, as Python's `str.split` gives them.
+/// Splits `text` at white space like Python's `str.split`.
 fn split_spaces(text: &str) -> impl Iterator<Item = &str> {
     text.split(is_space).filter(|part| !part.is_empty())
 }

@@ -1,28 +1,27 @@
-//! BPE-dropout (Provilkov et al. 2020): segmenting a word with some merges skipped.
+//! BPE-dropout (Provilkov et al. 2020): segmentation of a word with random merges skipped.
 //!
-//! The `tokenizers` crate draws from a generator of its own; here a draw is a function of (key, word, number of the
-//! draw), so that a training run can be repeated and resumed. Apart from the draws this is the crate's own procedure,
-//! and without dropout the two give the same ids.
+//! The `tokenizers` crate has a generator with state. Here a random number is a function of (key, word, draw), so that
+//! training can be repeated and resumed. The algorithm is otherwise the same, and so are the ids without dropout.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use serde_json::Value;
 
-use super::SPECIAL_TOKENS;
+use crate::special_tokens::FIRST_ORDINARY_ID;
 
-/// Marks a symbol that has been merged into its left neighbour, and the end of a word.
+/// Marks the end of a word, in either direction.
 const NONE: usize = usize::MAX;
 
 /// The merges of a BPE vocabulary.
 #[derive(Clone, Debug)]
 pub(super) struct Segmenter {
     characters: HashMap<char, u32>,
-    /// (left, right) to (rank, merged): the lower the rank, the earlier the merge.
+    /// (left, right) to (rank, merged id); lower ranks merge first.
     merges: HashMap<(u32, u32), (u32, u32)>,
 }
 
-/// One symbol of a word that is being merged: a link of a doubly linked list.
+/// One symbol of a word: a node of a doubly linked list.
 struct Symbol {
     id: u32,
     previous: usize,
@@ -31,7 +30,7 @@ struct Symbol {
 }
 
 impl Segmenter {
-    /// Reads the merges of `model`, the model part of a tokenizer file; else (found, expected).
+    /// Reads the merges of `model`, the `model` entry of a tokenizer file; the error is (found, expected).
     pub fn new(model: &Value, labels: &[String]) -> Result<Self, (String, &'static str)> {
         for (option, expected) in [
             ("dropout", Value::Null),
@@ -76,10 +75,10 @@ impl Segmenter {
         Ok(Self { characters, merges })
     }
 
-    /// Appends the ids of `word`, number `index` of its line, to `ids`.
+    /// Appends the ids of `word`, the `index`-th of its line, to `ids`.
     ///
-    /// The best merge that can be made is made, until none is left. Each candidate that comes up is skipped with
-    /// probability `rate`; skipped ones stand ready again after the next merge that is made.
+    /// Applies the merge of the lowest rank until none remains. Each candidate is skipped with probability `rate`; skipped
+    /// candidates return after the next merge.
     pub fn segment(&self, word: &str, rate: f64, key: u64, index: u64, ids: &mut Vec<u32>) {
         let mut symbols = self.symbols(word);
         let mut draws = 0..;
@@ -88,7 +87,7 @@ impl Segmenter {
             rate > 0.0 && uniform(key, index, draw) < rate
         };
 
-        // (rank, place of the left symbol, merged id): the smallest comes up first.
+        // (rank, index of the left symbol, merged id), smallest first.
         let mut candidates: BinaryHeap<Reverse<(u32, usize, u32)>> = BinaryHeap::new();
         for left in 0..symbols.len().saturating_sub(1) {
             self.propose(&symbols, left, &mut candidates);
@@ -101,7 +100,7 @@ impl Segmenter {
             }
             candidates.extend(skipped.drain(..));
 
-            // An earlier merge may have used up one of the two symbols.
+            // An earlier merge may have consumed one of the two symbols.
             let right = symbols[left].next;
             if symbols[left].merged_away || right == NONE {
                 continue;
@@ -127,7 +126,7 @@ impl Segmenter {
         ids.extend(symbols.iter().filter(|symbol| !symbol.merged_away).map(|symbol| symbol.id));
     }
 
-    /// The characters of `word`, or the bytes of those outside the vocabulary.
+    /// Returns the characters of `word`, or the bytes of those outside the vocabulary.
     fn symbols(&self, word: &str) -> Vec<Symbol> {
         let mut ids = Vec::with_capacity(word.len());
         let mut utf8 = [0; 4];
@@ -135,7 +134,7 @@ impl Segmenter {
             match self.characters.get(&character) {
                 Some(&id) => ids.push(id),
                 None => ids.extend(
-                    character.encode_utf8(&mut utf8).bytes().map(|byte| (SPECIAL_TOKENS - 1) as u32 + u32::from(byte)),
+                    character.encode_utf8(&mut utf8).bytes().map(|byte| FIRST_ORDINARY_ID as u32 + u32::from(byte)),
                 ),
             }
         }
@@ -151,7 +150,7 @@ impl Segmenter {
             .collect()
     }
 
-    /// Adds the merge of the symbol at `left` with the one after it, if there is such a merge.
+    /// Adds the merge of the symbol at `left` with its right neighbour, if the vocabulary has it.
     fn propose(&self, symbols: &[Symbol], left: usize, candidates: &mut BinaryHeap<Reverse<(u32, usize, u32)>>) {
         let right = symbols[left].next;
         if right == NONE {
@@ -164,7 +163,7 @@ impl Segmenter {
     }
 }
 
-/// A number in [0, 1) that depends on nothing but its arguments.
+/// Returns a uniform number in [0, 1), a function of its arguments alone.
 fn uniform(key: u64, word: u64, draw: u64) -> f64 {
     let bits = mix(mix(mix(key).wrapping_add(word)).wrapping_add(draw));
     // The upper 53 bits fill the mantissa of an f64.
@@ -172,6 +171,8 @@ fn uniform(key: u64, word: u64, draw: u64) -> f64 {
 }
 
 /// The output function of SplitMix64 (Steele et al. 2014).
+///
+/// `model::random` has it too; these crates do not depend on each other.
 fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BYTE_TOKENS, SPECIAL_TOKENS};
 use crate::TextError;
+use crate::special_tokens::{BYTE_TOKENS, SPECIAL_TOKENS};
 
-/// How text is cut into tokens.
+/// The algorithm that splits text into tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenizerKind {
-    /// Byte-pair encoding: frequent neighbours are merged, again and again.
+    /// Byte-pair encoding: the most frequent pair of neighbours is merged, repeatedly.
     #[default]
     Bpe,
     /// The unigram language model: the most probable segmentation under learned piece probabilities.
@@ -18,10 +18,10 @@ pub enum TokenizerKind {
     Word,
 }
 
-/// Largest `vocab_size` taken seriously: an embedding row per token has to fit in memory.
+/// Maximum `vocab_size`, as each token has an embedding row in memory.
 const MAX_VOCAB_SIZE: usize = 1_000_000;
 
-/// How a vocabulary is trained.
+/// Training of a vocabulary: the `[tokenizer]` table.
 ///
 /// ```
 /// use text::TokenizerConfig;
@@ -33,20 +33,20 @@ const MAX_VOCAB_SIZE: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenizerConfig {
-    /// How text is cut.
+    /// Algorithm: `"bpe"`, `"unigram"` or `"word"`.
     pub kind: TokenizerKind,
-    /// Tokens in all: `</s>`, `<unk>` and `<pad>` included, and for BPE and unigram the 256 byte tokens too.
-    /// Exact for BPE and unigram, an upper bound for words.
+    /// Number of tokens, including `</s>`, `<unk>`, `<pad>` and, for BPE and unigram, 256 byte tokens. Exact for BPE and
+    /// unigram, a maximum for words.
     pub vocab_size: usize,
-    /// One vocabulary for source and target, trained on both.
+    /// Train one vocabulary on source and target together.
     pub joint: bool,
-    /// Lower-case all text, input and output.
+    /// Convert all text to lower case, so that translations are in lower case too.
     pub lowercase: bool,
-    /// Compose characters (Unicode NFC), so that `e` + combining acute becomes `é`.
+    /// Compose characters (Unicode NFC), so that `e` and a combining acute accent become `é`.
     pub nfc: bool,
-    /// BPE-dropout while training the model: probability that a merge is skipped, in [0, 1). 0 is off.
+    /// BPE-dropout: probability, in [0, 1), that a merge is skipped when training data is tokenised; 0 disables it.
     pub dropout: f64,
-    /// Train the vocabulary on at most this many lines.
+    /// Maximum number of lines that the vocabulary is trained on.
     pub sample_lines: usize,
 }
 
@@ -65,16 +65,19 @@ impl Default for TokenizerConfig {
 }
 
 impl TokenizerConfig {
-    /// Refuses values that cannot work, naming the field, what was found, what was expected and the remedy.
+    /// Checks all values.
+    ///
+    /// # Errors
+    /// The first invalid value, with its field, the expected values and a remedy.
     pub fn validate(&self) -> Result<(), TextError> {
-        let (least, reason) = match self.kind {
+        let (min, reason) = match self.kind {
             TokenizerKind::Word => (SPECIAL_TOKENS + 1, "3 special tokens and a word"),
             TokenizerKind::Bpe | TokenizerKind::Unigram => {
                 (SPECIAL_TOKENS + BYTE_TOKENS + 1, "3 special tokens, 256 byte tokens and a character")
             }
         };
-        if self.vocab_size < least {
-            return Err(TextError::VocabularyTooSmall { asked: self.vocab_size, least, reason: reason.into() });
+        if self.vocab_size < min {
+            return Err(TextError::VocabularyTooSmall { vocab_size: self.vocab_size, min, reason: reason.into() });
         }
         if self.vocab_size > MAX_VOCAB_SIZE {
             return Err(TextError::Config {
@@ -105,7 +108,7 @@ impl TokenizerConfig {
                 field: "tokenizer.sample_lines",
                 found: "0".into(),
                 expected: "at least 1".into(),
-                remedy: "leave it out to train on up to a million lines".into(),
+                remedy: "remove it to train on up to a million lines".into(),
             });
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Tokenizer files: assembling one from its parts, and reading one with every expectation checked.
+//! Tokenizer files: assembly from parts, and reading with all expectations checked.
 
 use std::path::Path;
 
@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::bpe_dropout::Segmenter;
 use super::pipeline::Pipeline;
-use super::{BYTE_TOKENS, END, PAD, SPECIAL_TOKENS, Tokenizer, TokenizerKind, UNKNOWN, byte_label, sentencepiece};
+use super::{Tokenizer, TokenizerKind, sentencepiece};
 use crate::TextError;
+use crate::special_tokens::{BYTE_TOKENS, END, FIRST_ORDINARY_ID, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
 
-/// A tokenizer file made of `pipeline` and `model` (the model's part of the file), whose last id is `pad_id`.
+/// Assembles a tokenizer file from `pipeline` and `model`, the `model` entry of the file; its last id is `pad_id`.
 pub(super) fn assemble(pipeline: Pipeline, model: Value, pad_id: usize) -> Value {
     let special = |id: usize, label: &str| {
         json!({"id": id, "content": label, "single_word": false, "lstrip": false, "rstrip": false,
@@ -28,7 +29,7 @@ pub(super) fn assemble(pipeline: Pipeline, model: Value, pad_id: usize) -> Value
     })
 }
 
-/// Reads the text of a tokenizer file.
+/// Parses the text of a tokenizer file.
 pub(super) fn parse(json: &str, origin: &Path) -> Result<Tokenizer, TextError> {
     // Into a plain value first: the crate's own reader panics on some malformed JSON.
     let value = serde_json::from_str(json).map_err(|error| TextError::TokenizerFile {
@@ -39,7 +40,10 @@ pub(super) fn parse(json: &str, origin: &Path) -> Result<Tokenizer, TextError> {
     from_value(value, origin)
 }
 
-/// Turns a tokenizer file into a tokenizer, or says what is wrong with it.
+/// Builds a tokenizer from a tokenizer file.
+///
+/// # Errors
+/// The first part of the file that is not as this program writes it.
 pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextError> {
     let wrong = |found: String, expected: &str| TextError::TokenizerFile {
         path: origin.to_owned(),
@@ -47,7 +51,7 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
         expected: expected.into(),
     };
 
-    // Nothing may add to, cut or fill up what `encode` returns.
+    // `encode` must return the ids of the text alone.
     for part in ["truncation", "padding", "post_processor"] {
         if !value[part].is_null() {
             return Err(wrong(format!("a value for {part:?}"), "null there"));
@@ -85,12 +89,12 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
     let mut inner: tokenizers::Tokenizer = serde_json::from_value(value).map_err(|error| {
         wrong(format!("contents the tokenizers crate refuses ({error})"), "a Hugging Face tokenizers file")
     })?;
-    // A special token written out in text is text.
+    // Special tokens spelled out in text are text.
     inner.set_encode_special_tokens(true);
     Ok(Tokenizer { inner, kind, labels, segmenter, sentencepiece })
 }
 
-/// The label of each id, or nothing if the vocabulary is not one label per id from 0 up.
+/// Returns the label of each id, or `None` if ids have gaps or labels repeat.
 fn labels(model: &Value) -> Option<Vec<String>> {
     let labels = match &model["vocab"] {
         Value::Object(ids) => {
@@ -114,8 +118,7 @@ fn labels(model: &Value) -> Option<Vec<String>> {
     distinct.then_some(labels)
 }
 
-/// Checks that special tokens, and byte tokens where there are any, lie where the rest of the program expects them; else
-/// (found, expected).
+/// Checks the ids of special tokens, and of byte tokens if `has_bytes`; the error is (found, expected).
 fn check_layout(labels: &[String], has_bytes: bool) -> Result<(), (String, String)> {
     let at = |id: usize, expected: &str| match labels.get(id) {
         Some(found) if found == expected => Ok(()),
@@ -127,14 +130,14 @@ fn check_layout(labels: &[String], has_bytes: bool) -> Result<(), (String, Strin
     at(last.max(SPECIAL_TOKENS - 1), PAD)?;
     if has_bytes {
         for byte in 0..=u8::MAX {
-            at(SPECIAL_TOKENS - 1 + usize::from(byte), &byte_label(byte))?;
+            at(FIRST_ORDINARY_ID + usize::from(byte), &byte_label(byte))?;
         }
         at(last.max(SPECIAL_TOKENS - 1 + BYTE_TOKENS), PAD)?;
     }
     Ok(())
 }
 
-/// Checks that the added tokens are the three special ones and no others, since others would be looked for in text.
+/// Checks that the added tokens are exactly the three special ones: others would match in text.
 fn check_added_tokens(added: &Value, vocab_size: usize) -> Result<(), String> {
     let found: Vec<(Option<u64>, Option<&str>, Option<bool>)> = added
         .as_array()

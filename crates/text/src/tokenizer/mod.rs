@@ -1,9 +1,9 @@
 //! Tokenizers: a line of text to ids and back.
 //!
-//! Ids are laid out as Marian has them: `</s>` is 0, `<unk>` is 1, `<pad>` is the last. Files are valid for the Hugging
-//! Face `tokenizers` libraries and hold the whole way from text to ids, preprocessing included. How any text survives the
-//! round trip is told in the `pipeline` module; the short of it: [`Tokenizer::decode`] gives back what
-//! [`Tokenizer::normalize`] gives, for BPE and unigram vocabularies and every Unicode string.
+//! Ids have Marian's layout: `</s>` is 0, `<unk>` is 1, `<pad>` is the last. Files have the format of the Hugging Face
+//! `tokenizers` library and hold all steps from text to ids, preprocessing included. For BPE and unigram vocabularies the
+//! round trip loses nothing: [`Tokenizer::decode`] returns what [`Tokenizer::normalize`] returns, for every Unicode
+//! string. The `pipeline` module explains how.
 //!
 //! ```
 //! use text::{Tokenizer, TokenizerConfig};
@@ -28,70 +28,59 @@ use std::path::Path;
 
 use bpe_dropout::Segmenter;
 pub use config::{TokenizerConfig, TokenizerKind};
-use pipeline::SPACE_MARK;
 use sentencepiece::{SentencePiece, SentencePieces};
 use tokenizers::Decoder;
 
 use crate::TextError;
+use crate::special_tokens::SPACE_MARK;
 
-/// Id of `</s>`, the end of a sentence.
-pub const END_ID: u32 = 0;
-/// Id of `<unk>`, a word outside the vocabulary.
-pub const UNKNOWN_ID: u32 = 1;
-
-/// Label of [`END_ID`].
-const END: &str = "</s>";
-/// Label of [`UNKNOWN_ID`].
-const UNKNOWN: &str = "<unk>";
-/// Label of the padding id, the last of every vocabulary.
-const PAD: &str = "<pad>";
-/// How many special tokens every vocabulary holds: `</s>`, `<unk>`, `<pad>`.
-const SPECIAL_TOKENS: usize = 3;
-/// How many byte tokens a subword vocabulary holds: `<0x00>` to `<0xFF>`, from id 2.
-const BYTE_TOKENS: usize = 256;
-
-/// Label of the token for one byte of a character outside the vocabulary.
-fn byte_label(byte: u8) -> String {
-    format!("<0x{byte:02X}>")
-}
-
-/// Turns text into ids and back.
+/// Converts text to ids and back.
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     kind: TokenizerKind,
     /// Label of each id.
     labels: Vec<String>,
-    /// The merges of a BPE vocabulary, for segmenting with dropout.
+    /// Merges of a BPE vocabulary, for BPE-dropout.
     segmenter: Option<Segmenter>,
-    /// What goes from text to ids instead of `inner`, for a model of SentencePiece.
+    /// A SentencePiece model, which then encodes instead of `inner`.
     sentencepiece: Option<SentencePiece>,
 }
 
 impl Tokenizer {
-    /// Trains a vocabulary on the first `config.sample_lines` lines. The same lines give the same bytes of
-    /// [`to_json`](Self::to_json), in every process and with any number of threads.
+    /// Trains a vocabulary on the first `config.sample_lines` lines.
+    ///
+    /// Equal lines give equal bytes of [`to_json`](Self::to_json), in every process and with any number of threads.
+    ///
+    /// # Errors
+    /// An invalid configuration, no text, or a vocabulary size that the text does not support.
     pub fn train<S: AsRef<str>>(config: &TokenizerConfig, lines: impl Iterator<Item = S>) -> Result<Self, TextError> {
         train::train(config, lines)
     }
 
-    /// A fixed vocabulary: `</s>`, `<unk>`, `words` in order, `<pad>`. Text is cut at white space and joined with single
-    /// spaces. A word given twice counts once.
+    /// Returns a fixed vocabulary: `</s>`, `<unk>`, `words` in order without repetitions, `<pad>`.
+    ///
+    /// Text is split at white space and joined with single spaces.
     pub fn from_words(words: &[impl AsRef<str>]) -> Self {
         train::fixed(words)
     }
 
-    /// A unigram model of SentencePiece, with the `vocabulary` of a translation model in the order of its ids: `</s>`,
-    /// `<unk>`, …, `<pad>`. Pieces that the vocabulary lacks are `<unk>`; what is no piece decodes, but is found in text
-    /// only where the model knows none of the characters; a text's leading `>>code<<` is one token. `origin` is named in errors.
+    /// Returns a SentencePiece unigram model with the `vocabulary` of a translation model in the order of its ids.
+    ///
+    /// The vocabulary is `</s>`, `<unk>`, …, `<pad>`. Pieces that it lacks become `<unk>`. Its entries that are no pieces
+    /// decode, but match only text whose characters no piece covers. A leading `>>code<<` is one token. `origin` appears in
+    /// errors.
     ///
     /// # Errors
-    /// A vocabulary of another layout, or a model with parts that cannot be.
+    /// A vocabulary of another layout, or an invalid model.
     pub fn from_sentencepiece(model: &SentencePieces, vocabulary: &[String], origin: &Path) -> Result<Self, TextError> {
         file::from_value(sentencepiece::file::assemble(model, vocabulary), origin)
     }
 
     /// Reads a tokenizer file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or whose contents are not a tokenizer of this program.
     pub fn load(path: &Path) -> Result<Self, TextError> {
         let bytes = fs::read(path).map_err(|source| TextError::Read { path: path.to_owned(), source })?;
         let json = String::from_utf8(bytes).map_err(|error| TextError::NotUtf8 {
@@ -104,7 +93,7 @@ impl Tokenizer {
         Self::from_json(&json, path)
     }
 
-    /// The text of a tokenizer file. Equal tokenizers give equal bytes.
+    /// Returns the text of a tokenizer file. Equal tokenizers give equal bytes.
     pub fn to_json(&self) -> String {
         // Everything in a tokenizer came from JSON, so it goes back to it.
         let mut json = match &self.sentencepiece {
@@ -115,12 +104,18 @@ impl Tokenizer {
         json
     }
 
-    /// Reads the text of a tokenizer file; `origin` is named in errors.
+    /// Parses the text of a tokenizer file; `origin` appears in errors.
+    ///
+    /// # Errors
+    /// Contents that are not a tokenizer of this program.
     pub fn from_json(json: &str, origin: &Path) -> Result<Self, TextError> {
         file::parse(json, origin)
     }
 
-    /// The ids of `text`, without `</s>`.
+    /// Returns the ids of `text`, without `</s>`.
+    ///
+    /// # Errors
+    /// A text that the `tokenizers` crate rejects.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(sentencepiece.encode(text));
@@ -129,9 +124,13 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The ids of `text` under BPE-dropout (Provilkov et al. 2020): each merge is skipped with probability `rate`, so that
-    /// a word is cut in other ways each time. The draws depend only on `key` and the place in the text; rate 0 gives
-    /// exactly [`encode`](Self::encode), and so does any rate for vocabularies without merges.
+    /// Returns the ids of `text` under BPE-dropout (Provilkov et al. 2020): each merge is skipped with probability `rate`.
+    ///
+    /// Random numbers depend only on `key` and the position in the text. Rate 0 equals [`encode`](Self::encode), as does
+    /// any rate for vocabularies without merges.
+    ///
+    /// # Errors
+    /// A rate outside [0, 1], or a text that the `tokenizers` crate rejects.
     pub fn encode_with_dropout(&self, text: &str, rate: f64, key: u64) -> Result<Vec<u32>, TextError> {
         if !(0.0..=1.0).contains(&rate) {
             return Err(TextError::Config {
@@ -152,20 +151,28 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The text of `ids`. Special ids (`</s>`, `<unk>`, `<pad>`) leave no trace. Where byte tokens in a row do not
-    /// form UTF-8 as a whole, each of them becomes `�`.
+    /// Returns the text of `ids`, skipping `</s>`, `<unk>` and `<pad>`.
+    ///
+    /// If a run of byte tokens is not UTF-8, each of them becomes `�`.
+    ///
+    /// # Errors
+    /// An id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
         let vocab_size = self.vocab_size();
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
             return Err(TextError::UnknownId { id, vocab_size });
         }
         let text = self.inner.decode(ids, true).map_err(|error| refused(&format!("{ids:?}"), &error))?;
-        // As SentencePiece decodes: a piece may begin with a space wherever it stands.
+        // As SentencePiece decodes: any piece may begin with a space.
         Ok(if self.sentencepiece.is_some() { text.trim_matches(' ').to_owned() } else { text })
     }
 
-    /// What is left of `text` after lower-casing and NFC, where those are on: what decoding its ids can give back. For
-    /// word vocabularies, the words are joined as decoding joins them; those that the vocabulary lacks stay.
+    /// Returns `text` after lower-casing and NFC, where enabled: the text that decoding its ids can return.
+    ///
+    /// For word vocabularies, words are joined as in decoding; those outside the vocabulary are kept.
+    ///
+    /// # Errors
+    /// A text that the `tokenizers` crate rejects.
     pub fn normalize(&self, text: &str) -> Result<String, TextError> {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(sentencepiece.normalize(text));
@@ -190,37 +197,37 @@ impl Tokenizer {
         })
     }
 
-    /// The label of one id, as it stands in the vocabulary: `▁cat`, `</s>`, `<0xE2>`.
+    /// Returns the label of one id as in the vocabulary: `▁cat`, `</s>`, `<0xE2>`.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.labels.get(id as usize).map(String::as_str)
     }
 
-    /// The label of every id, in order.
+    /// Returns the label of every id, in order.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// The model of SentencePiece that this was made of, if it was.
+    /// Returns the SentencePiece model, if this tokenizer was made from one.
     pub fn sentencepiece(&self) -> Option<&SentencePieces> {
         self.sentencepiece.as_ref().map(SentencePiece::model)
     }
 
-    /// How text is cut.
+    /// Returns the kind of vocabulary.
     pub fn kind(&self) -> TokenizerKind {
         self.kind
     }
 
-    /// How many ids there are, special ones included.
+    /// Returns the number of ids, special tokens included.
     pub fn vocab_size(&self) -> usize {
         self.labels.len()
     }
 
-    /// Id of `<pad>`: the last one.
+    /// Returns the id of `<pad>`, the last, which is also the decoder start.
     pub fn pad_id(&self) -> u32 {
         self.labels.len() as u32 - 1
     }
 
-    /// The words of `text` that the model sees one by one.
+    /// Splits `text` into the words that the model segments.
     fn words(&self, text: &str) -> Result<Vec<String>, TextError> {
         pipeline::words(self.inner.get_normalizer(), self.inner.get_pre_tokenizer(), text)
             .map_err(|error| refused(text, &error))
@@ -228,7 +235,7 @@ impl Tokenizer {
 }
 
 impl fmt::Debug for Tokenizer {
-    /// Kind and size: all tokens would fill pages.
+    /// Shows kind and size only: all tokens would fill pages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokenizer")
             .field("kind", &self.kind)
@@ -237,7 +244,7 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
-/// An error of the `tokenizers` crate about `text`, of which the message shows the beginning.
+/// Returns the error for a text that the `tokenizers` crate rejects; the message shows its beginning.
 fn refused(text: &str, error: &tokenizers::Error) -> TextError {
     TextError::Tokenize { text: text.chars().take(80).collect(), message: error.to_string() }
 }

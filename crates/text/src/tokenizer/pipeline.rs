@@ -1,22 +1,22 @@
-//! What surrounds the model in a tokenizer file: how text is normalised, cut into words, and put together again.
+//! The pipeline around the model in a tokenizer file: normalizer, pre-tokenizer and decoder.
 //!
 //! # Subwords (BPE and unigram)
 //!
-//! Decoding must give back *any* text, whatever characters are in it. Three things could get in the way, and each is
-//! handled inside the file itself, so that other programs that read it agree:
+//! Decoding must return any text unchanged. Three cases need care; the file itself handles them, so that other programs
+//! that read it agree:
 //!
-//! * **Spaces.** A space becomes the mark `▁` (U+2581), and one more `▁` is put in front of the line, so that a word
-//!   looks the same at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
-//!   Spaces are kept exactly, also leading, trailing and repeated ones; other white space is just characters.
+//! * **Spaces.** A space becomes the mark `▁` (U+2581), and one more `▁` precedes the line, so that a word has
+//!   the same tokens at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
+//!   Leading, trailing and repeated spaces are kept; other white space is ordinary characters.
 //! * **A literal `▁`.** It would decode to a space, so `▂` (U+2582) serves as an escape: beforehand `▂` becomes `▂0` and
 //!   `▁` becomes `▂1`; decoding undoes it. Each `▂` in escaped text is followed by `0` or `1`, so the way back is unique.
 //! * **Literal `</s>`, `<pad>`, `<0x41>`, …** All tokens with a meaning of their own start with `<` and are longer than
 //!   it. Text is cut before and after each `<` ahead of the model, so no piece of text can ever be, or be learned as,
-//!   such a token. (The special tokens are declared in the file, and the reader here is told not to look for them in
-//!   text.)
+//!   such a token. (The file declares the special tokens, and the reader here does not match
+//!   them in text.)
 //!
 //! Characters outside the vocabulary become their UTF-8 bytes, one token each (`<0xE2>`), so nothing is unknown.
-//! What decoding gives is therefore the input after lower-casing and NFC where those are on, and nothing else changes.
+//! Decoding therefore returns the input after lower-casing and NFC, where enabled, and nothing else changes.
 //!
 //! Words are further cut where letters, digits and other signs meet, as SentencePiece does by default: "mat." gives
 //! "▁mat" and ".", so that the vocabulary need not hold "mat", "mat." and "mat,".
@@ -25,8 +25,8 @@
 //!
 //! Text is cut at white space, then punctuation at the edges of a word is split off ("mat." gives "mat" and ".", while
 //! "3.14", "don't" and "well-known" stay whole). Decoding joins with single spaces, none before closing punctuation
-//! (`. , ! ? ; : … ) ] } » ”`) and none after opening (`( [ { « „ ¿ ¡`); straight quotes do not tell which they are and
-//! keep a space on both sides.
+//! (`. , ! ? ; : … ) ] } » ”`) and none after opening (`( [ { « „ ¿ ¡`); straight quotes are
+//! ambiguous and keep a space on both sides.
 
 use serde_json::{Value, json};
 use tokenizers::{
@@ -34,11 +34,8 @@ use tokenizers::{
     PreTokenizerWrapper,
 };
 
-use super::sentencepiece::{Normalization, file::NEVER_FOUND, file::to_base64};
+use super::sentencepiece::{NEVER_FOUND, Normalization, to_base64};
 use super::{TokenizerConfig, TokenizerKind};
-
-/// Stands for a space, and in front of the line.
-pub(super) const SPACE_MARK: char = '▁';
 
 /// One word of text for the model: an optional mark with letters, with digits or with other signs; or a lone `<`; or a
 /// lone mark. The alternatives cover every character.
@@ -50,7 +47,7 @@ const SPECIAL_LITERAL: &str = r"<(?=(?:/s|unk|pad)>)";
 /// The end of a word that reads like a special or a byte token.
 const END_OF_LITERAL: &str = r"(?:(?<=</s)|(?<=<(?:unk|pad))|(?<=<0x[0-9A-F]{2}))>";
 
-/// The parts of a tokenizer file around its model, as they stand in the file.
+/// The entries of a tokenizer file around its model.
 pub(super) struct Pipeline {
     pub normalizer: Value,
     pub pre_tokenizer: Value,
@@ -114,7 +111,7 @@ impl Pipeline {
         }
     }
 
-    /// The pipeline of a unigram model of SentencePiece, for other programs; here [`super::sentencepiece`] does it exactly.
+    /// The pipeline of a SentencePiece unigram model, for other programs; here [`super::sentencepiece`] applies it exactly.
     pub fn sentencepiece(normalization: &Normalization, byte_fallback: bool) -> Self {
         let mut normalizers = Vec::new();
         if !normalization.charsmap.is_empty() {
@@ -136,7 +133,7 @@ impl Pipeline {
         decoders.extend([json!({"type": "Fuse"}), json!({"type": "Strip", "content": " ", "start": 1, "stop": 0})]);
         Self {
             normalizer: json!({"type": "Sequence", "normalizers": normalizers}),
-            // The model alone would find its special tokens in text.
+            // Without it the model would match its special tokens in text.
             pre_tokenizer: json!({"type": "Split", "pattern": {"Regex": END_OF_LITERAL}, "behavior": "MergedWithNext",
                                   "invert": false}),
             decoder: json!({"type": "Sequence", "decoders": decoders}),
@@ -165,7 +162,7 @@ pub(super) fn normalize(normalizer: Option<&NormalizerWrapper>, text: &str) -> t
     Ok(normalized)
 }
 
-/// The words of `text` that the model sees one by one.
+/// Splits `text` into the words that the model segments.
 pub(super) fn words(
     normalizer: Option<&NormalizerWrapper>,
     pre_tokenizer: Option<&PreTokenizerWrapper>,

@@ -1,8 +1,8 @@
-//! Training vocabularies with the trainers of the `tokenizers` crate, so that equal text gives equal bytes.
+//! Training of vocabularies with the `tokenizers` crate, so that equal text gives equal bytes.
 //!
-//! The crate's trainers keep words and pieces in hash maps with a random seed per process. What depends on that order is
-//! settled here: counts go in sorted, the unigram trainer runs on one thread (its sums of floating-point numbers would
-//! depend on who adds first), and what comes out is put in an order of its own.
+//! The crate's trainers have hash maps with a random seed per process. Three measures remove that order: counts are
+//! sorted, the unigram trainer runs on one thread (its floating-point sums depend on the order of addition), and the
+//! result is sorted.
 
 mod alphabet;
 mod bpe;
@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper};
 
 use super::pipeline::{self, Pipeline};
-use super::{END, PAD, SPECIAL_TOKENS, Tokenizer, TokenizerConfig, TokenizerKind, UNKNOWN, byte_label, file, refused};
+use super::{Tokenizer, TokenizerConfig, TokenizerKind, file, refused};
 use crate::TextError;
+use crate::special_tokens::{END, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
 
-/// Named in messages, should the file made here be refused by our own reader.
+/// Path in messages about the trained tokenizer.
 const ORIGIN: &str = "the trained tokenizer";
 
 /// Trains a vocabulary on the first `config.sample_lines` lines.
@@ -44,13 +45,13 @@ pub(super) fn train<S: AsRef<str>>(
     finish(pipeline, model)
 }
 
-/// A fixed list of words; see [`Tokenizer::from_words`].
+/// Returns a vocabulary of fixed words; see [`Tokenizer::from_words`].
 pub(super) fn fixed(words: &[impl AsRef<str>]) -> Tokenizer {
     let model = word_model(words.iter().map(AsRef::as_ref));
     finish(Pipeline::fixed_words(), model).expect("a word model with its special tokens in place is a valid tokenizer")
 }
 
-/// Puts pipeline and model together.
+/// Builds the tokenizer of pipeline and model.
 fn finish(pipeline: Pipeline, model: Value) -> Result<Tokenizer, TextError> {
     let size = match &model["vocab"] {
         Value::Object(ids) => ids.len(),
@@ -59,7 +60,7 @@ fn finish(pipeline: Pipeline, model: Value) -> Result<Tokenizer, TextError> {
     file::from_value(file::assemble(pipeline, model, size.saturating_sub(1)), Path::new(ORIGIN))
 }
 
-/// How often each word occurs.
+/// Counts each word.
 fn count_words<S: AsRef<str>>(
     pipeline: &Pipeline,
     lines: impl Iterator<Item = S>,
@@ -89,23 +90,23 @@ fn count_words<S: AsRef<str>>(
     Ok(counts.into_iter().collect())
 }
 
-/// The tokens ahead of all learned ones: `</s>`, `<unk>`, the bytes.
+/// Returns the tokens before all learned ones: `</s>`, `<unk>`, the bytes.
 fn leading_tokens() -> Vec<String> {
     let bytes = (0..=u8::MAX).map(byte_label);
     [END.to_owned(), UNKNOWN.to_owned()].into_iter().chain(bytes).collect()
 }
 
-/// The same, as the crate's trainers take them.
+/// Returns the same tokens for the crate's trainers.
 fn leading_added_tokens() -> Vec<AddedToken> {
     leading_tokens().into_iter().map(|label| AddedToken::from(label, true)).collect()
 }
 
-/// An error of one of the crate's trainers.
+/// Returns the error of one of the crate's trainers.
 fn failed(kind: &'static str, message: impl ToString) -> TextError {
     TextError::Training { kind, message: message.to_string() }
 }
 
-/// A word-level model: special tokens around `words`, in order; repeated words count once.
+/// Returns a word-level model: special tokens around `words`, in order without repetitions.
 fn word_model<'a>(words: impl Iterator<Item = &'a str>) -> Value {
     let mut vocabulary: HashMap<&str, usize> = HashMap::from([(END, 0), (UNKNOWN, 1)]);
     for word in words.filter(|word| *word != PAD) {

@@ -108,7 +108,7 @@ fn zstandard(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn compressed_files_read_as_plain_ones_whatever_their_names() {
+fn compressed_files_read_as_plain_ones() {
     let (folder, text) = (Folder::new(), long_text());
     let plain = read_parallel(&tsv(folder.file("plain.tsv", &text))).unwrap();
     assert_eq!(plain.len(), 20_000);
@@ -123,7 +123,7 @@ fn compressed_files_read_as_plain_ones_whatever_their_names() {
 }
 
 #[test]
-fn zstd_files_may_begin_with_a_skipped_frame_and_look_back_far() {
+fn zstd_with_a_skippable_frame_and_a_long_window() {
     let folder = Folder::new();
     // Skipped frames: a magic number, a length of 4, and 4 bytes; `pzstd` puts one before each of its frames.
     for first in [0x50u8, 0x5F] {
@@ -143,11 +143,11 @@ fn compressed_files_that_break_off_are_refused() {
     let (folder, text) = (Folder::new(), long_text());
     for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstandard(&text))] {
         let half = folder.error(&tsv(folder.file("half", &bytes[..bytes.len() / 2])));
-        assert!(half.starts_with(&format!("half: the {format} data break off or are damaged after line ")), "{half}");
+        assert!(half.starts_with(&format!("half: the {format} data is truncated or damaged after line ")), "{half}");
         assert!(half.ends_with("; fetch or compress the file anew"), "{half}");
         // The last bytes are a checksum or the mark of the last block: without them nothing says that this is all.
         let nearly = folder.error(&tsv(folder.file("nearly", &bytes[..bytes.len() - 1])));
-        assert!(nearly.contains(&format!("the {format} data break off")), "{nearly}");
+        assert!(nearly.contains(&format!("the {format} data is truncated")), "{nearly}");
         let mut spoilt = bytes.clone();
         spoilt[bytes.len() / 2..].fill(0x55);
         let spoilt = folder.error(&tsv(folder.file("spoilt", spoilt)));

@@ -53,12 +53,12 @@ fn exhausted_text_gives_the_same_merges() {
             let config = TokenizerConfig { vocab_size, ..TokenizerConfig::default() };
             Tokenizer::train(&config, lines.iter())
         };
-        let Err(TextError::VocabularyTooLarge { most, .. }) = train(10_000) else {
+        let Err(TextError::VocabularyTooLarge { max, .. }) = train(10_000) else {
             panic!("four sentences have no 10000 pieces");
         };
-        let expected = train(most).unwrap().to_json();
+        let expected = train(max).unwrap().to_json();
         for _ in 0..5 {
-            assert!(train(most).unwrap().to_json() == expected, "seed {seed}");
+            assert!(train(max).unwrap().to_json() == expected, "seed {seed}");
         }
     }
 }
@@ -75,11 +75,11 @@ fn ties_do_not_matter() {
                 let config = TokenizerConfig { kind, vocab_size, ..TokenizerConfig::default() };
                 Tokenizer::train(&config, lines.iter()).map(|tokenizer| tokenizer.to_json())
             };
-            let most = match train(10_000) {
-                Err(TextError::VocabularyTooLarge { most, .. }) => most,
+            let max = match train(10_000) {
+                Err(TextError::VocabularyTooLarge { max, .. }) => max,
                 other => panic!("so little text has no 10000 pieces: {other:?} {lines:?}"),
             };
-            for vocab_size in [most, most.midpoint(262)] {
+            for vocab_size in [max, max.midpoint(262)] {
                 let expected = train(vocab_size).ok();
                 for _ in 0..4 {
                     assert!(train(vocab_size).ok() == expected, "{kind:?} {vocab_size} {lines:?}");

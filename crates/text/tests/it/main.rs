@@ -6,3 +6,4 @@ mod corpus;
 mod determinism;
 mod metrics;
 mod tokenizer;
+mod training;

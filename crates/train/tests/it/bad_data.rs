@@ -105,11 +105,11 @@ fn a_truncated_compressed_corpus_is_named() {
         let place = WorkFolder::translating();
         place.write("half.tsv", &bytes[..bytes.len() / 2]);
         for setting in ["task.train=half.tsv", "task.validation=half.tsv"] {
-            let parts = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
+            let parts = ["half.tsv: the ", &format!("the {format} data is truncated"), "after line ", "anew"];
             place.assert_rejects("run", &["--set", setting], &parts);
         }
         place.write("half.tsv", &bytes[..bytes.len() - 2]);
-        let parts = ["half.tsv: the ", &format!("the {format} data break off"), "after line ", "anew"];
+        let parts = ["half.tsv: the ", &format!("the {format} data is truncated"), "after line ", "anew"];
         place.assert_rejects("run", &["--set", "task.train=half.tsv"], &parts);
     }
 }
@@ -200,9 +200,9 @@ fn an_impossible_vocabulary_size_is_rejected() {
     rejects(&["tokenizer.vocab_size=0"], &["tokenizer.vocab_size = 0", "at least 4"]);
     rejects(&["tokenizer.kind=bpe"], &["tokenizer.vocab_size = 40", "at least 260"]);
     for kind in ["tokenizer.kind=bpe", "tokenizer.kind=unigram"] {
-        let parts = ["train.tsv: vocabulary of 9000 asked", "text supports only", "tokenizer.vocab_size to at most"];
+        let parts = ["train.tsv: tokenizer.vocab_size = 9000", "this text supports", "tokenizer.vocab_size to at most"];
         rejects(&[kind, "tokenizer.vocab_size=9000"], &parts);
-        let one = ["the source side of train.tsv: vocabulary of 9000 asked", "text supports only"];
+        let one = ["the source side of train.tsv: tokenizer.vocab_size = 9000", "this text supports"];
         rejects(&[kind, "tokenizer.vocab_size=9000", "tokenizer.joint=false", "model.tie=decoder"], &one);
     }
     rejects(&["tokenizer.dropout=0.1"], &["tokenizer.dropout = 0.1", "only BPE", "tokenizer.kind = \"bpe\""]);

@@ -49,7 +49,7 @@ fn one_head_names_its_tokens() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn a_missing_layer_or_head_gives_a_notice() {
     for (layer, head) in [(Some(2), None), (None, Some(3)), (Some(0), Some(3)), (Some(7), Some(0))] {
         let svg =
             picture::svg(&testing::attention_fixture::small(), View { kind: AttentionKind::Encoder, layer, head });

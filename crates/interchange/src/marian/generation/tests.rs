@@ -24,7 +24,7 @@ fn settings_come_along() {
 }
 
 #[test]
-fn settings_without_counterpart_are_told_unless_they_do_nothing() {
+fn settings_without_counterpart_are_reported() {
     let skipped = |value: Value| read(&value, &model(), 99).unwrap().skipped;
     let neutral = json!({
         "num_beam_groups": 1, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0, "forced_eos_token_id": 0,

@@ -26,7 +26,7 @@ fn nothing_is_called() {
 }
 
 #[test]
-fn damage_is_told() {
+fn damage_is_reported() {
     for bytes in [&b""[..], b"\x80", b"X\xff\xff\xff\xffab", b"h\x05.", b"u.", b"(.", b"\x85.", b"q\x00.", b"cos"] {
         assert_eq!(error(bytes), "a pickle that breaks off", "{bytes:?}");
     }

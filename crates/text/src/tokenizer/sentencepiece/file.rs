@@ -1,8 +1,8 @@
 //! SentencePiece tokenizers as files in the `tokenizers` format.
 //!
-//! The vocabulary holds every label of an id. One that is not a piece of this side's model gets a space in front, which
-//! normalised text never holds, so that it is never found; decoding takes the space away again. Pieces without an id
-//! stand under a key of their own, which other programs pass over.
+//! The vocabulary has the label of every id. Labels that are no pieces of this side's model begin with a space, which
+//! normalised text never has, so that they never match; decoding removes the space. Pieces without an id have a key of
+//! their own, which other programs ignore.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,16 +10,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Normalization, SentencePiece, SentencePieces};
-use crate::tokenizer::{SPECIAL_TOKENS, UNKNOWN_ID, byte_label, file, pipeline};
+use super::{NEVER_FOUND, Normalization, SentencePiece, SentencePieces};
+use crate::special_tokens::{FIRST_ORDINARY_ID, UNKNOWN_ID, byte_label};
+use crate::tokenizer::{file, pipeline};
 
-/// In front of a label that is never found in text.
-pub(in crate::tokenizer) const NEVER_FOUND: char = ' ';
-
-/// Key, inside the file's model, of the pieces without an id.
+/// Key of the pieces without an id, inside the `model` entry of the file.
 pub(in crate::tokenizer) const WITHOUT_ID: &str = "pieces_without_id";
 
-/// The file of a model and a vocabulary whose `labels` stand in the order of their ids.
+/// Assembles the file of a model and a vocabulary, whose `labels` have the order of their ids.
 pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) -> Value {
     let scores: HashMap<&str, f32> = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score)).collect();
     let last = labels.len().saturating_sub(1);
@@ -48,8 +46,10 @@ pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) 
     file::assemble(pipeline::Pipeline::sentencepiece(&model.normalization, model.byte_fallback), part, last)
 }
 
-/// The model inside a file, if its pipeline is that of a SentencePiece model; `labels` are those of the file. Else
-/// (found, expected), should its parts not fit together.
+/// Returns the SentencePiece model of a file with these `labels`, if its pipeline is that of one.
+///
+/// # Errors
+/// Parts that do not fit together, as (found, expected).
 pub(in crate::tokenizer) fn recognise(
     file: &Value,
     labels: &[String],
@@ -87,17 +87,12 @@ pub(in crate::tokenizer) fn recognise(
         .map_err(|found| (found, "a unigram model of SentencePiece"))
 }
 
-/// A label without the sign that it is never found in text.
+/// Returns a label without [`NEVER_FOUND`].
 pub(in crate::tokenizer) fn plain(label: &str) -> &str {
     label.strip_prefix(NEVER_FOUND).unwrap_or(label)
 }
 
-/// A table of replacements as it stands in a file.
-pub(in crate::tokenizer) fn to_base64(charsmap: &[u8]) -> String {
-    STANDARD.encode(charsmap)
-}
-
-/// What the steps of a normalizer amount to, if they can be those of a SentencePiece model.
+/// Returns the settings of a normalizer, if its steps can be those of a SentencePiece model.
 fn normalization(normalizer: &Value) -> Option<Normalization> {
     let mut normalization = Normalization::default();
     for step in normalizer["normalizers"].as_array()? {
@@ -112,9 +107,9 @@ fn normalization(normalizer: &Value) -> Option<Normalization> {
     Some(normalization)
 }
 
-/// Whether an id is one of the special tokens', the last being `<pad>`.
+/// Returns whether an id is that of a special token; `last` is that of `<pad>`.
 fn is_special(id: usize, last: usize) -> bool {
-    id < SPECIAL_TOKENS - 1 || id == last
+    id < FIRST_ORDINARY_ID || id == last
 }
 
 fn is_byte(byte_fallback: bool, label: &str) -> bool {

@@ -1,14 +1,16 @@
 //! Unigram models of SentencePiece (Kudo and Richardson 2018), exactly as SentencePiece itself applies them.
 //!
-//! Such a tokenizer differs from the ones trained here in three ways. Text is normalised by a table that the model
-//! brings along (`charsmap`). The model's pieces and the vocabulary are two lists: a piece that the vocabulary lacks
-//! can be the best one and is then `<unk>`, and a word of the vocabulary that is no piece (it belongs to the other
-//! language) is found only where characters that no piece covers happen to read so, yet decodes. And a code such as `>>fra<<` in front of a text, which tells a
-//! multilingual model what to write, is one token.
+//! Such a tokenizer differs from those trained here in three ways:
 //!
-//! Files are in the Hugging Face `tokenizers` format all the same (`file`), and other programs that read them agree on
-//! ordinary text. They differ where the `tokenizers` library differs from SentencePiece: it normalises whole graphemes
-//! rather than the longest entry of the table, and knows only pieces that have an id.
+//! * A table of the model normalises text (`charsmap`).
+//! * The pieces of the model and the vocabulary are two lists. A piece outside the vocabulary may win the segmentation and
+//!   becomes `<unk>`. A word of the vocabulary that is no piece (of the other language) decodes, but matches only text
+//!   whose characters no piece covers.
+//! * A leading language code such as `>>fra<<` is one token.
+//!
+//! Files have the Hugging Face `tokenizers` format (`file`), and other programs that read them agree on ordinary text.
+//! They differ where the `tokenizers` library differs from SentencePiece: it normalises whole graphemes rather than the
+//! longest entry of the table, and has only pieces with an id.
 
 mod charsmap;
 pub(super) mod file;
@@ -17,34 +19,44 @@ mod search;
 
 use std::collections::{HashMap, HashSet};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use normalizer::Normalizer;
 use search::Search;
 
-use super::{SPECIAL_TOKENS, UNKNOWN_ID, byte_label};
+use crate::special_tokens::{FIRST_ORDINARY_ID, SPACE_MARK, SPECIAL_TOKENS, UNKNOWN_ID, byte_label};
 
-/// A unigram model of SentencePiece: what it holds, whatever file it comes from.
+/// Precedes a label that never matches text.
+pub(super) const NEVER_FOUND: char = ' ';
+
+/// Encodes a table of replacements as in a tokenizer file.
+pub(super) fn to_base64(charsmap: &[u8]) -> String {
+    STANDARD.encode(charsmap)
+}
+
+/// The contents of a SentencePiece unigram model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentencePieces {
-    /// The pieces that text is cut into, with their log-probabilities.
+    /// Pieces and their log-probabilities.
     pub pieces: Vec<(String, f32)>,
-    /// Whether characters that no piece covers become their bytes (`<0xE2>`) rather than `<unk>`.
+    /// Whether characters outside all pieces become their bytes (`<0xE2>`) rather than `<unk>`.
     pub byte_fallback: bool,
-    /// What happens to text before it is cut.
+    /// Normalisation of text before segmentation.
     pub normalization: Normalization,
 }
 
-/// How SentencePiece prepares text. Spaces always become `▁`.
+/// Normalisation of text. Spaces always become `▁`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Normalization {
-    /// The compiled table of replacements, such as NFKC; empty is none.
+    /// Compiled table of replacements, such as NFKC; empty for none.
     pub charsmap: Vec<u8>,
-    /// Whether text gets a space in front.
+    /// Whether a space is prepended to text.
     pub add_dummy_prefix: bool,
-    /// Whether spaces at the edges go, and repeated ones become one.
+    /// Whether leading and trailing spaces are removed, and repeated ones merged.
     pub remove_extra_whitespaces: bool,
 }
 
-/// A model joined with a vocabulary: from text to ids.
+/// A model joined with a vocabulary: converts text to ids.
 #[derive(Clone, Debug)]
 pub(super) struct SentencePiece {
     model: SentencePieces,
@@ -55,16 +67,20 @@ pub(super) struct SentencePiece {
 }
 
 impl SentencePiece {
-    /// Joins a model with the vocabulary whose `labels` stand in the order of their ids; else what is wrong with it.
+    /// Joins a model with a vocabulary, whose `labels` have the order of their ids; the error describes the model's defect.
     pub fn new(model: SentencePieces, labels: &[String]) -> Result<Self, String> {
         let ids: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
         let id_of = |label: &str| ids.get(label).copied().unwrap_or(UNKNOWN_ID);
         let bytes = model.byte_fallback.then(|| (0..=u8::MAX).map(|byte| id_of(&byte_label(byte))).collect());
         let pieces = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score, id_of(piece)));
         let known: HashSet<&str> = model.pieces.iter().map(|(piece, _)| piece.as_str()).collect();
-        // Without the special tokens: written out in text they are text.
-        let ordinary =
-            labels.iter().map(String::as_str).zip(0..).skip(2).take(labels.len().saturating_sub(SPECIAL_TOKENS));
+        // Special tokens spelled out in text are text.
+        let ordinary = labels
+            .iter()
+            .map(String::as_str)
+            .zip(0..)
+            .skip(FIRST_ORDINARY_ID)
+            .take(labels.len().saturating_sub(SPECIAL_TOKENS));
         let others = ordinary.filter(|(label, _)| !known.contains(label));
         let codes =
             labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));
@@ -76,12 +92,12 @@ impl SentencePiece {
         })
     }
 
-    /// The model that this was made of.
+    /// Returns the model.
     pub fn model(&self) -> &SentencePieces {
         &self.model
     }
 
-    /// The ids of `text`, without `</s>`.
+    /// Returns the ids of `text`, without `</s>`.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let (code, text) = split_code(text).map_or((None, text), |(code, rest)| (Some(code), rest));
         let mut ids = Vec::with_capacity(1 + text.len() / 2);
@@ -90,13 +106,13 @@ impl SentencePiece {
         ids
     }
 
-    /// What SentencePiece makes of `text` before cutting it, with spaces in place of `▁`.
+    /// Returns `text` as normalised before segmentation, with spaces in place of `▁`.
     pub fn normalize(&self, text: &str) -> String {
-        self.normalizer.normalize(text).replace(super::SPACE_MARK, " ").trim_matches(' ').to_owned()
+        self.normalizer.normalize(text).replace(SPACE_MARK, " ").trim_matches(' ').to_owned()
     }
 }
 
-/// A leading `>>code<<` and what follows it.
+/// Splits a leading `>>code<<` from the rest.
 fn split_code(text: &str) -> Option<(&str, &str)> {
     let end = text.starts_with(">>").then(|| text.find("<<")).flatten()?;
     Some(text.split_at(end + 2))
@@ -107,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_reaches_from_the_first_character_to_the_first_closing_sign() {
+    fn a_code_is_split_from_the_start_only() {
         assert_eq!(split_code(">>fra<< Hello <<"), Some((">>fra<<", " Hello <<")));
         assert_eq!(split_code(">>fra<<"), Some((">>fra<<", "")));
         assert_eq!(split_code(" >>fra<< Hello"), None);

@@ -1,8 +1,8 @@
-//! How SentencePiece prepares a text, step by step as it does.
+//! Normalisation of text, in the same steps as SentencePiece.
 
 use super::Normalization;
 use super::charsmap::Charsmap;
-use crate::tokenizer::SPACE_MARK;
+use crate::special_tokens::SPACE_MARK;
 
 #[derive(Clone, Debug)]
 pub(super) struct Normalizer {
@@ -12,14 +12,14 @@ pub(super) struct Normalizer {
 }
 
 impl Normalizer {
-    /// Reads the table of replacements; else what is wrong with it.
+    /// Reads the table of replacements; the error describes its defect.
     pub fn new(from: &Normalization) -> Result<Self, String> {
         let charsmap = (!from.charsmap.is_empty()).then(|| Charsmap::new(&from.charsmap)).transpose()?;
         let Normalization { add_dummy_prefix, remove_extra_whitespaces, .. } = *from;
         Ok(Self { charsmap, add_dummy_prefix, remove_extra_whitespaces })
     }
 
-    /// The text that is cut into pieces, `▁` for spaces.
+    /// Returns the text to segment, with `▁` for spaces.
     pub fn normalize(&self, text: &str) -> String {
         let mut rest = text;
         if self.remove_extra_whitespaces {
@@ -48,7 +48,7 @@ impl Normalizer {
         normalized
     }
 
-    /// What the beginning of `text` becomes, and how many bytes that beginning has; nothing at the end.
+    /// Returns the replacement of a prefix of `text` and the bytes of that prefix, or `None` at the end.
     fn next<'a>(&'a self, text: &'a str) -> Option<(&'a str, usize)> {
         let length = text.chars().next()?.len_utf8();
         let replaced = self.charsmap.as_ref().and_then(|charsmap| charsmap.longest(text));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn spaces_go_and_marks_come_as_asked() {
+    fn spaces_are_removed_and_marked_as_set() {
         let text = " \t x  \ty ▁ ";
         assert_eq!(normalizer(true, true).normalize(text), "▁x▁y");
         assert_eq!(normalizer(false, true).normalize(text), "x▁y");
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_of_nothing_does_not_end_a_run_of_spaces() {
+    fn an_empty_replacement_does_not_end_spaces() {
         assert_eq!(normalizer(false, true).normalize("x ab  x"), "x▁x");
         assert_eq!(normalizer(false, true).normalize("aab"), "b");
     }

@@ -1,28 +1,29 @@
-//! The most probable way to cut a text into pieces (Viterbi), in single precision as SentencePiece computes it: where
-//! two ways are nearly as good, rounding decides.
+//! The most probable segmentation of a text (Viterbi).
+//!
+//! Scores are float32 as in SentencePiece, since rounding decides between nearly equal segmentations.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::tokenizer::UNKNOWN_ID;
+use crate::special_tokens::UNKNOWN_ID;
 
-/// How much less probable than the rarest piece a character is that no piece covers.
+/// Score of a character outside all pieces, below the lowest score of a piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     /// Score and id of each piece.
     pieces: HashMap<Box<str>, (f32, u32)>,
-    /// Characters of the longest piece.
+    /// Length of the longest piece, in characters.
     longest: usize,
     unknown_score: f32,
-    /// Ids of labels that are no pieces.
+    /// Ids of labels that are no pieces, by label.
     others: HashMap<Box<str>, u32>,
-    /// Id of each byte, where characters that no piece covers become bytes.
+    /// Id of each byte token, with byte fallback.
     bytes: Option<Vec<u32>>,
 }
 
-/// The best way to cut the text up to some place: its last piece starts at `start` and has the id, if a piece has.
+/// The best segmentation of a prefix: the start, total score and id of its last piece; no id for an uncovered character.
 #[derive(Clone, Copy)]
 struct Best {
     start: usize,
@@ -31,7 +32,10 @@ struct Best {
 }
 
 impl Search {
-    /// `pieces` are (piece, score, id), `others` labels that are no pieces; else what is wrong with the pieces.
+    /// Builds the tables from `pieces` (piece, score, id) and `others`, labels that are no pieces.
+    ///
+    /// # Errors
+    /// An empty, repeated or non-finite piece, or no pieces.
     pub fn new<'a>(
         pieces: impl Iterator<Item = (&'a str, f32, u32)>,
         others: impl Iterator<Item = (&'a str, u32)>,
@@ -55,8 +59,9 @@ impl Search {
         Ok(Self { pieces: table, longest, unknown_score: lowest - UNKNOWN_PENALTY, others, bytes })
     }
 
-    /// Appends the ids of `text`. Neighbouring characters that no piece covers are one token: the label that reads so, if
-    /// there is one (of the other language, then), else `<unk>`.
+    /// Appends the ids of `text`.
+    ///
+    /// A run of characters outside all pieces is one token: the label with that text, if the vocabulary has one, or `<unk>`.
     pub fn segment(&self, text: &str, ids: &mut Vec<u32>) {
         let mut best: Vec<Option<Best>> = vec![None; text.len() + 1];
         let improve = |best: &mut Vec<Option<Best>>, end: usize, candidate: Best| {
@@ -127,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_stand_in_for_characters_that_no_piece_covers() {
+    fn uncovered_characters_become_bytes() {
         let bytes = (0..=255).map(|byte| 1000 + byte).collect();
         let search = Search::new([("a", -1.0, 2)].into_iter(), [("é", 3)].into_iter(), Some(bytes)).unwrap();
         assert_eq!(ids(&search, "aéa"), [2, 1000 + 0xC3, 1000 + 0xA9, 2]);
     }
 
     #[test]
-    fn pieces_that_cannot_be_are_told() {
+    fn invalid_pieces_are_rejected() {
         let error = |pieces: &[(&'static str, f32, u32)]| {
             Search::new(pieces.iter().copied(), [].into_iter(), None).unwrap_err()
         };

@@ -1,29 +1,32 @@
-//! What subwords are trained on: the words of a text, less its rarest characters.
+//! The training data of subwords: the words of a text without its rarest characters.
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::TextError;
-use crate::tokenizer::pipeline::SPACE_MARK;
-use crate::tokenizer::{BYTE_TOKENS, SPECIAL_TOKENS, TokenizerConfig};
+use crate::special_tokens::{BYTE_TOKENS, SPACE_MARK, SPECIAL_TOKENS};
+use crate::tokenizer::TokenizerConfig;
 
-/// The part of all characters that the alphabet covers, as in SentencePiece; the rarest ones are left to byte tokens,
-/// so that a few stray characters in a large corpus do not fill the vocabulary.
+/// Fraction of all characters that the alphabet covers, as in SentencePiece. The rarest become byte tokens, so that
+/// stray characters of a large corpus do not fill the vocabulary.
 const CHARACTER_COVERAGE: f64 = 0.9995;
 
-/// Longer words are counted in parts: text without spaces would make pieces of whole lines.
+/// Maximum characters per word; longer ones are split, as text without spaces would make pieces of whole lines.
 const MAX_WORD_CHARACTERS: usize = 64;
 
 /// The BPE trainer counts pairs in 32 bits.
 const MAX_SAMPLE_CHARACTERS: u64 = i32::MAX as u64;
 
-/// The words to train subwords on, made of frequent enough characters only.
+/// The words to train subwords on, of characters in the alphabet only.
 pub(super) struct Alphabet {
-    /// Words, or what is between the characters left out, and their counts; sorted.
+    /// Words, split at characters outside the alphabet, and their counts; sorted.
     pub words: BTreeMap<String, u64>,
 }
 
 impl Alphabet {
-    /// Chooses the characters to keep; refuses a vocabulary that cannot hold them.
+    /// Selects the characters of the alphabet and the words in it.
+    ///
+    /// # Errors
+    /// A vocabulary size too small for the alphabet, or a text too large to count.
     pub fn new(counts: &BTreeMap<String, u64>, config: &TokenizerConfig) -> Result<Self, TextError> {
         let mut characters: BTreeMap<char, u64> = BTreeMap::new();
         for (word, count) in counts {
@@ -42,18 +45,18 @@ impl Alphabet {
         let enough = total as f64 * CHARACTER_COVERAGE;
         let mut covered = 0;
         ranked.retain(|(character, count)| {
-            // The mark of a space stays whatever happens: as bytes it would decode to a literal `▁`.
+            // The space mark is always kept: as bytes it would decode to a literal `▁`.
             let needed = (covered as f64) < enough || *character == SPACE_MARK;
             covered += count;
             needed
         });
         let kept: HashSet<char> = ranked.iter().map(|(character, _)| *character).collect();
 
-        let least = SPECIAL_TOKENS + BYTE_TOKENS + kept.len();
-        if config.vocab_size < least {
+        let min = SPECIAL_TOKENS + BYTE_TOKENS + kept.len();
+        if config.vocab_size < min {
             return Err(TextError::VocabularyTooSmall {
-                asked: config.vocab_size,
-                least,
+                vocab_size: config.vocab_size,
+                min,
                 reason: format!("3 special tokens, 256 byte tokens and the {} characters of the text", kept.len()),
             });
         }

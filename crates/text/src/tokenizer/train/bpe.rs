@@ -6,9 +6,10 @@ use tokenizers::models::bpe::{BPE, BpeTrainer};
 use super::alphabet::Alphabet;
 use super::{failed, leading_added_tokens};
 use crate::TextError;
-use crate::tokenizer::{PAD, TokenizerConfig, UNKNOWN};
+use crate::special_tokens::{PAD, UNKNOWN};
+use crate::tokenizer::TokenizerConfig;
 
-/// Trains merges; gives the model part of a tokenizer file.
+/// Trains merges and returns the `model` entry of a tokenizer file.
 pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Value, TextError> {
     let trainer = BpeTrainer::builder()
         .show_progress(false)
@@ -23,12 +24,12 @@ pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Val
     let learned = serde_json::to_value(&bpe).map_err(|error| failed("bpe", error))?;
     let pad = vocabulary.len();
     if pad + 1 < config.vocab_size {
-        return Err(TextError::VocabularyTooLarge { asked: config.vocab_size, most: pad + 1 });
+        return Err(TextError::VocabularyTooLarge { vocab_size: config.vocab_size, max: pad + 1 });
     }
 
-    // Ids follow the order in which tokens were first made, which is reproducible. The crate ranks a merge where it last
-    // came up; should the same pair come up again, the order of a hash map can have a say in where that is. So merges
-    // are ranked by the id of what they make, as tiktoken does; where several make the same, by the ids of the sides.
+    // Ids follow the order in which tokens were first created, which is reproducible. The crate ranks a merge by its last
+    // occurrence, which can depend on the order of a hash map if a pair recurs. So merges are ranked by the id of their
+    // result, as in tiktoken, then by the ids of the two sides.
     let id = |label: &str| vocabulary.get(label).copied().unwrap_or(u32::MAX);
     let merges = learned["merges"].as_array().map(Vec::as_slice);
     let mut merges: Vec<(u32, u32, u32, &Value)> = merges

@@ -9,12 +9,13 @@ use tokenizers::models::unigram::{Unigram, UnigramTrainer};
 use super::alphabet::Alphabet;
 use super::{failed, leading_added_tokens, leading_tokens};
 use crate::TextError;
-use crate::tokenizer::{BYTE_TOKENS, PAD, SPECIAL_TOKENS, TokenizerConfig, UNKNOWN};
+use crate::special_tokens::{BYTE_TOKENS, PAD, SPECIAL_TOKENS, UNKNOWN, UNKNOWN_ID};
+use crate::tokenizer::TokenizerConfig;
 
-/// How often training is tried, each time with the words in another order.
+/// Attempts at training, each with another order of the words.
 const ATTEMPTS: usize = 16;
 
-/// Trains pieces and their log-probabilities; gives the model part of a tokenizer file.
+/// Trains pieces and their log-probabilities and returns the `model` entry of a tokenizer file.
 pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Value, TextError> {
     let leading = leading_tokens().len();
     let trainer = UnigramTrainer::builder()
@@ -34,11 +35,11 @@ pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Val
         leading_tokens().into_iter().map(|label| (label, 0.0)).chain(pieces).collect();
     vocabulary.push((PAD.to_owned(), 0.0));
     if vocabulary.len() < config.vocab_size {
-        return Err(TextError::VocabularyTooLarge { asked: config.vocab_size, most: vocabulary.len() });
+        return Err(TextError::VocabularyTooLarge { vocab_size: config.vocab_size, max: vocabulary.len() });
     }
     Ok(json!({
         "type": "Unigram",
-        "unk_id": 1,
+        "unk_id": UNKNOWN_ID,
         "vocab": vocabulary,
         "byte_fallback": true,
     }))
@@ -46,15 +47,14 @@ pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Val
 
 /// Runs the crate's trainer, on one thread.
 ///
-/// It finds its first candidates by a suffix array from `esaxx-rs`, whose Rust version runs out of bounds on some texts
-/// (about one in fifty tiny ones): where its sorting recurses it overlooks a run of equal symbols if only the very last
-/// symbol is larger. What comes last depends on the order of the words, which means nothing to the trainer, so another
-/// order is tried.
+/// Its first candidates come from a suffix array of `esaxx-rs`, whose Rust version indexes out of bounds on some texts:
+/// its recursive sort overlooks a run of equal symbols if only the very last symbol is larger. The last symbol depends on
+/// the order of the words, which does not matter to the trainer, so another order is tried.
 fn learn(trainer: &UnigramTrainer, counts: Vec<(String, u32)>) -> Result<Vec<(String, f64)>, TextError> {
     const THREAD: &str = "unigram trainer";
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
-        // An attempt that fails is no news; all other panics are reported as before.
+        // Failed attempts are not reported; all other panics are.
         let report = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             if std::thread::current().name() != Some(THREAD) {
@@ -85,12 +85,12 @@ fn learn(trainer: &UnigramTrainer, counts: Vec<(String, u32)>) -> Result<Vec<(St
     Err(failed("unigram", "the trainer cannot handle this text"))
 }
 
-/// Puts learned pieces in an order that does not depend on hash maps, at most `room` of them.
+/// Sorts learned pieces independently of hash maps, and keeps at most `room` of them.
 fn settle_pieces(mut pieces: Vec<(String, f64)>, room: usize) -> Vec<(String, f64)> {
     let is_character = |piece: &str| piece.chars().nth(1).is_none();
 
-    // Characters that did not survive training come back with the lowest score and, in hash order, ever so slightly
-    // higher ones. Find that ladder of scores and climb it in order of the characters.
+    // Characters that training dropped return with the lowest score plus multiples of a small step, in hash order.
+    // Reassign these scores in the order of the characters.
     let step = 0.0001; // as in the crate
     let lowest = pieces.iter().map(|piece| piece.1).fold(f64::INFINITY, f64::min);
     let mut above_lowest = 0.0;
@@ -115,7 +115,7 @@ fn settle_pieces(mut pieces: Vec<(String, f64)>, room: usize) -> Vec<(String, f6
         pieces[place].1 = score;
     }
 
-    // Six decimals are plenty, and few enough that every JSON reader gets the same number back.
+    // Six decimals suffice, and every JSON reader parses them to the same number.
     for (_, score) in &mut pieces {
         *score = (*score * 1e6).round() / 1e6;
     }
