@@ -2,7 +2,9 @@
 //!
 //! [`layout`] has the name of every file, [`config`] the tables of a configuration, [`record`] the lines of
 //! `metrics.jsonl` and [`corpora`] the hashes of the corpora. [`RunFolder`] is the folder while `train` writes it, and
-//! [`SavedModel`] what decoding opens. Beneath are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
+//! [`SavedModel`] is what decoding opens.
+//!
+//! Beneath are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
 //! [`failpoint`] by which tests end the process at a chosen write.
 
 #![warn(missing_docs)]

@@ -36,8 +36,9 @@ pub enum TrainError {
     Vocabulary { origin: String, source: TextError },
     /// A corpus that was changed during training.
     #[error(
-        "{path} changed during training: found {found} pairs in an epoch, expected the same {expected} as at the start; restore it \
-         and resume with --resume, which rejects checkpoints that have learned from the change, or start a new run with --overwrite"
+        "{path} changed during training: found {found} pairs in an epoch, expected the same {expected} as at the start; \
+         restore it and resume with --resume, which rejects checkpoints that have learned from the change, or start a \
+         new run with --overwrite"
     )]
     CorpusChanged { path: String, found: usize, expected: usize },
     /// A checkpoint that has learned from a changed corpus.
