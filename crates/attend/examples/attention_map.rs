@@ -13,7 +13,9 @@ use attend::views;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [run, text, layer, head] = &arguments[..] else { return Err("usage: attention_map RUN TEXT LAYER HEAD".into()) };
+    let [run, text, layer, head] = &arguments[..] else {
+        return Err("usage: attention_map RUN TEXT LAYER HEAD".into());
+    };
     let (layer, head): (usize, usize) = (layer.parse()?, head.parse()?);
 
     let device = backend::choose(None)?.open()?;
@@ -22,7 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let maps = &attention.maps.cross;
     let map = layer.checked_sub(1).and_then(|layer| maps.get(layer));
     let map = map.zip(head.checked_sub(1)).and_then(|(heads, head)| heads.get(head));
-    let map = map.ok_or_else(|| format!("expected a layer from 1 to {} and a head from 1 to {}", maps.len(), attention.n_heads))?;
+    let map = map.ok_or_else(|| {
+        format!("expected a layer from 1 to {} and a head from 1 to {}", maps.len(), attention.n_heads)
+    })?;
 
     print!("{:>12}", "");
     attention.source.tokens.iter().for_each(|token| print!("{token:>10}"));

@@ -8,7 +8,7 @@ use attend::model::loss::Objective;
 use attend::model::random::{self, Rng};
 use attend::model::{Batch, DecoderCache, ModelConfig, Pass, Transformer, VocabularySizes};
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Int, Tensor};
 
 const END: u32 = 0;
@@ -59,7 +59,7 @@ fn main() {
         let sequences: Vec<Vec<u32>> = (0..BATCH).map(|_| sequence(&mut rng)).collect();
         let pairs: Vec<(&[u32], &[u32])> = sequences.iter().map(|ids| (&ids[..], &ids[..])).collect();
         let batch = Batch::new(&pairs, sizes, &device);
-        let sums = model.loss(&batch, Objective::smoothed(0.1), &mut Pass::training(1, step, 0));
+        let sums = model.loss(&batch, Objective::cross_entropy(0.1), &mut Pass::training(1, step, 0));
         let mut gradients =
             GradientsParams::from_grads((sums.smoothed / batch.target_tokens as f64).backward(), &model);
         model.embeddings.zero_padding_gradients(&mut gradients);
