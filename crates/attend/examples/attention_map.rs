@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let device = backend::choose(None)?.open()?;
     let model = TrainedModel::open(&PathBuf::from(run), &device)?;
-    let attention = views::attend(&model, text, None)?;
+    let attention = views::attend(&model, &model.settings(), text, None)?;
     let maps = &attention.maps.cross;
     let map = layer.checked_sub(1).and_then(|layer| maps.get(layer));
     let map = map.zip(head.checked_sub(1)).and_then(|(heads, head)| heads.get(head));

@@ -13,7 +13,7 @@ use burn::tensor::{Device, Int, Tensor};
 
 const END: u32 = 0;
 const DIGITS: usize = 10;
-const STEPS: u64 = 400;
+const STEPS: u64 = 1000;
 const BATCH: usize = 32;
 
 /// One to eight digits, as ids from 1, then the end token.
@@ -65,7 +65,7 @@ fn main() {
         model.embeddings.zero_padding_gradients(&mut gradients);
         let learning_rate = 2e-3 * (step as f64 / 50.0).min(1.0);
         model = optimizer.step(learning_rate, model, gradients);
-        if step % 100 == 0 {
+        if step % 200 == 0 {
             let nll = sums.nll.into_scalar::<f32>() / batch.target_tokens as f32;
             println!("step {step}: nll {nll:.4} per token");
         }
