@@ -1,6 +1,5 @@
 //! `infer`: decodes with a folder that `train` wrote. Without a command it translates texts; each command has a file in
 //! `commands`.
-#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(

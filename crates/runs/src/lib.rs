@@ -7,9 +7,6 @@
 //! Beneath are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
 //! [`failpoint`] by which tests end the process at a chosen write.
 
-#![warn(missing_docs)]
-#![deny(clippy::wildcard_enum_match_arm, clippy::match_wildcard_for_single_variants)]
-
 pub mod atomic;
 pub mod config;
 pub mod corpora;

@@ -30,7 +30,7 @@ fn product(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, righ
     }
     match precision::current() {
         Precision::Bfloat16 if left.cols > 0 => bf16::product(target, before, scale, left, right, threads),
-        _ => float32::product(target, before, scale, left, right, threads),
+        Precision::Bfloat16 | Precision::Float32 => float32::product(target, before, scale, left, right, threads),
     }
 }
 
