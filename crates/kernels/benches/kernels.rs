@@ -1,6 +1,7 @@
 //! Each fused operation beside its portable definition, forward and backward, at the sizes of a training step.
 //!
 //! `cargo bench -p kernels` prints both times; `cargo bench -p kernels -- attention` those of one operation.
+#![allow(missing_docs)] // of what criterion generates
 
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -93,6 +93,7 @@ pub struct Fixture {
 
 impl Fixture {
     /// Loads the fixture of this name.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
     pub fn load(name: &str) -> Self {
         let bytes = std::fs::read(folder().join(format!("{name}.safetensors"))).expect(name);
         let (_, header) = SafeTensors::read_metadata(&bytes).expect(name);

@@ -60,6 +60,12 @@ pub struct Run {
     folder: TempDir,
 }
 
+impl Default for Run {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Run {
     /// A run folder in a temporary place.
     pub fn new() -> Self {

@@ -27,6 +27,7 @@ impl Variant {
     }
 
     /// The changes in words, such as `norm_pre, bias_false`.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
     pub fn name(&self) -> String {
         let change = |(option, value): &(&str, Value)| match value {
             Value::String(value) => format!("{option}_{value}"),

@@ -17,6 +17,12 @@ pub struct WorkFolder {
     folder: TempDir,
 }
 
+impl Default for WorkFolder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl WorkFolder {
     /// A folder with the copy task as `tiny.toml`.
     pub fn new() -> Self {

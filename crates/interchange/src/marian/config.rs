@@ -220,6 +220,7 @@ fn size(config: &Value, key: &str, default: Option<usize>) -> Result<usize, Conf
         .ok_or_else(|| unexpected(key, &shown(found), "a number", "fetch the file that belongs to these weights"))
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
 fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
     match &config[key] {
         Value::Null => Ok(default),
@@ -228,6 +229,7 @@ fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
     }
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
 fn rate(config: &Value, key: &str, default: f64) -> Result<f64, ConfigError> {
     match &config[key] {
         Value::Null => Ok(default),

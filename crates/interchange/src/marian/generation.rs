@@ -83,6 +83,7 @@ pub fn beam_differs(decoding: &DecodingConfig) -> Option<String> {
 ///
 /// # Errors
 /// An invalid value.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
 pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Generation, ConfigError> {
     let number = |key: &str, default: f64| match &generation[key] {
         Value::Null => Ok(default),

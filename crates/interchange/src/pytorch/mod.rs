@@ -45,6 +45,7 @@ fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
     tensors_of(&value, bytes.len(), &storage)
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
 fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
     let foreign = || ("neither a zip archive nor PyTorch's series of pickles".to_owned(), "a PyTorch file".to_owned());
     let mut rest = bytes;

@@ -59,6 +59,7 @@ pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Resu
     Ok(())
 }
 
+#[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
 fn entries(state: &Value) -> Result<impl Iterator<Item = (&str, &Value)>, Wrong> {
     let Value::Dict(entries) = state else {
         return Err((format!("{state} at the top"), "a dictionary of tensors".to_owned()));
@@ -82,6 +83,7 @@ struct Description<'a> {
 
 impl<'a> Description<'a> {
     /// Reads `_rebuild_tensor_v2(storage, offset, shape, strides, …)`, or a parameter around one.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
     fn new(value: &'a Value) -> Result<Self, Wrong> {
         let wrong = || (format!("{value}"), "a tensor".to_owned());
         let Value::Call(function, arguments) = value else { return Err(wrong()) };

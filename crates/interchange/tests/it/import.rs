@@ -56,10 +56,10 @@ fn pytorch_files_give_the_same_run() {
 #[test]
 fn answers_are_those_of_transformers() {
     for name in NAMES {
-        let (mut trained, expected) = (Copy::new(name).imported("run"), Expected::of(name));
+        let (trained, expected) = (Copy::new(name).imported("run"), Expected::of(name));
         for beam in [1, 4] {
             let (texts, theirs) = expected.answers(beam);
-            let ours = answers(&mut trained, &texts, beam);
+            let ours = answers(&trained, &texts, beam);
             let mut compared = 0;
             for ((ids, text, finished), (at, theirs)) in ours.iter().zip(theirs.iter().enumerate()) {
                 // At the limit transformers makes the model say </s>, and this program stops.

@@ -69,10 +69,12 @@ impl PackedMatrix {
         }
     }
 
+    /// Width of the inputs.
     pub fn d_input(&self) -> usize {
         self.d_input
     }
 
+    /// Width of the outputs, of all stacked layers.
     pub fn d_output(&self) -> usize {
         self.d_output
     }

@@ -110,7 +110,7 @@ fn labels(model: &Value) -> Option<Vec<String>> {
         Value::Array(pieces) => {
             pieces.iter().map(|piece| piece[0].as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()?
         }
-        _ => return None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
     };
     let mut sorted: Vec<&String> = labels.iter().collect();
     sorted.sort_unstable();

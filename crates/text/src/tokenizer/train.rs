@@ -53,10 +53,8 @@ pub(super) fn fixed(words: &[impl AsRef<str>]) -> Tokenizer {
 
 /// Builds the tokenizer of pipeline and model.
 fn finish(pipeline: Pipeline, model: Value) -> Result<Tokenizer, TextError> {
-    let size = match &model["vocab"] {
-        Value::Object(ids) => ids.len(),
-        pieces => pieces.as_array().map_or(0, Vec::len),
-    };
+    let vocabulary = &model["vocab"];
+    let size = vocabulary.as_object().map_or_else(|| vocabulary.as_array().map_or(0, Vec::len), |ids| ids.len());
     file::from_value(file::assemble(pipeline, model, size.saturating_sub(1)), Path::new(ORIGIN))
 }
 

@@ -33,7 +33,7 @@ fn processes_agree() {
     for (run, threads) in ["1", "2", "5"].into_iter().enumerate() {
         let path = folder.path().join(run.to_string());
         let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--quiet"])
+            .args(["--exact", "determinism::child", "--quiet"])
             .env("VOCABULARIES_TO", &path)
             .env("RAYON_NUM_THREADS", threads)
             .status()

@@ -43,6 +43,7 @@ fn every_number_comes_back_from_json_bit_for_bit() {
 }
 
 /// All numbers of nested arrays, in order.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
 fn flat(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(values) => values.iter().flat_map(flat).collect(),
