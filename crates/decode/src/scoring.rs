@@ -5,7 +5,8 @@ use text::{END_ID, Pair};
 use crate::engine::Engine;
 use crate::error::DecodeError;
 use crate::search::greedy::decode_rows;
-use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::hypothesis::{DecodeInput, Hypothesis};
+use crate::search::options::SearchOptions;
 use crate::translation::{Translation, TranslationResult};
 use crate::translator::{EncodedInput, Translator};
 

@@ -3,8 +3,7 @@
 use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
 use crate::search::sampling::Sampling;
-use crate::trained_model::TrainedModel;
-use model::ConfigError;
+use model::{ConfigError, ModelConfig};
 use runs::config::DecodingConfig;
 
 /// Everything that a translation depends on besides its text and the model.
@@ -35,10 +34,10 @@ impl Settings {
     ///
     /// # Errors
     /// A value out of range, or values that contradict each other or the model.
-    pub fn validate(&self, trained: &TrainedModel) -> Result<(), DecodeError> {
-        self.decoding.validate(&trained.config)?;
+    pub fn validate(&self, model: &ModelConfig) -> Result<(), DecodeError> {
+        self.decoding.validate(model)?;
         self.sampling.iter().try_for_each(Sampling::validate)?;
-        self.alignment.iter().try_for_each(|heads| heads.validate(&trained.config))?;
+        self.alignment.iter().try_for_each(|heads| heads.validate(model))?;
         let (max, (why, remedy)) = match self.sampling {
             Some(_) => (MAX_SAMPLES, ("samples", "draw fewer")),
             None => (self.decoding.beam, ("the beam", "widen it, or draw at random")),

@@ -10,8 +10,9 @@ use crate::batching::{self, Limits};
 use crate::error::DecodeError;
 use crate::search::beam::beam_search;
 use crate::search::greedy::greedy;
-use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::Constraints;
+use crate::search::options::SearchOptions;
 use crate::search::sampling::sample;
 use crate::settings::Settings;
 use crate::trained_model::TrainedModel;
@@ -108,7 +109,7 @@ impl<'a> Translator<'a> {
     }
 
     fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
-        settings.validate(&model)?;
+        settings.validate(&model.config)?;
         let prefix = model.target_tokenizer.encode(&settings.prefix)?;
         let (found, limit) = (prefix.len() + 1, model.config.max_length);
         if found > limit {

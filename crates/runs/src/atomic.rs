@@ -6,31 +6,15 @@
 //! one without a lock is the remains of a killed process, and the next write removes it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::failpoint;
 use crate::partial::Partial;
+use crate::sync::{parent, sync_folder, sync_parent};
 
 pub use crate::partial::remove_remains;
-
-/// A file or folder that cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {action} failed: {source}; check that the folder exists, is writable and has room")]
-pub struct WriteError {
-    /// The path of the failed operation, which may be a partial name.
-    pub path: PathBuf,
-    /// The failed operation, such as "writing".
-    pub action: &'static str,
-    /// The cause.
-    pub source: io::Error,
-}
-
-/// Returns the conversion of an I/O error at `path` into a [`WriteError`].
-pub fn write_error(path: &Path, action: &'static str) -> impl Fn(io::Error) -> WriteError + use<> {
-    let path = path.to_path_buf();
-    move |source| WriteError { path: path.clone(), action, source }
-}
+pub use crate::sync::{WriteError, write_error};
 
 /// Writes a new file inside a folder that is not visible yet, and waits until it is on disk.
 ///
@@ -118,25 +102,6 @@ fn real(path: &Path) -> PathBuf {
         Err(_) => path.to_owned(),
         Ok(target) => path.canonicalize().unwrap_or_else(|_| path.with_file_name(target)),
     }
-}
-
-/// The parent folder, `.` for a bare name.
-pub(crate) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes the name of a file or folder durable.
-pub(crate) fn sync_parent(path: &Path) -> Result<(), WriteError> {
-    sync_folder(parent(path))
-}
-
-/// Makes the names in a folder durable. Only Unix can open a folder for that.
-fn sync_folder(path: &Path) -> Result<(), WriteError> {
-    if cfg!(unix) {
-        File::open(path).and_then(|folder| folder.sync_all()).map_err(write_error(path, "syncing the folder"))?;
-    }
-    failpoint::step();
-    Ok(())
 }
 
 #[cfg(test)]

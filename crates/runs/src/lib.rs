@@ -20,6 +20,7 @@ pub mod record;
 pub mod replaceable;
 pub mod run_folder;
 pub mod saved_model;
+mod sync;
 
 pub use config::{DecodingConfig, DecodingOverrides, LengthPenalty, RunConfig};
 pub use error::{RunError, format_chain};

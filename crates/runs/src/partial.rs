@@ -5,8 +5,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::atomic::{WriteError, parent, sync_parent, write_error};
 use crate::failpoint;
+use crate::sync::{WriteError, parent, sync_parent, write_error};
 
 /// Removes the remains of killed processes from a folder: everything with a partial name that nobody is writing. A
 /// failure is ignored, since nobody reads these.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::pair_counts::PairCounts;
 
-/// A line of `metrics.jsonl`. The kinds are told apart by their keys; the first that fits is the one.
+/// A line of `metrics.jsonl`. The kinds are message apart by their keys; the first that fits is the one.
 ///
 /// Everything that depends on the clock is under the key `timing`. Keys that this program does not know are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,11 +7,11 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
+use crate::job::Job;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::queue::Queue;
 use crate::translation_service::TranslationService;
-use crate::worker::Job;
 
 /// Description of the model in `/health`.
 #[derive(Clone, Debug)]

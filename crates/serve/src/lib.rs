@@ -28,6 +28,7 @@ mod app_state;
 mod body;
 mod connections;
 mod error;
+mod job;
 mod limits;
 mod metrics;
 mod page;

@@ -20,10 +20,10 @@ use tokio::task::JoinHandle;
 use crate::app_state::AppState;
 use crate::body;
 use crate::error::{ApiError, ErrorCode};
+use crate::job::{AttendJob, Job, TranslateJob};
 use crate::metrics::{Gauges, Metrics};
 use crate::page;
 use crate::request::{AttendRequest, TranslateRequest};
-use crate::worker::{AttendJob, Job, TranslateJob};
 
 /// The router of all paths. Every request is counted.
 pub fn router(state: Arc<AppState>) -> Router {

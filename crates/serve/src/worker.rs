@@ -3,75 +3,14 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use decode::{DecodeError, EncodedInput, TranslationResult, Translator};
+use decode::{DecodeError, EncodedInput};
 use runs::format_chain;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::app_state::AppState;
+use crate::job::{AttendJob, Job, TranslateJob};
 use crate::metrics::Metrics;
-use crate::queue::{BatchLimits, Batchable};
+use crate::queue::BatchLimits;
 use crate::translation_service::TranslationService;
-
-/// One text of a request.
-pub enum Job {
-    Translate(TranslateJob),
-    Attend(AttendJob),
-}
-
-/// A text to translate.
-pub struct TranslateJob {
-    /// The encoded text. Its line is its index among the texts of the request, counted from 1.
-    pub input: EncodedInput,
-    /// The translator of the request, shared by its texts.
-    pub translator: Arc<Translator<'static>>,
-    /// Receives the index with the translation, or with the reason of its failure.
-    pub reply: mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
-}
-
-/// A text whose attention is computed.
-pub struct AttendJob {
-    pub text: String,
-    pub target: Option<String>,
-    /// Number of source tokens.
-    pub tokens: usize,
-    /// Maximum tokens of the translation.
-    pub max_tokens: usize,
-    /// Receives the attention as JSON.
-    pub reply: oneshot::Sender<Result<String, DecodeError>>,
-}
-
-impl Job {
-    /// Whether the request has ended, for example by a timeout after the job left the queue.
-    fn is_cancelled(&self) -> bool {
-        match self {
-            Job::Translate(job) => job.reply.is_closed(),
-            Job::Attend(job) => job.reply.is_closed(),
-        }
-    }
-}
-
-impl Batchable for Job {
-    fn tokens(&self) -> usize {
-        match self {
-            Job::Translate(job) => job.input.ids.len(),
-            Job::Attend(job) => job.tokens,
-        }
-    }
-
-    fn rows(&self) -> usize {
-        match self {
-            Job::Translate(job) => job.translator.settings().rows_per_sentence(),
-            Job::Attend(_) => 1,
-        }
-    }
-
-    fn fits_with(&self, first: &Self) -> bool {
-        match (self, first) {
-            (Job::Translate(job), Job::Translate(first)) => job.translator.settings() == first.translator.settings(),
-            (Job::Attend(_), _) | (_, Job::Attend(_)) => false,
-        }
-    }
-}
 
 /// Starts worker threads, which run until the process ends.
 ///

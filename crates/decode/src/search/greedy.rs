@@ -6,8 +6,9 @@ use text::END_ID;
 
 use crate::engine::{Engine, StepOutput};
 use crate::error::DecodeError;
-use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::StepLogits;
+use crate::search::options::SearchOptions;
 
 /// Decodes a batch greedily: one hypothesis per input.
 ///

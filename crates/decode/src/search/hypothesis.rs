@@ -2,11 +2,6 @@
 
 use std::cmp::Ordering;
 
-use runs::config::LengthPenalty;
-
-use super::logits_processor::Constraints;
-use crate::alignment::AlignmentHeads;
-
 /// A source sentence to decode.
 #[derive(Clone, Copy, Debug)]
 pub struct DecodeInput<'a> {
@@ -18,17 +13,6 @@ pub struct DecodeInput<'a> {
     pub max_len: usize,
     /// The number of the sentence in the whole input, from 1. Random draws depend on it, not on the batch.
     pub index: usize,
-}
-
-/// Settings that every search has in common.
-#[derive(Debug, Default)]
-pub struct SearchOptions<'a> {
-    /// The rules that every target obeys.
-    pub constraints: Constraints<'a>,
-    /// The divisor of scores.
-    pub length_penalty: LengthPenalty,
-    /// The heads that align target tokens, if they are aligned.
-    pub alignment: Option<AlignmentHeads>,
 }
 
 /// A target sentence that a search found.

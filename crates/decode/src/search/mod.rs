@@ -7,4 +7,5 @@ pub mod beam;
 pub mod greedy;
 pub mod hypothesis;
 pub mod logits_processor;
+pub mod options;
 pub mod sampling;

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::error::DecodeError;
 use crate::search::greedy::decode_rows;
-use crate::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::StepLogits;
+use crate::search::options::SearchOptions;
 use kernels::decode::logits::largest;
 
 /// The distribution to draw from.

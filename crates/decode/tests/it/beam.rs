@@ -3,7 +3,8 @@
 use burn::tensor::Device;
 use decode::engine::{self, Engine, NetworkEngine};
 use decode::search::beam::beam_search;
-use decode::search::hypothesis::{DecodeInput, Hypothesis, SearchOptions};
+use decode::search::hypothesis::{DecodeInput, Hypothesis};
+use decode::search::options::SearchOptions;
 use model::{Batch, Pass, Transformer, VocabularySizes, backend, weights};
 use runs::config::LengthPenalty;
 use testing::run::{Run, config, object, random_weights, texts};

@@ -6,7 +6,7 @@ use serde_json::json;
 use views::{Attention, page};
 
 /// The three digits that the page gives a weight.
-fn told(weight: f32) -> String {
+fn message(weight: f32) -> String {
     format!("{weight:.3}")
 }
 
@@ -28,7 +28,7 @@ fn clicks_select_heads_and_tokens() {
 
         page.hover("#map-queries .label:nth-child(2)").await;
         let (key, weight) = strongest(&attention.maps.encoder[1][2][1]);
-        let expected = format!("▁cat looks at {} {}", attention.source.tokens[key], told(weight));
+        let expected = format!("▁cat looks at {} {}", attention.source.tokens[key], message(weight));
         let readout = page.text("#readout").await;
         assert!(readout.starts_with(&expected), "{readout:?} {expected:?}");
         // All other heads of that query go along, those of other queries do not.
@@ -55,7 +55,7 @@ fn cells_show_their_weight() {
         page.hover("#map-canvas").await;
         let title = page.text("#head-title").await;
         assert_eq!(title, "Cross, layer 2, head 1");
-        let weight = told(attention.maps.cross[1][0][2][2]);
+        let weight = message(attention.maps.cross[1][0][2][2]);
         let readout = page.text("#readout").await;
         assert!(readout.starts_with(&format!("▁Katze looks at ▁sat {weight}; most at")), "{readout}");
     });
@@ -163,7 +163,7 @@ fn equation_1_can_be_followed() {
         });
         let expected: Vec<String> = scores.chain(["−∞".to_string(), "−∞".to_string()]).collect();
         assert_eq!(page.texts("#equation-table tbody td:nth-child(2)").await, expected);
-        let expected: Vec<String> = weights.iter().map(|weight| told(*weight)).collect();
+        let expected: Vec<String> = weights.iter().map(|weight| message(*weight)).collect();
         assert_eq!(page.texts("#equation-table tbody td:nth-child(3)").await, expected);
         assert_eq!(page.texts("#equation-table tbody .unseen th").await, ["▁saß", "."]);
         let sum = |i: usize| (0..3).map(|key| weights[key] * vectors.values[1][key][i]).sum::<f32>();

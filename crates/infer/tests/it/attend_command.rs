@@ -41,7 +41,7 @@ fn each_extension_has_its_format() {
     assert!(overview.starts_with(b"<svg"), "{}", String::from_utf8_lossy(&overview[..80]));
     let one = write(&["--attention", "decoder", "--layer", "1", "--head", "2"], "b.svg");
     assert_ne!(overview, one);
-    assert_eq!(write(&["--format", "svg"], "picture"), overview, "any name will do where the form is said");
+    assert_eq!(write(&["--format", "svg"], "picture"), overview, "any name will do where the form is given");
     let mut expected = vec!["a.HTML", "a.json", "a.svg", "b.svg", "picture"];
     if cfg!(feature = "pictures") {
         assert!(write(&["--attention", "encoder"], "a.png").starts_with(b"\x89PNG\r\n"));
@@ -79,8 +79,8 @@ fn the_translation_is_logged_unless_quiet() {
     let run = Run::new();
     let ran = run.attend(&["3 1 4", "--output", "a.json", "--beam", "2"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
-    let said = &run.translations(&["3 1 4"], &["--beam", "2"])[0];
-    ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {said}\n"), "parameters on flex"]);
+    let translation = &run.translations(&["3 1 4"], &["--beam", "2"])[0];
+    ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {translation}\n"), "parameters on flex"]);
 }
 
 /// Without this, the name of the command would be a text to translate.
@@ -113,10 +113,10 @@ fn bad_arguments_write_nothing() {
     let run = Run::new();
     run.write("kept.json", "kept");
     let before = files(&run);
-    let usage = |arguments: &[&str], told: &[&str]| {
+    let usage = |arguments: &[&str], message: &[&str]| {
         let ran = run.attend(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
-        ran.assert_stderr_contains(told);
+        ran.assert_stderr_contains(message);
     };
     let forms = [".json", ".html", ".svg", ".png"];
     usage(&["1 2", "--output", "a.txt"], &[&["a.txt"], &forms[..]].concat());
@@ -129,7 +129,7 @@ fn bad_arguments_write_nothing() {
     usage(&["1 2", "--output", "a.svg", "--head", "0"], &["--head", "counted from 1"]);
     usage(&["1 2", "--output", "a.svg", "--target", "1", "--beam", "2"], &["--target", "--beam"]);
 
-    let refuses = |arguments: &[&str], told: &[&str]| run.attend(arguments).assert_rejected(told);
+    let refuses = |arguments: &[&str], message: &[&str]| run.attend(arguments).assert_rejected(message);
     refuses(&["1 2", "--output", "a.svg", "--head", "3"], &["--head = 3: expected 1 to 2"]);
     refuses(&["1 2", "--output", "a.svg", "--layer", "2"], &["--layer = 2: expected 1 to 1"]);
     refuses(&["", "--output", "kept.json"], &["the text has no tokens"]);

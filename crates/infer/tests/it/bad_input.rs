@@ -10,12 +10,12 @@ use text::Tokenizer;
 const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];
 
 /// The run's weights replaced by those of another configuration or vocabulary are refused.
-fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), told: &[&str]) {
+fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), message: &[&str]) {
     let run = Run::new();
     let (mut config, mut sizes) = (config(), VocabularySizes::joint(tokenizer().vocab_size()));
     change(&mut config, &mut sizes);
     run.write("model.safetensors", random_weights(&config, sizes));
-    run.assert_rejects(&["1"], &[&["model.safetensors: tensor"], told].concat());
+    run.assert_rejects(&["1"], &[&["model.safetensors: tensor"], message].concat());
 }
 
 #[test]
@@ -24,8 +24,8 @@ fn a_missing_file_is_named() {
     for file in FILES {
         let bytes = run.read(file);
         run.remove(file);
-        let told = format!("{file} is missing");
-        run.assert_rejects(&["1"], &[&told, "is not a run folder", "give the folder that `train` wrote"]);
+        let message = format!("{file} is missing");
+        run.assert_rejects(&["1"], &[&message, "is not a run folder", "give the folder that `train` wrote"]);
         run.write(file, bytes);
     }
     assert_eq!(run.infer(&["1"]).code, Some(0), "all are there again");
@@ -43,7 +43,7 @@ fn a_missing_folder_is_named() {
 
 #[test]
 fn truncated_files_are_named() {
-    for (file, told) in [
+    for (file, message) in [
         ("source.tokenizer.json", "use the file that training wrote"),
         ("target.tokenizer.json", "use the file that training wrote"),
         ("model.safetensors", "damaged"),
@@ -51,9 +51,9 @@ fn truncated_files_are_named() {
         let run = Run::new();
         let bytes = run.read(file);
         run.write(file, &bytes[..bytes.len() / 2]);
-        run.assert_rejects(&["1"], &[file, told]);
+        run.assert_rejects(&["1"], &[file, message]);
         run.write(file, "");
-        run.assert_rejects(&["1"], &[file, told]);
+        run.assert_rejects(&["1"], &[file, message]);
     }
 }
 
@@ -138,20 +138,20 @@ fn a_vocabulary_of_another_size_is_rejected() {
 
 #[test]
 fn invalid_configurations_name_line_or_field() {
-    let line = |line: &str, replacement: &str, told: &[&str]| {
+    let line = |line: &str, replacement: &str, message: &[&str]| {
         let run = Run::new();
         let place = format!("config.toml: TOML parse error at line {},", run.configure(line, replacement));
-        run.assert_rejects(&["1"], &[&[place.as_str()], told].concat());
+        run.assert_rejects(&["1"], &[&[place.as_str()], message].concat());
     };
     line("d_model = 16", "d_modell = 16", &["unknown field `d_modell`", "`d_model`"]);
     line("d_model = 16", "d_model = \"big\"", &["string \"big\""]);
     line("[decoding]", "[decoding]\nbeams = 4", &["unknown field `beams`"]);
     line("[model]", "[network]", &["missing field `model`"]);
 
-    let field = |line: &str, replacement: &str, told: &[&str]| {
+    let field = |line: &str, replacement: &str, message: &[&str]| {
         let run = Run::new();
         run.configure(line, replacement);
-        run.assert_rejects(&["1"], &[told, &["config.toml"]].concat());
+        run.assert_rejects(&["1"], &[message, &["config.toml"]].concat());
     };
     field("n_heads = 2", "n_heads = 3", &["model.n_heads = 3", "a divisor of model.d_model = 16", "choose one of"]);
     field("n_heads = 2", "", &["model.n_heads = nothing", "every key", "restore the file"]);
@@ -166,8 +166,8 @@ fn texts_that_are_too_long_are_named() {
     let fits = "1 ".repeat(MAX_LENGTH - 1);
     let long = "1 ".repeat(MAX_LENGTH);
     assert_eq!(run.translations(&[&fits], &[]).len(), 1);
-    let told = ["25 tokens", "text 2", "24 (model.max_length)", "split the text"];
-    run.infer(&["1", &long]).assert_failed(&told);
+    let message = ["25 tokens", "text 2", "24 (model.max_length)", "split the text"];
+    run.infer(&["1", &long]).assert_failed(&message);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn options_out_of_range_name_the_range() {
 #[test]
 fn wrong_usage_exits_with_2() {
     let run = Run::new();
-    for (arguments, told) in [
+    for (arguments, message) in [
         (&["--format", "xml", "1"], &["xml", "text, jsonl"]),
         (&["--threads", "many", "1"], &["many", "--threads"]),
         (&["--max-length", "-1", "1"], &["-1", "--model"]),
@@ -209,7 +209,7 @@ fn wrong_usage_exits_with_2() {
     ] {
         let ran = run.infer(arguments);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        ran.assert_stderr_contains(told);
+        ran.assert_stderr_contains(message);
         assert_eq!(ran.stdout, "");
     }
 }
@@ -217,8 +217,8 @@ fn wrong_usage_exits_with_2() {
 #[cfg(not(feature = "wgpu"))]
 #[test]
 fn a_device_not_compiled_in_names_its_feature() {
-    let told = ["device `wgpu` is not in this build", "which has", "flex", "--features wgpu"];
-    Run::new().assert_rejects(&["--device", "wgpu", "1"], &told);
+    let message = ["device `wgpu` is not in this build", "which has", "flex", "--features wgpu"];
+    Run::new().assert_rejects(&["--device", "wgpu", "1"], &message);
 }
 
 #[cfg(feature = "wgpu")]

@@ -163,7 +163,7 @@ fn too_long_texts_give_empty_lines() {
 #[test]
 fn fewer_than_two_hypotheses_are_rejected() {
     let (run, ..) = run();
-    let refuses = |more: &[&str], told: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(told);
+    let refuses = |more: &[&str], message: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(message);
     refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose from", "--beam 10"]);
     refuses(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose from"]);
     refuses(&["--quiet", "--beam", "4", "--n-best", "5"], &["--n-best = 5", "1 to 4"]);

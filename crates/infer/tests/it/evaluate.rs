@@ -111,7 +111,7 @@ fn scores_survive_an_unwritable_file() {
 fn files_of_different_lengths_are_rejected() {
     let (run, ..) = run();
     run.write("short.txt", "1 2\n");
-    let refuses = |arguments: &[&str], told: &[&str]| run.evaluate(arguments).assert_rejected(told);
+    let refuses = |arguments: &[&str], message: &[&str]| run.evaluate(arguments).assert_rejected(message);
     refuses(&["--source", "short.txt", "--reference", "reference.txt"], &["short.txt has 1 lines", "has 40"]);
     refuses(&["--source", "nowhere.txt", "--reference", "reference.txt"], &["nowhere.txt: cannot be read"]);
     refuses(&[&FILES[..], &["--beam", "0"]].concat(), &["decoding.beam = 0"]);

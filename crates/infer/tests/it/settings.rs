@@ -211,7 +211,7 @@ fn every_translation_begins_with_the_prefix() {
     let run = Run::new();
     let input = texts(20).join("\n");
     for options in [&["--beam", "1"][..], &["--beam", "3"], &["--sample"]] {
-        // What must not be said twice may be told to be; the rule is for what follows.
+        // What must not be said twice may be message to be; the rule is for what follows.
         for rule in [&[][..], &["--no-repeat-ngram", "1"]] {
             for answer in objects(&run, &input, &[options, rule, &["--prefix", "7 7 3"]].concat()) {
                 let said = tokens(&answer);
@@ -276,13 +276,13 @@ fn options_are_checked_together() {
     let options = ["--max-length", "10", "--min-length", "5", "--min-length-ratio", "0.5", "--max-length-ratio", "1.5"];
     assert_eq!(run.translations(&["1 2 3"], &options).len(), 1);
     // The option that was given is to blame, whichever setting of the run it spoils.
-    let told = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
-    run.assert_rejects(&["--max-length", "10", "1"], &told);
+    let message = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
+    run.assert_rejects(&["--max-length", "10", "1"], &message);
     run.assert_rejects(
         &["--beam", "2", "--max-length", "10", "1"],
         &["--beam, --max-length: decoding.min_length = 20"],
     );
     run.assert_rejects(&["--max-length", "10", "--min-length", "11", "1"], &["--min-length: decoding.min_length = 11"]);
-    let told = ["--max-length-ratio: decoding.min_length_ratio = 2", "at most decoding.max_length_ratio = 1.5"];
-    run.assert_rejects(&["--max-length-ratio", "1.5", "1"], &told);
+    let message = ["--max-length-ratio: decoding.min_length_ratio = 2", "at most decoding.max_length_ratio = 1.5"];
+    run.assert_rejects(&["--max-length-ratio", "1.5", "1"], &message);
 }

@@ -1,4 +1,7 @@
 //! Tokenizer files: assembly from parts, and reading with all expectations checked.
+//!
+//! This file and `sentencepiece::file` refer to each other: a SentencePiece model is a tokenizer file with more keys,
+//! assembled here and read there.
 
 use std::path::Path;
 

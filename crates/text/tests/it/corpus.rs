@@ -58,8 +58,8 @@ fn two_files_and_shards() {
     };
     assert_eq!(read_parallel(&shards).unwrap().len(), 3);
     let uneven = ParallelPath::Files { source: [a.clone(), a].into_iter().collect(), target: c.into() };
-    let told = "a.en, a.en and a.de: found 2 source files and 1 target files, expected as many of each";
-    assert!(folder.error(&uneven).starts_with(told), "{}", folder.error(&uneven));
+    let message = "a.en, a.en and a.de: found 2 source files and 1 target files, expected as many of each";
+    assert!(folder.error(&uneven).starts_with(message), "{}", folder.error(&uneven));
     let tsv = ParallelPath::Tsv(
         [folder.file("x", "1\t2\n"), folder.file("empty", ""), folder.file("y", "3\t4")].into_iter().collect(),
     );

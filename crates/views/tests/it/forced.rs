@@ -47,12 +47,12 @@ fn the_translation_is_the_one_that_users_get() {
         let mut cut_off = 0;
         for text in texts(12) {
             let attention = attend(&trained, &settings, &text, None).unwrap();
-            let said = translated(&trained, settings.clone(), &text);
-            assert_eq!((&attention.source.text, &attention.target.text), (&text, &said.best.text));
+            let result = translated(&trained, settings.clone(), &text);
+            assert_eq!((&attention.source.text, &attention.target.text), (&text, &result.best.text));
             assert!(!attention.target.given);
-            let end = said.best.finished.then(|| "</s>".to_string());
-            assert_eq!(attention.target.outputs, said.best.tokens.iter().cloned().chain(end).collect::<Vec<_>>());
-            cut_off += usize::from(!said.best.finished);
+            let end = result.best.finished.then(|| "</s>".to_string());
+            assert_eq!(attention.target.outputs, result.best.tokens.iter().cloned().chain(end).collect::<Vec<_>>());
+            cut_off += usize::from(!result.best.finished);
         }
         assert!(max_length.is_none() || cut_off > 0, "the limit is met");
     }
@@ -62,9 +62,9 @@ fn the_translation_is_the_one_that_users_get() {
 fn its_own_translation_as_target_gives_equal_maps() {
     let run = Run::new();
     let trained = opened(&run);
-    for (text, said) in faithful(&trained) {
+    for (text, result) in faithful(&trained) {
         let own = attend(&trained, &trained.settings(), &text, None).unwrap();
-        let mut given = attend(&trained, &trained.settings(), &text, Some(&said.best.text)).unwrap();
+        let mut given = attend(&trained, &trained.settings(), &text, Some(&result.best.text)).unwrap();
         assert!(given.target.given);
         given.target.given = false;
         assert_eq!(given, own);

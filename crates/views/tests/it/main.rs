@@ -48,13 +48,13 @@ fn translated(trained: &TrainedModel, settings: Settings, text: &str) -> Transla
     translations.expect("a translation").remove(0)
 }
 
-/// Texts whose translations, said again, are the same tokens.
+/// Texts whose translations, given as targets, are the same tokens.
 fn faithful(trained: &TrainedModel) -> Vec<(String, TranslationResult)> {
     let both = texts(60).into_iter().map(|text| (text.clone(), translated(trained, trained.settings(), &text)));
     let found: Vec<_> = both
-        .filter(|(_, said)| {
-            let said = &said.best;
-            said.finished && !said.tokens.is_empty() && said.tokens.iter().all(|token| token != "<unk>")
+        .filter(|(_, result)| {
+            let result = &result.best;
+            result.finished && !result.tokens.is_empty() && result.tokens.iter().all(|token| token != "<unk>")
         })
         .collect();
     assert!(found.len() >= 3, "only {} of 60", found.len());

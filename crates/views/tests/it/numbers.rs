@@ -2,7 +2,8 @@
 
 use decode::engine::read_network;
 use decode::search::beam::beam_search;
-use decode::search::hypothesis::{DecodeInput, SearchOptions};
+use decode::search::hypothesis::DecodeInput;
+use decode::search::options::SearchOptions;
 use model::{Batch, Pass, weights};
 use serde_json::Value;
 use views::{Attention, Vectors, attend};
@@ -150,7 +151,7 @@ fn probabilities_agree_with_scores_and_searches() {
         read_network(&run.file("model.safetensors"), &trained.config, trained.sizes, &trained.device).unwrap();
     let log_probability =
         |attention: &Attention| attention.steps.iter().map(|step| f64::from(step.probability).ln()).sum::<f64>();
-    for (text, said) in faithful(&trained) {
+    for (text, result) in faithful(&trained) {
         let attention = attend(&trained, &trained.settings(), &text, None).unwrap();
         for step in &attention.steps {
             assert_eq!(step.candidates[0].token, step.token, "greedy decoding takes the most probable");
@@ -159,7 +160,7 @@ fn probabilities_agree_with_scores_and_searches() {
             assert!(step.candidates.iter().all(|candidate| candidate.token != "<pad>"));
         }
         // A score's softmax has `<pad>` in it.
-        let (source, target) = (ids(&trained.source_tokenizer, &text), ids(&trained.target_tokenizer, said.text()));
+        let (source, target) = (ids(&trained.source_tokenizer, &text), ids(&trained.target_tokenizer, result.text()));
         let batch = Batch::new(&[(&source, &target)], trained.sizes, &trained.device);
         let logits = network.forward(&batch, &mut Pass::inference());
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();

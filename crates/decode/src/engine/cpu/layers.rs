@@ -5,8 +5,8 @@ use model::AttentionKind;
 use model::config::NormOrder;
 
 use super::recorder::Site;
+use super::row::Row;
 use super::scratch::Scratch;
-use super::state::Row;
 
 const EPSILON: f32 = model::norm::EPSILON as f32;
 

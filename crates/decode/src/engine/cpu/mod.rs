@@ -7,6 +7,7 @@
 mod layers;
 mod load;
 mod recorder;
+mod row;
 mod scratch;
 mod state;
 
@@ -15,8 +16,9 @@ use model::{AttentionKind, ByAttention};
 
 use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms};
 use self::recorder::{AlignmentRecorder, Recorder};
+use self::row::Row;
 use self::scratch::Scratch;
-use self::state::{CpuState, Row};
+use self::state::CpuState;
 use super::recording::Recording;
 use super::{Engine, State};
 use crate::alignment::AlignmentHeads;

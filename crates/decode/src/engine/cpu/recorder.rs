@@ -4,7 +4,7 @@ use kernels::decode::AttentionCache;
 use model::{AttentionKind, ByAttention};
 
 use super::super::recording::{LayerRecording, by_head};
-use super::state::Row;
+use super::row::Row;
 use crate::alignment::{AlignmentHeads, HeadMean};
 
 /// What is recorded while the layers compute.

@@ -1,0 +1,17 @@
+//! The settings that every search has in common.
+
+use runs::config::LengthPenalty;
+
+use super::logits_processor::Constraints;
+use crate::alignment::AlignmentHeads;
+
+/// Settings that every search has in common.
+#[derive(Debug, Default)]
+pub struct SearchOptions<'a> {
+    /// The rules that every target obeys.
+    pub constraints: Constraints<'a>,
+    /// The divisor of scores.
+    pub length_penalty: LengthPenalty,
+    /// The heads that align target tokens, if they are aligned.
+    pub alignment: Option<AlignmentHeads>,
+}
