@@ -18,7 +18,7 @@
 //!
 //! [`mask`] describes which keys a query must not see. Beneath the operations lie `matmul` (matrix products), `simd`
 //! (vector loops), and on `flex` `autodiff`, through which an operation with a derivative of its own enters burn's graph.
-//! [`precision`] selects what matrix products read, and [`allocator`] tells mimalloc when to return freed memory.
+//! [`precision`] selects what matrix products read, and [`allocator`] configures when mimalloc returns freed memory.
 //!
 //! A result does not depend on the number of threads: work is split into blocks of fixed sizes, and sums over blocks are
 //! taken in their order.

@@ -17,7 +17,7 @@ pub enum Mask {
     Causal,
     /// Hides both the padding and the future.
     CausalPadding(KeyLengths),
-    /// Hides what the tensor says; it broadcasts to `[batch, head, query, key]`, and `true` = hidden.
+    /// Hides the marked keys of a tensor that broadcasts to `[batch, head, query, key]`, and `true` = hidden.
     Explicit(Tensor<4, Bool>),
 }
 

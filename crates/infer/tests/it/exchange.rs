@@ -12,7 +12,7 @@ fn infer(arguments: &[&str]) -> Output {
     Command::new(testing::binary("infer")).args(arguments).output().expect("the program")
 }
 
-/// What is imported says how the network is made and how to decode, and the command says what it left out.
+/// An import sets the network and the decoding options, and the command prints what it skips.
 #[test]
 fn import_reads_the_settings() {
     let copy = Copy::new("relu-separate");

@@ -167,7 +167,7 @@ fn attention_of_every_mask() {
     }
 }
 
-/// What a mask knows and what its tensor says give the same bits.
+/// A known mask and its tensor give the same bits.
 #[test]
 fn known_masks_equal_their_tensors() {
     let (q, k) = (leaf([2, 2, 70, 8]), leaf([2, 2, 70, 8]));
