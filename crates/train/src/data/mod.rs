@@ -8,8 +8,8 @@
 //! The data at a [`Position`] are a function of the seed and the corpus, so a run can be resumed at any of them.
 
 mod batching;
-mod encoder;
 mod generated;
+mod pair_encoder;
 mod parallel;
 mod prefetch;
 mod shuffle_buffer;
@@ -19,8 +19,8 @@ mod unordered_hash;
 use text::Pair;
 
 pub use batching::{Batches, NextBatch, Position};
-pub use encoder::{PairEncoder, Unusable, count};
 pub use generated::{Generator, Split};
+pub use pair_encoder::{PairEncoder, Unusable, count};
 pub use parallel::{Survey, Vocabularies, eval_examples, training_data, unknown_rates};
 pub use prefetch::{Prefetch, Prefetched};
 pub use shuffle_buffer::{Block, Blocks};

@@ -9,7 +9,7 @@ use runs::layout;
 use runs::record::PairCounts;
 use text::{END_ID, Pair, ParallelPath, ParallelReader, TextError, Tokenizer, TokenizerConfig, UNKNOWN_ID};
 
-use super::encoder::{PairEncoder, count};
+use super::pair_encoder::{PairEncoder, count};
 use super::{EvalExample, Example, InMemory, Streamed, TrainingData, UnorderedHash};
 use crate::error::TrainError;
 

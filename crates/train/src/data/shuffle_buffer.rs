@@ -125,7 +125,7 @@ mod tests {
 
     use text::ParallelPath;
 
-    use super::super::encoder::tests::encoder;
+    use super::super::pair_encoder::tests::encoder;
     use super::*;
 
     /// Three shards of ten pairs each, of which every tenth has an empty side.

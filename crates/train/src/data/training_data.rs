@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use runs::record::PairCounts;
 use text::{Pair, ParallelPath, ParallelReader, TextError};
 
-use super::encoder::{PairEncoder, count};
+use super::pair_encoder::{PairEncoder, count};
 use super::{Example, Generator, Position, UnorderedHash};
 use crate::error::TrainError;
 
