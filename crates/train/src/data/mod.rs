@@ -20,7 +20,7 @@ use text::Pair;
 
 pub use batching::{Batches, NextBatch, Position};
 pub use generated::{Generator, Split};
-pub use pair_encoder::{PairEncoder, Unusable, count};
+pub use pair_encoder::{DropReason, PairEncoder, count};
 pub use parallel::{Survey, Vocabularies, eval_examples, training_data, unknown_rates};
 pub use prefetch::{Prefetch, Prefetched};
 pub use shuffle_buffer::{Block, Blocks};

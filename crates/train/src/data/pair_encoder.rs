@@ -11,7 +11,7 @@ use crate::error::TrainError;
 
 /// The reason why a pair is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
+pub enum DropReason {
     /// A side has no token, or nothing but white space.
     Empty,
     /// A side is longer than `data.max_length`.
@@ -21,13 +21,13 @@ pub enum Unusable {
 }
 
 /// Counts a pair by the outcome of its encoding.
-pub fn count(counts: &mut PairCounts, outcome: &Result<Example, Unusable>) {
+pub fn count(counts: &mut PairCounts, outcome: &Result<Example, DropReason>) {
     counts.pairs += 1;
     match outcome {
         Ok(_) => {}
-        Err(Unusable::Empty) => counts.empty += 1,
-        Err(Unusable::Long) => counts.long += 1,
-        Err(Unusable::Uneven) => counts.uneven += 1,
+        Err(DropReason::Empty) => counts.empty += 1,
+        Err(DropReason::Long) => counts.long += 1,
+        Err(DropReason::Uneven) => counts.uneven += 1,
     }
 }
 
@@ -58,10 +58,10 @@ impl PairEncoder {
     ///
     /// # Errors
     /// A text that the tokenizer rejects.
-    pub fn encode(&self, pair: &Pair) -> Result<Result<Example, Unusable>, TextError> {
+    pub fn encode(&self, pair: &Pair) -> Result<Result<Example, DropReason>, TextError> {
         // For subwords a space is an ordinary token.
         if pair.source.trim().is_empty() || pair.target.trim().is_empty() {
-            return Ok(Err(Unusable::Empty));
+            return Ok(Err(DropReason::Empty));
         }
         let ended = |tokenizer: &Tokenizer, text: &str| {
             tokenizer.encode(text).map(|mut ids| {
@@ -73,11 +73,11 @@ impl PairEncoder {
         let target = ended(&self.target_tokenizer, &pair.target)?;
         let (shorter, longer) = (source.len().min(target.len()), source.len().max(target.len()));
         Ok(if shorter < 2 {
-            Err(Unusable::Empty)
+            Err(DropReason::Empty)
         } else if longer > self.max_length {
-            Err(Unusable::Long)
+            Err(DropReason::Long)
         } else if self.max_ratio > 0.0 && (longer - 1) as f64 > self.max_ratio * (shorter - 1) as f64 {
-            Err(Unusable::Uneven)
+            Err(DropReason::Uneven)
         } else {
             Ok(Example { source, target })
         })
@@ -154,14 +154,14 @@ pub(super) mod tests {
         let encoder = PairEncoder { max_length: 12, max_ratio: 2.0, ..encoder(0.0) };
         let unusable = |source: &str, target: &str| encoder.encode(&pair(source, target)).unwrap().err();
         assert_eq!(unusable("lower newer", "newer lower"), None);
-        assert_eq!(unusable("", "lower"), Some(Unusable::Empty));
-        assert_eq!(unusable("lower", ""), Some(Unusable::Empty));
-        assert_eq!(unusable(" \r ", "lower"), Some(Unusable::Empty));
-        assert_eq!(unusable("lower", "\u{a0}\u{3000}"), Some(Unusable::Empty));
-        assert_eq!(unusable("lower", &"lower ".repeat(12)), Some(Unusable::Long));
+        assert_eq!(unusable("", "lower"), Some(DropReason::Empty));
+        assert_eq!(unusable("lower", ""), Some(DropReason::Empty));
+        assert_eq!(unusable(" \r ", "lower"), Some(DropReason::Empty));
+        assert_eq!(unusable("lower", "\u{a0}\u{3000}"), Some(DropReason::Empty));
+        assert_eq!(unusable("lower", &"lower ".repeat(12)), Some(DropReason::Long));
         assert_eq!(unusable("lower lower", "lower lower lower lower"), None, "twice as long is even enough");
-        assert_eq!(unusable("lower lower", "lower lower lower lower lower"), Some(Unusable::Uneven));
-        assert_eq!(unusable("lower lower lower lower lower", "lower lower"), Some(Unusable::Uneven));
+        assert_eq!(unusable("lower lower", "lower lower lower lower lower"), Some(DropReason::Uneven));
+        assert_eq!(unusable("lower lower lower lower lower", "lower lower"), Some(DropReason::Uneven));
     }
 
     #[test]
