@@ -4,4 +4,4 @@
 mod export;
 mod folder;
 mod import;
-mod refusals;
+mod rejections;

@@ -107,7 +107,7 @@ fn sentencepiece_models_of_another_kind() {
         ("symbols", "source.spm: found the user-defined symbol \"@@\", expected pieces that were learned"),
     ] {
         let copy = Copy::new("swish");
-        copy.write("source.spm", fs::read(fixture("refused").join(format!("{file}.spm"))).unwrap());
+        copy.write("source.spm", fs::read(fixture("rejected").join(format!("{file}.spm"))).unwrap());
         let error = copy.refusal();
         assert!(error.starts_with(message), "{error}");
     }
