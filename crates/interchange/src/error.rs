@@ -27,7 +27,7 @@ pub enum InterchangeError {
     #[error("{path} cannot be replaced by another folder: {reason}; name another, such as a folder inside it")]
     NotReplaceable { path: PathBuf, reason: &'static str },
     /// A file that is not JSON.
-    #[error("{path}: malformed JSON ({source}); fetch the file anew")]
+    #[error("{path}: malformed JSON ({source}); download the file again")]
     Json { path: PathBuf, source: serde_json::Error },
     /// A setting that is invalid or that the other side does not support.
     #[error("{path}: {source}")]

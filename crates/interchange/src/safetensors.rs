@@ -24,7 +24,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, StoredTensor>,
             name: name.to_owned(),
             found: format!("{found:?}"),
             expected: "float32, float16 or bfloat16 numbers".to_owned(),
-            remedy: "use the model as it was before quantisation",
+            remedy: "use the model from before its quantisation",
         };
         let dtype = dtype(view.dtype()).map_err(unsupported)?;
         let values = view.data().chunks_exact(dtype.width()).map(|number| dtype.read(number)).collect();

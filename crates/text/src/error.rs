@@ -26,7 +26,7 @@ pub enum TextError {
 
     /// A compressed file is truncated or damaged.
     #[error(
-        "{}: the {format} data is truncated or damaged after line {line}: {source}; fetch or compress the file anew",
+        "{}: the {format} data is truncated or damaged after line {line}: {source}; download or compress the file again",
         path.display()
     )]
     Damaged { path: PathBuf, format: &'static str, line: usize, source: std::io::Error },

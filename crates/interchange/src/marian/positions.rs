@@ -1,11 +1,11 @@
-//! From the paper's sinusoids to Marian's.
+//! The order of columns that turns the paper's sinusoids into Marian's.
 //!
-//! The paper interleaves sines and cosines (`sin₀ cos₀ sin₁ cos₁ …`), Marian keeps them apart (`sin₀ sin₁ … cos₀ cos₁ …`);
-//! the frequencies are the same. Nothing in the network depends on the order of the `d_model` columns that all layers
-//! share: reordering them in every weight that reads or writes them, the positions among these, changes no output. So a
-//! network with the one kind of positions is, reordered, exactly one with the other.
+//! The paper interleaves sines and cosines (`sin₀ cos₀ sin₁ cos₁ …`); Marian puts all sines before all cosines (`sin₀ sin₁ …
+//! cos₀ cos₁ …`). The frequencies are the same. All layers share the same `d_model` columns, and no output depends on their
+//! order, provided that every weight which reads or writes them is reordered alike. So reordered weights with one kind of
+//! positions equal the original ones with the other, exactly.
 
-/// For each column of Marian's order the paper's column that goes there.
+/// Returns, for each column in Marian's order, its index in the paper's order.
 ///
 /// ```
 /// assert_eq!(interchange::marian::positions::halves_of_interleaved(6), [0, 2, 4, 1, 3, 5]);
@@ -14,7 +14,7 @@ pub fn halves_of_interleaved(d_model: usize) -> Vec<usize> {
     (0..d_model).step_by(2).chain((1..d_model).step_by(2)).collect()
 }
 
-/// Takes from a tensor along `axis` the entries `order`, in that order.
+/// Selects the entries `order` of a tensor of shape `shape` along `axis`, in that order.
 ///
 /// ```
 /// use interchange::marian::positions::reorder;

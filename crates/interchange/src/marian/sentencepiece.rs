@@ -1,7 +1,6 @@
 //! SentencePiece model files (`.spm`), which are protocol buffers.
 //!
-//! The messages are those of SentencePiece's `sentencepiece_model.proto`, with the fields that have a meaning here; the
-//! others are passed over.
+//! The messages hold those fields of SentencePiece's `sentencepiece_model.proto` that are used here; others are ignored.
 
 use std::path::Path;
 
@@ -40,7 +39,7 @@ mod kind {
     pub const BYTE: i32 = 6;
 }
 
-/// What the model was trained to be. The defaults are those of the message's definition.
+/// Properties of the model. An absent field has the default of the message's definition.
 #[derive(Clone, PartialEq, Message)]
 struct Trainer {
     #[prost(int32, optional, tag = "3")]
@@ -71,16 +70,17 @@ struct Normalizer {
     escape_whitespaces: Option<bool>,
 }
 
-/// Model types, by number, as far as they have names.
+/// Names of the model types, by number; there is no type 0.
 const MODEL_TYPES: [&str; 5] = ["of type 0", "unigram", "BPE", "word", "character"];
 const UNIGRAM: i32 = 1;
 
-const CONVERT: &str = "train a unigram model, or translate with the software that made this one";
+const CONVERT: &str = "train a unigram model, or translate with the program that made this one";
+const DOWNLOAD: &str = "download the file again";
 
 /// Reads a model file.
 ///
 /// # Errors
-/// Bytes that are no such file, or a model of a kind that is not known here, by name.
+/// Bytes of another format, or a model with an unsupported property, by name.
 pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeError> {
     let wrong = |found: String, expected: &str, remedy| InterchangeError::File {
         path: path.to_owned(),
@@ -88,14 +88,13 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
         expected: expected.to_owned(),
         remedy,
     };
-    let model = ModelProto::decode(bytes).map_err(|error| {
-        wrong(format!("bytes that do not decode ({error})"), "a SentencePiece model", "fetch the file anew")
-    })?;
+    let model = ModelProto::decode(bytes)
+        .map_err(|error| wrong(format!("bytes that do not decode ({error})"), "a SentencePiece model", DOWNLOAD))?;
     let trainer = model.trainer.unwrap_or_default();
     let model_type = trainer.model_type.unwrap_or(UNIGRAM);
     if model_type != UNIGRAM {
         let name = usize::try_from(model_type).ok().and_then(|at| MODEL_TYPES.get(at)).copied();
-        let found = format!("a {} model", name.unwrap_or("future"));
+        let found = format!("a {} model", name.unwrap_or("newer"));
         return Err(wrong(found, "a unigram model", CONVERT));
     }
     if trainer.whitespace_as_suffix.unwrap_or(false) {
@@ -116,7 +115,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
             kind::BYTE => bytes += 1,
             kind::USER_DEFINED => {
                 let found = format!("the user-defined symbol {piece:?}");
-                return Err(wrong(found, "pieces that were learned", CONVERT));
+                return Err(wrong(found, "learned pieces", CONVERT));
             }
             other => {
                 let found = format!("the piece {piece:?} of kind {other}");
@@ -126,7 +125,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
     }
     let byte_fallback = trainer.byte_fallback.unwrap_or(false);
     if byte_fallback && bytes != 256 {
-        return Err(wrong(format!("byte fallback with {bytes} byte pieces"), "256 of them", "fetch the file anew"));
+        return Err(wrong(format!("byte fallback with {bytes} byte pieces"), "256 byte pieces", DOWNLOAD));
     }
     let normalization = Normalization {
         charsmap: normalizer.charsmap.unwrap_or_default(),
@@ -136,7 +135,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
     Ok(SentencePieces { pieces, byte_fallback, normalization })
 }
 
-/// Writes a model file that SentencePiece reads as the same model.
+/// Returns the bytes of a model file from which SentencePiece loads the same model.
 pub fn write(model: &SentencePieces) -> Vec<u8> {
     let special = [("<unk>", kind::UNKNOWN), ("<s>", kind::CONTROL), ("</s>", kind::CONTROL)];
     let piece = |piece: String, score, kind| Piece { piece: Some(piece), score: Some(score), kind: Some(kind) };

@@ -31,7 +31,7 @@ pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokeniz
                 path,
                 found: "no object".to_owned(),
                 expected: "an object, as `tokenizers` writes it".to_owned(),
-                remedy: "fetch the file anew",
+                remedy: "download the file again",
             });
         };
         parts.insert("post_processor".to_owned(), Value::Null);
@@ -84,7 +84,7 @@ fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, Interchang
         path: path.to_owned(),
         found,
         expected: "an object that gives each label an id, from 0 up without gaps".to_owned(),
-        remedy: "fetch the file anew",
+        remedy: "download the file again",
     };
     let value = config::parse(path, &bytes(path)?)?;
     let object = value.as_object().ok_or_else(|| wrong("no object".to_owned()))?;

@@ -22,7 +22,7 @@ pub fn read(folder: &Path) -> Result<(BTreeMap<String, StoredTensor>, PathBuf), 
     match pytorch::read(&bytes) {
         Ok(tensors) => Ok((tensors.into_iter().collect(), path)),
         Err((found, expected)) => {
-            let remedy = "fetch the file anew, or convert it to model.safetensors";
+            let remedy = "download the file again, or convert it to model.safetensors";
             Err(InterchangeError::File { path, found, expected, remedy })
         }
     }

@@ -1,11 +1,13 @@
-//! The zip archives that PyTorch writes: nothing in them is compressed.
+//! Zip archives as PyTorch writes them, without compression.
 
 use std::collections::HashMap;
+
+use super::Mismatch;
 
 /// The entries of an archive by name.
 pub struct Archive<'a> {
     entries: HashMap<String, &'a [u8]>,
-    /// The folder that all entries are in.
+    /// The folder of all entries, with its slash.
     root: String,
 }
 
@@ -13,25 +15,27 @@ const LOCAL_HEADER: &[u8] = b"PK\x03\x04";
 const CENTRAL_HEADER: &[u8] = b"PK\x01\x02";
 const END_OF_DIRECTORY: &[u8] = b"PK\x05\x06";
 
-/// Length of the record at the archive's end, without its comment, and the longest comment.
+/// Bytes of the record at the archive's end, without its comment.
 const END_LENGTH: usize = 22;
-const LONGEST_COMMENT: usize = 0xFFFF;
+/// Maximum bytes of the comment.
+const MAX_COMMENT: usize = 0xFFFF;
 
-type Wrong = (String, String);
-
-fn damaged() -> Wrong {
-    ("a zip archive that is cut short or damaged".to_owned(), "one as `torch.save` writes it".to_owned())
+fn damaged() -> Mismatch {
+    ("a truncated or damaged zip archive".to_owned(), "an archive as `torch.save` writes it".to_owned())
 }
 
 impl<'a> Archive<'a> {
-    /// Whether bytes begin as an archive does.
-    pub fn recognises(bytes: &[u8]) -> bool {
+    /// Whether bytes begin like an archive.
+    pub fn is_archive(bytes: &[u8]) -> bool {
         bytes.starts_with(LOCAL_HEADER)
     }
 
-    /// Reads the directory at the end of the bytes; else (found, expected).
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Wrong> {
-        let from = bytes.len().saturating_sub(END_LENGTH + LONGEST_COMMENT);
+    /// Reads the directory at the end of the bytes.
+    ///
+    /// # Errors
+    /// An archive that is truncated, damaged, compressed, or in zip64 form.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Mismatch> {
+        let from = bytes.len().saturating_sub(END_LENGTH + MAX_COMMENT);
         let end = (from..=bytes.len().saturating_sub(END_LENGTH))
             .rev()
             .find(|&at| bytes[at..].starts_with(END_OF_DIRECTORY))
@@ -45,7 +49,7 @@ impl<'a> Archive<'a> {
             let name = header.get(46..46 + lengths[0]).ok_or_else(damaged)?;
             let name = std::str::from_utf8(name).map_err(|_| damaged())?.to_owned();
             if method != 0 {
-                return Err((format!("the compressed entry {name}"), "entries that are stored as they are".to_owned()));
+                return Err((format!("the compressed entry {name}"), "uncompressed entries".to_owned()));
             }
             if size == u32::MAX as usize || start == u32::MAX as usize {
                 return Err((format!("the entry {name} in zip64 form"), "an archive below 4 GiB".to_owned()));
@@ -59,23 +63,28 @@ impl<'a> Archive<'a> {
         Ok(Self { entries, root })
     }
 
-    /// An entry by its name within the folder.
+    /// Returns an entry by its name within the folder.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.entries.get(&format!("{}{name}", self.root)).copied()
     }
 
-    /// The same for an entry that has to be there.
-    pub fn only_named(&self, name: &str) -> Result<&'a [u8], Wrong> {
+    /// Returns a required entry.
+    ///
+    /// # Errors
+    /// An archive without the entry.
+    pub fn require(&self, name: &str) -> Result<&'a [u8], Mismatch> {
         self.get(name)
-            .ok_or_else(|| (format!("a zip archive without {name}"), "one that `torch.save` wrote".to_owned()))
+            .ok_or_else(|| (format!("a zip archive without {name}"), "an archive as `torch.save` writes it".to_owned()))
     }
 }
 
-fn short(bytes: &[u8], at: usize) -> Result<usize, Wrong> {
+/// Reads two bytes at an offset.
+fn short(bytes: &[u8], at: usize) -> Result<usize, Mismatch> {
     let bytes = bytes.get(at..at + 2).ok_or_else(damaged)?;
     Ok(usize::from(bytes[0]) | usize::from(bytes[1]) << 8)
 }
 
-fn long(bytes: &[u8], at: usize) -> Result<usize, Wrong> {
+/// Reads four bytes at an offset.
+fn long(bytes: &[u8], at: usize) -> Result<usize, Mismatch> {
     Ok(short(bytes, at)? | short(bytes, at + 2)? << 16)
 }

@@ -18,23 +18,26 @@ use tensor::{Storages, tensors_of};
 
 use crate::tensor::StoredTensor;
 
+/// What was found, and what was expected.
+type Mismatch = (String, String);
+
 /// The number at the start of a file of pickles.
 const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;
 
-/// The version of the format, after that number.
+/// The version of the format, which follows that number.
 const VERSION: i128 = 1001;
 
 /// Reads the tensors of a state dictionary by name.
 ///
 /// # Errors
-/// Bytes of another format, or damaged ones, as (found, expected).
+/// What was found and what was expected, for bytes that are damaged or of another format.
 pub fn read(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
-    if Archive::recognises(bytes) { from_archive(bytes) } else { from_pickles(bytes) }
+    if Archive::is_archive(bytes) { from_archive(bytes) } else { from_pickles(bytes) }
 }
 
-fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
+fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, Mismatch> {
     let archive = Archive::new(bytes)?;
-    let pickle = archive.only_named("data.pkl")?;
+    let pickle = archive.require("data.pkl")?;
     if let Some(order) = archive.get("byteorder").filter(|order| *order != b"little") {
         return Err((format!("byte order {:?}", String::from_utf8_lossy(order)), "little".to_owned()));
     }
@@ -46,10 +49,10 @@ fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
-fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
+fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, Mismatch> {
     let foreign = || ("neither a zip archive nor PyTorch's series of pickles".to_owned(), "a PyTorch file".to_owned());
     let mut rest = bytes;
-    let mut next = || -> Result<Value, (String, String)> {
+    let mut next = || -> Result<Value, Mismatch> {
         let (value, read) = read_pickle(rest)?;
         rest = &rest[read..];
         Ok(value)
@@ -71,14 +74,14 @@ fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, St
         other => return Err((format!("{other} for the list of storages"), "a list".to_owned())),
     };
 
-    // Then the storages in that order, each after its number of elements; how wide an element is, the tensors know.
+    // The storages follow in that order, each after its number of elements. Only the tensors hold the elements' width.
     let mut widths: HashMap<String, usize> = HashMap::new();
     tensor::visit_storages(&state, &mut |key, width| {
         widths.insert(key.to_owned(), width);
     })?;
     let mut storages: Storages = HashMap::new();
     for key in keys {
-        let cut = || ("a file that breaks off".to_owned(), "all storages that its pickle lists".to_owned());
+        let cut = || ("a truncated file".to_owned(), "all storages that its pickle lists".to_owned());
         let Value::Text(key) = key else {
             return Err((format!("the storage {key}"), "a name".to_owned()));
         };

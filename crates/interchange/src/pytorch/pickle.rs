@@ -1,60 +1,66 @@
-//! The instructions of a pickle that a dictionary of tensors is made of.
+//! An interpreter of the pickle instructions that describe a dictionary of tensors.
 
 mod value;
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::Mismatch;
+
 pub use value::Value;
 
-/// How deeply values may be nested. PyTorch nests them less than ten deep, and what is nested a million deep could not even
-/// be dropped.
-const DEEPEST: usize = 64;
+/// Maximum depth of nested values. PyTorch's stay below ten, and dropping a million nested values would overflow the stack.
+const MAX_DEPTH: usize = 64;
 
-type Wrong = (String, String);
-
-fn wrong(found: impl Into<String>) -> Wrong {
+fn unsupported(found: impl Into<String>) -> Mismatch {
     (found.into(), "a dictionary of tensors, as `torch.save(model.state_dict(), …)` writes it".to_owned())
 }
 
-fn cut() -> Wrong {
-    wrong("a pickle that breaks off")
+fn truncated() -> Mismatch {
+    unsupported("a truncated pickle")
 }
 
-/// Reads one pickle from the front of `bytes`: its value, and how many bytes it has; else (found, expected).
-pub fn read_pickle(bytes: &[u8]) -> Result<(Value, usize), Wrong> {
-    let mut machine = Machine { bytes, at: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+/// Reads the pickle at the front of `bytes` and returns its value and its length in bytes.
+///
+/// # Errors
+/// A pickle that is truncated, that holds anything but data and tensors, or that is nested too deeply.
+pub fn read_pickle(bytes: &[u8]) -> Result<(Value, usize), Mismatch> {
+    let mut machine = Machine { bytes, position: 0, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
     let value = machine.run()?;
-    Ok((value, machine.at))
+    Ok((value, machine.position))
 }
 
+/// The stack machine of the pickle format.
 struct Machine<'a> {
     bytes: &'a [u8],
-    at: usize,
+    position: usize,
     stack: Vec<Nested>,
-    /// Heights of the stack.
+    /// Heights of the stack at the open marks.
     marks: Vec<usize>,
-    /// What may be used again. Of containers only that there was one: what is remembered of them is not yet filled.
+    /// Values that later instructions may repeat; `None` for a container, which is still empty when it is stored here.
     memo: HashMap<usize, Option<Nested>>,
 }
 
-/// A value, and how deeply others are nested in it.
+/// A value with the depth of the values nested in it.
 #[derive(Clone)]
 struct Nested {
     value: Value,
     depth: usize,
 }
 
-/// The values, and how deeply they are nested in what is around them.
-fn around(inner: Vec<Nested>) -> Result<(Vec<Value>, usize), Wrong> {
+/// Returns the values, and the depth of a container around them.
+///
+/// # Errors
+/// A depth above [`MAX_DEPTH`].
+fn enclose(inner: Vec<Nested>) -> Result<(Vec<Value>, usize), Mismatch> {
     match inner.iter().map(|nested| nested.depth + 1).max().unwrap_or(0) {
-        depth if depth > DEEPEST => Err(wrong(format!("values nested more than {DEEPEST} deep"))),
+        depth if depth > MAX_DEPTH => Err(unsupported(format!("values nested more than {MAX_DEPTH} deep"))),
         depth => Ok((inner.into_iter().map(|nested| nested.value).collect(), depth)),
     }
 }
 
 impl<'a> Machine<'a> {
-    fn run(&mut self) -> Result<Value, Wrong> {
+    fn run(&mut self) -> Result<Value, Mismatch> {
         loop {
             let instruction = self.take(1)?[0];
             match instruction {
@@ -77,7 +83,7 @@ impl<'a> Machine<'a> {
                 }
                 b'G' => {
                     let bytes = self.take(8)?;
-                    let bytes = bytes.try_into().map_err(|_| cut())?;
+                    let bytes = bytes.try_into().map_err(|_| truncated())?;
                     self.push(Value::Float(f64::from_be_bytes(bytes)));
                 }
                 b'X' => {
@@ -124,122 +130,123 @@ impl<'a> Machine<'a> {
                     self.set(values)?;
                 }
                 b'R' => self.call()?,
-                // The attributes of a dictionary, such as its version: of no meaning here.
+                // The attributes of a dictionary, such as its version, have no meaning here.
                 b'b' => {
                     self.pop()?;
                     if !matches!(self.stack.last(), Some(Nested { value: Value::Dict(_), .. })) {
-                        return Err(wrong("an object with attributes"));
+                        return Err(unsupported("an object with attributes"));
                     }
                 }
                 b'Q' => {
                     let Nested { value, depth } = self.pop()?;
-                    let (_, depth) = around(vec![Nested { value: Value::None, depth }])?;
+                    let (_, depth) = enclose(vec![Nested { value: Value::None, depth }])?;
                     self.stack.push(Nested { value: Value::Persistent(value.into()), depth });
                 }
-                other => return Err(wrong(format!("the pickle instruction 0x{other:02x}"))),
+                other => return Err(unsupported(format!("the pickle instruction 0x{other:02x}"))),
             }
         }
     }
 
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Wrong> {
-        let taken = self.at.checked_add(count).and_then(|end| self.bytes.get(self.at..end)).ok_or_else(cut)?;
-        self.at += count;
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Mismatch> {
+        let end = self.position.checked_add(count);
+        let taken = end.and_then(|end| self.bytes.get(self.position..end)).ok_or_else(truncated)?;
+        self.position += count;
         Ok(taken)
     }
 
-    /// An unsigned number of a few bytes.
-    fn number(&mut self, bytes: usize) -> Result<usize, Wrong> {
+    /// Reads an unsigned little-endian number.
+    fn number(&mut self, bytes: usize) -> Result<usize, Mismatch> {
         Ok(self.take(bytes)?.iter().rev().fold(0, |value, &byte| value << 8 | usize::from(byte)))
     }
 
-    fn line(&mut self) -> Result<&'a str, Wrong> {
-        let rest = &self.bytes[self.at..];
-        let length = rest.iter().position(|&byte| byte == b'\n').ok_or_else(cut)?;
-        self.at += length + 1;
-        std::str::from_utf8(&rest[..length]).map_err(|_| wrong("a name that is not UTF-8"))
+    fn line(&mut self) -> Result<&'a str, Mismatch> {
+        let rest = &self.bytes[self.position..];
+        let length = rest.iter().position(|&byte| byte == b'\n').ok_or_else(truncated)?;
+        self.position += length + 1;
+        std::str::from_utf8(&rest[..length]).map_err(|_| unsupported("a name that is not UTF-8"))
     }
 
-    fn integer(&mut self, bytes: usize) -> Result<(), Wrong> {
+    fn integer(&mut self, bytes: usize) -> Result<(), Mismatch> {
         let value = self.number(bytes)? as i128;
         self.push(Value::Int(value));
         Ok(())
     }
 
-    fn text(&mut self, length: usize) -> Result<(), Wrong> {
-        let text = std::str::from_utf8(self.take(length)?).map_err(|_| wrong("a text that is not UTF-8"))?;
+    fn text(&mut self, length: usize) -> Result<(), Mismatch> {
+        let text = std::str::from_utf8(self.take(length)?).map_err(|_| unsupported("a text that is not UTF-8"))?;
         self.push(Value::Text(text.into()));
         Ok(())
     }
 
-    /// Puts a value that holds no others on the stack.
+    /// Pushes a value without nested ones.
     fn push(&mut self, value: Value) {
         self.stack.push(Nested { value, depth: 0 });
     }
 
-    /// Puts a value on the stack that is made of others.
-    fn wrap(&mut self, inner: Vec<Nested>, make: impl FnOnce(Vec<Value>) -> Value) -> Result<(), Wrong> {
-        let (values, depth) = around(inner)?;
-        self.stack.push(Nested { value: make(values), depth });
+    /// Pushes a container of values.
+    fn wrap(&mut self, inner: Vec<Nested>, container: impl FnOnce(Vec<Value>) -> Value) -> Result<(), Mismatch> {
+        let (values, depth) = enclose(inner)?;
+        self.stack.push(Nested { value: container(values), depth });
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Nested, Wrong> {
+    fn pop(&mut self) -> Result<Nested, Mismatch> {
         let bottom = self.marks.last().copied().unwrap_or(0);
         if self.stack.len() <= bottom {
-            return Err(cut());
+            return Err(truncated());
         }
-        self.stack.pop().ok_or_else(cut)
+        self.stack.pop().ok_or_else(truncated)
     }
 
-    fn since_mark(&mut self) -> Result<Vec<Nested>, Wrong> {
-        let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len()).ok_or_else(cut)?;
+    fn since_mark(&mut self) -> Result<Vec<Nested>, Mismatch> {
+        let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len()).ok_or_else(truncated)?;
         Ok(self.stack.split_off(mark))
     }
 
-    fn tuple(&mut self, count: usize) -> Result<(), Wrong> {
-        let from = self.stack.len().checked_sub(count).ok_or_else(cut)?;
+    fn tuple(&mut self, count: usize) -> Result<(), Mismatch> {
+        let from = self.stack.len().checked_sub(count).ok_or_else(truncated)?;
         let values = self.stack.split_off(from);
         self.wrap(values, |values| Value::Tuple(values.into()))
     }
 
-    fn remember(&mut self, bytes: usize) -> Result<(), Wrong> {
-        let place = self.number(bytes)?;
-        let last = self.stack.last().ok_or_else(cut)?;
+    fn remember(&mut self, bytes: usize) -> Result<(), Mismatch> {
+        let index = self.number(bytes)?;
+        let last = self.stack.last().ok_or_else(truncated)?;
         let container = matches!(last.value, Value::Dict(_) | Value::List(_));
-        self.memo.insert(place, (!container).then(|| last.clone()));
+        self.memo.insert(index, (!container).then(|| last.clone()));
         Ok(())
     }
 
-    fn recall(&mut self, bytes: usize) -> Result<(), Wrong> {
-        let place = self.number(bytes)?;
-        match self.memo.get(&place) {
-            Some(None) => Err(wrong("a container that is used twice")),
+    fn recall(&mut self, bytes: usize) -> Result<(), Mismatch> {
+        let index = self.number(bytes)?;
+        match self.memo.get(&index) {
+            Some(None) => Err(unsupported("a container used twice")),
             Some(Some(value)) => {
                 self.stack.push(value.clone());
                 Ok(())
             }
-            None => Err(cut()),
+            None => Err(truncated()),
         }
     }
 
-    fn append(&mut self, values: Vec<Nested>) -> Result<(), Wrong> {
-        let (values, around) = around(values)?;
+    fn append(&mut self, values: Vec<Nested>) -> Result<(), Mismatch> {
+        let (values, outer_depth) = enclose(values)?;
         match self.stack.last_mut() {
             Some(Nested { value: Value::List(list), depth }) => {
                 list.extend(values);
-                *depth = around.max(*depth);
+                *depth = outer_depth.max(*depth);
                 Ok(())
             }
-            _ => Err(wrong("something appended to what is no list")),
+            _ => Err(unsupported("an append without a list")),
         }
     }
 
-    fn set(&mut self, values: Vec<Nested>) -> Result<(), Wrong> {
-        let (values, around) = around(values)?;
+    fn set(&mut self, values: Vec<Nested>) -> Result<(), Mismatch> {
+        let (values, outer_depth) = enclose(values)?;
         let Some(Nested { value: Value::Dict(entries), depth }) = self.stack.last_mut() else {
-            return Err(wrong("entries of what is no dictionary"));
+            return Err(unsupported("entries without a dictionary"));
         };
-        *depth = around.max(*depth);
+        *depth = outer_depth.max(*depth);
         let mut values = values.into_iter();
         while let (Some(key), Some(value)) = (values.next(), values.next()) {
             entries.push((key, value));
@@ -247,25 +254,25 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn call(&mut self) -> Result<(), Wrong> {
+    fn call(&mut self) -> Result<(), Mismatch> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let (Value::Tuple(values), Value::Global(function)) = (arguments.value, function.value) else {
-            return Err(wrong("a call of what is no function"));
+            return Err(unsupported("a call without a function"));
         };
         let value = match &*function {
             "collections.OrderedDict" if values.is_empty() => Value::Dict(Vec::new()),
             "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_parameter" => Value::Call(function, values),
-            other => return Err(wrong(format!("a call of {other}"))),
+            other => return Err(unsupported(format!("a call of {other}"))),
         };
         self.stack.push(Nested { value, depth: arguments.depth });
         Ok(())
     }
 }
 
-/// A little-endian number in two's complement, of at most 16 bytes.
-fn signed(bytes: &[u8]) -> Result<i128, Wrong> {
+/// Decodes a little-endian number in two's complement, of at most 16 bytes.
+fn signed(bytes: &[u8]) -> Result<i128, Mismatch> {
     if bytes.len() > 16 {
-        return Err(wrong("a number of more than 16 bytes"));
+        return Err(unsupported("a number of more than 16 bytes"));
     }
     let fill = if bytes.last().is_some_and(|byte| byte & 0x80 != 0) { 0xFF } else { 0 };
     let mut all = [fill; 16];

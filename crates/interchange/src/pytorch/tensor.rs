@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 
+use super::Mismatch;
 use super::pickle::Value;
 use crate::tensor::{Dtype, StoredTensor};
-
-type Wrong = (String, String);
 
 /// The bytes of each storage.
 pub type Storages<'a> = HashMap<String, &'a [u8]>;
 
 /// Returns the bytes of a storage by its key.
-pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Wrong> + 's;
+pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Mismatch> + 's;
 
 /// Maximum elements of a tensor, more than a file can hold.
 const MAX_ELEMENTS: usize = 1 << 32;
@@ -28,8 +27,12 @@ struct StorageReference<'a> {
     dtype: Dtype,
 }
 
-/// All tensors of a state dictionary in a file of `file_bytes`; `storage` gives the bytes of a key.
-pub fn tensors_of(state: &Value, file_bytes: usize, storage: &StorageOf) -> Result<Vec<(String, StoredTensor)>, Wrong> {
+/// Returns all tensors of a state dictionary in a file of `file_bytes`; `storage` returns the bytes of a key.
+pub fn tensors_of(
+    state: &Value,
+    file_bytes: usize,
+    storage: &StorageOf,
+) -> Result<Vec<(String, StoredTensor)>, Mismatch> {
     let mut left = file_bytes.saturating_mul(MAX_NAMES);
     let mut tensors = Vec::new();
     for (name, value) in entries(state)? {
@@ -50,7 +53,7 @@ pub fn tensors_of(state: &Value, file_bytes: usize, storage: &StorageOf) -> Resu
 }
 
 /// Calls `visit` with the storage's key and element width of each tensor.
-pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Result<(), Wrong> {
+pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Result<(), Mismatch> {
     for (name, value) in entries(state)? {
         let description =
             Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
@@ -60,7 +63,7 @@ pub fn visit_storages(state: &Value, visit: &mut dyn FnMut(&str, usize)) -> Resu
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
-fn entries(state: &Value) -> Result<impl Iterator<Item = (&str, &Value)>, Wrong> {
+fn entries(state: &Value) -> Result<impl Iterator<Item = (&str, &Value)>, Mismatch> {
     let Value::Dict(entries) = state else {
         return Err((format!("{state} at the top"), "a dictionary of tensors".to_owned()));
     };
@@ -84,7 +87,7 @@ struct Description<'a> {
 impl<'a> Description<'a> {
     /// Reads `_rebuild_tensor_v2(storage, offset, shape, strides, …)`, or a parameter around one.
     #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
-    fn new(value: &'a Value) -> Result<Self, Wrong> {
+    fn new(value: &'a Value) -> Result<Self, Mismatch> {
         let wrong = || (format!("{value}"), "a tensor".to_owned());
         let Value::Call(function, arguments) = value else { return Err(wrong()) };
         if &**function == "torch._utils._rebuild_parameter" {
@@ -108,7 +111,10 @@ impl<'a> Description<'a> {
         Ok(Self { storage: reference(storage)?, offset, shape, strides })
     }
 
-    /// How many elements there are, all of them within the storage; else what is wrong.
+    /// The number of elements, all of them within the storage.
+    ///
+    /// # Errors
+    /// A description of the shape, for one that exceeds the storage.
     fn count(&self, storage: &[u8]) -> Result<usize, String> {
         let Self { storage: StorageReference { dtype, .. }, offset, shape, strides } = self;
         let outside = || format!("shape {shape:?} with strides {strides:?} in {} bytes", storage.len());
@@ -120,7 +126,7 @@ impl<'a> Description<'a> {
             size.saturating_sub(1).checked_mul(stride).and_then(|step| last.checked_add(step))
         });
         let elements = storage.len() / dtype.width();
-        // More elements than the storage has would be views of the same ones, which no weight is.
+        // A tensor with more elements than its storage repeats some of them, which no weight does.
         if count > 0 && (last.is_none_or(|last| last >= elements) || count > elements) {
             return Err(outside());
         }
@@ -148,7 +154,7 @@ impl<'a> Description<'a> {
 }
 
 /// Reads the reference `("storage", class, key, location, elements, …)`.
-fn reference(value: &Value) -> Result<StorageReference<'_>, Wrong> {
+fn reference(value: &Value) -> Result<StorageReference<'_>, Mismatch> {
     let wrong = || (format!("the storage {value}"), "a reference to one".to_owned());
     let Value::Persistent(inner) = value else { return Err(wrong()) };
     let Value::Tuple(parts) = &**inner else { return Err(wrong()) };

@@ -1,4 +1,4 @@
-//! A run folder as a Marian folder, and back: the same answers.
+//! A run folder exported to a Marian folder and imported again has the same answers.
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +74,10 @@ fn round_trip(model: &Model) -> Model {
     try_round_trip(model).unwrap()
 }
 
-/// Exports and imports; the error of an export that Marian's format does not allow.
+/// Exports and imports.
+///
+/// # Errors
+/// An export that Marian's format does not support.
 fn try_round_trip(model: &Model) -> Result<Model, InterchangeError> {
     let folder = TempDir::new().unwrap();
     let (marian, run) = (folder.child("deep/marian"), folder.child("run"));
@@ -83,15 +86,15 @@ fn try_round_trip(model: &Model) -> Result<Model, InterchangeError> {
     Ok(Model::open(&run))
 }
 
-/// Each variant either survives export and import with the same logits, or the export names the option it rejects.
+/// Each variant keeps its logits through export and import, or the export rejects its option by name.
 #[test]
-fn every_variant_survives_or_is_rejected_by_name() {
+fn variants_are_exported_or_rejected_by_name() {
     let mut survivors = Vec::new();
     for variant in variants(&model(|_| {}).trained.config) {
         let before = model(|config| *config = variant.config.clone());
         match try_round_trip(&before) {
             Ok(after) => {
-                // The columns are in another order: the same function.
+                // Another order of columns, the same function.
                 assert_eq!(after.trained.config.positions, PositionKind::SinusoidalHalves);
                 let (before, after) = (logits(&before), logits(&after));
                 assert_eq!(before.len(), after.len());
@@ -121,7 +124,7 @@ fn every_variant_survives_or_is_rejected_by_name() {
     assert_eq!(survivors, expected);
 }
 
-/// A folder that was imported goes back to SentencePiece models that give the same run.
+/// An imported folder is exported to SentencePiece models that give the same run.
 #[test]
 fn an_import_is_exported_unchanged() {
     for name in NAMES {
@@ -139,9 +142,9 @@ fn an_import_is_exported_unchanged() {
     }
 }
 
-/// Vocabularies trained here come back as they were, joint or not.
+/// Vocabularies of this program, joint or separate, are unchanged after export and import.
 #[test]
-fn our_own_vocabularies_survive() {
+fn own_vocabularies_are_exported_unchanged() {
     let lines = ["the cat sat on the mat, quickly", "the dog found a big brown box", "my father gave her the vase"];
     let target =
         ["die Katze saß schnell auf der Matte", "der Hund fand eine große Kiste", "mein Vater gab ihr die Vase"];
@@ -161,9 +164,9 @@ fn our_own_vocabularies_survive() {
     }
 }
 
-/// The files say what transformers needs to know.
+/// The files hold what transformers reads.
 #[test]
-fn the_files_are_those_of_a_marian_folder() {
+fn export_writes_a_complete_marian_folder() {
     let folder = TempDir::new().unwrap();
     let mut model = model(|_| {});
     model.trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
@@ -186,7 +189,7 @@ fn the_files_are_those_of_a_marian_folder() {
 #[test]
 fn options_that_marian_lacks_are_rejected() {
     let folder = TempDir::new().unwrap();
-    let refused = |model: &Model| {
+    let rejection = |model: &Model| {
         let output = folder.child("out");
         let error = model.export(&output).unwrap_err().to_string();
         assert!(!output.exists());
@@ -209,20 +212,20 @@ fn options_that_marian_lacks_are_rejected() {
         ),
     ];
     for (change, message) in cases {
-        let error = refused(&model(change));
+        let error = rejection(&model(change));
         assert!(error.starts_with("runs/x/config.toml: ") && error.contains(message), "{error}");
     }
     let mut two = model(|config| config.tie = Tie::Decoder);
     two.trained.sizes.source = 30;
-    assert!(refused(&two).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
+    assert!(rejection(&two).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
     let mut wu = model(|_| {});
     wu.trained.decoding =
         DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..DecodingConfig::default() };
-    assert!(refused(&wu).contains("decoding.length_penalty.form = \"wu\": expected \"power\""));
+    assert!(rejection(&wu).contains("decoding.length_penalty.form = \"wu\": expected \"power\""));
 }
 
 #[test]
-fn an_existing_output_is_left_alone() {
+fn an_existing_output_is_unchanged() {
     let folder = TempDir::new().unwrap();
     let trained = model(|_| {});
     let export = |name: &str| trained.export(&folder.child(name));

@@ -1,4 +1,4 @@
-//! Copies of the fixtures that a test may change, and what is expected of them.
+//! Copies of the fixtures that a test may change, and their expected results.
 
 use std::fs;
 
@@ -9,23 +9,23 @@ use safetensors::SafeTensors;
 use serde_json::Value;
 pub use testing::marian_fixture::{MarianFolder as Copy, fixture, json};
 
-/// Weights in float32 sums of another order.
+/// Tolerance of logits, for float32 sums in another order.
 pub const LOGITS_TOLERANCE: f32 = 1e-4;
 
-/// One folder per activation, way of tying, vocabulary and kind of SentencePiece model.
+/// Folders with all activations, ties, vocabularies and kinds of SentencePiece model.
 pub const NAMES: [&str; 3] = ["swish", "relu-separate", "gelu-bytes"];
 
 pub fn device() -> Device {
     backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")
 }
 
-/// Imports of a copy.
+/// Import of a copy.
 pub trait Import {
     /// Imports the folder and opens the run.
     fn imported(&self, run: &str) -> TrainedModel;
 
-    /// The message of an import that has to fail; nothing is left of it.
-    fn refusal(&self) -> String;
+    /// Returns the error message of an import that must fail and leave no file.
+    fn rejection(&self) -> String;
 }
 
 impl Import for Copy {
@@ -35,16 +35,16 @@ impl Import for Copy {
         TrainedModel::open(&run, &device()).expect("a run")
     }
 
-    fn refusal(&self) -> String {
-        let run = self.path("refused.run");
-        let error = interchange::marian::import(&self.marian(), &run, &device()).expect_err("a refusal").to_string();
+    fn rejection(&self) -> String {
+        let run = self.path("rejected.run");
+        let error = interchange::marian::import(&self.marian(), &run, &device()).expect_err("an error").to_string();
         assert!(!run.exists(), "{error}");
         assert_eq!(fs::read_dir(self.path("")).unwrap().count(), 1, "{error}");
         error.replace(&format!("{}/", self.marian().display()), "")
     }
 }
 
-/// What the libraries make of a folder's texts.
+/// Expected results for the texts of a folder.
 pub struct Expected {
     values: Value,
     logits: Vec<u8>,
@@ -78,7 +78,7 @@ impl Expected {
         data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
     }
 
-    /// The texts that were translated, and the answers with a beam: ids up to `</s>`.
+    /// The translated texts, and their translations with this beam: ids up to `</s>`.
     pub fn answers(&self, beam: usize) -> (Vec<String>, Vec<Vec<u32>>) {
         let texts = self.texts();
         let translated: Vec<usize> = serde_json::from_value(self.values["translated"].clone()).unwrap();
@@ -92,7 +92,7 @@ impl Expected {
     }
 }
 
-/// A model's answers: ids, text, whether it ended them itself.
+/// A model's translations: ids, text, and whether `</s>` ended them.
 pub fn answers(trained: &TrainedModel, texts: &[String], beam: usize) -> Vec<(Vec<u32>, String, bool)> {
     let mut settings = trained.settings();
     settings.decoding.beam = beam;

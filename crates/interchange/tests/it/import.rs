@@ -1,4 +1,4 @@
-//! A Marian folder as a run folder: the same ids, logits and answers as transformers gives.
+//! An imported Marian folder has the ids, logits and translations of transformers.
 
 use std::fs;
 
@@ -6,16 +6,17 @@ use decode::TrainedModel;
 
 use crate::folder::{Copy, Expected, Import as _, LOGITS_TOLERANCE, NAMES, answers};
 
-fn furthest(trained: &TrainedModel, expected: &Expected) -> f32 {
-    let mut furthest = 0f32;
+/// The largest difference of logits.
+fn max_difference(trained: &TrainedModel, expected: &Expected) -> f32 {
+    let mut max = 0f32;
     for (at, (source, target)) in expected.pairs().iter().enumerate() {
         let logits = trained.engine.record(source, target).unwrap().logits.concat();
         let theirs = expected.logits(at);
         assert_eq!(logits.len(), theirs.len());
         let difference = logits.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
-        furthest = difference.fold(furthest, |a, b| if b.is_nan() { f32::INFINITY } else { a.max(b) });
+        max = difference.fold(max, |a, b| if b.is_nan() { f32::INFINITY } else { a.max(b) });
     }
-    furthest
+    max
 }
 
 #[test]
@@ -32,14 +33,14 @@ fn ids_equal_those_of_sentencepiece() {
 }
 
 #[test]
-fn logits_are_those_of_transformers() {
+fn logits_equal_those_of_transformers() {
     for name in NAMES {
-        let furthest = furthest(&Copy::new(name).imported("run"), &Expected::of(name));
-        assert!(furthest < LOGITS_TOLERANCE, "{name}: {furthest}");
+        let difference = max_difference(&Copy::new(name).imported("run"), &Expected::of(name));
+        assert!(difference < LOGITS_TOLERANCE, "{name}: {difference}");
     }
 }
 
-/// Both of PyTorch's own forms hold the same weights as the safetensors file, to the bit.
+/// Both forms of PyTorch files hold the same weights as the safetensors file, to the bit.
 #[test]
 fn pytorch_files_give_the_same_run() {
     let copy = Copy::new("swish");
@@ -54,7 +55,7 @@ fn pytorch_files_give_the_same_run() {
 }
 
 #[test]
-fn answers_are_those_of_transformers() {
+fn translations_equal_those_of_transformers() {
     for name in NAMES {
         let (trained, expected) = (Copy::new(name).imported("run"), Expected::of(name));
         for beam in [1, 4] {
@@ -62,7 +63,7 @@ fn answers_are_those_of_transformers() {
             let ours = answers(&trained, &texts, beam);
             let mut compared = 0;
             for ((ids, text, finished), (at, theirs)) in ours.iter().zip(theirs.iter().enumerate()) {
-                // At the limit transformers makes the model say </s>, and this program stops.
+                // At the maximum length transformers forces </s>; this program stops without it.
                 if !finished || theirs.len() + 1 >= trained.decoding.max_length.unwrap() {
                     continue;
                 }
@@ -77,7 +78,7 @@ fn answers_are_those_of_transformers() {
     }
 }
 
-/// Folders from before there was a `generation_config.json` keep its settings in `config.json`.
+/// Folders older than `generation_config.json` have its settings in `config.json`.
 #[test]
 fn older_folders_are_read() {
     let copy = Copy::new("swish");
@@ -90,7 +91,7 @@ fn older_folders_are_read() {
     assert_eq!((trained.decoding.beam, trained.decoding.max_length), (6, Some(trained.config.max_length)));
 }
 
-/// Half precision is read, and rounds no further than it does.
+/// Half precision is read; logits differ by its rounding alone.
 #[test]
 fn half_precision_is_read() {
     use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -104,6 +105,6 @@ fn half_precision_is_read() {
         .iter()
         .map(|(name, shape, data)| (name.as_str(), TensorView::new(Dtype::BF16, shape.clone(), data).unwrap()));
     copy.write("model.safetensors", safetensors::serialize(views, None).unwrap());
-    let furthest = furthest(&copy.imported("run"), &Expected::of("swish"));
-    assert!((LOGITS_TOLERANCE..0.5).contains(&furthest), "{furthest}");
+    let difference = max_difference(&copy.imported("run"), &Expected::of("swish"));
+    assert!((LOGITS_TOLERANCE..0.5).contains(&difference), "{difference}");
 }

@@ -1,4 +1,4 @@
-//! Marian folders, held against what transformers and SentencePiece make of the same files
+//! Marian folders, compared with the results of transformers and SentencePiece for the same files
 //! (`scripts/fixtures/marian.py`).
 
 mod export;

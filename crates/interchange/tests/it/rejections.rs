@@ -1,4 +1,4 @@
-//! What an import does not do, it refuses by name.
+//! Imports reject unsupported options and damaged files by name.
 
 use std::fs;
 
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::folder::{Copy, Import as _, fixture};
 
-/// The message after changing a key of a JSON file.
-fn after(file: &str, key: &str, value: Value) -> String {
+/// The error message after changing a key of a JSON file.
+fn with_key(file: &str, key: &str, value: Value) -> String {
     let copy = Copy::new("swish");
     copy.edit(file, |contents| contents[key] = value);
-    copy.refusal()
+    copy.rejection()
 }
 
 #[test]
@@ -39,19 +39,19 @@ fn networks_of_another_kind() {
         ("encoder_attention_heads", json!(3), "decoder_attention_heads = 4: expected encoder_attention_heads = 3"),
         ("dropout", json!(2.0), "model.dropout = 2: expected a rate"),
     ] {
-        let error = after("config.json", key, value);
+        let error = with_key("config.json", key, value);
         assert!(error.starts_with("config.json: ") && error.contains(message), "{key}: {error}");
     }
 }
 
 #[test]
 fn settings_that_cannot_be_used() {
-    let error = after("generation_config.json", "length_penalty", json!(-1.0));
+    let error = with_key("generation_config.json", "length_penalty", json!(-1.0));
     assert!(
         error.starts_with("generation_config.json: length_penalty = -1: expected a number of at least 0"),
         "{error}"
     );
-    let error = after("tokenizer_config.json", "sp_model_kwargs", json!({"enable_sampling": true}));
+    let error = with_key("tokenizer_config.json", "sp_model_kwargs", json!({"enable_sampling": true}));
     assert!(error.starts_with("tokenizer_config.json: sp_model_kwargs = "), "{error}");
 }
 
@@ -66,7 +66,7 @@ fn files_that_are_missing() {
     ] {
         let copy = Copy::new("swish");
         copy.remove(file);
-        let error = copy.refusal();
+        let error = copy.rejection();
         assert!(error.contains(message), "{file}: {error}");
     }
 }
@@ -76,7 +76,7 @@ fn vocabularies_that_do_not_fit() {
     let with = |change: fn(&mut Value)| {
         let copy = Copy::new("swish");
         copy.edit("vocab.json", change);
-        copy.refusal()
+        copy.rejection()
     };
     let error = with(|labels| labels["more"] = json!(9999));
     assert!(error.starts_with("vocab.json: found ") && error.contains("entries, expected vocab_size = "), "{error}");
@@ -91,12 +91,12 @@ fn vocabularies_that_do_not_fit() {
     copy.remove("source.spm");
     for other in ["[]", "7", "null", "\"text\""] {
         copy.write("tokenizer.json", other);
-        let error = copy.refusal();
+        let error = copy.rejection();
         assert!(error.starts_with("tokenizer.json: found no object, expected an object"), "{other}: {error}");
     }
     let copy = Copy::new("swish");
     copy.write("vocab.json", "[");
-    assert!(copy.refusal().starts_with("vocab.json: malformed JSON"));
+    assert!(copy.rejection().starts_with("vocab.json: malformed JSON"));
 }
 
 #[test]
@@ -104,24 +104,24 @@ fn sentencepiece_models_of_another_kind() {
     for (file, message) in [
         ("bpe", "source.spm: found a BPE model, expected a unigram model"),
         ("suffix", "source.spm: found treat_whitespace_as_suffix, expected spaces in front of words"),
-        ("symbols", "source.spm: found the user-defined symbol \"@@\", expected pieces that were learned"),
+        ("symbols", "source.spm: found the user-defined symbol \"@@\", expected learned pieces"),
     ] {
         let copy = Copy::new("swish");
         copy.write("source.spm", fs::read(fixture("rejected").join(format!("{file}.spm"))).unwrap());
-        let error = copy.refusal();
+        let error = copy.rejection();
         assert!(error.starts_with(message), "{error}");
     }
     let copy = Copy::new("swish");
     copy.write("source.spm", b"no model");
-    assert!(copy.refusal().starts_with("source.spm: found bytes that do not decode"));
+    assert!(copy.rejection().starts_with("source.spm: found bytes that do not decode"));
     copy.write("source.spm", b"");
-    assert!(copy.refusal().contains("found no pieces"));
+    assert!(copy.rejection().contains("found no pieces"));
 }
 
 /// A tensor's name, shape and bytes.
 type Tensor = (String, Vec<usize>, Vec<u8>);
 
-/// The message after changing the tensors of the safetensors file.
+/// The error message after changing the tensors of the safetensors file.
 fn with_tensors(change: impl Fn(&mut Vec<Tensor>)) -> String {
     let copy = Copy::new("swish");
     let bytes = fs::read(copy.marian().join("model.safetensors")).unwrap();
@@ -133,7 +133,7 @@ fn with_tensors(change: impl Fn(&mut Vec<Tensor>)) -> String {
         .iter()
         .map(|(name, shape, data)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
     copy.write("model.safetensors", safetensors::serialize(views, None).unwrap());
-    copy.refusal()
+    copy.rejection()
 }
 
 fn zeros(name: &str, shape: &[usize]) -> Tensor {
@@ -177,7 +177,7 @@ fn quantised_weights() {
     let copy = Copy::new("swish");
     let view = TensorView::new(Dtype::I8, vec![2], &[1, 2]).unwrap();
     copy.write("model.safetensors", safetensors::serialize([("model.shared.weight", view)], None).unwrap());
-    let error = copy.refusal();
+    let error = copy.rejection();
     let message = "tensor `model.shared.weight`: found I8, expected float32, float16 or bfloat16 numbers";
     assert!(error.contains(message), "{error}");
 }
@@ -188,14 +188,14 @@ fn damaged_or_other_pytorch_files() {
     copy.remove("model.safetensors");
     let with = |bytes: &[u8]| {
         copy.write("pytorch_model.bin", bytes);
-        copy.refusal()
+        copy.rejection()
     };
     let bytes = |form: &str| fs::read(fixture("swish").join(format!("{form}.bin"))).unwrap();
     let (zip, pickles) = (bytes("bin"), bytes("legacy"));
-    assert!(with(&zip[..zip.len() - 100]).contains("found a zip archive that is cut short or damaged"));
-    assert!(with(&pickles[..pickles.len() - 5]).contains("found a file that breaks off, expected all storages"));
+    assert!(with(&zip[..zip.len() - 100]).contains("found a truncated or damaged zip archive"));
+    assert!(with(&pickles[..pickles.len() - 5]).contains("found a truncated file, expected all storages"));
     assert!(with(b"<html>").contains("found neither a zip archive nor PyTorch's series of pickles"));
-    // Damage anywhere is an error or other numbers, never a panic.
+    // Damage at any place gives an error or other numbers, never a panic.
     for at in (0..zip.len()).step_by(997) {
         for mut damaged in [zip.clone(), pickles.clone()] {
             let at = at.min(damaged.len() - 1);
@@ -208,7 +208,7 @@ fn damaged_or_other_pytorch_files() {
     }
 }
 
-/// PyTorch's series of pickles with these instructions for the dictionary, and what follows it.
+/// PyTorch's series of pickles: these instructions for the dictionary, then `rest`.
 fn series(state: &[u8], rest: &[u8]) -> Vec<u8> {
     let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
     let system = [&b"}"[..], &text("little_endian"), b"\x88s."].concat();
@@ -220,16 +220,16 @@ fn text(text: &str) -> Vec<u8> {
     [&b"X"[..], &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
 }
 
-/// What an import says of such a file.
-fn of_series(state: &[u8], rest: &[u8]) -> String {
+/// The error message of importing such a file.
+fn series_rejection(state: &[u8], rest: &[u8]) -> String {
     let copy = Copy::new("swish");
     copy.remove("model.safetensors");
     copy.write("pytorch_model.bin", series(state, rest));
-    copy.refusal()
+    copy.rejection()
 }
 
 #[test]
-fn pytorch_files_that_are_nested_without_end() {
+fn deeply_nested_pytorch_files() {
     const DEEP: usize = 1_000_000;
     for (what, state) in [
         ("references", [&b"N"[..], &b"Q".repeat(DEEP)].concat()),
@@ -237,18 +237,18 @@ fn pytorch_files_that_are_nested_without_end() {
         ("lists", [&b"]".repeat(DEEP)[..], &b"a".repeat(DEEP - 1)].concat()),
         ("dictionaries", [&b"}N".repeat(DEEP)[..], b"N", &b"s".repeat(DEEP)].concat()),
     ] {
-        let error = of_series(&state, b"");
+        let error = series_rejection(&state, b"");
         assert!(error.starts_with("pytorch_model.bin: found values nested more than 64 deep"), "{what}: {error}");
     }
 }
 
-/// Each of these asks for far more memory than it has bytes.
+/// Each file requests far more memory than it has bytes.
 #[test]
-fn pytorch_files_that_hold_less_than_they_say() {
-    // A list that is remembered over and over.
+fn pytorch_files_with_excessive_sizes() {
+    // A list that is stored in the memo many times.
     let mut state = [&b"]("[..], &b"N".repeat(20_000), b"e"].concat();
     (0..20_000u32).for_each(|place| state.extend([&b"r"[..], &place.to_le_bytes()].concat()));
-    let error = of_series(&state, b"].");
+    let error = series_rejection(&state, b"].");
     assert!(error.contains("found a list of 20000 at the top, expected a dictionary of tensors"), "{error}");
 
     // A hundred names for one storage of a thousand numbers.
@@ -263,17 +263,17 @@ fn pytorch_files_that_hold_less_than_they_say() {
         [&b"}("[..], &all, b"u"].concat()
     };
     let numbers = [&b"]("[..], &text("0"), b"e.", &1000u64.to_le_bytes(), &[0; 4000]].concat();
-    let error = of_series(&tensors(100, b"M\xe8\x03\x85K\x01\x85"), &numbers);
+    let error = series_rejection(&tensors(100, b"M\xe8\x03\x85K\x01\x85"), &numbers);
     assert!(
         error.contains(": more numbers than ") && error.contains("at most 4 names for the same numbers"),
         "{error}"
     );
-    // Four names are as many as a matrix may have: the file is read, and then found to be of another model.
-    let error = of_series(&tensors(4, b"M\xe8\x03\x85K\x01\x85"), &numbers);
+    // Four names for a matrix are allowed: the file is read, and rejected as another model's.
+    let error = series_rejection(&tensors(4, b"M\xe8\x03\x85K\x01\x85"), &numbers);
     assert!(error.contains("tensor `"), "{error}");
 
-    // More axes than any weight has.
+    // More axes than a weight has.
     let axes = [&b"("[..], &b"K\x01".repeat(9), b"t"].concat().repeat(2);
-    let error = of_series(&tensors(1, &axes), &numbers);
+    let error = series_rejection(&tensors(1, &axes), &numbers);
     assert!(error.contains("t0: torch._utils._rebuild_tensor_v2, expected a tensor"), "{error}");
 }

@@ -1,28 +1,30 @@
-//! Counting n-grams and what two texts have in common.
+//! Counts of n-grams, and of those that two texts share.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// How many n-grams of one order a hypothesis and a reference hold, and how many of them match.
+/// Numbers of n-grams of one order in a hypothesis and its reference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Matches {
+    /// N-grams of the hypothesis.
     pub hypothesis: u64,
+    /// N-grams of the reference.
     pub reference: u64,
-    /// Each n-gram of the hypothesis counts at most as often as the reference holds it.
+    /// N-grams in both; repeated ones count up to their number in the reference (clipped counts).
     pub both: u64,
 }
 
 impl Matches {
-    /// Compares the n-grams of order `order`.
+    /// Counts the n-grams of order `order`.
     pub fn count<T: Eq + Hash>(hypothesis: &[T], reference: &[T], order: usize) -> Self {
-        let mut left: HashMap<&[T], u64> = HashMap::new();
+        let mut unmatched: HashMap<&[T], u64> = HashMap::new();
         for ngram in reference.windows(order) {
-            *left.entry(ngram).or_default() += 1;
+            *unmatched.entry(ngram).or_default() += 1;
         }
         let mut both = 0;
         for ngram in hypothesis.windows(order) {
-            if let Some(left) = left.get_mut(ngram).filter(|left| **left > 0) {
-                *left -= 1;
+            if let Some(count) = unmatched.get_mut(ngram).filter(|count| **count > 0) {
+                *count -= 1;
                 both += 1;
             }
         }
@@ -37,7 +39,7 @@ impl Matches {
     }
 }
 
-/// How many n-grams of order `order` are in a sequence of `length`.
+/// The number of n-grams of order `order` in a sequence of `length`.
 fn ngrams(length: usize, order: usize) -> u64 {
     (length + 1).saturating_sub(order) as u64
 }

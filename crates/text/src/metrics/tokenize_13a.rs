@@ -1,6 +1,6 @@
-//! The tokenization of WMT's `mteval-v13a` script, in sacreBLEU's wording of it.
+//! The tokenization of WMT's `mteval-v13a` script, as sacreBLEU implements it.
 
-/// Separates the words of `line`, punctuation included, by white space.
+/// Separates words and punctuation of `line` by spaces.
 pub(super) fn tokenize_13a(line: &str) -> String {
     let mut line = line.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
     if line.contains('&') {
@@ -17,31 +17,32 @@ pub(super) fn tokenize_13a(line: &str) -> String {
 
     let is_digit = |character: char| character.is_ascii_digit();
     let is_point = |character: char| matches!(character, '.' | ',');
-    // Points and commas are separated unless a digit stands before them,
+    // A point or comma is separated unless a digit precedes it,
     characters = replace_pairs(&characters, |a, b| !is_digit(a) && is_point(b), |a, b| vec![a, ' ', b, ' ']);
-    // or unless a digit stands after them;
+    // and unless a digit follows it.
     characters = replace_pairs(&characters, |a, b| is_point(a) && !is_digit(b), |a, b| vec![' ', a, ' ', b]);
-    // so are dashes after a digit.
+    // A dash is separated after a digit.
     characters = replace_pairs(&characters, |a, b| is_digit(a) && b == '-', |a, b| vec![a, ' ', b, ' ']);
     characters.into_iter().collect()
 }
 
-/// ASCII signs that always stand alone: all but apostrophe, comma, dash and point. The space is among them.
+/// Whether a character is an ASCII sign that always becomes a token: all but apostrophe, comma, dash and point. Includes
+/// the space.
 fn is_symbol(character: char) -> bool {
     matches!(character, ' '..='&' | '('..='+' | '/' | ':'..='@' | '['..='`' | '{'..='~')
 }
 
-/// Replaces neighbours from left to right; a character takes part in one replacement only, as with regular expressions.
+/// Replaces pairs of neighbours from left to right without overlap, like a regular expression.
 fn replace_pairs(
     characters: &[char],
-    found: impl Fn(char, char) -> bool,
+    matches: impl Fn(char, char) -> bool,
     replacement: impl Fn(char, char) -> Vec<char>,
 ) -> Vec<char> {
     let mut replaced = Vec::with_capacity(characters.len() * 2);
     let mut rest = characters;
     loop {
         match *rest {
-            [a, b, ref after @ ..] if found(a, b) => {
+            [a, b, ref after @ ..] if matches(a, b) => {
                 replaced.extend(replacement(a, b));
                 rest = after;
             }

@@ -1,5 +1,4 @@
-//! Text for tests: made from a seed, so that a failure can be repeated.
-#![allow(dead_code)] // each test file uses its part
+//! Text for tests, generated from a seed.
 
 use text::{Tokenizer, TokenizerConfig, TokenizerKind};
 
@@ -33,7 +32,7 @@ pub fn sentences(count: usize, seed: u64) -> Vec<String> {
     let extras = ["3.14", "1999", "</s>", "<b>", "don't", "naïve", "café", "-"];
     let ends = [".", "!", "?", " …", ""];
 
-    // The words are the same for every seed, the sentences are not.
+    // All seeds share the words; the sentences differ.
     let mut random = Random(0);
     let stems: Vec<String> =
         (0..120).map(|_| [&onsets[..], &vowels, &codas].map(|part| random.pick(part)).concat()).collect();
@@ -53,7 +52,7 @@ pub fn sentences(count: usize, seed: u64) -> Vec<String> {
         .collect()
 }
 
-/// A string of characters from all over Unicode, and of what might be mistaken for something else.
+/// A string of characters from all of Unicode and of strings that resemble special tokens.
 pub fn any_text(random: &mut Random) -> String {
     let pieces = [
         "</s>",
@@ -104,7 +103,7 @@ pub fn any_text(random: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..random.below(12) {
         if random.below(3) == 0 {
-            // Any code point; surrogates, which are no characters, become U+FFFD.
+            // Any code point; surrogates become U+FFFD.
             let code = random.below(0x11_0000) as u32;
             text.push(char::from_u32(code).unwrap_or('\u{fffd}'));
         } else {
@@ -114,7 +113,7 @@ pub fn any_text(random: &mut Random) -> String {
     text
 }
 
-/// A vocabulary of the size that a test needs, trained on [`sentences`].
+/// A tokenizer trained on [`sentences`].
 pub fn trained(kind: TokenizerKind, change: impl FnOnce(&mut TokenizerConfig)) -> Tokenizer {
     let mut config = TokenizerConfig { kind, vocab_size: 400, ..TokenizerConfig::default() };
     change(&mut config);

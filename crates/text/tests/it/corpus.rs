@@ -1,4 +1,4 @@
-//! Reading parallel text: the forms a corpus may have, and what is said about damaged ones.
+//! Parallel text: all forms of a corpus, and the messages for damaged ones.
 
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ impl Folder {
         path
     }
 
-    /// The message of the error that reading `path` gives, without the folder's own path.
+    /// The error message of reading `path`, without the folder's path.
     fn error(&self, path: &ParallelPath) -> String {
         let message = read_parallel(path).unwrap_err().to_string();
         message.replace(&format!("{}/", self.0.path().display()), "")
@@ -92,7 +92,7 @@ fn damage_is_located() {
     assert!(folder.error(&tsv(folder.file("a.xz", b"\xfd7zXZ\x00"))).contains("found xz-compressed"));
 }
 
-/// Lines enough for several blocks of any format.
+/// Enough lines for several blocks of any format.
 fn long_text() -> String {
     (0..20_000).map(|i| format!("source {i} {}\ttarget {i}\n", i * 7919 % 1013)).collect()
 }
@@ -114,7 +114,7 @@ fn compressed_files_read_as_plain_ones() {
     assert_eq!(plain.len(), 20_000);
     for (name, bytes) in [("a.tsv", gzip(&text)), ("a.tsv.zst", zstandard(&text))] {
         assert_eq!(read_parallel(&tsv(folder.file(name, &bytes))).unwrap(), plain);
-        // Several compressed files in one, as `cat` makes them.
+        // Concatenated compressed files.
         let twice = read_parallel(&tsv(folder.file("twice", bytes.repeat(2)))).unwrap();
         assert_eq!(twice, [&plain[..], &plain[..]].concat());
     }
@@ -125,38 +125,38 @@ fn compressed_files_read_as_plain_ones() {
 #[test]
 fn zstd_with_a_skippable_frame_and_a_long_window() {
     let folder = Folder::new();
-    // Skipped frames: a magic number, a length of 4, and 4 bytes; `pzstd` puts one before each of its frames.
+    // A skippable frame: magic number, length 4, 4 bytes. `pzstd` writes one before each frame.
     for first in [0x50u8, 0x5F] {
         let skipped = [&[first, 0x2A, 0x4D, 0x18, 4, 0, 0, 0][..], &[1, 2, 3, 4]].concat();
         let frames = [zstandard("1\t2\n3\t"), zstandard("4\n")].map(|frame| [&skipped[..], &frame].concat());
         let read = read_parallel(&tsv(folder.file("a.zst", frames.concat()))).unwrap();
         assert_eq!(read, [pair("1", "2"), pair("3", "4")]);
     }
-    // A window of 2^28 bytes, as `zstd --long=28` asks for, and one block of 4 bytes as they are.
+    // A window of 2^28 bytes, as of `zstd --long=28`, and one uncompressed block of 4 bytes.
     let header: [u8; 9] = [0x28, 0xB5, 0x2F, 0xFD, 0, (28 - 10) << 3, (4 << 3) | 1, 0, 0];
     let long = [&header[..], b"1\t2\n"].concat();
     assert_eq!(read_parallel(&tsv(folder.file("long.zst", long))).unwrap(), [pair("1", "2")]);
 }
 
 #[test]
-fn compressed_files_that_break_off_are_refused() {
+fn truncated_compressed_files_are_rejected() {
     let (folder, text) = (Folder::new(), long_text());
     for (format, bytes) in [("gzip", gzip(&text)), ("zstd", zstandard(&text))] {
         let half = folder.error(&tsv(folder.file("half", &bytes[..bytes.len() / 2])));
         assert!(half.starts_with(&format!("half: the {format} data is truncated or damaged after line ")), "{half}");
-        assert!(half.ends_with("; fetch or compress the file anew"), "{half}");
-        // The last bytes are a checksum or the mark of the last block: without them nothing says that this is all.
+        assert!(half.ends_with("; download or compress the file again"), "{half}");
+        // The last bytes are a checksum or the end of the last block.
         let nearly = folder.error(&tsv(folder.file("nearly", &bytes[..bytes.len() - 1])));
         assert!(nearly.contains(&format!("the {format} data is truncated")), "{nearly}");
-        let mut spoilt = bytes.clone();
-        spoilt[bytes.len() / 2..].fill(0x55);
-        let spoilt = folder.error(&tsv(folder.file("spoilt", spoilt)));
-        assert!(spoilt.contains("spoilt"), "{spoilt}");
+        let mut damaged = bytes.clone();
+        damaged[bytes.len() / 2..].fill(0x55);
+        let message = folder.error(&tsv(folder.file("overwritten", damaged)));
+        assert!(message.contains("overwritten"), "{message}");
     }
 }
 
 #[test]
-fn shards_are_read_in_the_order_asked_for() {
+fn shards_are_read_in_the_given_order() {
     let folder = Folder::new();
     let shards = [folder.file("x", "1\t2\n3\t4\n"), folder.file("y", "5\t6\n"), folder.file("z", "7\t8\n")];
     let path = ParallelPath::Tsv(shards.into_iter().collect());
@@ -167,7 +167,7 @@ fn shards_are_read_in_the_order_asked_for() {
 }
 
 #[test]
-fn after_an_error_comes_nothing() {
+fn reader_ends_after_an_error() {
     let folder = Folder::new();
     let path = folder.file("a.tsv", "a\tb\nc\nd\te\n");
     let mut reader = ParallelReader::open(&tsv(path)).unwrap();

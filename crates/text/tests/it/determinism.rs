@@ -1,4 +1,4 @@
-//! The same text gives the same vocabulary: within a process, in other processes, with other numbers of threads.
+//! The same text gives the same vocabulary in any process, with any number of threads.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use text::{TextError, Tokenizer, TokenizerConfig, TokenizerKind};
 
 const KINDS: [TokenizerKind; 3] = [TokenizerKind::Bpe, TokenizerKind::Unigram, TokenizerKind::Word];
 
-/// Vocabularies of several kinds, sizes and texts, one after the other.
+/// Vocabularies of several kinds and sizes, concatenated.
 fn vocabularies() -> String {
     let mut all = String::new();
     for kind in KINDS {
@@ -18,7 +18,7 @@ fn vocabularies() -> String {
     all
 }
 
-/// Run as a child by the test below; writes what it trains.
+/// Run as a child process by the test below; writes its vocabularies.
 #[test]
 fn child() {
     if let Ok(path) = std::env::var("VOCABULARIES_TO") {
@@ -40,13 +40,13 @@ fn processes_agree() {
             .unwrap();
         assert!(status.success());
         let found = std::fs::read_to_string(path).unwrap();
-        assert!(found == expected, "a process with {threads} threads made other vocabularies");
+        assert!(found == expected, "other vocabularies with {threads} threads");
     }
 }
 
 #[test]
 fn exhausted_text_gives_the_same_merges() {
-    // Where every count is 1, only the order of ties decides. Hash maps are seeded anew each time.
+    // All counts are 1, so the order of ties decides. Each hash map has another seed.
     for seed in 0..20 {
         let lines = sentences(4, seed);
         let train = |vocab_size| {
@@ -54,7 +54,7 @@ fn exhausted_text_gives_the_same_merges() {
             Tokenizer::train(&config, lines.iter())
         };
         let Err(TextError::VocabularyTooLarge { max, .. }) = train(10_000) else {
-            panic!("four sentences have no 10000 pieces");
+            panic!("expected too few pieces for 10000");
         };
         let expected = train(max).unwrap().to_json();
         for _ in 0..5 {
@@ -65,7 +65,7 @@ fn exhausted_text_gives_the_same_merges() {
 
 #[test]
 fn ties_do_not_matter() {
-    // Words of two letters: nearly every count is equal to another, and the same pieces come about in many ways.
+    // Words of two letters: most counts are equal, and many merges give the same pieces.
     let mut random = Random(11);
     for _ in 0..12 {
         let lines: Vec<String> =
@@ -77,7 +77,7 @@ fn ties_do_not_matter() {
             };
             let max = match train(10_000) {
                 Err(TextError::VocabularyTooLarge { max, .. }) => max,
-                other => panic!("so little text has no 10000 pieces: {other:?} {lines:?}"),
+                other => panic!("expected too few pieces for 10000: {other:?} {lines:?}"),
             };
             for vocab_size in [max, max.midpoint(262)] {
                 let expected = train(vocab_size).ok();

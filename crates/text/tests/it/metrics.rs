@@ -25,7 +25,7 @@ struct Score {
     line_with_signature: String,
 }
 
-/// Our score, line, and line with signature for one of the fixtures' metrics.
+/// This crate's score, line, and line with signature for a metric of the fixtures.
 fn ours(metric: &str, set: &Set) -> (f64, String, String) {
     let lowercase = metric.ends_with("-lc");
     match metric.trim_end_matches("-lc") {
@@ -93,7 +93,7 @@ fn counts_must_agree() {
 fn single_sentences_can_be_scored_as_sacrebleu_does() {
     let bleu = Bleu { effective_order: true, ..Bleu::default() };
     assert_eq!(bleu.signature(), "nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:2.6.0");
-    // What `BLEU(effective_order=True).sentence_score` of sacreBLEU 2.6.0 says.
+    // `BLEU(effective_order=True).sentence_score` of sacreBLEU 2.6.0.
     for (hypothesis, reference, expected) in [
         ("ein Hund läuft", "ein Hund läuft", 100.0),
         ("Hund läuft", "ein Hund läuft", 60.653065971263366),

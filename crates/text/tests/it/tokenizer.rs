@@ -1,4 +1,4 @@
-//! What every tokenizer promises: the layout of ids, the way back to text, files that others can read, clear refusals.
+//! Properties of every tokenizer: layout of ids, decoding, files that the `tokenizers` crate reads, clear rejections.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn labels(tokenizer: &Tokenizer, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn ids_are_laid_out_as_marian_has_them() {
+fn ids_have_the_layout_of_marian() {
     for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram, TokenizerKind::Word] {
         let tokenizer = trained(kind, |_| {});
         assert_eq!(tokenizer.token(END_ID), Some("</s>"));
@@ -61,7 +61,7 @@ fn subwords_decode_the_normalised_text() {
 
 #[test]
 fn a_special_token_in_text_is_text_even_if_learned() {
-    // The training text is full of "</s>"; it must not have been merged into the special token.
+    // The training text contains "</s>" often; no merge may produce the special token.
     for kind in SUBWORDS {
         let tokenizer = trained(kind, |_| {});
         let found = labels(&tokenizer, "</s>");
@@ -169,7 +169,7 @@ fn special_ids_are_skipped_and_foreign_ids_rejected() {
     ids.insert(0, tokenizer.pad_id());
     ids.extend([UNKNOWN_ID, END_ID]);
     assert_eq!(tokenizer.decode(&ids).unwrap(), "Katze");
-    // Half a character: whatever a model may say, decoding answers.
+    // Parts of a character, which a model can generate, are decoded too.
     assert_eq!(tokenizer.decode(&[2 + 0xE2]).unwrap(), "\u{fffd}");
     let and_a_half = [0xE7u32, 0x8C, 0xAB, 0xE2].map(|byte| 2 + byte);
     assert_eq!(tokenizer.decode(&and_a_half).unwrap(), "\u{fffd}".repeat(4));

@@ -14,12 +14,12 @@ fn a_wrong_vocabulary_size_is_rejected_with_the_limit() {
             Tokenizer::train(&config, sentences(300, 1).iter())
         };
         let Err(TextError::VocabularyTooSmall { min, .. }) = train(262) else {
-            panic!("262 tokens cannot hold the alphabet");
+            panic!("expected an alphabet of more than 262 tokens");
         };
         assert_eq!(train(min).unwrap().vocab_size(), min);
         assert!(train(min - 1).is_err());
         let Err(TextError::VocabularyTooLarge { max, .. }) = train(100_000) else {
-            panic!("so little text has no 100000 pieces");
+            panic!("expected too few pieces for 100000");
         };
         assert_eq!(train(max).unwrap().vocab_size(), max);
     }
@@ -59,7 +59,7 @@ fn degenerate_text_is_trained_or_rejected() {
 
 #[test]
 fn a_text_that_breaks_the_suffix_array_still_trains() {
-    // In their sorted order, the words of these lines make `esaxx-rs` 0.1.10 run out of bounds.
+    // The sorted words of these lines make `esaxx-rs` 0.1.10 index out of bounds.
     let lines = [
         "a abbbbbaba ababab abaaa",
         "aab  bbaabb baaabbbbaaa ",
@@ -73,7 +73,7 @@ fn a_text_that_breaks_the_suffix_array_still_trains() {
         Tokenizer::train(&config, lines.iter())
     };
     let Err(TextError::VocabularyTooLarge { max, .. }) = train(10_000) else {
-        panic!("so little text has no 10000 pieces");
+        panic!("expected too few pieces for 10000");
     };
     assert_eq!(train(max).unwrap().vocab_size(), max);
 }

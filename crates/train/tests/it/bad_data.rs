@@ -105,11 +105,17 @@ fn a_truncated_compressed_corpus_is_named() {
         let place = WorkFolder::translating();
         place.write("half.tsv", &bytes[..bytes.len() / 2]);
         for setting in ["task.train=half.tsv", "task.validation=half.tsv"] {
-            let parts = ["half.tsv: the ", &format!("the {format} data is truncated"), "after line ", "anew"];
+            let parts = [
+                "half.tsv: the ",
+                &format!("the {format} data is truncated"),
+                "after line ",
+                "compress the file again",
+            ];
             place.assert_rejects("run", &["--set", setting], &parts);
         }
         place.write("half.tsv", &bytes[..bytes.len() - 2]);
-        let parts = ["half.tsv: the ", &format!("the {format} data is truncated"), "after line ", "anew"];
+        let parts =
+            ["half.tsv: the ", &format!("the {format} data is truncated"), "after line ", "compress the file again"];
         place.assert_rejects("run", &["--set", "task.train=half.tsv"], &parts);
     }
 }

@@ -1,4 +1,4 @@
-//! Pickles as PyTorch writes them, and those that are refused.
+//! Pickles as PyTorch writes them, and rejected ones.
 
 use super::*;
 
@@ -19,7 +19,7 @@ fn numbers_texts_and_containers_are_read() {
 }
 
 #[test]
-fn nothing_is_called() {
+fn calls_of_other_functions_are_rejected() {
     assert_eq!(error(b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R."), "a call of os.system");
     assert_eq!(error(b"\x80\x02c__builtin__\neval\nX\x01\x00\x00\x001\x85R."), "a call of __builtin__.eval");
     assert_eq!(error(b"\x80\x02cfoo\nBar\n)\x81."), "the pickle instruction 0x81");
@@ -28,17 +28,17 @@ fn nothing_is_called() {
 #[test]
 fn damage_is_reported() {
     for bytes in [&b""[..], b"\x80", b"X\xff\xff\xff\xffab", b"h\x05.", b"u.", b"(.", b"\x85.", b"q\x00.", b"cos"] {
-        assert_eq!(error(bytes), "a pickle that breaks off", "{bytes:?}");
+        assert_eq!(error(bytes), "a truncated pickle", "{bytes:?}");
     }
-    assert_eq!(error(b"}q\x00h\x00."), "a container that is used twice");
+    assert_eq!(error(b"}q\x00h\x00."), "a container used twice");
 }
 
 #[test]
-fn values_are_nested_so_deep_and_no_deeper() {
+fn depth_of_nested_values_is_limited() {
     let nested = |depth: usize| [&b"N"[..], &b"\x85".repeat(depth), b"."].concat();
-    assert!(read_pickle(&nested(DEEPEST)).is_ok());
-    assert_eq!(error(&nested(DEEPEST + 1)), "values nested more than 64 deep");
-    // What is used again is as deep as it was.
-    let again = [&b"N"[..], &b"\x85".repeat(DEEPEST), b"q\x00h\x00\x85."].concat();
+    assert!(read_pickle(&nested(MAX_DEPTH)).is_ok());
+    assert_eq!(error(&nested(MAX_DEPTH + 1)), "values nested more than 64 deep");
+    // A repeated value keeps its depth.
+    let again = [&b"N"[..], &b"\x85".repeat(MAX_DEPTH), b"q\x00h\x00\x85."].concat();
     assert_eq!(error(&again), "values nested more than 64 deep");
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-/// What the instructions make. Nothing is ever called: a call stays the description of one.
+/// The result of instructions. Nothing is executed: a call is only its description.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     None,
@@ -16,14 +16,14 @@ pub enum Value {
     Dict(Vec<(Value, Value)>),
     /// `module.name`.
     Global(Rc<str>),
-    /// A function that was to be called, with its arguments.
+    /// A function's name with its arguments.
     Call(Rc<str>, Rc<[Value]>),
-    /// Something that is kept outside the pickle.
+    /// A reference to data outside the pickle, such as a storage.
     Persistent(Rc<Value>),
 }
 
 impl Value {
-    /// What a dictionary holds under a text.
+    /// Returns a dictionary's value for a text key.
     pub fn entry(&self, key: &str) -> Option<&Value> {
         let Value::Dict(entries) = self else { return None };
         entries.iter().find(|(name, _)| matches!(name, Value::Text(name) if **name == *key)).map(|(_, value)| value)
@@ -31,7 +31,7 @@ impl Value {
 }
 
 impl fmt::Display for Value {
-    /// What it is, for messages; not all that is in it.
+    /// Writes a summary for messages: of containers only the length.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::None => write!(f, "None"),

@@ -1,13 +1,13 @@
-//! The compiled table of replacements inside a SentencePiece model (`precompiled_charsmap`).
+//! The compiled table of replacements in a SentencePiece model (`precompiled_charsmap`).
 //!
-//! A little-endian length, as many bytes of a trie over UTF-8, then the replacements, each ended by a zero byte. The trie
-//! is a double array as the library Darts-clone packs it, one 32-bit unit per node:
+//! The table holds a little-endian length, a trie over UTF-8 of as many bytes, and the replacements, each with a closing zero
+//! byte. The trie is a double array in the format of the library Darts-clone, with one 32-bit unit per node:
 //!
 //! ```text
-//! bits 0–7   the byte that leads here; bit 31 is zero
-//! bit 8      whether a key ends here: then its value is in the unit at the offset
-//! bits 9–31  the offset to the children, times 256 where bit 9 is set
-//! a value's unit has bit 31 set, and in the others where its replacement starts
+//! bits 0–7   label: the byte on the edge to this node; bit 31 is zero
+//! bit 8      1 if a key ends here; the unit at the offset holds its value
+//! bits 9–31  offset to the children, times 256 if bit 9 is set
+//! value      bit 31 is set; the other bits are the start of the replacement
 //! ```
 
 /// Replacements of character sequences.
@@ -18,12 +18,15 @@ pub(super) struct Charsmap {
 }
 
 impl Charsmap {
-    /// Reads a compiled table; else what is wrong with it.
+    /// Reads a compiled table.
+    ///
+    /// # Errors
+    /// A description of the fault in a damaged table.
     pub fn new(bytes: &[u8]) -> Result<Self, String> {
-        let cut = || "a table of replacements that breaks off".to_owned();
-        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
+        let truncated = || "a truncated table of replacements".to_owned();
+        let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(truncated)?;
         let length = u32::from_le_bytes(*length) as usize;
-        let (trie, replacements) = rest.split_at_checked(length).ok_or_else(cut)?;
+        let (trie, replacements) = rest.split_at_checked(length).ok_or_else(truncated)?;
         if trie.is_empty() || !trie.len().is_multiple_of(4) {
             return Err(format!("a trie of {length} bytes in the table of replacements"));
         }
@@ -33,9 +36,9 @@ impl Charsmap {
         Ok(Self { units, replacements })
     }
 
-    /// The replacement of the longest prefix of `text` that has one, and the bytes it replaces.
-    pub fn longest(&self, text: &str) -> Option<(&str, usize)> {
-        let mut best = None;
+    /// Returns the replacement of the longest prefix of `text` in the table, and the prefix's length in bytes.
+    pub fn longest_match(&self, text: &str) -> Option<(&str, usize)> {
+        let mut longest = None;
         let mut node = offset(*self.units.first()?);
         for (at, byte) in text.bytes().enumerate() {
             node ^= usize::from(byte);
@@ -45,16 +48,16 @@ impl Charsmap {
             }
             node ^= offset(unit);
             if unit & 0x100 != 0 {
-                best = self.units.get(node).map(|value| ((value & 0x7FFF_FFFF) as usize, at + 1)).or(best);
+                longest = self.units.get(node).map(|value| ((value & 0x7FFF_FFFF) as usize, at + 1)).or(longest);
             }
         }
-        let (start, length) = best.filter(|(_, length)| text.is_char_boundary(*length))?;
+        let (start, length) = longest.filter(|(_, length)| text.is_char_boundary(*length))?;
         let replacement = self.replacements.get(start..)?.split('\0').next()?;
         Some((replacement, length))
     }
 }
 
-/// How far away a unit's children are.
+/// The offset from a unit to its children.
 fn offset(unit: u32) -> usize {
     ((unit >> 10) << ((unit & 0x200) >> 6)) as usize
 }
@@ -63,7 +66,7 @@ fn offset(unit: u32) -> usize {
 pub(super) mod tests {
     use super::*;
 
-    /// A table made by hand: `a` becomes `b`, `ab` becomes nothing, a tab becomes a space.
+    /// A table of three replacements: `a` → `b`, `ab` → nothing, tab → space.
     pub fn table() -> Vec<u8> {
         let mut units = vec![0u32; 1024];
         // The root's children start at 256.
@@ -80,20 +83,20 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_longest_key_wins() {
+    fn longest_key_is_replaced() {
         let map = Charsmap::new(&table()).unwrap();
-        assert_eq!(map.longest("ac"), Some(("b", 1)));
-        assert_eq!(map.longest("abc"), Some(("", 2)));
-        assert_eq!(map.longest("\tx"), Some((" ", 1)));
-        assert_eq!(map.longest("b"), None);
-        assert_eq!(map.longest(""), None);
+        assert_eq!(map.longest_match("ac"), Some(("b", 1)));
+        assert_eq!(map.longest_match("abc"), Some(("", 2)));
+        assert_eq!(map.longest_match("\tx"), Some((" ", 1)));
+        assert_eq!(map.longest_match("b"), None);
+        assert_eq!(map.longest_match(""), None);
     }
 
     #[test]
-    fn damage_is_told() {
+    fn damaged_tables_are_rejected() {
         let table = table();
-        assert!(Charsmap::new(&table[..3]).unwrap_err().contains("breaks off"));
-        assert!(Charsmap::new(&table[..100]).unwrap_err().contains("breaks off"));
+        assert!(Charsmap::new(&table[..3]).unwrap_err().contains("truncated"));
+        assert!(Charsmap::new(&table[..100]).unwrap_err().contains("truncated"));
         assert!(Charsmap::new(&[2, 0, 0, 0, 1, 2]).unwrap_err().contains("a trie of 2 bytes"));
         assert!(Charsmap::new(&[&table[..], &[0xFF]].concat()).unwrap_err().contains("UTF-8"));
     }
