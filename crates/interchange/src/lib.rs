@@ -23,10 +23,9 @@ pub mod tensor;
 use std::path::Path;
 
 use burn::tensor::Device;
-use decode::trained_model::TrainedModel;
 use model::ModelConfig;
 use model::weights::NamedTensor;
-use runs::DecodingConfig;
+use runs::{DecodingConfig, SavedModel};
 
 pub use error::InterchangeError;
 
@@ -65,14 +64,14 @@ pub fn import(format: Format, input: &Path, output: &Path, device: &Device) -> R
 /// An option that the format does not support, or an output path that exists or cannot be written.
 pub fn export(
     format: Format,
-    trained: &TrainedModel,
+    saved: &SavedModel,
     tensors: Vec<NamedTensor>,
     decoding: &DecodingConfig,
     run: &Path,
     output: &Path,
 ) -> Result<(), InterchangeError> {
     match format {
-        Format::Marian => marian::export(trained, tensors, decoding, run, output),
+        Format::Marian => marian::export(saved, tensors, decoding, run, output),
     }
 }
 

@@ -1,7 +1,7 @@
-//! The saved model of a run folder: what decoding needs, opened and checked against each other.
+//! The saved model of a run folder without its weights: configuration and tokenizers, checked against each other.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use model::{ConfigError, ModelConfig, VocabularySizes};
@@ -12,7 +12,7 @@ use crate::config::DecodingConfig;
 use crate::error::RunError;
 use crate::layout;
 
-/// Everything but the weights of a run folder, which are only located: engines read them in layouts of their own.
+/// The model of a run folder without its weights, which each engine reads in a layout of its own.
 #[derive(Clone, Debug)]
 pub struct SavedModel {
     /// The `[model]` table.
@@ -23,10 +23,8 @@ pub struct SavedModel {
     pub source_tokenizer: Arc<Tokenizer>,
     /// The tokenizer of the target side; the same as the source's for a joint vocabulary.
     pub target_tokenizer: Arc<Tokenizer>,
-    /// The sizes of the two vocabularies.
+    /// The sizes of both vocabularies, `<pad>` included.
     pub sizes: VocabularySizes,
-    /// The weights file.
-    pub weights: PathBuf,
 }
 
 /// The tables of `config.toml` that decoding reads.
@@ -38,6 +36,17 @@ struct ConfigFile {
 }
 
 impl SavedModel {
+    /// A model whose vocabularies have the sizes of the tokenizers.
+    pub fn new(
+        config: ModelConfig,
+        decoding: DecodingConfig,
+        source_tokenizer: Arc<Tokenizer>,
+        target_tokenizer: Arc<Tokenizer>,
+    ) -> Self {
+        let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
+        Self { config, decoding, source_tokenizer, target_tokenizer, sizes }
+    }
+
     /// Opens a run folder.
     ///
     /// # Errors
@@ -59,14 +68,14 @@ impl SavedModel {
             true => source_tokenizer.clone(),
             false => Arc::new(Tokenizer::load(&target)?),
         };
-        let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
+        let saved = Self::new(config, decoding, source_tokenizer, target_tokenizer);
+        let Self { config, decoding, sizes, .. } = &saved;
         config
             .validate()
-            .and_then(|()| config.validate_vocabularies(sizes))
-            .and_then(|()| decoding.validate(&config))
+            .and_then(|()| config.validate_vocabularies(*sizes))
+            .and_then(|()| decoding.validate(config))
             .map_err(invalid)?;
-        let weights = folder.join(layout::WEIGHTS);
-        Ok(Self { config, decoding, source_tokenizer, target_tokenizer, sizes, weights })
+        Ok(saved)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use decode::{DecodeError, TrainedModel, Translator};
 use model::random::{self, Rng};
 use model::{Batch, ByAttention, ModelConfig, Pass, Transformer, VocabularySizes, backend};
-use runs::DecodingConfig;
+use runs::{DecodingConfig, SavedModel};
 use text::{END_ID, Tokenizer};
 use views::attend;
 
@@ -35,7 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let device = backend::choose(None)?.open()?;
     let network = Transformer::new(&config, sizes, 1, &device)?;
     let decoding = DecodingConfig { max_length: Some(24), ..DecodingConfig::default() };
-    let trained = TrainedModel::from_network(&network, config, decoding, tokenizer.clone(), tokenizer, device);
+    let saved = SavedModel::new(config, decoding, tokenizer.clone(), tokenizer);
+    let trained = TrainedModel::from_network(&network, saved, device);
 
     let mut rng = Rng::new(random::key(&[1]));
     let mut sentence = |_| -> Vec<u32> {

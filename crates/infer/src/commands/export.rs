@@ -45,7 +45,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let path = model.join(layout::WEIGHTS);
     let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));
     let (tensors, _) = read.map_err(|source| DecodeError::Weights { path, source })?;
-    interchange::export(format, &trained, tensors, &decoding, &model, &output)?;
+    interchange::export(format, &trained.saved, tensors, &decoding, &model, &output)?;
     if !device.quiet {
         if let Some(note) = interchange::beam_differs(format, &decoding) {
             log_line(format!("note: {note}"));

@@ -13,9 +13,7 @@ use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{config, files, generation, names, positions, vocabulary};
 use crate::{InterchangeError, folder};
-use decode::trained_model::TrainedModel;
-use runs::DecodingConfig;
-use runs::layout;
+use runs::{DecodingConfig, SavedModel, layout};
 
 /// Writes the model of the run folder `run`, whose weights are `tensors`, to the Marian folder `output`.
 ///
@@ -26,7 +24,7 @@ use runs::layout;
 /// # Errors
 /// An option that Marian does not have, or an output path that exists or cannot be written.
 pub fn export(
-    trained: &TrainedModel,
+    saved: &SavedModel,
     tensors: Vec<NamedTensor>,
     decoding: &DecodingConfig,
     run: &Path,
@@ -34,7 +32,7 @@ pub fn export(
 ) -> Result<(), InterchangeError> {
     folder::check_vacant(output)?;
     let configured = |source: ConfigError| InterchangeError::Config { path: run.join(layout::CONFIG), source };
-    let TrainedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = trained;
+    let SavedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = saved;
     let network = Network { model: model.clone(), sizes: *sizes };
     let config = config::write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;

@@ -10,7 +10,7 @@ use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Rng};
 use model::weights::{self, NamedTensor};
 use model::{ModelConfig, Transformer, VocabularySizes};
-use runs::DecodingConfig;
+use runs::{DecodingConfig, SavedModel};
 use temp_dir::TempDir;
 use testing::variants::variants;
 use text::{Tokenizer, TokenizerConfig, TokenizerKind};
@@ -25,7 +25,8 @@ struct Model {
 
 impl Model {
     fn new(network: &Transformer, config: ModelConfig, source: Arc<Tokenizer>, target: Arc<Tokenizer>) -> Self {
-        let trained = TrainedModel::from_network(network, config, DecodingConfig::default(), source, target, device());
+        let saved = SavedModel::new(config, DecodingConfig::default(), source, target);
+        let trained = TrainedModel::from_network(network, saved, device());
         Self { trained, tensors: weights::collect(network) }
     }
 
@@ -37,7 +38,7 @@ impl Model {
 
     fn export(&self, output: &Path) -> Result<(), InterchangeError> {
         let decoding = &self.trained.decoding;
-        marian::export(&self.trained, self.tensors.clone(), decoding, Path::new("runs/x"), output)
+        marian::export(&self.trained.saved, self.tensors.clone(), decoding, Path::new("runs/x"), output)
     }
 }
 
@@ -169,7 +170,7 @@ fn own_vocabularies_are_exported_unchanged() {
 fn export_writes_a_complete_marian_folder() {
     let folder = TempDir::new().unwrap();
     let mut model = model(|_| {});
-    model.trained.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
+    model.trained.saved.decoding = DecodingConfig { beam: 4, max_length: Some(20), ..DecodingConfig::default() };
     model.export(&folder.child("out")).unwrap();
     let read = |name: &str| json(&folder.child("out").join(name));
     let config = read("config.json");
@@ -216,10 +217,10 @@ fn options_that_marian_lacks_are_rejected() {
         assert!(error.starts_with("runs/x/config.toml: ") && error.contains(message), "{error}");
     }
     let mut two = model(|config| config.tie = Tie::Decoder);
-    two.trained.sizes.source = 30;
+    two.trained.saved.sizes.source = 30;
     assert!(rejection(&two).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
     let mut wu = model(|_| {});
-    wu.trained.decoding =
+    wu.trained.saved.decoding =
         DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..DecodingConfig::default() };
     assert!(rejection(&wu).contains("decoding.length_penalty.form = \"wu\": expected \"power\""));
 }

@@ -8,7 +8,7 @@ use model::Transformer;
 use model::weights::{self, NamedTensor};
 use runs::config::FinalWeights;
 use runs::record::{self, Record, Scores, Timing};
-use runs::{DecodingConfig, layout};
+use runs::{DecodingConfig, SavedModel, layout};
 
 use super::evaluate::{evaluate, score};
 use super::observer::Observer;
@@ -119,10 +119,11 @@ impl Trainer<'_> {
     /// Returns the model as decoding opens it. Validations decode with a beam of their own.
     fn decodable(&self, network: &Transformer, tensors: &[NamedTensor]) -> TrainedModel {
         let decoding = DecodingConfig { beam: self.config.validation.beam, ..self.config.decoding.clone() };
-        let tokenizers = (self.task.source_tokenizer.clone(), self.task.target_tokenizer.clone());
-        let (config, device) = (self.config.model.clone(), self.device.clone());
-        let engine = engine::from_collected(network, tensors, &config, self.task.sizes(), &device);
-        TrainedModel::from_engine(engine, config, decoding, tokenizers.0, tokenizers.1, device)
+        let (source, target) = (self.task.source_tokenizer.clone(), self.task.target_tokenizer.clone());
+        let saved = SavedModel::new(self.config.model.clone(), decoding, source, target);
+        let device = self.device.clone();
+        let engine = engine::from_collected(network, tensors, &saved.config, saved.sizes, &device);
+        TrainedModel { saved, device, engine }
     }
 }
 
