@@ -60,7 +60,7 @@ pub fn data(attention: &Attention) -> String {
 fn fill(data: &str, header: &Header) -> String {
     let script = format!("\"use strict\";\n(() => {{\n{}{}}})();", SCRIPTS.join("\n"), header.script);
     let style = format!("{STYLE}{}", header.style);
-    let page = PAGE.replace("{{above}}", header.markup).replace("{{style}}", &style).replace("{{script}}", &script);
+    let page = PAGE.replace("{{header}}", header.markup).replace("{{style}}", &style).replace("{{script}}", &script);
     // The data last, as its text may contain a placeholder.
     page.replace("{{data}}", data)
 }

@@ -5,13 +5,13 @@ use fantoccini::key::Key;
 use serde_json::json;
 use views::{Attention, page};
 
-/// The three digits that the page gives a weight.
-fn message(weight: f32) -> String {
+/// A weight as the page shows it.
+fn digits(weight: f32) -> String {
     format!("{weight:.3}")
 }
 
-/// Where a query looks most.
-fn strongest(row: &[f32]) -> (usize, f32) {
+/// The key with the largest weight.
+fn max_weight(row: &[f32]) -> (usize, f32) {
     row.iter().copied().enumerate().max_by(|left, right| left.1.total_cmp(&right.1)).unwrap()
 }
 
@@ -27,23 +27,23 @@ fn clicks_select_heads_and_tokens() {
         assert_eq!(page.texts("#map-keys .label").await, attention.source.tokens);
 
         page.hover("#map-queries .label:nth-child(2)").await;
-        let (key, weight) = strongest(&attention.maps.encoder[1][2][1]);
-        let expected = format!("▁cat looks at {} {}", attention.source.tokens[key], message(weight));
+        let (key, weight) = max_weight(&attention.maps.encoder[1][2][1]);
+        let expected = format!("▁cat attends to {} {}", attention.source.tokens[key], digits(weight));
         let readout = page.text("#readout").await;
         assert!(readout.starts_with(&expected), "{readout:?} {expected:?}");
-        // All other heads of that query go along, those of other queries do not.
+        // The query's row is marked in all maps of the encoder.
         let row = "getComputedStyle(document.getElementById('heads-encoder')).getPropertyValue('--row')";
         assert_eq!(page.value(row).await, "1");
         assert_eq!(page.texts(".heads.has-row .thumb").await.len(), 6);
-        assert_eq!(page.text("#lines-queries .looking").await, "▁cat");
+        assert_eq!(page.text("#lines-queries .selected").await, "▁cat");
 
         page.hover("h1").await;
         assert!(page.text("#readout").await.starts_with("Point at a token"));
         page.click("#map-queries .label:nth-child(2)").await;
         page.hover("h1").await;
-        assert!(page.text("#readout").await.starts_with("▁cat looks at"), "held by the click");
+        assert!(page.text("#readout").await.starts_with("▁cat attends to"), "pinned by the click");
         page.press(Key::Escape).await;
-        assert!(page.text("#readout").await.starts_with("Point at a token"), "let go");
+        assert!(page.text("#readout").await.starts_with("Point at a token"), "cleared");
     });
 }
 
@@ -55,9 +55,9 @@ fn cells_show_their_weight() {
         page.hover("#map-canvas").await;
         let title = page.text("#head-title").await;
         assert_eq!(title, "Cross, layer 2, head 1");
-        let weight = message(attention.maps.cross[1][0][2][2]);
+        let weight = digits(attention.maps.cross[1][0][2][2]);
         let readout = page.text("#readout").await;
-        assert!(readout.starts_with(&format!("▁Katze looks at ▁sat {weight}; most at")), "{readout}");
+        assert!(readout.starts_with(&format!("▁Katze attends to ▁sat {weight}; most to")), "{readout}");
     });
 }
 
@@ -67,7 +67,7 @@ fn everything_is_reachable_by_keyboard() {
     with_page(&page::html(&attention), async |page| {
         let focused = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent";
         page.press(Key::Tab).await;
-        assert_eq!(page.value(focused).await, "Cross, layer 2, head 1", "the head on show");
+        assert_eq!(page.value(focused).await, "Cross, layer 2, head 1", "the selected head");
         for (key, head) in [
             (Key::Right, "Cross, layer 2, head 2"),
             (Key::Up, "Cross, layer 1, head 2"),
@@ -82,18 +82,18 @@ fn everything_is_reachable_by_keyboard() {
         }
         page.press(Key::Enter).await;
         assert_eq!(page.value(focused).await, "<pad>");
-        assert!(page.text("#readout").await.starts_with("<pad> looks at <pad> 1.000"), "all else is hidden");
+        assert!(page.text("#readout").await.starts_with("<pad> attends to <pad> 1.000"), "other keys are masked");
         page.press(Key::Down).await;
-        assert!(page.text("#readout").await.starts_with("▁Die looks at"));
+        assert!(page.text("#readout").await.starts_with("▁Die attends to"));
         page.press(Key::Enter).await;
-        assert_eq!(page.text("#step-count").await, "step 2 of 5", "the generation goes along");
+        assert_eq!(page.text("#step-count").await, "step 2 of 5", "the generation follows");
         page.press(Key::Escape).await;
         assert_eq!(page.value(focused).await, "Decoder, layer 2, head 1", "back in the grid");
         assert!(page.text("#readout").await.starts_with("Point at a token"));
     });
 }
 
-/// Tab comes by every kind of control, and each says what it is.
+/// Every control has a name for screen readers.
 #[test]
 fn controls_have_names() {
     with_page(&page::html(&testing::attention_fixture::small()), async |page| {
@@ -116,30 +116,30 @@ fn the_generation_has_steps() {
         page.click("#step-next").await;
         assert_eq!(page.text("#step-count").await, "step 3 of 5");
         assert_eq!(page.texts("#read .chip").await, ["<pad>", "▁Die", "▁Katze"]);
-        assert_eq!(page.text("#said").await, "▁saß");
+        assert_eq!(page.text("#output-token").await, "▁saß");
         assert_eq!(page.texts("#candidates bdi").await, ["▁saß", ".", "</s>", "▁Die", "▁Katze"]);
         assert_eq!(page.texts("#candidates li > span").await, ["50.0 %", "25.0 %", "12.5 %", "6.3 %", "3.0 %"]);
-        assert_eq!(page.text("#candidates .came bdi").await, "▁saß");
-        assert_eq!(page.text("#map-queries .looking").await, "▁Katze", "its query is held");
+        assert_eq!(page.text("#candidates .output bdi").await, "▁saß");
+        assert_eq!(page.text("#map-queries .selected").await, "▁Katze", "its query is selected");
 
-        let looks = async || page.texts("#looks small").await;
-        assert_eq!(looks().await, cross_row(&attention, &[0, 1], &[0, 1, 2], 2), "the mean of all heads");
-        page.choose("#looks-of", "0").await;
-        assert_eq!(looks().await, cross_row(&attention, &[0], &[0, 1, 2], 2), "the mean of a layer");
-        page.choose("#looks-of", "shown").await;
-        assert_eq!(looks().await, cross_row(&attention, &[1], &[0], 2), "the head on show");
+        let weights = async || page.texts("#step-weights small").await;
+        assert_eq!(weights().await, cross_row(&attention, &[0, 1], &[0, 1, 2], 2), "the mean of all heads");
+        page.choose("#step-heads", "0").await;
+        assert_eq!(weights().await, cross_row(&attention, &[0], &[0, 1, 2], 2), "the mean of a layer");
+        page.choose("#step-heads", "selected").await;
+        assert_eq!(weights().await, cross_row(&attention, &[1], &[0], 2), "the selected head");
 
         page.click("#step-back").await;
         page.press(Key::Right).await;
         page.press(Key::Right).await;
-        assert_eq!(page.text("#step-count").await, "step 4 of 5", "arrow keys step, too");
+        assert_eq!(page.text("#step-count").await, "step 4 of 5", "arrow keys");
         page.press(Key::End).await;
-        assert_eq!(page.text("#said").await, "</s>");
+        assert_eq!(page.text("#output-token").await, "</s>");
         assert_eq!(page.value("document.getElementById('step-next').disabled").await, true);
     });
 }
 
-/// What the page says of one row of the cross-attention, averaged over some heads.
+/// One row of cross-attention as the page shows it, averaged over heads.
 fn cross_row(attention: &Attention, layers: &[usize], heads: &[usize], query: usize) -> Vec<String> {
     let of = |layer: &usize, head: &usize, key: usize| attention.maps.cross[*layer][*head][query][key];
     let mean = |key: usize| {
@@ -150,7 +150,7 @@ fn cross_row(attention: &Attention, layers: &[usize], heads: &[usize], query: us
 }
 
 #[test]
-fn equation_1_can_be_followed() {
+fn equation_1_shows_scores_weights_and_sums() {
     let attention = testing::attention_fixture::small();
     with_page(&page::html(&attention), async |page| {
         page.click("[data-kind=decoder][data-layer='0'][data-head='1'].thumb").await;
@@ -163,15 +163,15 @@ fn equation_1_can_be_followed() {
         });
         let expected: Vec<String> = scores.chain(["−∞".to_string(), "−∞".to_string()]).collect();
         assert_eq!(page.texts("#equation-table tbody td:nth-child(2)").await, expected);
-        let expected: Vec<String> = weights.iter().map(|weight| message(*weight)).collect();
+        let expected: Vec<String> = weights.iter().map(|weight| digits(*weight)).collect();
         assert_eq!(page.texts("#equation-table tbody td:nth-child(3)").await, expected);
-        assert_eq!(page.texts("#equation-table tbody .unseen th").await, ["▁saß", "."]);
+        assert_eq!(page.texts("#equation-table tbody .masked th").await, ["▁saß", "."]);
         let sum = |i: usize| (0..3).map(|key| weights[key] * vectors.values[1][key][i]).sum::<f32>();
         let expected: Vec<String> = (0..8).map(|i| minus(format!("{:.2}", sum(i)))).collect();
         assert_eq!(page.texts("#equation-table tfoot .dimension").await, expected);
 
         page.click("#equation-sorted").await;
-        let (key, _) = strongest(weights);
+        let (key, _) = max_weight(weights);
         assert_eq!(page.texts("#equation-table tbody th").await[0], attention.target.inputs[key]);
     });
 }
@@ -180,7 +180,7 @@ fn equation_1_can_be_followed() {
 fn masked_cells_are_hatched() {
     with_page(&page::html(&testing::attention_fixture::small()), async |page| {
         page.click("[data-kind=decoder][data-layer='0'][data-head='0'].thumb").await;
-        // Colours within the cells of the first query: the second key is hidden from it, the first is not.
+        // Colours in the first query's cells: the first key is visible, the second is masked.
         let colours = "(key) => { const canvas = document.getElementById('map-canvas'); const side = canvas.width / 5; \
              const { data } = canvas.getContext('2d').getImageData(key * side + 4, 4, side - 8, side - 8); \
              return new Set(new Uint32Array(data.buffer)).size }";
@@ -222,14 +222,14 @@ fn hostile_text_shows_as_text() {
             assert_eq!(page.texts(labels).await, attention.source.tokens, "{labels}");
         }
         for step in 0..attention.steps.len() {
-            assert_eq!(page.text("#said").await, attention.steps[step].token);
+            assert_eq!(page.text("#output-token").await, attention.steps[step].token);
             page.run("document.getElementById('step-next').click()", Vec::new()).await;
         }
         page.hover("#map-queries .label:nth-child(11)").await;
         assert!(page.text("#readout").await.starts_with(&"x".repeat(200)));
-        // Cut off for the eye, whole in its title.
-        let cut = "((e) => [e.scrollWidth > e.clientWidth, e.title.length])(document.querySelectorAll('#map-queries .label')[10])";
-        assert_eq!(page.value(cut).await, json!([true, "11: ".len() + 200]));
+        // The label is truncated, its title is not.
+        let truncated = "((e) => [e.scrollWidth > e.clientWidth, e.title.length])(document.querySelectorAll('#map-queries .label')[10])";
+        assert_eq!(page.value(truncated).await, json!([true, "11: ".len() + 200]));
         assert_eq!(page.value("getComputedStyle(document.querySelector('.label')).unicodeBidi").await, "isolate");
         assert_eq!(page.value("typeof window.ran").await, "undefined", "a script ran");
         assert_eq!(page.value("document.images.length").await, 0);
@@ -237,7 +237,7 @@ fn hostile_text_shows_as_text() {
     });
 }
 
-/// The plain form of the data serves as well, and a second one takes the place of the first.
+/// `show` accepts both forms of data, and replaces the first with the second.
 #[test]
 fn the_page_shows_new_data() {
     let first = testing::attention_fixture::small();
@@ -252,7 +252,7 @@ fn the_page_shows_new_data() {
         assert_eq!(page.text("#source-text").await, "A");
         assert_eq!(page.texts(".thumb").await.len(), 3 * 2);
         page.hover("#map-queries .label:nth-child(2)").await;
-        assert!(page.text("#readout").await.starts_with("▁Ein looks at"));
+        assert!(page.text("#readout").await.starts_with("▁Ein attends to"));
     });
 }
 
@@ -261,7 +261,7 @@ fn a_large_page_responds_within_a_second() {
     let html = page::html(&testing::attention_fixture::large());
     assert!(html.len() <= 6_000_000, "{} bytes", html.len());
     with_page(&html, async |page| {
-        // Other work on the machine only ever delays: once is enough.
+        // Other work on the machine only delays, so one load within the limit is enough.
         let mut times = Vec::new();
         while times.len() < 5 && !times.iter().any(|time| *time <= 1000.0) {
             page.open().await;
@@ -273,6 +273,6 @@ fn a_large_page_responds_within_a_second() {
         page.click("[data-kind=decoder][data-layer='5'][data-head='7'].thumb").await;
         assert_eq!(page.text("#head-title").await, "Decoder, layer 6, head 8");
         page.hover("#map-queries .label:nth-child(30)").await;
-        assert!(page.text("#readout").await.starts_with("▁word28 looks at"));
+        assert!(page.text("#readout").await.starts_with("▁word28 attends to"));
     });
 }

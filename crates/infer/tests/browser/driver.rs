@@ -1,5 +1,4 @@
 //! A page in headless Chromium: clicks, pointer, keys and the text on display.
-#![allow(dead_code)] // each test file uses its part
 
 use std::env;
 use std::fs;
@@ -20,13 +19,13 @@ use temp_dir::TempDir;
 
 const MISSING: &str = "these tests need Chromium and its driver; on Debian: apt-get install chromium chromium-driver";
 
-/// How long the driver may take to answer, on a machine with other work.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit for the driver, on a machine with other work.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One browser at a time: they would disturb each other's times.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Allows one browser at a time, since others would distort measured times.
+static LOCK: Mutex<()> = Mutex::new(());
 
-/// Opens a page in a browser of its own, tests it and ends the browser, whatever comes of the test.
+/// Opens a page in a browser of its own, tests it, and ends the browser even if the test fails.
 pub fn with_page(html: &str, test: impl AsyncFnOnce(&Page)) {
     let folder = TempDir::new().unwrap();
     let file = folder.child("page.html");
@@ -34,9 +33,9 @@ pub fn with_page(html: &str, test: impl AsyncFnOnce(&Page)) {
     with_url(format!("file://{}", file.display()), test);
 }
 
-/// The same with a page that is found at a URL.
+/// Opens the page at a URL, as [`with_page`].
 pub fn with_url(url: String, test: impl AsyncFnOnce(&Page)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _lock = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = TempDir::new().unwrap();
     let driver = Driver::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -48,7 +47,7 @@ pub fn with_url(url: String, test: impl AsyncFnOnce(&Page)) {
             test(&page).await;
         })
     }));
-    // Otherwise the browser would outlive its driver.
+    // The browser outlives its driver unless it is closed.
     let closed = runtime.block_on(client.close());
     if let Err(failure) = outcome {
         panic::resume_unwind(failure);
@@ -71,7 +70,7 @@ impl Driver {
         let driver = Self { process, port };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < PATIENCE, "chromedriver does not answer; {MISSING}");
+            assert!(start.elapsed() < TIMEOUT, "chromedriver does not answer; {MISSING}");
             thread::sleep(Duration::from_millis(20));
         }
         driver
@@ -80,7 +79,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The driver may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -98,7 +97,7 @@ async fn connect(driver: &Driver, folder: &TempDir) -> Client {
         &profile,
     ];
     let mut options = json!({ "args": arguments });
-    // Chromium itself where the driver would look for Chrome.
+    // The driver looks for Chrome by default.
     if let Some(chromium) = on_path("chromium") {
         options["binary"] = json!(chromium);
     }
@@ -116,14 +115,14 @@ fn on_path(name: &str) -> Option<String> {
     Some(file.display().to_string())
 }
 
-/// The page that is open.
+/// An open page.
 pub struct Page {
     client: Client,
     url: String,
 }
 
 impl Page {
-    /// Opens it, for the first time or anew.
+    /// Opens or reloads the page.
     pub async fn open(&self) {
         self.client.goto(&self.url).await.unwrap();
         self.settle().await;
@@ -155,13 +154,13 @@ impl Page {
         self.settle().await;
     }
 
-    /// Types into an element, after what is there.
+    /// Types at the end of an element's text.
     pub async fn write(&self, selector: &str, text: &str) {
         self.find(selector).await.send_keys(text).await.unwrap_or_else(|error| panic!("{selector}: {error}"));
         self.settle().await;
     }
 
-    /// Makes the window as narrow as a browser lets it be, which is about a phone's width.
+    /// Narrows the window to a phone's width, about the minimum of a browser.
     pub async fn narrow(&self) {
         self.client.set_window_size(400, 800).await.unwrap();
         self.settle().await;
@@ -171,31 +170,31 @@ impl Page {
     pub async fn until(&self, expression: &str) {
         let start = Instant::now();
         while self.value(expression).await != json!(true) {
-            assert!(start.elapsed() < PATIENCE, "{expression} does not come true");
+            assert!(start.elapsed() < TIMEOUT, "{expression} stays false");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.settle().await;
     }
 
-    /// Chooses from a list.
+    /// Selects an option of a list.
     pub async fn choose(&self, selector: &str, value: &str) {
         self.find(selector).await.select_by_value(value).await.unwrap();
         self.settle().await;
     }
 
-    /// The text of an element, whether or not it is in sight.
+    /// The text of an element, visible or not.
     pub async fn text(&self, selector: &str) -> String {
         self.value(&format!("document.querySelector('{selector}').textContent")).await.as_str().unwrap().to_string()
     }
 
-    /// The texts of all such elements.
+    /// The texts of all elements that match.
     pub async fn texts(&self, selector: &str) -> Vec<String> {
         let texts =
             self.value(&format!("[...document.querySelectorAll('{selector}')].map((e) => e.textContent)")).await;
         serde_json::from_value(texts).unwrap()
     }
 
-    /// What an expression of JavaScript comes to.
+    /// The value of a JavaScript expression.
     pub async fn value(&self, expression: &str) -> Value {
         self.run(&format!("return {expression}"), Vec::new()).await
     }
@@ -204,7 +203,7 @@ impl Page {
         self.client.execute(script, arguments).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    /// Waits until what was asked for is drawn, which is a frame later.
+    /// Waits for the next frame, in which the page draws.
     async fn settle(&self) {
         let script = "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))";
         self.client.execute_async(script, Vec::new()).await.unwrap();

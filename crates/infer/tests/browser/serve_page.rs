@@ -55,7 +55,7 @@ fn typed_text_is_translated_and_shown() {
 
 #[test]
 fn alternatives_show_their_attention() {
-    // Without a length penalty short translations win, and those end by themselves.
+    // Without a length penalty short translations win, which end with `</s>`.
     on_page(&["--length-penalty", "0", "--min-length", "1"], async |page, server| {
         let all = server.translations(json!({ "texts": texts(60), "beam": 4, "n_best": 3 }));
         let targets = |found: &Value| -> Vec<Value> {
@@ -109,7 +109,7 @@ fn each_line_is_a_text() {
 }
 
 #[test]
-fn errors_are_shown_and_do_not_last() {
+fn errors_are_shown_and_then_cleared() {
     on_page(&["--max-beam", "4"], async |page, _| {
         page.write("#translate-text", &"1 ".repeat(30)).await;
         page.write("#translate-text", ENTER).await;

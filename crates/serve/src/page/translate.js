@@ -68,9 +68,9 @@ function listTranslations(translations, isDefault) {
   byId("results").replaceChildren(
     ...translations.map((translation) => {
       const { alternatives = [], source } = translation;
-      const item = made("li");
+      const item = createElement("li");
       if (several) item.append(textElement("p", source, "result-source"));
-      const list = made("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
+      const list = createElement("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
       list.append(
         resultItem(translation, translation, isDefault),
         ...alternatives.map((hypothesis) => resultItem(hypothesis, translation, false)),
@@ -83,14 +83,14 @@ function listTranslations(translations, isDefault) {
 
 /** One hypothesis as a button that shows its attention. */
 function resultItem(hypothesis, { source, unknown }, isDefault) {
-  const button = made("button", { kind: "result", type: "button" });
+  const button = createElement("button", { className: "result", type: "button" });
   const notes = [];
   if (hypothesis.score !== undefined) notes.push(`score ${fixed(hypothesis.score, 3)}`);
   if (!hypothesis.finished) notes.push("cut off at the length limit");
   if (unknown > 0) notes.push(`${unknown} unknown source token${unknown === 1 ? "" : "s"}`);
   button.append(
     textElement("bdi", hypothesis.text || "(empty)"),
-    made("span", { text: notes.join(" · "), kind: "score" }),
+    createElement("span", { text: notes.join(" · "), className: "score" }),
   );
   button.attendRequest = isDefault ? { text: source } : { text: source, target: hypothesis.text };
   button.title = "Show the attention of this translation";
@@ -102,14 +102,14 @@ function resultItem(hypothesis, { source, unknown }, isDefault) {
       "Only the best translation with the server's own beam can be shown.";
   }
   button.addEventListener("click", () => runTask((signal) => showAttention(button, signal)));
-  const item = made("li");
+  const item = createElement("li");
   item.append(button);
   return item;
 }
 
 /** An element with a model's or user's text, in its own writing direction. */
-function textElement(tag, text, kind = "") {
-  return made(tag, { text, kind, dir: "auto" });
+function textElement(tag, text, className = "") {
+  return createElement(tag, { text, className, dir: "auto" });
 }
 
 /** Marks a result as selected, and shows its attention below the list. */

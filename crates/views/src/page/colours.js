@@ -1,4 +1,4 @@
-// From a weight to a colour: one hue, evenly darker (or, on a dark page, brighter) with more weight.
+// Colours of weights: one hue, darker with more weight, or brighter on a dark page.
 
 const RAMPS = {
   light: ["fbfcfd", "d6e6f2", "a0c8e2", "60a0ce", "2670b0", "0e4482", "061e48"],
@@ -6,44 +6,44 @@ const RAMPS = {
 };
 const darkness = matchMedia("(prefers-color-scheme: dark)");
 
-/** 256 colours, each red, green and blue. */
+/** Returns 256 colours as red, green and blue. */
 function ramp() {
-  const written = darkness.matches ? RAMPS.dark : RAMPS.light;
-  const stops = written.map((colour) => [0, 2, 4].map((place) => parseInt(colour.slice(place, place + 2), 16)));
+  const hex = darkness.matches ? RAMPS.dark : RAMPS.light;
+  const stops = hex.map((colour) => [0, 2, 4].map((start) => parseInt(colour.slice(start, start + 2), 16)));
   const colours = new Uint8ClampedArray(256 * 3);
   for (let i = 0; i < 256; i++) {
-    const place = (i / 255) * (stops.length - 1);
-    const below = Math.min(Math.floor(place), stops.length - 2);
+    const position = (i / 255) * (stops.length - 1);
+    const below = Math.min(Math.floor(position), stops.length - 2);
     for (let c = 0; c < 3; c++) {
-      colours[3 * i + c] = stops[below][c] + (place - below) * (stops[below + 1][c] - stops[below][c]);
+      colours[3 * i + c] = stops[below][c] + (position - below) * (stops[below + 1][c] - stops[below][c]);
     }
   }
   return colours;
 }
 
-/** Where on the ramp a weight lies, from 0 to 1. The root lets small weights be seen. */
-function strength(weight) {
+/** Returns a weight's position on the ramp, from 0 to 1. The square root makes small weights visible. */
+function colourPosition(weight) {
   return selection.scale === "root" ? Math.sqrt(weight) : weight;
 }
 
-/** A colour of the style sheet. */
-function named(name) {
+/** Returns a colour of the style sheet. */
+function themeColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Reused for one map after the other: there are many. */
+/** Buffers that all maps reuse. */
 const pixels = { canvas: new OffscreenCanvas(1, 1), image: new ImageData(1, 1) };
 pixels.context = pixels.canvas.getContext("2d", { willReadFrequently: true });
 
-/** A map as a picture of one pixel per weight, good until the next one is asked for. */
-function pictured(weights, rows, columns, colours) {
+/** Returns a map as a canvas with one pixel per weight, valid until the next call. */
+function mapImage(weights, rows, columns, colours) {
   if (pixels.image.width !== columns || pixels.image.height !== rows) {
     Object.assign(pixels.canvas, { width: columns, height: rows });
     pixels.image = new ImageData(columns, rows);
   }
   const { data } = pixels.image;
   for (let i = 0; i < rows * columns; i++) {
-    const colour = 3 * Math.round(255 * Math.min(strength(weights[i]), 1));
+    const colour = 3 * Math.round(255 * Math.min(colourPosition(weights[i]), 1));
     data[4 * i] = colours[colour];
     data[4 * i + 1] = colours[colour + 1];
     data[4 * i + 2] = colours[colour + 2];
@@ -53,8 +53,8 @@ function pictured(weights, rows, columns, colours) {
   return pixels.canvas;
 }
 
-/** Hatches the hidden half above the diagonal of a square map, which covers the whole canvas. */
-function hatched(context, n, width, height, spacing, [ground, lines] = [named("hidden"), named("hatch")]) {
+/** Hatches the masked half above the diagonal of a square map that covers the canvas. */
+function drawHatching(context, n, width, height, spacing, [ground, lines] = [themeColour("masked"), themeColour("hatch")]) {
   context.save();
   context.beginPath();
   for (let query = 0; query < n; query++) {
@@ -75,8 +75,8 @@ function hatched(context, n, width, height, spacing, [ground, lines] = [named("h
   context.restore();
 }
 
-/** Sizes a canvas in CSS pixels, sharp on the screen at hand, and empties it. */
-function prepared(canvas, width, height) {
+/** Clears a canvas, sets its size in CSS pixels at the screen's resolution, and returns its context. */
+function prepareCanvas(canvas, width, height) {
   const density = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * density);
   canvas.height = Math.round(height * density);
@@ -87,10 +87,10 @@ function prepared(canvas, width, height) {
   return context;
 }
 
-/** The ramp with its numbers. */
+/** Draws the ramp with its weights. */
 function drawLegend() {
   const canvas = byId("legend");
-  const context = prepared(canvas, 160, 10);
+  const context = prepareCanvas(canvas, 160, 10);
   const colours = ramp();
   for (let x = 0; x < 160; x++) {
     const colour = 3 * Math.round((255 * x) / 159);
@@ -100,8 +100,8 @@ function drawLegend() {
   const ticks = selection.scale === "root" ? [0, 0.1, 0.25, 0.5, 1] : [0, 0.25, 0.5, 0.75, 1];
   byId("legend-ticks").replaceChildren(
     ...ticks.map((tick) => {
-      const label = made("span", { text: String(tick) });
-      label.style.left = `${160 * strength(tick)}px`;
+      const label = createElement("span", { text: String(tick) });
+      label.style.left = `${160 * colourPosition(tick)}px`;
       return label;
     }),
   );

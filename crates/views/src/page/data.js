@@ -1,11 +1,11 @@
-// The data of a page, opened: packed numbers become arrays when they are first asked for.
+// Reads the data of the page: the packed form that is embedded, or the JSON of `infer attend` with nested arrays.
 //
-// Both forms are read: the packed one that is embedded, and the plain JSON of `infer attend` with its nested arrays.
+// Packed vectors become arrays on first use.
 
 const KINDS = ["encoder", "decoder", "cross"];
 
-/** Uniform access to a data object in either form. */
-function opened(data) {
+/** Returns an object with the same access to both forms. */
+function readData(data) {
   const source = { text: data.source.text, tokens: data.source.tokens };
   const target = data.target;
   const sides = { encoder: ["source", "source"], decoder: ["target", "target"], cross: ["target", "source"] };
@@ -13,7 +13,7 @@ function opened(data) {
   const kinds = {};
   for (const name of KINDS) {
     const [side, keySide] = sides[name];
-    const maps = openedMaps(data.maps[name], tokensOf[side].length, tokensOf[keySide].length);
+    const maps = readMaps(data.maps[name], tokensOf[side].length, tokensOf[keySide].length);
     kinds[name] = {
       name,
       title: name[0].toUpperCase() + name.slice(1),
@@ -21,34 +21,34 @@ function opened(data) {
       keySide,
       queries: tokensOf[side],
       keys: tokensOf[keySide],
-      // In the decoder's own attention, later tokens are hidden.
-      hides: (query, key) => name === "decoder" && key > query,
+      // The decoder's self-attention masks later tokens.
+      isMasked: (query, key) => name === "decoder" && key > query,
       layers: maps.length,
       heads: maps.length > 0 ? maps[0].length : 0,
       weights: (layer, head) => maps[layer][head],
-      vectors: openedVectors(data.vectors[name] || []),
+      vectors: readVectors(data.vectors[name] || []),
     };
   }
   return { source, target, kinds, steps: data.steps, heads: data.n_heads, width: data.d_model };
 }
 
-/** `[layer][head]`, each a row-major array of weights. */
-function openedMaps(packed, rows, columns) {
+/** Returns `[layer][head]`, each a row-major array of weights. */
+function readMaps(packed, rows, columns) {
   if (Array.isArray(packed)) return packed.map((layer) => layer.map((head) => Float32Array.from(head.flat())));
   const [layers, heads] = packed.shape;
   const numbers = new Uint16Array(bytes(packed.data).buffer);
   const size = rows * columns;
-  const head = (layer, head) => scaled(numbers, (layer * heads + head) * size, size, 1 / 65535);
+  const head = (layer, head) => scaleNumbers(numbers, (layer * heads + head) * size, size, 1 / 65535);
   return Array.from({ length: layers }, (_, l) => Array.from({ length: heads }, (_, h) => head(l, h)));
 }
 
-/** `vectors(layer, head)`: rows of queries, keys and values, or nothing where there are none. */
-function openedVectors(layers) {
+/** Returns `vectors(layer, head)`: rows of queries, keys and values, or null if the data has none. */
+function readVectors(layers) {
   const cache = new Map();
   return (layer, head) => {
     if (!layers[layer]) return null;
     if (!cache.has(layer)) {
-      const [queries, keys, values] = ["queries", "keys", "values"].map((name) => openedMatrices(layers[layer][name]));
+      const [queries, keys, values] = ["queries", "keys", "values"].map((name) => readMatrices(layers[layer][name]));
       cache.set(layer, { queries, keys, values });
     }
     const { queries, keys, values } = cache.get(layer);
@@ -56,17 +56,16 @@ function openedVectors(layers) {
   };
 }
 
-function openedMatrices(packed) {
+function readMatrices(packed) {
   if (Array.isArray(packed)) return packed;
   const [heads, rows, columns] = packed.shape;
   const numbers = new Int16Array(bytes(packed.data).buffer);
-  const row = (head, row) => scaled(numbers, (head * rows + row) * columns, columns, packed.scales[head]);
+  const row = (head, row) => scaleNumbers(numbers, (head * rows + row) * columns, columns, packed.scales[head]);
   return Array.from({ length: heads }, (_, h) => Array.from({ length: rows }, (_, r) => row(h, r)));
 }
 
-// There are half a million weights to read before anything can be shown, hence plain loops.
-
-function scaled(numbers, start, size, scale) {
+/** Multiplies a slice of numbers by a scale. A plain loop: a large page has half a million weights. */
+function scaleNumbers(numbers, start, size, scale) {
   const values = new Float32Array(size);
   for (let i = 0; i < size; i++) values[i] = numbers[start + i] * scale;
   return values;
@@ -80,7 +79,7 @@ function bytes(base64) {
   return numbers;
 }
 
-/** The mean of weight maps that have one shape. */
+/** Returns the mean of weight maps of the same shape. */
 function meanOf(maps) {
   const mean = new Float32Array(maps.length > 0 ? maps[0].length : 0);
   for (const map of maps) for (let i = 0; i < mean.length; i++) mean[i] += map[i] / maps.length;

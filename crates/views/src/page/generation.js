@@ -1,42 +1,41 @@
-// The translation token by token: what the decoder has read, what might come next, and where it looks meanwhile.
+// The translation token by token: the decoder's input, the most probable next tokens, and its cross-attention.
 
 function buildGeneration() {
-  const some = page.steps.length > 0;
-  byId("generation").hidden = !some;
-  if (!some) return;
+  byId("generation").hidden = page.steps.length === 0;
+  if (page.steps.length === 0) return;
   byId("step-slider").max = page.steps.length - 1;
-  byId("generation-title").textContent = page.target.given ? "Token by token, as given" : "Token by token";
+  byId("generation-title").textContent = page.target.given ? "Token by token (given translation)" : "Token by token";
   const cross = page.kinds.cross;
-  const options = [["shown", ""], ["all", "all heads of all layers"]];
-  for (let layer = 0; layer < cross.layers; layer++) options.push([layer, `the heads of layer ${layer + 1}`]);
-  fillSelect(byId("looks-of"), options, "all");
-  drawLooksOf();
+  const options = [["selected", ""], ["all", "mean of all heads"]];
+  for (let layer = 0; layer < cross.layers; layer++) options.push([layer, `mean of layer ${layer + 1}`]);
+  fillSelect(byId("step-heads"), options, "all");
+  labelSelectedHead();
 }
 
-/** The name of the choice that follows the head on show. */
-function drawLooksOf() {
-  const option = byId("looks-of").options[0];
+/** Names the selected head in the list of heads. */
+function labelSelectedHead() {
+  const option = byId("step-heads").options[0];
   if (!option) return;
-  option.textContent = `nothing: layer ${selection.layer + 1}, head ${selection.head + 1} alone`;
-  if (byId("looks-of").value === "shown") drawLooks();
+  option.textContent = `layer ${selection.layer + 1}, head ${selection.head + 1}`;
+  if (byId("step-heads").value === "selected") drawStepWeights();
 }
 
-/** Averages over heads are costly and asked for at every step: each is kept. */
-const looksKept = new Map();
+/** A cache of means over heads, which every step uses. */
+const meanWeights = new Map();
 
-function looksWeights() {
+function stepWeights() {
   const cross = page.kinds.cross;
-  const of = byId("looks-of").value;
-  if (of === "shown") {
+  const heads = byId("step-heads").value;
+  if (heads === "selected") {
     const [layer, head] = [Math.min(selection.layer, cross.layers - 1), Math.min(selection.head, cross.heads - 1)];
     return cross.weights(layer, head);
   }
-  if (!looksKept.has(of)) {
-    const layers = of === "all" ? [...Array(cross.layers).keys()] : [+of];
-    const heads = [...Array(cross.heads).keys()];
-    looksKept.set(of, meanOf(layers.flatMap((layer) => heads.map((head) => cross.weights(layer, head)))));
+  if (!meanWeights.has(heads)) {
+    const layers = heads === "all" ? [...Array(cross.layers).keys()] : [+heads];
+    const all = [...Array(cross.heads).keys()];
+    meanWeights.set(heads, meanOf(layers.flatMap((layer) => all.map((head) => cross.weights(layer, head)))));
   }
-  return looksKept.get(of);
+  return meanWeights.get(heads);
 }
 
 function drawStep() {
@@ -50,41 +49,41 @@ function drawStep() {
   byId("step-first").disabled = byId("step-back").disabled = step === 0;
   byId("step-last").disabled = byId("step-next").disabled = step === last;
   const read = page.target.inputs.slice(0, step + 1);
-  byId("read").replaceChildren(...read.map((input, i) => tokenPiece("bdi", input, i === step ? "chip last" : "chip")));
-  writeToken(byId("said"), token);
-  byId("said").title = token;
-  byId("said-probability").textContent = percent(probability);
-  const rows = candidates.map((candidate) => ({ ...candidate, came: candidate.token === token }));
-  // A given translation need not be what the model would have said.
-  if (!rows.some((row) => row.came)) rows.push({ token, probability, came: true });
+  byId("read").replaceChildren(...read.map((input, i) => tokenElement("bdi", input, i === step ? "chip last" : "chip")));
+  writeToken(byId("output-token"), token);
+  byId("output-token").title = token;
+  byId("output-probability").textContent = percent(probability);
+  const rows = candidates.map((candidate) => ({ ...candidate, isOutput: candidate.token === token }));
+  // A token of a given translation may not be among the most probable ones.
+  if (!rows.some((row) => row.isOutput)) rows.push({ token, probability, isOutput: true });
   byId("candidates").replaceChildren(...rows.map(candidateRow));
-  drawLooks();
+  drawStepWeights();
 }
 
-function candidateRow({ token, probability, came }) {
-  const row = made("li", { kind: came ? "came" : "" });
-  const track = made("div", { kind: "track" });
-  const bar = made("i");
+function candidateRow({ token, probability, isOutput }) {
+  const row = createElement("li", { className: isOutput ? "output" : "" });
+  const track = createElement("div", { className: "track" });
+  const bar = createElement("i");
   bar.style.width = `${100 * probability}%`;
   track.append(bar);
-  row.append(tokenPiece("bdi", token), track, made("span", { text: percent(probability) }));
+  row.append(tokenElement("bdi", token), track, createElement("span", { text: percent(probability) }));
   return row;
 }
 
-function drawLooks() {
+function drawStepWeights() {
   const cross = page.kinds.cross;
   if (page.steps.length === 0 || cross.heads === 0) return;
-  const weights = looksWeights();
+  const weights = stepWeights();
   const row = weights.subarray(selection.step * cross.keys.length, (selection.step + 1) * cross.keys.length);
-  byId("looks").replaceChildren(
+  byId("step-weights").replaceChildren(
     ...cross.keys.map((token, key) => {
-      const look = made("span", { kind: "look" });
-      const column = made("span", { kind: "column" });
-      const bar = made("i");
+      const item = createElement("span", { className: "step-weight" });
+      const column = createElement("span", { className: "column" });
+      const bar = createElement("i");
       bar.style.height = `${100 * row[key]}%`;
       column.append(bar);
-      look.append(column, made("small", { text: fixed(row[key], 2) }), tokenPiece("bdi", token));
-      return look;
+      item.append(column, createElement("small", { text: fixed(row[key], 2) }), tokenElement("bdi", token));
+      return item;
     }),
   );
 }
@@ -92,15 +91,15 @@ function drawLooks() {
 function listenToGeneration() {
   const steps = { "step-first": () => 0, "step-back": (step) => step - 1, "step-next": (step) => step + 1 };
   steps["step-last"] = () => page.steps.length - 1;
-  for (const [id, to] of Object.entries(steps)) byId(id).addEventListener("click", () => goToStep(to(selection.step)));
-  byId("step-slider").addEventListener("input", (event) => goToStep(+event.target.value));
-  byId("looks-of").addEventListener("change", drawLooks);
+  for (const [id, to] of Object.entries(steps)) byId(id).addEventListener("click", () => setStep(to(selection.step)));
+  byId("step-slider").addEventListener("input", (event) => setStep(+event.target.value));
+  byId("step-heads").addEventListener("change", drawStepWeights);
   byId("generation").addEventListener("keydown", (event) => {
-    // The slider and the list have arrow keys of their own.
+    // The slider and the list handle arrow keys themselves.
     if (event.target.matches("input, select")) return;
     const buttons = { ArrowLeft: "step-back", ArrowRight: "step-next", Home: "step-first", End: "step-last" };
     if (!(event.key in buttons)) return;
     event.preventDefault();
-    goToStep(steps[buttons[event.key]](selection.step));
+    setStep(steps[buttons[event.key]](selection.step));
   });
 }

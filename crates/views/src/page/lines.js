@@ -1,13 +1,13 @@
-// One head as lines between two columns of tokens, the thicker and denser the more weight.
+// One head as lines between two columns of tokens; more weight gives thicker and darker lines.
 
-/** Width between the columns. */
-const LINES = { least: 170, most: 420 };
+/** Pixels between the columns. */
+const LINES_WIDTH = { min: 170, max: 420 };
 
-/** Weights below this would not be seen, and many heads have thousands of them. */
-const TOO_FAINT = 0.004;
+/** Minimum weight of a line. Smaller ones are invisible, and many heads have thousands of them. */
+const MIN_WEIGHT = 0.004;
 
 let lineHeight = 0;
-let linesWidth = LINES.least;
+let linesWidth = LINES_WIDTH.min;
 
 function buildLines() {
   const kind = shownKind();
@@ -26,22 +26,22 @@ function drawLines() {
   const height = Math.max(rows, columns) * lineHeight;
   const canvas = byId("lines-canvas");
   canvas.setAttribute("aria-label", `Lines. ${headName(kind.name, selection.layer, selection.head)}`);
-  const context = prepared(canvas, linesWidth, height);
+  const context = prepareCanvas(canvas, linesWidth, height);
   const shown = shownQuery();
   const middle = linesWidth / 2;
-  const draw = (query, key, colour, most) => {
+  const draw = (query, key, colour, opacity) => {
     const weight = weights[query * columns + key];
-    if (weight < TOO_FAINT) return;
+    if (weight < MIN_WEIGHT) return;
     const [from, to] = [(query + 0.5) * lineHeight, (key + 0.5) * lineHeight];
     context.strokeStyle = colour;
-    context.globalAlpha = most * strength(weight);
+    context.globalAlpha = opacity * colourPosition(weight);
     context.lineWidth = 0.5 + 4.5 * weight;
     context.beginPath();
     context.moveTo(2, from);
     context.bezierCurveTo(middle, from, middle, to, linesWidth - 2, to);
     context.stroke();
   };
-  const [plain, chosen] = [named("weight"), named("chosen")];
+  const [plain, chosen] = [themeColour("weight"), themeColour("chosen")];
   const pointed = shown === null ? selection.key : null;
   const faint = shown !== null || pointed !== null;
   for (let query = 0; query < rows; query++) {

@@ -1,11 +1,11 @@
-// Puts a data object on the page, and the views in step.
+// Shows a data object in all views.
 
-/** Shows a data object, packed or plain; what was selected stays where it still exists. */
+/** Shows a data object in either form. The selection stays if it still exists. */
 function show(data) {
-  page = opened(data);
-  settleSelection();
-  labelled = equationKind = null;
-  looksKept.clear();
+  page = readData(data);
+  validateSelection();
+  labelledKind = equationKind = null;
+  meanWeights.clear();
   const { source, target } = page;
   byId("source-text").textContent = source.text;
   byId("target-text").textContent = target.text;
@@ -24,13 +24,13 @@ function show(data) {
 function facts() {
   const { encoder, decoder } = page.kinds;
   const layers = encoder.layers === decoder.layers ? `${encoder.layers}` : `${encoder.layers} and ${decoder.layers}`;
-  const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
+  const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   const sizes = `${layers} layer${layers === "1" ? "" : "s"}, ${count(page.heads, "head")}, d_model ${page.width}`;
   const tokens = `${page.source.tokens.length} source and ${count(page.target.inputs.length, "target token")}`;
   return `${sizes} · ${tokens} · translation ${page.target.given ? "given" : "by the model"}`;
 }
 
-/** Draws anew all that has colours or depends on the width. */
+/** Redraws everything that depends on colours or on the width. */
 function redraw() {
   if (!page) return;
   drawThumbs();
@@ -52,13 +52,13 @@ function listen() {
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !page) return;
-    letGo();
+    clearSelection();
     if (byId("head-views").contains(document.activeElement)) {
       thumbs[selection.kind][selection.layer][selection.head].focus();
     }
   });
   darkness.addEventListener("change", redraw);
-  addEventListener("resize", onceAFrame(redraw));
+  addEventListener("resize", oncePerFrame(redraw));
 }
 
 window.show = show;
@@ -66,6 +66,6 @@ listen();
 const embedded = byId("data").textContent.trim();
 if (embedded) {
   show(JSON.parse(embedded));
-  // From here on clicks and keys are answered.
+  // All listeners are ready.
   performance.mark("attend-ready");
 }

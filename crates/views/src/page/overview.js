@@ -1,7 +1,6 @@
-// All heads at a glance: for each attention a grid of layers by heads, with the row of the token in question marked in
-// every one.
+// All heads: for each attention a grid of layers by heads, with the selected query's row marked in every map.
 
-/** `[kind][layer][head]`, the cells of the grids. */
+/** The cells of the grids, `[kind][layer][head]`. */
 let thumbs = {};
 
 function buildOverview() {
@@ -12,29 +11,29 @@ function buildOverview() {
 
 function headsGrid(name) {
   const kind = page.kinds[name];
-  const what = { encoder: "source → source", decoder: "target → earlier target", cross: "target → source" }[name];
-  const box = made("div");
-  const title = made("div", { kind: "grid-title" });
-  title.append(made("h2", { text: kind.title, id: `grid-${name}` }), made("span", { text: what, kind: "quiet" }));
-  const grid = made("div", { kind: "heads", role: "grid", "aria-labelledby": `grid-${name}`, id: `heads-${name}` });
+  const direction = { encoder: "source → source", decoder: "target → earlier target", cross: "target → source" }[name];
+  const box = createElement("div");
+  const title = createElement("div", { className: "grid-title" });
+  title.append(createElement("h2", { text: kind.title, id: `grid-${name}` }), createElement("span", { text: direction, className: "quiet" }));
+  const grid = createElement("div", { className: "heads", role: "grid", "aria-labelledby": `grid-${name}`, id: `heads-${name}` });
   grid.style.setProperty("--heads", kind.heads);
   grid.style.setProperty("--rows", kind.queries.length);
-  const numbers = made("div", { role: "row" });
-  numbers.append(made("span", { role: "columnheader", "aria-label": "layer" }));
+  const numbers = createElement("div", { role: "row" });
+  numbers.append(createElement("span", { role: "columnheader", "aria-label": "layer" }));
   for (let head = 0; head < kind.heads; head++) {
-    numbers.append(made("span", { text: head + 1, kind: "number", role: "columnheader", title: `head ${head + 1}` }));
+    numbers.append(createElement("span", { text: head + 1, className: "number", role: "columnheader", title: `head ${head + 1}` }));
   }
   grid.append(numbers);
   thumbs[name] = [];
   for (let layer = 0; layer < kind.layers; layer++) {
-    const row = made("div", { role: "row" });
-    row.append(made("span", { text: layer + 1, kind: "number", role: "rowheader", title: `layer ${layer + 1}` }));
+    const row = createElement("div", { role: "row" });
+    row.append(createElement("span", { text: layer + 1, className: "number", role: "rowheader", title: `layer ${layer + 1}` }));
     thumbs[name].push([]);
     for (let head = 0; head < kind.heads; head++) {
       const label = headName(name, layer, head);
-      const cell = made("div", { kind: "thumb", role: "gridcell", "aria-label": label, title: label });
+      const cell = createElement("div", { className: "thumb", role: "gridcell", "aria-label": label, title: label });
       Object.assign(cell.dataset, { kind: name, layer, head });
-      cell.append(made("canvas", { "aria-hidden": "true" }));
+      cell.append(createElement("canvas", { "aria-hidden": "true" }));
       thumbs[name][layer].push(cell);
       row.append(cell);
     }
@@ -46,26 +45,26 @@ function headsGrid(name) {
 
 function drawThumbs() {
   const colours = ramp();
-  const hatch = [named("hidden"), named("hatch")];
+  const hatch = [themeColour("masked"), themeColour("hatch")];
   for (const name of Object.keys(thumbs)) {
     const kind = page.kinds[name];
     const [rows, columns] = [kind.queries.length, kind.keys.length];
-    // One size for all: asking each for its own would lay out the page anew each time.
+    // One size for all: reading each cell's width would force a layout each time.
     const side = Math.max(Math.round(thumbs[name][0][0].clientWidth), 8);
     thumbs[name].forEach((layer, l) =>
       layer.forEach((cell, h) => {
-        const context = prepared(cell.firstChild, side, side);
+        const context = prepareCanvas(cell.firstChild, side, side);
         cell.firstChild.style.width = cell.firstChild.style.height = "";
         context.imageSmoothingEnabled = columns > side || rows > side;
         context.imageSmoothingQuality = "high";
-        context.drawImage(pictured(kind.weights(l, h), rows, columns, colours), 0, 0, side, side);
-        if (name === "decoder") hatched(context, rows, side, side, 4, hatch);
+        context.drawImage(mapImage(kind.weights(l, h), rows, columns, colours), 0, 0, side, side);
+        if (name === "decoder") drawHatching(context, rows, side, side, 4, hatch);
       }),
     );
   }
 }
 
-/** Marks the head that is shown, and makes it the one that Tab reaches. */
+/** Marks the selected head, the only one that Tab reaches. */
 function markThumb() {
   for (const name of Object.keys(thumbs)) {
     for (const cell of thumbs[name].flat()) {
@@ -77,7 +76,7 @@ function markThumb() {
   }
 }
 
-/** The row of the token in question, in all heads that have it. */
+/** Marks the row of the selected query in all maps that have it. */
 function markThumbRows() {
   for (const name of Object.keys(thumbs)) {
     const query = shownQuery(page.kinds[name]);
@@ -87,7 +86,7 @@ function markThumbRows() {
   }
 }
 
-/** The cell that an arrow key leads to; up and down go on into the next grid. */
+/** Returns the cell in the direction of an arrow key; up and down continue into the next grid. */
 function neighbour(cell, key) {
   const [layer, head] = [+cell.dataset.layer, +cell.dataset.head];
   const grid = thumbs[cell.dataset.kind];
@@ -102,13 +101,13 @@ function neighbour(cell, key) {
 
 function listenToOverview() {
   const grids = byId("grids");
-  const choose = (cell) => chooseHead(cell.dataset.kind, +cell.dataset.layer, +cell.dataset.head);
+  const select = (cell) => selectHead(cell.dataset.kind, +cell.dataset.layer, +cell.dataset.head);
   grids.addEventListener("click", (event) => {
     const cell = event.target.closest(".thumb");
     if (!cell) return;
-    choose(cell);
+    select(cell);
     cell.focus({ preventScroll: true });
-    // Below the grids on a narrow screen.
+    // On a narrow screen the head is below the grids.
     if (byId("head").getBoundingClientRect().top > innerHeight / 2) byId("head").scrollIntoView();
   });
   grids.addEventListener("keydown", (event) => {
@@ -118,7 +117,7 @@ function listenToOverview() {
       event.preventDefault();
       const next = neighbour(cell, event.key);
       if (!next) return;
-      choose(next);
+      select(next);
       next.focus();
     } else if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();

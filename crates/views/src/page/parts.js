@@ -1,41 +1,41 @@
-// Pieces of the page. Text of a model only ever arrives as text, never as markup.
+// Elements of the page. Text of models and users becomes text content, never markup.
 
 function byId(id) {
   return document.getElementById(id);
 }
 
-/** An element with text, a class and attributes. */
-function made(tag, { text, kind, ...attributes } = {}) {
+/** Creates an element with text, a class and attributes. */
+function createElement(tag, { text, className, ...attributes } = {}) {
   const element = document.createElement(tag);
   if (text !== undefined) element.textContent = text;
-  if (kind) element.className = kind;
+  if (className) element.className = className;
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
 
-/** Writes a token, with the mark of its leading space held back, and a circle for an accent to stand on. */
+/** Writes a token: the mark of a leading space is pale, and a leading accent gets a dotted circle. */
 function writeToken(element, token) {
   element.classList.toggle("mark-alone", /^\p{M}/u.test(token));
   const space = token.startsWith("▁") && token.length > 1;
-  element.replaceChildren(...(space ? [made("span", { text: "▁", kind: "space" }), token.slice(1)] : [token]));
+  element.replaceChildren(...(space ? [createElement("span", { text: "▁", className: "space" }), token.slice(1)] : [token]));
 }
 
-/** A token set apart from the text around it, whichever way it is written; a long one is cut off, its title whole. */
-function tokenPiece(tag, token, kind = "") {
-  const element = made(tag, { kind, dir: "auto", title: token });
+/** Creates an element for a token with its own writing direction and the whole token as title. */
+function tokenElement(tag, token, className = "") {
+  const element = createElement(tag, { className, dir: "auto", title: token });
   writeToken(element, token);
   return element;
 }
 
-/** Labels of one side of a map. Queries can be focused, one at a time, with the arrow keys going on. */
-function tokenLabels(holder, tokens, use) {
-  holder.replaceChildren(
+/** Fills `parent` with the labels of one side of a map. `role` is "query" or "key"; queries can have the focus. */
+function tokenLabels(parent, tokens, role) {
+  parent.replaceChildren(
     ...tokens.map((token, index) => {
-      const label = tokenPiece("div", token, "label");
+      const label = tokenElement("div", token, "label");
       label.title = `${index + 1}: ${token}`;
-      label.dataset[use] = index;
-      label.setAttribute("role", use === "query" ? "option" : "listitem");
-      if (use === "query") {
+      label.dataset[role] = index;
+      label.setAttribute("role", role === "query" ? "option" : "listitem");
+      if (role === "query") {
         label.tabIndex = index === 0 ? 0 : -1;
         label.setAttribute("aria-selected", "false");
       }
@@ -44,14 +44,14 @@ function tokenLabels(holder, tokens, use) {
   );
 }
 
-/** Moves the one reachable element of a group, and the focus with it. */
-function focusOne(group, element) {
+/** Moves the focus within a group, of which Tab reaches one element only. */
+function moveFocus(group, element) {
   for (const other of group) other.tabIndex = other === element ? 0 : -1;
   element.focus({ preventScroll: false });
 }
 
-/** At most once a frame, however often it is asked for. */
-function onceAFrame(work) {
+/** Returns a function that runs `work` in the next frame, once per frame at most. */
+function oncePerFrame(work) {
   let waiting = false;
   return () => {
     if (waiting) return;
@@ -63,7 +63,7 @@ function onceAFrame(work) {
   };
 }
 
-/** Digits after the point, with a proper minus sign and none before a zero. */
+/** Formats a number with fixed digits after the point; the minus sign is U+2212, and zero has none. */
 function fixed(number, digits) {
   const text = number.toFixed(digits);
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
@@ -73,8 +73,8 @@ function percent(share) {
   return `${(100 * share).toFixed(1)} %`;
 }
 
-/** Options of a `<select>`, `[value, label]` each. */
+/** Fills a `<select>` with options, each `[value, label]`. */
 function fillSelect(select, options, value) {
-  select.replaceChildren(...options.map(([value, text]) => made("option", { value, text })));
+  select.replaceChildren(...options.map(([value, text]) => createElement("option", { value, text })));
   select.value = value;
 }

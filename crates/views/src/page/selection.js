@@ -1,4 +1,4 @@
-// What is being looked at. Views draw from it; whatever changes it says what changed.
+// The selection: attention, head, token and step. Views read it; the functions below change it and redraw.
 
 const selection = {
   kind: "cross",
@@ -6,9 +6,9 @@ const selection = {
   head: 0,
   scale: "root",
   step: 0,
-  // A token of either side whose row is shown: under the pointer or focus, or else held by a click.
-  over: { source: null, target: null },
-  held: { source: null, target: null },
+  // The selected token of each side: under the pointer or focus, or else pinned by a click.
+  hovered: { source: null, target: null },
+  pinned: { source: null, target: null },
   key: null,
 };
 
@@ -22,31 +22,31 @@ function shownWeights() {
   return shownKind().weights(selection.layer, selection.head);
 }
 
-/** The query of an attention whose row is shown, or null. */
+/** Returns the selected query of an attention, or null. */
 function shownQuery(kind = shownKind()) {
-  return selection.over[kind.side] ?? selection.held[kind.side];
+  return selection.hovered[kind.side] ?? selection.pinned[kind.side];
 }
 
 function headName(kind, layer, head) {
   return `${page.kinds[kind].title}, layer ${layer + 1}, head ${head + 1}`;
 }
 
-function chooseHead(kind, layer, head) {
-  if (kind !== selection.kind) selection.over = { source: null, target: null };
+function selectHead(kind, layer, head) {
+  if (kind !== selection.kind) selection.hovered = { source: null, target: null };
   Object.assign(selection, { kind, layer, head, key: null });
   drawHead();
   drawRows();
 }
 
-function pointAt(query, key = null) {
-  selection.over = { source: null, target: null };
-  if (query !== null) selection.over[shownKind().side] = query;
+function hover(query, key = null) {
+  selection.hovered = { source: null, target: null };
+  if (query !== null) selection.hovered[shownKind().side] = query;
   selection.key = key;
   drawRows();
 }
 
-function hold(side, query) {
-  selection.held[side] = query;
+function pin(side, query) {
+  selection.pinned[side] = query;
   if (side === "target" && query !== null && query < page.steps.length) {
     selection.step = query;
     drawStep();
@@ -54,34 +54,34 @@ function hold(side, query) {
   drawRows();
 }
 
-function letGo() {
-  selection.over = { source: null, target: null };
-  selection.held = { source: null, target: null };
+function clearSelection() {
+  selection.hovered = { source: null, target: null };
+  selection.pinned = { source: null, target: null };
   selection.key = null;
   drawRows();
 }
 
-/** One step of the generation is one row of the decoder: both go together. */
-function goToStep(step) {
+/** Selects a step of the generation and the decoder's query of that step. */
+function setStep(step) {
   selection.step = Math.max(0, Math.min(step, page.steps.length - 1));
-  selection.held.target = selection.step;
+  selection.pinned.target = selection.step;
   drawStep();
   drawRows();
 }
 
-/** After new data, keeps what still exists and otherwise shows the last layer of the cross-attention. */
-function settleSelection() {
-  selection.over = { source: null, target: null };
+/** Keeps the selection if new data has it; else selects the last layer of cross-attention. */
+function validateSelection() {
+  selection.hovered = { source: null, target: null };
   selection.key = null;
   const kind = page.kinds[selection.kind];
-  if (!selection.settled || selection.layer >= kind.layers || selection.head >= kind.heads) {
+  if (!selection.initialized || selection.layer >= kind.layers || selection.head >= kind.heads) {
     selection.kind = KINDS.findLast((name) => page.kinds[name].heads > 0) ?? "cross";
     selection.layer = Math.max(page.kinds[selection.kind].layers - 1, 0);
     selection.head = 0;
   }
-  selection.settled = true;
+  selection.initialized = true;
   for (const [side, tokens] of [["source", page.source.tokens], ["target", page.target.inputs]]) {
-    if (selection.held[side] >= tokens.length) selection.held[side] = null;
+    if (selection.pinned[side] >= tokens.length) selection.pinned[side] = null;
   }
   selection.step = Math.max(0, Math.min(selection.step, page.steps.length - 1));
 }
