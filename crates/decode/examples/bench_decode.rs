@@ -1,7 +1,7 @@
-//! One side of `scripts/bench/decode.py`: makes models of random weights, and decodes on request.
+//! One side of `scripts/bench/decode.py`: creates models with random weights, and decodes on request.
 //!
 //! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES` opens it, reads requests from
-//! standard input, a JSON object a line, and answers each with one: how long it took, and the tokens that came out.
+//! standard input, a JSON object per line, and prints one for each: the seconds, and the generated tokens.
 
 use std::error::Error;
 use std::fs;
@@ -22,12 +22,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc; // as in the binary
 #[derive(Deserialize)]
 struct Request {
     beam: usize,
-    /// Most source tokens of a batch; 1 decodes each sentence alone.
+    /// Maximum source tokens of a batch; 1 decodes each sentence alone.
     batch_tokens: usize,
     workers: usize,
-    /// Every translation gets so many tokens.
+    /// Tokens of every translation.
     length: usize,
-    /// How many of the sentences to decode.
+    /// Number of sentences to decode.
     sentences: usize,
 }
 
@@ -70,7 +70,7 @@ fn make(size: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     let sizes = VocabularySizes::joint(tokenizer.vocab_size());
     let device = backend::choose(Some("flex"))?.open()?;
     let mut tensors = weights::collect(&Transformer::new(&config, sizes, 1, &device)?);
-    // Sharper attention and embeddings than a new network's, so that one sentence differs from another.
+    // Larger weights than those of a new network, so that sentences differ.
     for tensor in &mut tensors {
         let mut rng = Rng::new(random::name_key(&tensor.name));
         let factor = if tensor.name.contains("query") || tensor.name.contains("key") { 3.0 } else { 1.0 };

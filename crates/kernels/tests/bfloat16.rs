@@ -1,4 +1,4 @@
-//! Each operation with products of bfloat16 against its definition in float32: near, and not equal.
+//! Operations with bfloat16 products against their float32 definitions: close, but not equal.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use kernels::linear::Epilogue;
@@ -22,7 +22,7 @@ fn leaf<const D: usize>(shape: [usize; D], seed: usize) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex().autodiff()).require_grad()
 }
 
-/// Within a few roundings of bfloat16 of the largest value, and not as near as float32 would be.
+/// Asserts a difference of a few bfloat16 roundings of the largest value, more than float32 gives.
 fn near<const D: usize>(what: &str, ours: Tensor<D>, exact: Tensor<D>) {
     let [ours, exact]: [Vec<f32>; 2] = [ours, exact].map(|tensor| tensor.into_data().iter().collect());
     assert!(ours.len() == exact.len() && ours.iter().all(|x| x.is_finite()), "{what}");

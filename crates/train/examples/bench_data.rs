@@ -5,8 +5,8 @@
 //! cargo run -p train --example bench_data -- 2000000
 //! ```
 //!
-//! writes as many pairs (more than 100,000) to a temporary folder (100 bytes each), surveys them and trains a
-//! vocabulary as `train` does, and prints one line of JSON. `scripts/bench/data.sh` runs several sizes.
+//! writes as many pairs (more than 100,000) of 100 bytes to a temporary folder, counts them and trains a vocabulary as
+//! `train` does, and prints one line of JSON. `scripts/bench/data.sh` runs several sizes.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -24,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Pairs in a file.
 const SHARD: usize = 1_000_000;
-/// Pairs that are held in memory and shuffled; only a corpus with more is read as it flows.
+/// Pairs in the shuffle buffer; a corpus with more is streamed.
 const SHUFFLE_BUFFER: usize = 100_000;
 /// Different words.
 const WORDS: usize = 50_000;
@@ -108,8 +108,7 @@ max_length = 128
     )
 }
 
-/// Sentences of 1 to 24 made-up words, frequent ones more often, with "translations" of similar length; a few pairs are
-/// such that the filters drop them.
+/// Sentences of 1 to 24 artificial words by frequency, with "translations" of similar length. The filters drop a few pairs.
 fn write_shard(path: &Path, shard: usize, pairs: usize) -> anyhow::Result<()> {
     let mut rng = Rng::new(random::key(&[shard as u64]));
     let mut file = BufWriter::new(File::create(path)?);
@@ -148,7 +147,7 @@ fn sentence(rng: &mut Rng, length: usize, vowels: &str, line: &mut String) {
     }
 }
 
-/// The most memory that the process has held at a time.
+/// The peak memory of the process.
 fn peak_mebibytes() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status").context("peak memory is read from Linux's /proc")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc/self/status")?;

@@ -1,7 +1,7 @@
 //! One side of `scripts/bench/train.py`: a model of given sizes trained on given batches, on request.
 //!
 //! Reads `size.json` and `batches.json` from the folder named on the command line, writes its initial weights there as
-//! `weights.safetensors` for the other side to start from, says `ready`, and then obeys lines on standard input:
+//! `weights.safetensors` for the other side, prints `ready`, and then executes commands from standard input:
 //! `steps N DROPOUT`, `reset`, `peak` (the fastest float32 matrix product) and `quit`.
 
 use std::fs;
@@ -65,7 +65,7 @@ impl Bench {
         Ok(())
     }
 
-    /// As many parts as threads, cut so that each has about the same number of sentences.
+    /// One part per thread, each with about the same number of sentences.
     fn parts(&self) -> Vec<Batch> {
         let batch = &self.batches[self.step as usize % self.batches.len()];
         let sizes = VocabularySizes::joint(self.size.vocabulary);
@@ -107,7 +107,7 @@ impl Bench {
         Ok(())
     }
 
-    /// The best of several large products.
+    /// The fastest of several large products.
     fn peak(&self) -> f64 {
         let product = |(m, k, n): (usize, usize, usize)| {
             let random = |rows, cols| Tensor::<2>::random([rows, cols], Distribution::Default, &self.device);

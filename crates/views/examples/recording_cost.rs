@@ -1,5 +1,5 @@
-//! What it costs to record attention: the time of 200 passes over a sentence and its translation, one by one, with
-//! nothing recorded, with maps, and with the vectors too; and of all that `attend` does, decoding included.
+//! The cost of recording attention: times of forward passes over a source and its target without recording, with maps, and
+//! with maps and vectors; and the time of `attend`, compared with decoding alone. Each is the mean of 200 sentences.
 //!
 //! ```sh
 //! cargo run -p views --example recording_cost
@@ -48,17 +48,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batches: Vec<Batch> =
         ids.iter().zip(ids.iter().rev()).map(|(a, b)| Batch::new(&[(a, b)], sizes, &trained.device)).collect();
 
-    let unwatched = |at: usize| read(&network, &batches[at], &mut Pass::inference());
-    let maps = |at: usize| read(&network, &batches[at], &mut Pass::recording(&mut ByAttention::default()));
+    let plain = |at: usize| forward(&network, &batches[at], &mut Pass::inference());
+    let maps = |at: usize| forward(&network, &batches[at], &mut Pass::recording(&mut ByAttention::default()));
     let vectors = |at: usize| {
         let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
-        read(&network, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors))
+        forward(&network, &batches[at], &mut Pass::recording_vectors(&mut maps, &mut vectors))
     };
-    let [unwatched, maps, vectors] = best([&unwatched, &maps, &vectors])?;
-    println!("a pass over a sentence, the best of {ROUNDS} times, mean of {SENTENCES}:");
-    println!("  nothing recorded  {unwatched:.3} ms");
-    println!("  maps              {maps:.3} ms, {:.2} times as long", maps / unwatched);
-    println!("  maps and vectors  {vectors:.3} ms, {:.2} times as long", vectors / unwatched);
+    let [plain, maps, vectors] = best([&plain, &maps, &vectors])?;
+    println!("forward pass, best of {ROUNDS} times, mean of {SENTENCES} sentences:");
+    println!("  without recording {plain:.3} ms");
+    println!("  maps              {maps:.3} ms, {:.2}×", maps / plain);
+    println!("  maps and vectors  {vectors:.3} ms, {:.2}×", vectors / plain);
 
     let texts: Vec<String> = ids.iter().map(|ids| trained.source_tokenizer.decode(ids)).collect::<Result<_, _>>()?;
     let settings = trained.settings();
@@ -66,29 +66,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let translated = |at: usize| translator.translate(&texts[at..=at]).map(drop);
     let attended = |at: usize| attend(&trained, &settings, &texts[at], None).map(drop);
     let [translated, attended] = best([&translated, &attended])?;
-    println!(
-        "a translation alone {translated:.3} ms, `attend` {attended:.3} ms, {:.2} times as long",
-        attended / translated
-    );
+    println!("decoding alone {translated:.3} ms, `attend` {attended:.3} ms, {:.2}×", attended / translated);
     Ok(())
 }
 
-/// A pass, to its last number.
-fn read(network: &Transformer, batch: &Batch, pass: &mut Pass) -> Result<(), DecodeError> {
+/// Runs a forward pass and reads the logits.
+fn forward(network: &Transformer, batch: &Batch, pass: &mut Pass) -> Result<(), DecodeError> {
     let logits = network.forward(batch, pass).try_into_data();
     logits.map(drop).map_err(|error| DecodeError::Device(error.to_string()))
 }
 
-/// Milliseconds a sentence for each of these ways, which take turns: a machine that is busy with something else slows
-/// them alike, and of each sentence the fastest time counts.
-fn best<const N: usize>(ways: [&dyn Fn(usize) -> Result<(), DecodeError>; N]) -> Result<[f64; N], DecodeError> {
+/// Milliseconds per sentence of each function. They run in turn, so that other work on the machine slows all of them, and
+/// the fastest of [`ROUNDS`] times of each sentence counts.
+fn best<const N: usize>(functions: [&dyn Fn(usize) -> Result<(), DecodeError>; N]) -> Result<[f64; N], DecodeError> {
     let mut sums = [0.0; N];
     for at in 0..SENTENCES {
         let mut best = [f64::INFINITY; N];
         for _ in 0..ROUNDS {
-            for (best, way) in best.iter_mut().zip(ways) {
+            for (best, function) in best.iter_mut().zip(functions) {
                 let start = Instant::now();
-                way(at)?;
+                function(at)?;
                 *best = best.min(start.elapsed().as_secs_f64() * 1e3);
             }
         }

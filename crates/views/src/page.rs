@@ -85,17 +85,17 @@ mod tests {
     fn text_does_not_end_the_script() {
         let hostile = "</script><!-- \u{2028} & \" \\ {{script}} 👩‍👧";
         let json = safe_in_script(&serde_json::to_string(hostile).unwrap());
-        for bad in ["<", ">", "&", "\u{2028}"] {
-            assert!(!json.contains(bad), "{bad:?}");
+        for unsafe_text in ["<", ">", "&", "\u{2028}"] {
+            assert!(!json.contains(unsafe_text), "{unsafe_text:?}");
         }
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
         let page = fill(&json, &Header::default());
-        assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the scripts");
-        assert_eq!(page.matches("{{script}}").count(), 1, "that of the text");
+        assert_eq!(page.matches("</script>").count(), 2, "data and scripts");
+        assert_eq!(page.matches("{{script}}").count(), 1, "in the text");
     }
 
     #[test]
-    fn is_complete_and_needs_no_network() {
+    fn page_is_complete_and_self_contained() {
         let page = empty();
         for absent in ["{{", "http://", "https://", "src=", "url("] {
             assert!(!page.contains(absent), "{absent}");

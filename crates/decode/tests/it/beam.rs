@@ -1,4 +1,4 @@
-//! Beam search against its definition: the best of all sentences that there are.
+//! Beam search against its definition, the best of all sentences.
 
 use burn::tensor::Device;
 use decode::engine::{self, Engine, NetworkEngine};
@@ -12,9 +12,9 @@ use text::END_ID;
 
 /// `</s>`, `<unk>`, three words, `<pad>`.
 const VOCABULARY: usize = 6;
-/// Most tokens of a sentence.
+/// Maximum tokens of a sentence.
 const LIMIT: usize = 4;
-/// Wide enough for every prefix.
+/// A beam that holds every prefix.
 const EVERYTHING: usize = 500;
 
 struct Small {
@@ -38,7 +38,7 @@ fn small() -> Small {
 const SOURCES: [&[u32]; 4] = [&[2, 3, 4, END_ID], &[4, END_ID], &[3, 3, 3, 2, 2, 4, END_ID], &[2, 4, 3, END_ID]];
 
 impl Small {
-    /// What both engines find, which is the same.
+    /// The result of both engines, which is the same.
     fn search(&self, sources: &[&[u32]], beam: usize, length_penalty: LengthPenalty) -> Vec<Vec<Hypothesis>> {
         let input = |ids| DecodeInput { ids, min_len: 0, max_len: LIMIT, index: 1 };
         let inputs: Vec<DecodeInput> = sources.iter().map(|ids| input(*ids)).collect();
@@ -70,7 +70,7 @@ impl Small {
     }
 }
 
-/// Every sentence within the limit: ended by `</s>`, or cut off.
+/// All sentences within the limit, with `</s>` or without.
 fn all_targets() -> Vec<Vec<u32>> {
     let (mut all, mut prefixes) = (Vec::new(), vec![vec![]]);
     for _ in 0..LIMIT {

@@ -10,14 +10,14 @@ use testing::variants::variants;
 use text::END_ID;
 
 const SIZES: VocabularySizes = VocabularySizes { source: 30, target: 23 };
-/// Rounding in float32 sums of another order.
+/// Tolerance for float32 sums in another order.
 const ROUNDING: f32 = 1e-4;
 
 fn device() -> Device {
     backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device")
 }
 
-/// Both engines of a network none of whose weights is zero or one: the CPU engine, then the reference.
+/// Both engines of a network without weights of zero or one: the CPU engine, then the reference.
 fn engines(config: &ModelConfig, sizes: VocabularySizes) -> [Box<dyn Engine>; 2] {
     let device = device();
     let network = Transformer::new(config, sizes, 3, &device).expect("a valid configuration");
@@ -37,7 +37,7 @@ fn sentence(rng: &mut Rng, len: usize, vocabulary: usize) -> Vec<u32> {
     (1..len).map(|_| 1 + rng.below(vocabulary - 2) as u32).chain([END_ID]).collect()
 }
 
-/// Drives both with the same tokens; drops, repeats and swaps rows; compares all logits and alignments.
+/// Steps both engines with the same tokens, removes, repeats and swaps rows, and compares all logits and alignments.
 fn compare(config: ModelConfig, sizes: VocabularySizes) {
     let what = format!("{config:?}");
     let engines = engines(&config, sizes);

@@ -83,7 +83,7 @@ fn the_translation_is_logged_unless_quiet() {
     ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {translation}\n"), "parameters on flex"]);
 }
 
-/// Without this, the name of the command would be a text to translate.
+/// The name of the command is not taken for a text.
 #[test]
 fn device_options_may_precede_the_command() {
     let run = Run::new();
@@ -95,7 +95,7 @@ fn device_options_may_precede_the_command() {
     let after = output(&["attend", "--quiet", "--device", "flex", "--model", model, "3 1 4", "--output", "-"]);
     let before = output(&["--quiet", "--device", "flex", "attend", "--model", model, "3 1 4", "--output", "-"]);
     assert_eq!(before.lines(), after.lines());
-    // After any other option a word is a text, and after `--` every word is.
+    // After other options, and after `--`, the word is a text.
     let text = run.translations(&["attend"], &[]);
     for arguments in [
         &["--device", "flex", "--model", model, "--quiet", "attend"][..],

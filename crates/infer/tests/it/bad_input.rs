@@ -9,8 +9,8 @@ use text::Tokenizer;
 
 const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];
 
-/// The run's weights replaced by those of another configuration or vocabulary are refused.
-fn refuses_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), message: &[&str]) {
+/// Asserts that weights of another configuration or vocabulary are rejected.
+fn rejects_weights(change: impl FnOnce(&mut ModelConfig, &mut VocabularySizes), message: &[&str]) {
     let run = Run::new();
     let (mut config, mut sizes) = (config(), VocabularySizes::joint(tokenizer().vocab_size()));
     change(&mut config, &mut sizes);
@@ -57,7 +57,7 @@ fn truncated_files_are_named() {
     }
 }
 
-/// Offsets that together do not fit into 64 bits.
+/// Offsets whose sum exceeds 64 bits.
 #[test]
 fn overflowing_offsets_are_damage() {
     let values = (1u64 << 59) - 2;
@@ -93,15 +93,15 @@ fn foreign_tokenizers_are_rejected() {
 
 #[test]
 fn weights_of_another_shape_are_rejected() {
-    refuses_weights(|config, _| config.d_model = 32, &["[13, 32]", "[13, 16]", "embeddings.shared"]);
-    refuses_weights(|config, _| config.d_ff = 8, &["[8, 16]", "[32, 16]", "feed_forward"]);
-    refuses_weights(|_, sizes| *sizes = VocabularySizes::joint(20), &["[20, 16]", "[13, 16]", "embeddings.shared"]);
+    rejects_weights(|config, _| config.d_model = 32, &["[13, 32]", "[13, 16]", "embeddings.shared"]);
+    rejects_weights(|config, _| config.d_ff = 8, &["[8, 16]", "[32, 16]", "feed_forward"]);
+    rejects_weights(|_, sizes| *sizes = VocabularySizes::joint(20), &["[20, 16]", "[13, 16]", "embeddings.shared"]);
 }
 
 #[test]
 fn missing_and_extra_weights_are_rejected() {
-    refuses_weights(|config, _| config.bias = false, &["bias` is missing", "another configuration"]);
-    refuses_weights(
+    rejects_weights(|config, _| config.bias = false, &["bias` is missing", "another configuration"]);
+    rejects_weights(
         |config, _| config.decoder_layers = 2,
         &["`decoder.layers.1.", "has no place", "another configuration"],
     );

@@ -1,4 +1,4 @@
-//! `docs/reference/cli.md` shows the options of `infer` as they are.
+//! `docs/reference/cli.md` lists the current options of `infer`.
 
 /// The sections need every command, so they are checked only in a build with all of them.
 #[cfg(all(feature = "marian", feature = "serve"))]

@@ -176,7 +176,7 @@ fn a_closed_stdout_ends_without_an_error() {
     let run = Run::new();
     let mut child = run.start(&["--quiet", "--max-length", "2"]);
     let mut stdin = child.stdin.take().unwrap();
-    // More than fits into any pipe, so that it has to notice.
+    // More output than a pipe can hold.
     let writer = thread::spawn(move || drop(stdin.write_all("1 2 3\n".repeat(200_000).as_bytes())));
     let mut first = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());

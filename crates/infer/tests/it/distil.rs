@@ -5,11 +5,11 @@ use text::Tokenizer;
 use text::metrics::{Bleu, BleuTokenization};
 
 const FILES: [&str; 4] = ["--source", "source.txt", "--reference", "reference.txt"];
-/// As it compares single sentences.
+/// BLEU of single sentences, as the command computes it.
 const SENTENCES: Bleu = Bleu { lowercase: false, tokenization: BleuTokenization::V13a, effective_order: true };
 
-/// A run that writes words in which case and cutting count, with `source.txt`, and `reference.txt` that comes close to
-/// the last of up to four hypotheses; the hypotheses of each text, and the references.
+/// A run whose words depend on case and tokenization; with `source.txt`, and a `reference.txt` close to the last of up to
+/// four hypotheses. Also returns hypotheses and references.
 fn run() -> (Run, Vec<Vec<String>>, Vec<String>) {
     let run = Run::new();
     let words = ["a", "A", "b", "B", "c.", "c", "d", "D", "e.", "f"].map(String::from);
@@ -27,7 +27,7 @@ fn run() -> (Run, Vec<Vec<String>>, Vec<String>) {
     (run, hypotheses, references)
 }
 
-/// The hypotheses that `infer` itself prints, text by text: those that it ended itself and that say something, or all where there are none.
+/// The hypotheses of `infer` for each text: those that are finished and not empty, or all if there are none.
 fn n_best(run: &Run, sources: &[String], options: &[&str]) -> Vec<Vec<String>> {
     let lines = run.translate_stdin(sources.join("\n"), &[options, &["--format", "jsonl"]].concat());
     let all = lines.iter().map(|line| {
@@ -50,7 +50,7 @@ fn last(hypotheses: &[String]) -> &String {
 fn closest(hypotheses: &[Vec<String>], references: &[String], bleu: &Bleu) -> Vec<String> {
     let closest = hypotheses.iter().zip(references).map(|(hypotheses, reference)| {
         let score = |text: &String| bleu.score(&[text], &[reference]).expect("a score").score;
-        // Of equals `max_by` takes the last.
+        // `max_by` returns the last of equal ones.
         hypotheses.iter().rev().max_by(|a, b| score(a).total_cmp(&score(b))).expect("a hypothesis").clone()
     });
     closest.collect()
@@ -141,7 +141,7 @@ fn references_are_normalized() {
     let ran = run.distil(&[&FILES[..], &["--beam", "4"]].concat());
     let chosen: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
-    // The scores are those of the files as they are.
+    // Scores are computed on the unchanged files.
     ran.assert_stderr_contains(&[
         "first hypotheses: BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0 = 0.00",
     ]);

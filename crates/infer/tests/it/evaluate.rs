@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use testing::run::{Run, texts};
 use text::metrics::{Bleu, BleuTokenization, Chrf};
 
-/// A run with `source.txt`, and `reference.txt` that its greedy answers meet partly.
+/// A run with `source.txt`, and a `reference.txt` that equals some of its greedy translations.
 fn run() -> (Run, Vec<String>, Vec<String>) {
     let run = Run::new();
     let sources = texts(40);
@@ -83,7 +83,7 @@ fn translations_follow_the_scores_on_stdout() {
     assert_eq!(both, [scores, answers].concat());
 }
 
-/// A file that standard output leads to holds what it held, the scores and the answers.
+/// A file behind standard output keeps its contents, followed by scores and translations.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_target_of_stdout_is_not_replaced() {

@@ -22,7 +22,7 @@ fn import_reads_the_settings() {
         file["min_length"] = 3.into();
         file["min_new_tokens"] = 2.into();
         file["forced_eos_token_id"] = 5.into();
-        // These do nothing.
+        // Values that disable their setting.
         file["num_beam_groups"] = 1.into();
         file["diversity_penalty"] = 0.0.into();
         file["encoder_no_repeat_ngram_size"] = 0.into();
@@ -45,7 +45,7 @@ fn import_reads_the_settings() {
     assert_eq!(trained.decoding.length_penalty.alpha, 0.5);
 }
 
-/// The command, on a folder that was imported by the command.
+/// Exports a folder that the command imported.
 #[test]
 fn export_and_import_keep_the_model() {
     let copy = Copy::new("gelu-bytes");
@@ -70,7 +70,7 @@ fn export_and_import_keep_the_model() {
     assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
 }
 
-/// What is relative to it would be lost with it.
+/// Replacing the working folder would break relative paths.
 #[test]
 fn the_working_folder_stays_unchanged() {
     let copy = Copy::new("gelu-bytes");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use testing::run::{Run, object, texts};
 
-/// Sources, and the model's own translations with their objects: those that come back when they are read again.
+/// Sources, and those of the model's translations that encode to the same tokens again.
 fn translated(run: &Run, options: &[&str]) -> (Vec<String>, Vec<Value>) {
     let lines = run.translate_stdin(texts(60).join("\n"), &[&["--format", "jsonl"], options].concat());
     let faithful = |target: &Value| {

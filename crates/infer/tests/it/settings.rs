@@ -110,7 +110,7 @@ fn bad_sampling_options_are_rejected() {
     }
 }
 
-/// How many tokens each answer has, and whether the model ended it itself.
+/// The number of tokens of each translation, and whether `</s>` ended it.
 fn lengths_of(run: &Run, input: &str, options: &[&str]) -> Vec<(usize, bool)> {
     let found = objects(run, input, options);
     found.iter().map(|object| (tokens(object).len(), object["finished"] == true)).collect()
@@ -122,7 +122,7 @@ fn the_default_maximum_exceeds_the_minimum() {
     run.configure("max_length = 24", "max_length = 200");
     for options in [["--min-length", "70"], ["--min-length-ratio", "23.1"]] {
         let lengths = lengths_of(&run, "1 2", &options);
-        assert!(lengths[0].0 >= 70, "{options:?}: {lengths:?}, but a source of 3 tokens + 50 is the usual limit");
+        assert!(lengths[0].0 >= 70, "{options:?}: {lengths:?}, more than the usual limit, 3 source tokens + 50");
     }
 }
 
@@ -136,8 +136,8 @@ fn lengths_respect_absolute_and_relative_limits() {
         let free = lengths(&[]);
         assert!(free.iter().any(|(length, _)| *length < 5));
         assert!(lengths(&["--min-length", "5"]).iter().all(|(length, _)| *length >= 5));
-        let most = lengths(&["--max-length", "6"]);
-        assert!(most.iter().all(|&(length, finished)| length + usize::from(finished) <= 6));
+        let limited = lengths(&["--max-length", "6"]);
+        assert!(limited.iter().all(|&(length, finished)| length + usize::from(finished) <= 6));
         for ((length, finished), source) in lengths(&["--max-length-ratio", "0.5"]).into_iter().zip(&sources) {
             assert!(length + usize::from(finished) <= source.div_ceil(2), "{length} of {source}");
         }
@@ -145,7 +145,7 @@ fn lengths_respect_absolute_and_relative_limits() {
             assert!(10 * length >= 7 * source, "{length} of {source}");
         }
     }
-    // As many at most as at least: exactly so many, and none has room to end.
+    // Equal limits give exactly as many tokens, without `</s>`.
     assert!(lengths_of(&run, &input, &["--min-length", "6", "--max-length", "6"]).iter().all(|one| *one == (6, false)));
     run.assert_rejects(
         &["--min-length", "25", "1"],
@@ -159,7 +159,7 @@ fn lengths_respect_absolute_and_relative_limits() {
     );
 }
 
-/// Whether a sentence says the same `n` tokens in a row twice.
+/// Whether an n-gram of order `n` occurs twice.
 fn repeats(tokens: &[String], n: usize) -> bool {
     let mut seen = HashSet::new();
     !tokens.windows(n).all(|window| seen.insert(window))
@@ -170,16 +170,16 @@ fn repetition_rules_hold() {
     let run = Run::new();
     let input = texts(40).join("\n");
     for beam in ["1", "3"] {
-        let said = |options: &[&str]| -> Vec<Vec<String>> {
+        let generated = |options: &[&str]| -> Vec<Vec<String>> {
             objects(&run, &input, &[&["--beam", beam], options].concat()).iter().map(tokens).collect()
         };
-        let free = said(&[]);
-        assert!(free.iter().any(|tokens| repeats(tokens, 2)), "nothing to forbid");
-        assert!(!said(&["--no-repeat-ngram", "2"]).iter().any(|tokens| repeats(tokens, 2)));
-        assert!(!said(&["--no-repeat-ngram", "1"]).iter().any(|tokens| repeats(tokens, 1)), "until nothing is left");
+        let free = generated(&[]);
+        assert!(free.iter().any(|tokens| repeats(tokens, 2)), "expected a repetition");
+        assert!(!generated(&["--no-repeat-ngram", "2"]).iter().any(|tokens| repeats(tokens, 2)));
+        assert!(!generated(&["--no-repeat-ngram", "1"]).iter().any(|tokens| repeats(tokens, 1)), "no token twice");
         let repeated = |all: &[Vec<String>]| all.iter().filter(|tokens| repeats(tokens, 1)).count();
-        assert!(repeated(&said(&["--repetition-penalty", "5"])) < repeated(&free));
-        assert_eq!(said(&["--repetition-penalty", "1", "--no-repeat-ngram", "0"]), free);
+        assert!(repeated(&generated(&["--repetition-penalty", "5"])) < repeated(&free));
+        assert_eq!(generated(&["--repetition-penalty", "1", "--no-repeat-ngram", "0"]), free);
     }
     run.assert_rejects(
         &["--repetition-penalty", "0.5", "1"],
@@ -189,7 +189,7 @@ fn repetition_rules_hold() {
     assert!(penalised.iter().all(|target| numbers(&target["token_scores"]).iter().all(|score| score.is_finite())));
 }
 
-/// `</s>` and eleven words: after all of these nothing is left, at the limit or before it.
+/// After `</s>` and eleven words no token is allowed, at the limit or before it.
 #[test]
 fn decoding_ends_when_no_token_is_allowed() {
     let run = Run::new();
@@ -211,12 +211,15 @@ fn every_translation_begins_with_the_prefix() {
     let run = Run::new();
     let input = texts(20).join("\n");
     for options in [&["--beam", "1"][..], &["--beam", "3"], &["--sample"]] {
-        // What must not be said twice may be message to be; the rule is for what follows.
+        // The rule applies to the tokens after the prefix.
         for rule in [&[][..], &["--no-repeat-ngram", "1"]] {
             for answer in objects(&run, &input, &[options, rule, &["--prefix", "7 7 3"]].concat()) {
-                let said = tokens(&answer);
-                assert!(said.starts_with(&["7", "7", "3"].map(String::from)), "{answer}");
-                assert!(rule.is_empty() || !said[3..].iter().any(|token| ["7", "3"].contains(&&**token)), "{answer}");
+                let generated = tokens(&answer);
+                assert!(generated.starts_with(&["7", "7", "3"].map(String::from)), "{answer}");
+                assert!(
+                    rule.is_empty() || !generated[3..].iter().any(|token| ["7", "3"].contains(&&**token)),
+                    "{answer}"
+                );
             }
         }
     }
@@ -226,12 +229,12 @@ fn every_translation_begins_with_the_prefix() {
         &["--prefix", "7 seven", "1"],
         &["--prefix = 7 seven: expected text that the target's vocabulary has"],
     );
-    // It begins even where it is longer than the answer may be.
+    // Also if the prefix exceeds the maximum length.
     assert!(run.translations(&["1 2"], &["--prefix", "7 7 3", "--max-length", "2"])[0].starts_with("7 7 3"));
 }
 
 #[test]
-fn alignments_name_the_strongest_source_token() {
+fn alignments_hold_a_source_token_per_target_token() {
     let run = Run::new();
     let input = texts(20).join("\n");
     let aligned = |options: &[&str]| objects(&run, &input, &[&["--alignment"], options].concat());
@@ -246,7 +249,7 @@ fn alignments_name_the_strongest_source_token() {
         }
     }
     let heads = [aligned(&["--alignment-head", "1"]), aligned(&["--alignment-head", "2", "--alignment-layer", "1"])];
-    assert_ne!(heads[0], heads[1], "heads look elsewhere");
+    assert_ne!(heads[0], heads[1], "heads differ");
     assert_eq!(objects(&run, "\n", &["--alignment"])[0]["alignment"], Value::Array(vec![]));
     assert!(objects(&run, "1", &[])[0].get("alignment").is_none());
     let jsonl = ["--format", "jsonl", "--alignment", "1"];
@@ -268,14 +271,14 @@ fn the_runs_settings_are_the_defaults() {
     assert_eq!(run.translate_stdin(&input, &back), free);
 }
 
-/// What contradicts the run's settings alone may go well with another option.
+/// An option that contradicts the run's settings is valid together with another one.
 #[test]
 fn options_are_checked_together() {
     let run = Run::new();
     run.configure("[decoding]", "[decoding]\nmin_length = 20\nmax_length_ratio = 3.0\nmin_length_ratio = 2.0");
     let options = ["--max-length", "10", "--min-length", "5", "--min-length-ratio", "0.5", "--max-length-ratio", "1.5"];
     assert_eq!(run.translations(&["1 2 3"], &options).len(), 1);
-    // The option that was given is to blame, whichever setting of the run it spoils.
+    // The message begins with the given option, whichever setting of the run it contradicts.
     let message = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
     run.assert_rejects(&["--max-length", "10", "1"], &message);
     run.assert_rejects(

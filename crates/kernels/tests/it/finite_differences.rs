@@ -1,4 +1,4 @@
-//! The hand-written derivatives against central differences of the fused operations themselves.
+//! Hand-written derivatives against central differences of the fused operations.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use kernels::linear::Epilogue;
@@ -18,7 +18,7 @@ fn against(ids: Tensor<1, Int>, smoothing: LabelSmoothing) -> Targets {
     Targets { ids, smoothing }
 }
 
-/// Fixed numbers between −1 and 1 that follow no simple pattern.
+/// Fixed pseudo-random numbers between −1 and 1.
 fn numbers(len: usize, salt: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + salt * 104_729 + 13) % 2003) as f32 / 1001.0 - 1.0).collect()
 }
@@ -67,7 +67,7 @@ fn linear_layers() {
 
 #[test]
 fn linear_layers_with_relu() {
-    // With these salts some sums are positive, some negative, and none comes near zero, where there is no derivative.
+    // With these salts there are positive and negative sums, and none near zero, where ReLU has no derivative.
     let (x, w, b) = ([3, 5], [5, 4], [4]);
     let layer = |x, w, b| linear::linear(x, w, Some(b), Epilogue::Relu);
     check("input", x, |x| layer(x, constant(w, 8), constant(b, 15)));
@@ -99,7 +99,7 @@ fn dropout_and_residual() {
 #[test]
 fn attention_with_hidden_keys() {
     let (queries, keys) = ([2, 2, 3, 4], [2, 2, 5, 4]);
-    // Sentence, query and key: the first query of the first sentence sees nothing.
+    // Indexed by sentence, query and key. The first query of the first sentence has no visible key.
     let hidden: Vec<bool> = (0..2 * 3 * 5).map(|i| i % 5 >= (i / 15 + i / 5 % 3 * 2)).collect();
     let mask = Mask::from(Tensor::<4, Bool>::from_data(TensorData::new(hidden, [2, 1, 3, 5]), &Device::flex()));
     for dropped in [None, Some(Dropout { key: 4, rate: 0.3 })] {
@@ -129,7 +129,7 @@ fn embedding_and_loss() {
 }
 
 #[test]
-fn two_passes_that_shall_agree() {
+fn r_drop() {
     let targets = || Tensor::<1, Int>::from_data(TensorData::new(vec![0, 6, 2], [3]), &Device::flex());
     let smoothing = LabelSmoothing { epsilon: 0.2, pad_id: 6 };
     let loss = |hidden, matrix, bias| {

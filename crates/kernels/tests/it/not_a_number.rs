@@ -1,4 +1,4 @@
-//! What is not a number shows in the result, so that training notices at its next logged line, validation or checkpoint.
+//! NaN propagates to the result, so that training detects it at the next log line, validation or checkpoint.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernels::linear::Epilogue;
@@ -15,7 +15,7 @@ fn all_nan<const D: usize>(values: Tensor<D>) -> bool {
 }
 
 #[test]
-fn attention_keeps_it_whatever_the_length() {
+fn attention_propagates_nan_at_any_length() {
     for len in [1, 10, 16, 17] {
         let (keys, values) = (tensor([1, 1, len, 4], 1.0), tensor([1, 1, len, 4], 2.0));
         let context = attention::attention(tensor([1, 1, 1, 4], f32::NAN), keys, values, None, None);
@@ -24,7 +24,7 @@ fn attention_keeps_it_whatever_the_length() {
 }
 
 #[test]
-fn linear_layers_keep_it_through_relu() {
+fn linear_layers_propagate_nan_through_relu() {
     let y = linear::linear(tensor([1, 3], f32::NAN), tensor([3, 5], 1.0), None, Epilogue::Relu);
     assert!(all_nan(y));
 }

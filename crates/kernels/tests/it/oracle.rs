@@ -1,4 +1,4 @@
-//! Each fused operation against its portable definition: values and every gradient, on awkward shapes.
+//! Each fused operation against its portable definition: values and all gradients, on unusual shapes.
 
 use std::cell::Cell;
 
@@ -18,7 +18,7 @@ thread_local! {
     static DRAWN: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A number between −2 and 2; the same ones in every run of a test, so that none fails by a rare draw.
+/// A pseudo-random number between −2 and 2, the same in every run.
 pub fn draw() -> f32 {
     let n = DRAWN.get().wrapping_add(1);
     DRAWN.set(n);
@@ -41,7 +41,7 @@ pub fn close<const D: usize>(what: &str, ours: Tensor<D>, oracle: Tensor<D>) {
     }
 }
 
-/// Backward from `result` weighted by fixed random numbers, so that every element's gradient counts.
+/// Runs the backward pass from `result`, weighted by fixed random numbers so that every gradient matters.
 pub fn backward<const D: usize>(result: &Tensor<D>) -> Gradients {
     let n: usize = result.dims().iter().product();
     let weights: Vec<f32> = (0..n).map(|i| ((i * 37 + 11) % 23) as f32 / 11.0 - 1.0).collect();
@@ -167,7 +167,7 @@ fn attention_of_every_mask() {
     }
 }
 
-/// A known mask and its tensor give the same bits.
+/// A mask by its kind and as a tensor gives the same bits.
 #[test]
 fn known_masks_equal_their_tensors() {
     let (q, k) = (leaf([2, 2, 70, 8]), leaf([2, 2, 70, 8]));
@@ -209,7 +209,7 @@ fn adam_updates() {
             let rates =
                 AdamStep { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 0.01, weight_decay, step: 3 };
             let (oracle, shared) = (adam::portable(start(), values(n, 0.1), rates), start());
-            // What nobody else holds is changed in place, all else is copied.
+            // Tensors with one owner are updated in place, others are copied.
             for (how, moving) in [("in place", start()), ("shared", shared.clone())] {
                 let ours = adam::adam(moving, values(n, 0.1), rates);
                 close(&format!("weight, {how}"), ours.weight, oracle.weight.clone());

@@ -254,7 +254,7 @@ fn every_backend_starts_from_the_same_weights() {
     for device in &devices[1..] {
         assert_eq!(weights::collect(&small_model(device)), first);
     }
-    // They are the same on every machine and in every version of this program.
+    // The same weights on every machine and in every version of this program.
     for (name, expected) in [
         ("encoder.layers.0.self_attention.query.weight", [0.2996579f32, 0.22014265, -0.0011034786]),
         ("encoder.layers.0.self_attention.output.weight", [-0.25270674, 0.19135255, -0.09170368]),

@@ -1,4 +1,4 @@
-//! Equal to PyTorch to rounding: outputs, attention weights, losses and every gradient.
+//! Outputs, attention weights, losses and all gradients equal PyTorch's up to rounding.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -18,7 +18,7 @@ fn with_weights<M: Module>(blank: M, fixture: &Fixture) -> M {
     weights::load(blank, fixture.under("weight.")).expect("weights that fit")
 }
 
-/// Backpropagates PyTorch's upstream gradient and compares what arrives at the weights and inputs.
+/// Backpropagates PyTorch's upstream gradient and compares the gradients of weights and inputs.
 fn compare_gradients<M: Module>(
     module: &M,
     output: Tensor<3>,

@@ -1,10 +1,10 @@
-//! The process ends after each single step of what is written to disk: never is there half a file under a name that
-//! counts, and going on leads to the end of a run that was never interrupted.
+//! The process aborts after each step of writing to disk: no final name ever has an incomplete file, and the resumed run
+//! gives the result of an uninterrupted one.
 
 use crate::common::{ProcessOutput, WorkFolder, decode, set};
 
-/// Every kind of file is written, replaced and removed within a fraction of a second.
-const BRIEF: &[&str] = &[
+/// A short run that writes, replaces and removes every kind of file.
+const ALL_FILES: &[&str] = &[
     "training.steps=2",
     "training.log_every=2",
     "training.checkpoint_every=1",
@@ -16,7 +16,7 @@ const BRIEF: &[&str] = &[
     "validation.samples=1",
 ];
 
-/// A moving average in each of two checkpoints, of which the second replaces the first, and little else.
+/// A short run with a moving average in two checkpoints, of which the second replaces the first.
 const MOVING_AVERAGE: &[&str] = &[
     "training.steps=2",
     "training.log_every=2",
@@ -29,7 +29,7 @@ const MOVING_AVERAGE: &[&str] = &[
     "validation.samples=1",
 ];
 
-/// Runs that end after step `at`, unless they end before it.
+/// Runs `train`, which aborts after step `at` unless it finishes before.
 fn aborted(place: &WorkFolder, settings: &[&str], output: &str, at: usize) -> ProcessOutput {
     let arguments = [&set(settings)[..], &["--config", "tiny.toml", "--output", output, "--quiet"]].concat();
     ProcessOutput::from(
@@ -37,66 +37,67 @@ fn aborted(place: &WorkFolder, settings: &[&str], output: &str, at: usize) -> Pr
     )
 }
 
-/// Ends a run after each of its steps in turn and goes on from what is left; returns how many steps there are.
+/// Aborts a run after each of its steps in turn and resumes it; returns the number of steps.
 fn aborted_after_each_step(place: &WorkFolder, settings: &[&str]) -> usize {
     place.trained("whole", &[&set(settings)[..], &["--quiet"]].concat());
     let mut steps = 0;
     loop {
-        let ran = aborted(place, settings, "broken", steps + 1);
+        let ran = aborted(place, settings, "aborted", steps + 1);
         if ran.code == Some(0) {
             return steps;
         }
         steps += 1;
-        assert_eq!((ran.code, ran.stderr.as_str()), (None, ""), "it ends by a signal and without a word");
+        assert_eq!((ran.code, ran.stderr.as_str()), (None, ""), "an abort without a message");
 
-        if place.path("broken/model.safetensors").exists() {
-            assert_eq!(decode(&place.path("broken"), &["0 1"]).len(), 1);
+        if place.path("aborted/model.safetensors").exists() {
+            assert_eq!(decode(&place.path("aborted"), &["0 1"]).len(), 1);
         }
-        place.trained("broken", &[&set(settings)[..], &["--quiet", "--resume"]].concat());
-        place.assert_same_run("whole", "broken");
+        place.trained("aborted", &[&set(settings)[..], &["--quiet", "--resume"]].concat());
+        place.assert_same_run("whole", "aborted");
         for folder in ["", "/checkpoints", "/snapshots"] {
             if place.path(&format!("whole{folder}")).exists() {
-                let [whole, broken] = ["whole", "broken"].map(|run| place.names(&format!("{run}{folder}")));
-                assert_eq!(whole, broken, "no scraps after step {steps}");
+                let [whole, aborted] = ["whole", "aborted"].map(|run| place.names(&format!("{run}{folder}")));
+                assert_eq!(whole, aborted, "no temporary files after step {steps}");
             }
         }
-        place.remove("broken");
-        assert_eq!(place.names("."), ["tiny.toml", "whole"], "no scraps after step {steps}");
+        place.remove("aborted");
+        assert_eq!(place.names("."), ["tiny.toml", "whole"], "no temporary files after step {steps}");
     }
 }
 
-#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[cfg_attr(not(debug_assertions), ignore = "failpoints need debug assertions")]
 #[test]
-fn an_abort_at_any_step_leaves_a_sound_folder() {
+fn an_abort_at_any_step_leaves_a_valid_folder() {
     let place = WorkFolder::new();
-    let steps = aborted_after_each_step(&place, BRIEF);
+    let steps = aborted_after_each_step(&place, ALL_FILES);
     assert!(place.path("whole/snapshots").is_dir());
-    // A folder of five files, two validations with two files each, two checkpoints of three files: three steps a file.
-    assert!(steps > 3 * (5 + 2 * 2 + 2 * 3), "the hook is called {steps} times only");
+    // A folder of five files, two validations with two files, two checkpoints of three files; three steps per file.
+    assert!(steps > 3 * (5 + 2 * 2 + 2 * 3), "only {steps} steps");
 }
 
-#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[cfg_attr(not(debug_assertions), ignore = "failpoints need debug assertions")]
 #[test]
 fn an_abort_at_any_step_with_a_moving_average() {
     let place = WorkFolder::new();
     let steps = aborted_after_each_step(&place, MOVING_AVERAGE);
     assert!(place.path("whole/checkpoints/step-2/ema.safetensors").is_file());
     // A folder of five files, a validation with two files, two checkpoints of four files.
-    assert!(steps > 3 * (5 + 2 + 2 * 4), "the hook is called {steps} times only");
+    assert!(steps > 3 * (5 + 2 + 2 * 4), "only {steps} steps");
 }
 
-#[cfg_attr(not(debug_assertions), ignore = "needs the hook that builds without debug assertions lack")]
+#[cfg_attr(not(debug_assertions), ignore = "failpoints need debug assertions")]
 #[test]
 fn an_abort_while_overwriting_keeps_the_old_run() {
     let place = WorkFolder::new();
-    place.trained("whole", &[&set(BRIEF)[..], &["--quiet"]].concat());
+    place.trained("whole", &[&set(ALL_FILES)[..], &["--quiet"]].concat());
     place.copy("whole", "run");
-    let arguments = [&set(BRIEF)[..], &["--config", "tiny.toml", "--output", "run", "--quiet", "--overwrite"]].concat();
+    let arguments =
+        [&set(ALL_FILES)[..], &["--config", "tiny.toml", "--output", "run", "--quiet", "--overwrite"]].concat();
     for at in [1, 10] {
         let ended = place.command(&arguments).env("ATTEND_ABORT_AT", at.to_string()).output().expect("a binary");
         assert_eq!(ended.status.code(), None);
         place.assert_same_run("whole", "run.old-1");
-        place.trained("run", &[&set(BRIEF)[..], &["--quiet", "--resume"]].concat());
+        place.trained("run", &[&set(ALL_FILES)[..], &["--quiet", "--resume"]].concat());
         place.assert_same_run("whole", "run");
         place.remove("run.old-1");
     }

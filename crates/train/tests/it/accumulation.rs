@@ -11,7 +11,7 @@ const SIZES: VocabularySizes = VocabularySizes { source: 40, target: 40 };
 /// Target lengths of the pairs in each micro-batch, so that tokens, pairs and padding all differ.
 const MICRO_BATCHES: [&[usize]; 4] = [&[12], &[1, 2, 1, 2, 1, 2], &[5, 3, 4], &[9, 2]];
 
-/// Source and target.
+/// A source and a target.
 type Pair = (Vec<u32>, Vec<u32>);
 
 fn batch(pairs: &[Pair]) -> Batch {

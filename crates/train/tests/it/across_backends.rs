@@ -1,4 +1,4 @@
-//! A run folder trained on one backend decodes on every other to the same text.
+//! A run folder decodes to the same text on every backend.
 
 use std::fs;
 use std::sync::atomic::AtomicBool;
@@ -36,7 +36,7 @@ every = 30
 sentences = 4
 "#;
 
-/// The backends in this build; GPUs only where a driver was promised.
+/// The backends in this build; GPUs only with the feature `gpu-tests`.
 fn backends() -> Vec<Backend> {
     backend::compiled().into_iter().filter(|backend| !backend.is_gpu() || cfg!(feature = "gpu-tests")).collect()
 }

@@ -1,22 +1,22 @@
-//! Whatever is wrong with the configuration or the command line: one message that says where, what was found, what was
-//! expected and what to do, exit code 1 (or 2 for wrong usage), no panic, and nothing left on disk.
+//! Invalid configurations and command lines: one message with place, found, expected and remedy; exit code 1, or 2 for
+//! wrong usage; no panic, no file written.
 
 use crate::common::samples::{COPY, TRANSLATE};
 use crate::common::{WorkFolder, set};
 
-/// `tiny.toml` with one line replaced is refused, naming the file and that line.
+/// Asserts that `tiny.toml` with one line replaced is rejected with the file and the line.
 fn rejects_line(config: &str, line: &str, replacement: &str, parts: &[&str]) {
     assert!(config.contains(line), "{line}");
     let text = config.replacen(line, replacement, 1);
     let number = 1 + text.lines().position(|line| line == replacement).expect("the line");
     let place = format!("tiny.toml: TOML parse error at line {number},");
-    // Overrides that have nothing to do with it hide nothing of it.
+    // Unrelated overrides do not change the message.
     for arguments in [&[][..], &["--seed", "7", "--set", "training.keep_checkpoints=3"]] {
         WorkFolder::with(&text).assert_rejects("run", arguments, &[&[place.as_str()], parts].concat());
     }
 }
 
-/// A setting of the copy task is refused, naming the field and what was found.
+/// Asserts that a setting of the copy task is rejected with a message that contains `parts`.
 fn rejects_setting(setting: &str, parts: &[&str]) {
     let place = WorkFolder::new();
     place.assert_rejects("run", &["--set", setting], parts);
@@ -77,7 +77,7 @@ fn a_key_of_another_kind_of_task_is_rejected() {
 }
 
 #[test]
-fn heads_must_divide_the_width() {
+fn heads_must_divide_d_model() {
     let parts = ["model.n_heads = 3", "tiny.toml", "a divisor of model.d_model = 16", "choose one of 1, 2, 4, 8, 16"];
     rejects_setting("model.n_heads=3", &parts);
 }
@@ -171,7 +171,7 @@ fn a_malformed_override_is_quoted() {
 }
 
 #[test]
-fn an_override_may_correct_the_file() {
+fn an_override_can_correct_the_file() {
     let place = WorkFolder::with(&COPY.replace("d_model = 16", "d_model = \"big\""));
     place.assert_rejects("run", &set(&["model.d_model=16", "model.n_heads=3"]), &["model.n_heads = 3", "d_model = 16"]);
     let again = set(&["model.d_model=16", "model.d_model=big"]);

@@ -1,5 +1,4 @@
-//! Whatever is wrong with the place to write to, the corpus or the vocabulary: one message, exit code 1, no panic, and
-//! nothing left on disk.
+//! Invalid output folders, corpora and vocabularies: one message, exit code 1, no panic, no file written.
 
 use crate::common::samples::{TRANSLATE, corpus, gzip};
 use crate::common::{WorkFolder, set};
@@ -226,7 +225,7 @@ fn translation_without_a_tokenizer_is_rejected() {
 
 #[test]
 fn two_vocabularies_cannot_share_one_matrix() {
-    // Ten words on either side, but not the same ten.
+    // Ten words on each side, not the same ones.
     let parts = ["model.tie = \"all\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"decoder\""];
     WorkFolder::translating().assert_rejects("run", &["--set", "tokenizer.joint=false"], &parts);
 }
@@ -235,7 +234,7 @@ fn two_vocabularies_cannot_share_one_matrix() {
 fn a_diverging_run_names_its_remedy() {
     let ran = WorkFolder::new().train("run", &["--quiet", "--set", "training.learning_rate=1e30"]);
     ran.assert_rejected(&["the loss is NaN", "step 5", "lower training.learning_rate"]);
-    // So does a validation that is the first to meet it.
+    // Also if a validation meets it first.
     let settings = set(&["training.learning_rate=1e30", "validation.every=3"]);
     let ran = WorkFolder::new().train("run", &[&settings[..], &["--quiet"]].concat());
     ran.assert_rejected(&["at step 3 the loss is NaN", "lower training.learning_rate"]);

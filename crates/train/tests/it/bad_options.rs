@@ -1,9 +1,9 @@
-//! Options that go beyond the paper, and whatever can be wrong with their settings: one message that says where, what
-//! was found, what was expected and what to do, exit code 1, no panic, and nothing left on disk.
+//! Invalid settings of options beyond the paper: one message with place, found, expected and remedy; exit code 1, no panic,
+//! no file written.
 
 use crate::common::{WorkFolder, set};
 
-/// A setting of the copy task is refused, naming the field and what was found.
+/// Asserts that a setting of the copy task is rejected with a message that contains `parts`.
 fn rejects_setting(setting: &str, parts: &[&str]) {
     WorkFolder::new().assert_rejects("run", &["--set", setting], parts);
 }
@@ -74,7 +74,7 @@ fn options_that_need_dropout_are_rejected_without() {
 }
 
 #[test]
-fn r_drop_that_never_begins_is_rejected() {
+fn r_drop_after_the_last_step_is_rejected() {
     let late = set(&["model.dropout=0.1", "training.r_drop={ alpha = 5.0, after = 20 }"]);
     let parts = ["training.r_drop.after = 20", "less than training.steps = 20", "half of it is usual", "tiny.toml"];
     WorkFolder::new().assert_rejects("run", &late, &parts);
@@ -122,7 +122,7 @@ fn beams_and_penalties_out_of_range_are_rejected() {
 }
 
 #[test]
-fn an_origin_that_is_missing_or_unfit_is_rejected() {
+fn missing_or_different_origins_are_rejected() {
     let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
     let from = ["--init-from", "base"];
@@ -132,7 +132,7 @@ fn an_origin_that_is_missing_or_unfit_is_rejected() {
     for (setting, difference) in [
         ("model.d_model=32", "(model.d_model: 16 there, 32 now)"),
         ("model.encoder_layers=2", "(model.encoder_layers: 1 there, 2 now)"),
-        // These change no shape.
+        // Options that change no shape.
         ("model.n_heads=4", "(model.n_heads: 2 there, 4 now)"),
         ("model.activation=gelu", "(model.activation: \"relu\" there, \"gelu\" now)"),
         ("model.positions=sinusoidal_halves", "(model.positions: \"sinusoidal\" there, \"sinusoidal_halves\" now)"),

@@ -1,5 +1,5 @@
-//! A streamed corpus that breaks or changes while a run reads it: nothing that was learned from what it was is lost, and
-//! nothing is learned unnoticed from what it has become.
+//! A streamed corpus that becomes invalid or changes during training: no update from the old text is lost, and training on
+//! the new text is detected.
 
 use std::fs;
 use std::io::{BufRead, Read};
@@ -15,26 +15,26 @@ const STREAMED: &[&str] = &[
     "validation.every=500",
 ];
 
-/// Trains until `train.tsv`, replaced after a few updates, ends it.
-fn ended_by(place: &WorkFolder, replacement: &str, settings: &[&'static str]) -> ProcessOutput {
+/// Replaces `train.tsv` after a few updates and waits for the run to end.
+fn train_with_replaced_corpus(place: &WorkFolder, replacement: &str, settings: &[&'static str]) -> ProcessOutput {
     place.write("other.tsv", replacement);
     let (mut child, mut stderr) = place.started("run", &set(settings));
     let mut message = String::new();
     while !message.lines().last().is_some_and(|last| last.starts_with("step 5/")) {
-        assert!(stderr.read_line(&mut message).expect("text") > 0, "it ended early:\n{message}");
+        assert!(stderr.read_line(&mut message).expect("text") > 0, "the run ended early:\n{message}");
     }
-    // In one move, so that what is open goes on being what it was.
+    // A rename, so that an open file keeps its contents.
     fs::rename(place.path("other.tsv"), place.path("train.tsv")).expect("a writable folder");
     stderr.read_to_string(&mut message).expect("text");
     ProcessOutput { code: child.wait().expect("an end").code(), stdout: String::new(), stderr: message }
 }
 
 #[test]
-fn one_that_breaks_costs_no_update() {
+fn an_invalid_line_loses_no_update() {
     let place = WorkFolder::translating();
     let whole = place.text("train.tsv");
     place.trained("whole", &[&set(STREAMED)[..], &["--quiet"]].concat());
-    let ran = ended_by(&place, &format!("{whole}a line alone\n"), STREAMED);
+    let ran = train_with_replaced_corpus(&place, &format!("{whole}a line alone\n"), STREAMED);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     ran.assert_stderr_contains(&["train.tsv:61", "found 0 tabs", "checkpoint of step ", "resume with --resume"]);
     let [checkpoint] = &place.names("run/checkpoints")[..] else { panic!("one checkpoint") };
@@ -47,19 +47,19 @@ fn one_that_breaks_costs_no_update() {
 }
 
 #[test]
-fn one_that_changes_is_noticed_at_the_end_of_an_epoch() {
+fn a_change_is_detected_at_the_end_of_the_epoch() {
     let other = corpus(60).replacen("Katze", "Maus", 1);
     assert_ne!(other, corpus(60));
     for (replacement, found) in [(other, "60 pairs"), (corpus(59), "59 pairs")] {
         let place = WorkFolder::translating();
-        let ran = ended_by(&place, &replacement, STREAMED);
+        let ran = train_with_replaced_corpus(&place, &replacement, STREAMED);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         ran.assert_stderr_contains(&["train.tsv changed during training", found, "the same 60", "restore it"]);
-        assert!(place.names("run/checkpoints").is_empty(), "weights that have learned from it are not kept");
+        assert!(place.names("run/checkpoints").is_empty(), "no weights from the changed corpus are kept");
     }
 }
 
-/// Checkpoints of the epoch in which it is noticed have learned from it, and say so once the corpus is restored.
+/// Checkpoints from the epoch of the change are rejected after the corpus is restored.
 #[test]
 fn a_checkpoint_of_a_changed_corpus_is_rejected() {
     let settings =
@@ -67,8 +67,8 @@ fn a_checkpoint_of_a_changed_corpus_is_rejected() {
     let place = WorkFolder::translating();
     let whole = place.text("train.tsv");
     place.trained("whole", &[&set(&settings)[..], &["--quiet"]].concat());
-    // All of it is other text, so that no block is as it was.
-    let ran = ended_by(&place, &whole.replace('\t', " indeed\t"), &settings);
+    // Every line changes, and so does every block.
+    let ran = train_with_replaced_corpus(&place, &whole.replace('\t', " indeed\t"), &settings);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     ran.assert_stderr_contains(&[
         "train.tsv changed during training",
@@ -81,7 +81,7 @@ fn a_checkpoint_of_a_changed_corpus_is_rejected() {
         let steps = place.names("run/checkpoints").into_iter();
         steps.max_by_key(|name| name.trim_start_matches("step-").parse::<u64>().expect("a step")).expect("a checkpoint")
     };
-    let mut refused = 0;
+    let mut rejected = 0;
     while place.train("run", &resumed).code == Some(1) {
         place.assert_rejects(
             "run",
@@ -89,8 +89,8 @@ fn a_checkpoint_of_a_changed_corpus_is_rejected() {
             &["the checkpoint has learned from other text", "train.tsv", "--overwrite"],
         );
         place.remove(&format!("run/checkpoints/{}", newest()));
-        refused += 1;
+        rejected += 1;
     }
-    assert!(refused > 0, "none had learned from it");
+    assert!(rejected > 0, "no checkpoint was rejected");
     place.assert_same_run("whole", "run");
 }

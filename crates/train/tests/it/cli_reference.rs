@@ -1,4 +1,4 @@
-//! `docs/reference/cli.md` shows the options of `train` as they are.
+//! `docs/reference/cli.md` lists the current options of `train`.
 
 #[test]
 fn the_command_line_reference_is_up_to_date() {

@@ -1,4 +1,4 @@
-//! What the tests of training share.
+//! Shared by the tests of training.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ pub use testing::samples;
 pub use testing::work_folder::set;
 pub use testing::{ProcessOutput, WorkFolder};
 
-/// Decodes texts with a run folder, through the library.
+/// Decodes texts with a run folder.
 pub fn decode(run: &Path, texts: &[&str]) -> Vec<String> {
     let device = model::backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
     let trained = decode::TrainedModel::open(run, &device).expect("a run folder");

@@ -1,9 +1,9 @@
-//! Training ends where nothing got better for as many validations as there is patience, though it did get better before.
+//! Training ends after `validation.patience` validations without an improvement.
 
 use crate::common::{WorkFolder, set};
 
-/// A rate that rises with each update: slow enough to learn at first, then so fast that it spoils what was learned.
-const RISING: &[&str] = &[
+/// A rising learning rate: scores improve at first and then get worse.
+const RISING_RATE: &[&str] = &[
     "training.steps=400",
     "training.schedule=constant",
     "training.learning_rate=0.8",
@@ -12,7 +12,7 @@ const RISING: &[&str] = &[
     "validation.every=4",
 ];
 
-/// Steps of the validations with what they found, where higher is better.
+/// The step and score of each validation; higher is better.
 fn validations(place: &WorkFolder, run: &str, metric: &str) -> Vec<(u64, f64)> {
     let lines = place.metrics(run);
     let validations = lines.iter().filter(|line| line.get("best").is_some());
@@ -21,7 +21,7 @@ fn validations(place: &WorkFolder, run: &str, metric: &str) -> Vec<(u64, f64)> {
     validations.map(|line| (line["step"].as_u64().expect("a step"), score(line))).collect()
 }
 
-/// The step of the highest so far, and that of the first validation with so many after the highest.
+/// The step of the best validation, and of the first with `patience` validations since the best.
 fn best_and_end(validations: &[(u64, f64)], patience: usize) -> (u64, Option<u64>) {
     let (mut highest, mut best, mut since) = (f64::NEG_INFINITY, 0, 0);
     for &(step, score) in validations {
@@ -37,16 +37,16 @@ fn best_and_end(validations: &[(u64, f64)], patience: usize) -> (u64, Option<u64
 fn patience_counts_from_the_best_validation() {
     let place = WorkFolder::new();
     for (metric, patience) in [("nll", 1), ("nll", 4), ("bleu", 10), ("chrf", 10)] {
-        let asked = [format!("validation.metric={metric}"), format!("validation.patience={patience}")];
-        let settings = set(&[RISING, &[asked[0].as_str(), asked[1].as_str()]].concat());
+        let options = [format!("validation.metric={metric}"), format!("validation.patience={patience}")];
+        let settings = set(&[RISING_RATE, &[options[0].as_str(), options[1].as_str()]].concat());
         let ran = place.trained("run", &[&settings[..], &["--overwrite"]].concat());
         ran.assert_stderr_contains(&[format!("no improvement in {patience} validations: stopping early").as_str()]);
 
         let validations = validations(&place, "run", metric);
         let (best, end) = best_and_end(&validations, patience);
-        assert!(best > validations[0].0, "it shall get better before it gets worse: {validations:?}");
+        assert!(best > validations[0].0, "expected an improvement first: {validations:?}");
         let last = place.metrics("run").pop().expect("a line")["step"].as_u64();
-        assert!(last.is_some_and(|last| last < 400), "it shall not end by itself: {validations:?}");
+        assert!(last.is_some_and(|last| last < 400), "expected an early end: {validations:?}");
         assert_eq!(last, end, "{metric}, patience {patience}: {validations:?}");
     }
 }

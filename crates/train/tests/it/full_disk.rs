@@ -1,42 +1,42 @@
-//! A disk that is full, at whatever file: one message that names it, exit code 1, and once there is room again the run
-//! goes on from its last checkpoint to the end that it would have had.
+//! A full disk, for each file of a run: one message that names the file, exit code 1, and the run resumes from its last
+//! checkpoint to the result of an uninterrupted one.
 //!
-//! No file may grow beyond a limit here, which is an error to the program like that of a full disk.
+//! A limit on the size of files stands for the full disk, since both fail in the same way.
 
 use std::process::Command;
 
 use crate::common::{ProcessOutput, WorkFolder, set};
 
-/// What `ulimit -f` counts in.
+/// Bytes of a block of `ulimit -f`.
 const BLOCK: u64 = 512;
-/// One checkpoint, at the end; the first validation comes before it.
+/// Checkpoints at steps 60 and 100, validations at 45, 90 and 100.
 const SETTINGS: &[&str] = &[
     "training.steps=100",
     "training.log_every=1",
-    "training.checkpoint_every=1000",
+    "training.checkpoint_every=60",
     "validation.every=45",
     "validation.samples=0",
 ];
 
-/// Runs `train` where no file can hold more than `blocks` of 512 bytes.
+/// Runs `train` with a limit of `blocks` for each file.
 fn limited(place: &WorkFolder, blocks: u64, output: &str, arguments: &[&str]) -> ProcessOutput {
     let arguments = [&["--config", "tiny.toml", "--output", output, "--quiet"], arguments].concat();
     let command = place.command(&arguments);
     let mut shell = Command::new("sh");
-    // Without the signal that goes with it, reaching the limit is an ordinary error.
+    // Without its signal, exceeding the limit is an error of the write.
     shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")]);
     shell.arg(command.get_program()).args(command.get_args());
     shell.current_dir(command.get_current_dir().expect("a folder"));
     ProcessOutput::from(shell.output().expect("a shell"))
 }
 
-/// The most blocks that do not hold a file.
-fn too_few_for(place: &WorkFolder, file: &str) -> u64 {
+/// The maximum number of blocks that is too small for a file.
+fn blocks_below(place: &WorkFolder, file: &str) -> u64 {
     (place.read(file).len() as u64 - 1) / BLOCK
 }
 
 #[test]
-fn without_room_for_a_run_folder_nothing_is_left() {
+fn a_full_disk_leaves_no_run_folder() {
     let place = WorkFolder::new();
     let before = place.snapshot();
     limited(&place, 0, "run", &[]).assert_rejected(&["config.toml", "writing failed", "has room"]);
@@ -48,15 +48,23 @@ fn a_full_disk_names_the_file_and_the_run_resumes() {
     let place = WorkFolder::new();
     let settings = set(SETTINGS);
     place.trained("whole", &[&settings[..], &["--quiet"]].concat());
-    place.train_until("step 14/", "INT", "run", &settings);
+    // A run that was killed after its checkpoint of step 60, before the next line of its metrics.
+    place.copy("whole", "run");
+    place.remove("run/checkpoints/step-100");
+    let metrics: String = place
+        .text("run/metrics.jsonl")
+        .split_inclusive('\n')
+        .take_while(|line| !line.contains("\"step\":61,"))
+        .collect();
+    place.write("run/metrics.jsonl", metrics);
     let checkpoint = place.names("run/checkpoints");
     let resumed = [&settings[..], &["--resume"]].concat();
 
-    let weights = too_few_for(&place, "whole/model.safetensors");
-    let moments = too_few_for(&place, "whole/checkpoints/step-100/optimizer.safetensors");
-    // The clock's numbers have more digits in one run than in another.
-    let report = too_few_for(&place, "whole/report.html") - 4;
-    // Line after line is written to the metrics, long before the first weights.
+    let weights = blocks_below(&place, "whole/model.safetensors");
+    let moments = blocks_below(&place, "whole/checkpoints/step-100/optimizer.safetensors");
+    // Times have a varying number of digits.
+    let report = blocks_below(&place, "whole/report.html") - 4;
+    // The metrics grow by a line per step, before the next weights are written.
     let metrics = 1 + place.read("run/metrics.jsonl").len() as u64 / BLOCK;
     assert!(metrics < weights && weights < report && report < moments);
     for (blocks, file) in [
@@ -68,7 +76,7 @@ fn a_full_disk_names_the_file_and_the_run_resumes() {
         for _ in 0..2 {
             let ran = limited(&place, blocks, "run", &resumed);
             ran.assert_rejected(&[&format!("{file}: writing failed"), "has room"]);
-            assert_eq!(place.names("run/checkpoints"), checkpoint, "nothing but what was there before");
+            assert_eq!(place.names("run/checkpoints"), checkpoint, "only the previous checkpoint");
             assert!(!place.names("run").iter().any(|name| name.starts_with('.')), "{:?}", place.names("run"));
         }
     }

@@ -1,7 +1,7 @@
-//! The same suite on every GPU backend in this build, at one fixed shape: forward, gradients, twenty losses, masks,
-//! greedy decoding. Runs on Mesa's software Vulkan too, where no GPU is.
+//! A suite for every GPU backend in this build, at one fixed shape: forward, gradients, twenty losses, masks, greedy
+//! decoding. Mesa's software Vulkan runs it without a GPU.
 //!
-//! Tolerances are wider than on a CPU: a GPU adds in another order and fuses multiplications.
+//! Tolerances are wider than on a CPU, since a GPU sums in another order and fuses multiplications.
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Tensor, TensorData};

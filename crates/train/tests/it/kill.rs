@@ -1,5 +1,5 @@
-//! Killed at random moments, again and again, and resumed each time: what comes out in the end is what an undisturbed
-//! run gives, byte for byte. There is nothing a process can do about SIGKILL.
+//! A run that is killed at random moments and resumed each time gives the same bytes as an uninterrupted run. No process
+//! can handle SIGKILL.
 
 use std::io::{BufRead, Read};
 use std::os::unix::process::ExitStatusExt;
@@ -10,16 +10,16 @@ use crate::common::samples::{corpus, gzip};
 use crate::common::{WorkFolder, set};
 use model::random::Rng;
 
-/// Kills that each test makes at least; there are six tests.
+/// Minimum kills of each of the six tests.
 const KILLS: usize = 8;
-/// Attempts after which a run is left alone, so that it comes to an end.
-const ATTEMPTS: usize = 12;
+/// Maximum kills of a run before it may finish.
+const MAX_ATTEMPTS: usize = 12;
 const SIGKILL: i32 = 9;
-/// Longest wait for a file that is being written.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// Maximum wait for an unfinished file.
+const MAX_WAIT: Duration = Duration::from_millis(50);
 
-/// Lines, validations and checkpoints fall on different steps, and much of the time goes into writing.
-const BUSY: &[&str] = &[
+/// Log lines, validations and checkpoints at different steps, and much writing.
+const MANY_WRITES: &[&str] = &[
     "training.steps=60",
     "training.log_every=1",
     "training.checkpoint_every=2",
@@ -29,48 +29,48 @@ const BUSY: &[&str] = &[
 ];
 const BYTE_PAIRS: &[&str] = &["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"];
 
-/// Trains undisturbed, then with kills, until there were enough of them; compares the ends.
-fn survives(place: &WorkFolder, seed: u64, settings: &[&[&str]]) {
-    let settings = set(&[&[BUSY], settings].concat().concat());
+/// Trains without and with kills until there are enough of them, and compares the runs.
+fn assert_survives_kills(place: &WorkFolder, seed: u64, settings: &[&[&str]]) {
+    let settings = set(&[&[MANY_WRITES], settings].concat().concat());
     let started = Instant::now();
     let lines = place.trained("whole", &settings).stderr.lines().count();
     let whole = started.elapsed();
     let before = place.names(".");
 
-    let (mut dice, mut kills, mut saves) = (Rng::new(seed), 0, 0);
+    let (mut rng, mut kills, mut saves) = (Rng::new(seed), 0, 0);
     while kills < KILLS {
-        let (killed, saving) = killed_until_done(place, &settings, lines, whole, &mut dice);
+        let (killed, saving) = killed_until_done(place, &settings, lines, whole, &mut rng);
         (kills, saves) = (kills + killed, saves + saving);
         place.assert_same_run("whole", "killed");
         for folder in ["", "/checkpoints", "/snapshots"] {
             if place.path(&format!("whole{folder}")).exists() {
                 let [whole, killed] = ["whole", "killed"].map(|run| place.names(&format!("{run}{folder}")));
-                assert_eq!(whole, killed, "no scraps");
+                assert_eq!(whole, killed, "no temporary files");
             }
         }
         place.remove("killed");
-        assert_eq!(place.names("."), before, "no scraps beside the run");
+        assert_eq!(place.names("."), before, "no temporary files beside the run");
     }
-    println!("{kills} kills, {saves} of them in the middle of a file, in {:.1} s", started.elapsed().as_secs_f64());
+    println!("{kills} kills, {saves} of them during a write, in {:.1} s", started.elapsed().as_secs_f64());
 }
 
-/// Starts and kills a run until it comes to its end; returns how many kills met it alive, and how many while it wrote.
+/// Starts and kills a run until it finishes; returns the number of kills, and of those during a write.
 fn killed_until_done(
     place: &WorkFolder,
     settings: &[&str],
     lines: usize,
     whole: Duration,
-    dice: &mut Rng,
+    rng: &mut Rng,
 ) -> (usize, usize) {
     let mut saves = 0;
-    for attempt in 0..ATTEMPTS {
+    for attempt in 0..MAX_ATTEMPTS {
         let threads = ["1", "2"][attempt % 2];
         let arguments = [settings, &["--resume", "--threads", threads]].concat();
-        // By the clock, which meets the start too; somewhere behind a printed line; or where a file is being written.
-        let kind = dice.below(3);
+        // At a random time, after a random log line, or during a write.
+        let kind = rng.below(3);
         let (lines, pause) = match kind {
-            0 => (0, whole.mul_f64(0.7 * dice.uniform())),
-            _ => (1 + dice.below(lines / 2), Duration::from_micros(dice.below(10_000) as u64)),
+            0 => (0, whole.mul_f64(0.7 * rng.uniform())),
+            _ => (1 + rng.below(lines / 2), Duration::from_micros(rng.below(10_000) as u64)),
         };
         if !killed(place, &arguments, lines, pause, kind == 2) {
             return (attempt, saves);
@@ -78,18 +78,17 @@ fn killed_until_done(
         saves += usize::from(unfinished(place));
     }
     place.trained("killed", &[settings, &["--resume", "--quiet"]].concat());
-    (ATTEMPTS, saves)
+    (MAX_ATTEMPTS, saves)
 }
 
-/// Whether a file or folder waits beside its place.
+/// Whether an unfinished file or folder exists.
 fn unfinished(place: &WorkFolder) -> bool {
     let folders = [".", "killed", "killed/checkpoints", "killed/snapshots"].into_iter();
     let names = folders.filter(|folder| place.path(folder).exists()).flat_map(|folder| place.names(folder));
     names.into_iter().any(|name| name.ends_with(".partial"))
 }
 
-/// Kills a run when it has printed so many lines, a pause is over, and (with `writing`) it is writing a file; returns
-/// whether it was alive then.
+/// Kills a run after `lines` lines and a pause, with `writing` during a write; returns whether it was still running.
 fn killed(place: &WorkFolder, arguments: &[&str], lines: usize, pause: Duration, writing: bool) -> bool {
     let (mut child, mut stderr) = place.started("killed", arguments);
     let mut message = String::new();
@@ -98,7 +97,7 @@ fn killed(place: &WorkFolder, arguments: &[&str], lines: usize, pause: Duration,
     }
     thread::sleep(pause);
     let waiting = Instant::now();
-    while writing && waiting.elapsed() < PATIENCE && !unfinished(place) {}
+    while writing && waiting.elapsed() < MAX_WAIT && !unfinished(place) {}
     child.kill().expect("a child of this process");
     stderr.read_to_string(&mut message).expect("text");
     let status = child.wait().expect("an end");
@@ -121,7 +120,7 @@ fn kills_with_a_streamed_corpus_in_compressed_shards() {
         "training.micro_batches=2",
         "training.clip_norm=0.5",
     ];
-    survives(&place, 1, &[BYTE_PAIRS, &streamed]);
+    assert_survives_kills(&place, 1, &[BYTE_PAIRS, &streamed]);
 }
 
 #[test]
@@ -135,7 +134,7 @@ fn kills_with_a_moving_average_r_drop_and_a_beam() {
         "decoding.beam=3",
         "decoding.length_penalty={ form = \"wu\", alpha = 0.6 }",
     ];
-    survives(&WorkFolder::translating(), 2, &[BYTE_PAIRS, &ema]);
+    assert_survives_kills(&WorkFolder::translating(), 2, &[BYTE_PAIRS, &ema]);
 }
 
 #[test]
@@ -147,7 +146,7 @@ fn kills_with_snapshots_of_the_last_validations() {
         "training.weight_decay=0.1",
         "training.micro_batches=2",
     ];
-    survives(&WorkFolder::translating(), 3, &[&average]);
+    assert_survives_kills(&WorkFolder::translating(), 3, &[&average]);
 }
 
 #[test]
@@ -159,7 +158,7 @@ fn kills_with_snapshots_of_the_best_validations() {
         "training.average={ of = \"best\", count = 2 }",
         "training.keep_checkpoints=1",
     ];
-    survives(&WorkFolder::new(), 4, &[&average]);
+    assert_survives_kills(&WorkFolder::new(), 4, &[&average]);
 }
 
 #[test]
@@ -173,7 +172,7 @@ fn kills_with_early_stopping() {
         "data.shuffle_buffer=59",
     ];
     let place = WorkFolder::translating();
-    survives(&place, 5, &[&patient]);
+    assert_survives_kills(&place, 5, &[&patient]);
     assert_eq!(place.metrics("whole").pop().expect("a line")["step"], 49);
 }
 
@@ -182,5 +181,5 @@ fn kills_with_the_weights_of_another_run() {
     let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(90));
-    survives(&place, 6, &[&["training.init_from=base", "training.ema=0.5", "training.final_weights=ema"]]);
+    assert_survives_kills(&place, 6, &[&["training.init_from=base", "training.ema=0.5", "training.final_weights=ema"]]);
 }

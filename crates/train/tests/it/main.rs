@@ -1,4 +1,4 @@
-//! The `train` binary and library: runs, resuming, refusals.
+//! The `train` binary and library: runs, resuming, rejections.
 
 #[cfg(unix)]
 mod abort;
@@ -10,6 +10,7 @@ mod bad_options;
 mod changing_corpus;
 mod cli_reference;
 mod common;
+mod damaged_run;
 mod early_stopping;
 #[cfg(unix)]
 mod full_disk;

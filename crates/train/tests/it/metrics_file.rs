@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: what each of its lines holds.
+//! The keys of each record in `metrics.jsonl`.
 
 use crate::common::WorkFolder;
 

@@ -12,7 +12,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name)
 }
 
-/// Copies a folder with all it holds.
+/// Copies a folder and its contents.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
@@ -32,8 +32,8 @@ fn values(safetensors: &[u8]) -> Vec<(String, Vec<f32>)> {
     tensors
 }
 
-/// The old run was interrupted after its checkpoint of step 2. Processors differ in their last digits, so bytes are
-/// compared only where an uninterrupted run passes the same checkpoint.
+/// The old run was interrupted after its checkpoint of step 2. Processors round differently, so bytes are compared only if
+/// an uninterrupted run has the same checkpoint.
 #[test]
 fn an_old_run_folder_resumes_to_the_same_weights() {
     let place = WorkFolder::with(&fs::read_to_string(fixture("old_run.toml")).unwrap());
@@ -74,7 +74,7 @@ fn old_keys_mean_the_same_as_new_ones() {
     assert_eq!(config, place.text("new/config.toml"));
     assert!(config.contains("\nmicro_batches = 2\n") && config.contains("\nfinal_weights = \"best\"\n"), "{config}");
 
-    // In the file too, where an override replaces them under either name.
+    // Also in the file, where an override under either name replaces them.
     let place = WorkFolder::with(&COPY.replace("[training]", "[training]\naccumulate = 4"));
     for (run, setting) in [("old", "training.accumulate=2"), ("new", "training.micro_batches=2")] {
         place.trained(run, &["--quiet", "--set", setting]);

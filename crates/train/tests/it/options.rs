@@ -1,4 +1,4 @@
-//! What the optimizer, the choice of weights, patience and another run's weights do to a run.
+//! Effects of optimizer, final weights, patience, R-Drop and initial weights.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,15 +10,15 @@ use safetensors::SafeTensors;
 use train::run::initial_model;
 use train::{RunConfig, Task};
 
-/// The tensors of a file with their shapes, by name.
+/// The tensors of a file, by name: shape and values.
 fn tensors(bytes: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let file = SafeTensors::deserialize(bytes).expect("safetensors");
     let numbers = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
     file.iter().map(|(name, view)| (name.to_string(), (view.shape().to_vec(), numbers(view.data())))).collect()
 }
 
-/// The largest difference between the weights of two models of one shape.
-fn farthest(one: &[u8], other: &[u8]) -> f32 {
+/// The largest difference between the weights of two models.
+fn max_difference(one: &[u8], other: &[u8]) -> f32 {
     let (one, other) = (tensors(one), tensors(other));
     assert!(one.keys().eq(other.keys()));
     let pairs = one.values().zip(other.values()).flat_map(|(one, other)| one.1.iter().zip(&other.1));
@@ -31,28 +31,28 @@ fn steps(place: &WorkFolder, run: &str, key: &str) -> Vec<u64> {
     lines.iter().filter(|line| line.get(key).is_some()).map(|line| line["step"].as_u64().expect("a step")).collect()
 }
 
-/// Learns next to nothing.
-const STILL: &[&str] = &["training.schedule=constant", "training.learning_rate=1e-9"];
+/// A learning rate without effect.
+const TINY_RATE: &[&str] = &["training.schedule=constant", "training.learning_rate=1e-9"];
 
 #[test]
 fn training_starts_from_the_weights_of_another_run() {
     let place = WorkFolder::new();
     place.trained("base", &["--quiet"]);
-    let brief = set(&[STILL, &["training.steps=1"]].concat());
-    place.trained("fresh", &[&brief[..], &["--quiet", "--seed", "9"]].concat());
-    place.trained("tuned", &[&brief[..], &["--quiet", "--seed", "9", "--init-from", "base"]].concat());
-    assert!(farthest(&place.weights("base"), &place.weights("tuned")) < 1e-7);
-    assert!(farthest(&place.weights("base"), &place.weights("fresh")) > 0.1);
+    let one_step = set(&[TINY_RATE, &["training.steps=1"]].concat());
+    place.trained("fresh", &[&one_step[..], &["--quiet", "--seed", "9"]].concat());
+    place.trained("tuned", &[&one_step[..], &["--quiet", "--seed", "9", "--init-from", "base"]].concat());
+    assert!(max_difference(&place.weights("base"), &place.weights("tuned")) < 1e-7);
+    assert!(max_difference(&place.weights("base"), &place.weights("fresh")) > 0.1);
 
     let setting = ["--quiet", "--seed", "9", "--set", "training.init_from=base"];
-    place.trained("set", &[&brief[..], &setting].concat());
+    place.trained("set", &[&one_step[..], &setting].concat());
     place.assert_same_run("tuned", "set");
     assert_eq!(place.text("tuned/config.toml"), place.text("set/config.toml"));
 }
 
-/// Under its name there would be the new one.
+/// `--overwrite` would rename the run that `--init-from` names.
 #[test]
-fn a_run_is_not_replaced_by_one_that_starts_from_it() {
+fn a_run_cannot_replace_its_origin() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let message = ["training.init_from = ./run: it is the run that --overwrite renames", "another --output"];
@@ -81,7 +81,7 @@ fn a_run_resumes_without_its_origin() {
 }
 
 #[test]
-fn the_vocabularies_are_those_of_the_origin() {
+fn vocabularies_come_from_the_origin() {
     let place = WorkFolder::translating();
     place.trained("base", &["--quiet"]);
     place.write("train.tsv", corpus(40).replace("cat", "hen"));
@@ -94,10 +94,10 @@ fn the_vocabularies_are_those_of_the_origin() {
 }
 
 #[test]
-fn patience_ends_a_run_that_gets_no_better() {
+fn patience_ends_a_run_without_improvement() {
     let place = WorkFolder::new();
     let patient = ["training.steps=200", "validation.every=2", "validation.patience=3", "training.checkpoint_every=5"];
-    let settings = set(&[STILL, &patient].concat());
+    let settings = set(&[TINY_RATE, &patient].concat());
     let ran = place.trained("run", &settings);
     ran.assert_stderr_contains(&["no improvement in 3 validations: stopping early", "test of the final weights"]);
     assert_eq!(steps(&place, "run", "validation"), [2, 4, 6, 8]);
@@ -116,14 +116,14 @@ fn the_mean_of_the_last_validations_is_final() {
     place
         .trained("run", &set(&settings))
         .assert_stderr_contains(&["validation of the average of 3 validations' weights"]);
-    mean_of(&place, &[12, 16, 20]);
+    assert_final_weights_are_mean(&place, &[12, 16, 20]);
 }
 
 #[test]
 fn the_mean_of_the_best_validations_is_final() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"best\", count = 2 }";
-    // Too fast to get better all the time.
+    // A high rate, so that some validations get worse.
     let rate = ["training.schedule=constant", "training.learning_rate=0.3", "training.warmup_steps=1"];
     let settings = ["training.final_weights=average", average, "validation.every=2", "validation.metric=nll"];
     place.trained("run", &set(&[&rate[..], &settings].concat()));
@@ -137,12 +137,12 @@ fn the_mean_of_the_best_validations_is_final() {
     scores.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut best = [scores[0].1, scores[1].1];
     best.sort();
-    assert_ne!(best, [18, 20], "the best shall not be the last");
-    mean_of(&place, &best);
+    assert_ne!(best, [18, 20], "expected other validations than the last");
+    assert_final_weights_are_mean(&place, &best);
 }
 
-/// Expects the exported weights to be the mean of the snapshots of these steps, and a line of metrics that says so.
-fn mean_of(place: &WorkFolder, expected: &[u64]) {
+/// Asserts that the final weights are the mean of the snapshots of these steps, which the metrics list.
+fn assert_final_weights_are_mean(place: &WorkFolder, expected: &[u64]) {
     let lines = place.metrics("run");
     let line = lines.iter().find(|line| line.get("average_of").is_some()).expect("a line");
     assert_eq!(line["average_of"], serde_json::json!(expected));
@@ -166,11 +166,15 @@ fn a_moving_average_is_validated_and_final() {
         ["training.final_weights=ema", "training.ema=0.9", "validation.every=20", "training.checkpoint_every=20"];
     place.trained("plain", &["--quiet", "--set", "validation.every=20"]);
     place.trained("run", &[&set(&settings)[..], &["--quiet"]].concat());
-    assert_eq!(place.names("run/checkpoints/step-20").len(), 4, "it is part of a checkpoint");
+    assert_eq!(place.names("run/checkpoints/step-20").len(), 4, "with the moving average");
     let checkpoint = |run: &str, name: &str| place.read(&format!("{run}/checkpoints/step-20/{name}.safetensors"));
-    assert_eq!(farthest(&checkpoint("plain", "model"), &checkpoint("run", "model")), 0.0, "training does not see it");
-    assert!(farthest(&checkpoint("run", "model"), &place.weights("run")) > 1e-3);
-    // A checkpoint holds it in an order of its own.
+    assert_eq!(
+        max_difference(&checkpoint("plain", "model"), &checkpoint("run", "model")),
+        0.0,
+        "training does not use it"
+    );
+    assert!(max_difference(&checkpoint("run", "model"), &place.weights("run")) > 1e-3);
+    // A checkpoint stores it in another order.
     let sorted = |bytes: &[u8]| -> Vec<Vec<f32>> {
         let mut all: Vec<Vec<f32>> = tensors(bytes).into_values().map(|(_, values)| values).collect();
         all.iter_mut().for_each(|values| values.sort_by(f32::total_cmp));
@@ -180,7 +184,7 @@ fn a_moving_average_is_validated_and_final() {
 }
 
 #[test]
-fn adamw_is_adam_but_for_its_decay_of_matrices() {
+fn adamw_is_adam_with_decay_of_matrices() {
     let place = WorkFolder::new();
     let (rate, decay) = (0.125, 0.5);
     let rate_setting = format!("training.learning_rate={rate}");
@@ -209,21 +213,21 @@ fn updates_use_clipped_gradients() {
     let initial = initial_weights(&place.path("tiny.toml"));
     let single = ["training.steps=1", "training.schedule=constant", "training.warmup_steps=1"];
     for accumulate in ["training.micro_batches=1", "training.micro_batches=2"] {
-        // How far the weights go at most, and the norm that is logged.
+        // The largest change of a weight, and the logged norm.
         let moved = |clip_norm: &str| {
             let clip = format!("training.clip_norm={clip_norm}");
             let settings = [&single[..], &["training.learning_rate=0.125", accumulate, clip.as_str()]].concat();
             place.trained("run", &[&set(&settings)[..], &["--quiet", "--overwrite"]].concat());
-            let (mut farthest, weights) = (0f32, tensors(&place.weights("run")));
+            let (mut max_change, weights) = (0f32, tensors(&place.weights("run")));
             assert_eq!(weights.len(), initial.len());
             for (name, (_, values)) in weights {
                 let distances = values.iter().zip(&initial[&name]).map(|(value, initial)| (value - initial).abs());
-                farthest = distances.fold(farthest, f32::max);
+                max_change = distances.fold(max_change, f32::max);
             }
-            (farthest, place.metrics("run")[0]["gradient_norm"].as_f64().expect("a number"))
+            (max_change, place.metrics("run")[0]["gradient_norm"].as_f64().expect("a number"))
         };
         let (free, norm) = moved("0");
-        // Adam forgets the length of a gradient, except of one that is short beside its epsilon of 1e-9.
+        // Adam's update does not depend on the gradient's norm, unless it is small compared with epsilon, 1e-9.
         let (clipped, norm_before) = moved("1e-14");
         assert!(free > 0.1, "{accumulate}: {free}");
         assert!(clipped < 1e-5, "{accumulate}: {clipped}");
@@ -232,7 +236,7 @@ fn updates_use_clipped_gradients() {
 }
 
 #[test]
-fn smoothing_alone_parts_the_loss_from_the_likelihood() {
+fn loss_equals_nll_without_label_smoothing() {
     let place = WorkFolder::new();
     for (run, smoothing) in [("plain", "0"), ("smoothed", "0.1")] {
         place.trained(run, &["--quiet", "--set", &format!("training.label_smoothing={smoothing}")]);
@@ -245,7 +249,7 @@ fn smoothing_alone_parts_the_loss_from_the_likelihood() {
 }
 
 #[test]
-fn what_sets_in_later_changes_nothing_before() {
+fn options_with_a_first_step_change_nothing_before() {
     let place = WorkFolder::new();
     let dropout = ["model.dropout=0.2", "training.log_every=1"];
     let losses = |run: &str, setting: &[&str]| -> Vec<f64> {
@@ -255,8 +259,8 @@ fn what_sets_in_later_changes_nothing_before() {
     let plain = losses("plain", &[]);
     assert_eq!(plain.len(), 20);
     for (run, setting) in [
-        ("fading", "training.anneal_dropout={ to = 0.0, after = 10 }"),
-        ("agreeing", "training.r_drop={ alpha = 5.0, after = 10 }"),
+        ("annealed", "training.anneal_dropout={ to = 0.0, after = 10 }"),
+        ("r-drop", "training.r_drop={ alpha = 5.0, after = 10 }"),
     ] {
         let other = losses(run, &[setting]);
         assert_eq!(other[..10], plain[..10], "{run}");
@@ -267,7 +271,7 @@ fn what_sets_in_later_changes_nothing_before() {
 #[test]
 fn the_two_passes_of_r_drop_differ_in_dropout() {
     let place = WorkFolder::new();
-    // Of the loss of the first update, what is no smoothed cross-entropy is how far the passes disagree.
+    // The first loss is the smoothed cross-entropy plus `alpha` times the divergence of both passes.
     let loss = |run: &str, alpha: &str| {
         let r_drop = format!("training.r_drop={{ alpha = {alpha} }}");
         let settings = ["model.dropout=0.2", "training.steps=1", "training.log_every=1", &r_drop];

@@ -1,10 +1,11 @@
-//! Going on after an end of any kind: the result is that of a run that was never interrupted, byte for byte.
+//! A resumed run gives the same bytes as an uninterrupted one, whatever ended it.
 #![cfg(unix)] // signals
 
 use crate::common::samples::corpus;
 use crate::common::{WorkFolder, set};
 
-/// Long enough to be interrupted; lines and validations fall on different steps, and checkpoints on none.
+/// Settings of a run that is long enough to interrupt; log lines and validations are at different steps, and no
+/// checkpoint is due.
 const LONG: &[&str] = &[
     "training.steps=300",
     "training.log_every=7",
@@ -12,10 +13,10 @@ const LONG: &[&str] = &[
     "validation.every=45",
     "validation.samples=0",
 ];
-/// Checkpoints at 3, 6, … 18 and 20, where no line is logged but at 15 and 20.
+/// Checkpoints at steps 3, 6, … 18 and 20; log lines at 5, 10, 15 and 20.
 const MANY_CHECKPOINTS: &[&str] = &["training.checkpoint_every=3", "training.keep_checkpoints=100"];
-/// Whatever makes an update depend on more than weights and data.
-const ELABORATE: &[&str] =
+/// Options with which an update depends on more than weights and data.
+const ALL_OPTIONS: &[&str] =
     &["task.kind=reverse", "model.dropout=0.2", "training.micro_batches=2", "training.clip_norm=0.5"];
 
 /// Arguments with all of these settings.
@@ -23,35 +24,35 @@ fn with(settings: &[&[&'static str]], options: &[&'static str]) -> Vec<&'static 
     [&set(&settings.concat()), options].concat()
 }
 
-/// Interrupts a long run in its first tenth, resumes it and compares it with one that ran through.
-fn interrupted_and_resumed_is_the_same(settings: &[&'static str]) {
+/// Interrupts a long run in its first tenth, resumes it, and compares it with an uninterrupted run.
+fn assert_resumes_after_ctrl_c(settings: &[&'static str]) {
     let place = WorkFolder::new();
     let settings = &[LONG, settings];
     place.trained("whole", &with(settings, &["--quiet"]));
 
-    let ran = place.train_until("step 14/", "INT", "broken", &with(settings, &[]));
+    let ran = place.train_until("step 14/", "INT", "interrupted", &with(settings, &[]));
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
     ran.assert_stderr_contains(&["interrupted at step", "checkpoint written", "--resume"]);
-    let checkpoints = place.names("broken/checkpoints");
+    let checkpoints = place.names("interrupted/checkpoints");
     assert_eq!(checkpoints.len(), 1, "{checkpoints:?}");
 
-    let ran = place.trained("broken", &with(settings, &["--resume"]));
+    let ran = place.trained("interrupted", &with(settings, &["--resume"]));
     ran.assert_stderr_contains(&[&format!("resuming from {}", checkpoints[0].replace('-', " "))]);
-    place.assert_same_run("whole", "broken");
+    place.assert_same_run("whole", "interrupted");
 }
 
 #[test]
-fn ctrl_c_leaves_a_checkpoint_to_resume_from() {
-    interrupted_and_resumed_is_the_same(&[]);
+fn ctrl_c_writes_a_checkpoint() {
+    assert_resumes_after_ctrl_c(&[]);
 }
 
 #[test]
-fn so_it_does_with_accumulation_dropout_and_clipping() {
-    interrupted_and_resumed_is_the_same(ELABORATE);
+fn ctrl_c_with_micro_batches_dropout_and_clipping() {
+    assert_resumes_after_ctrl_c(ALL_OPTIONS);
 }
 
 #[test]
-fn a_request_to_terminate_is_taken_like_ctrl_c() {
+fn sigterm_writes_a_checkpoint() {
     let place = WorkFolder::new();
     let ran = place.train_until("step 14/", "TERM", "run", &with(&[LONG], &[]));
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
@@ -59,7 +60,7 @@ fn a_request_to_terminate_is_taken_like_ctrl_c() {
 }
 
 #[test]
-fn a_killed_run_goes_on_from_its_last_checkpoint() {
+fn a_killed_run_resumes_from_its_last_checkpoint() {
     let place = WorkFolder::new();
     let settings = &[LONG, &["training.steps=200", "training.checkpoint_every=10"]];
     place.trained("whole", &with(settings, &["--quiet"]));
@@ -67,14 +68,14 @@ fn a_killed_run_goes_on_from_its_last_checkpoint() {
     assert_eq!(ran.code, None, "{}", ran.stderr);
     place.trained("killed", &with(settings, &["--quiet", "--resume"]));
     place.assert_same_run("whole", "killed");
-    assert_eq!(place.names("killed"), place.names("whole"), "no scraps");
+    assert_eq!(place.names("killed"), place.names("whole"), "no temporary files");
     assert_eq!(place.names("killed/checkpoints"), place.names("whole/checkpoints"));
 }
 
 #[test]
-fn every_checkpoint_leads_to_the_same_end() {
+fn every_checkpoint_leads_to_the_same_result() {
     let place = WorkFolder::new();
-    let settings = &[MANY_CHECKPOINTS, ELABORATE];
+    let settings = &[MANY_CHECKPOINTS, ALL_OPTIONS];
     place.trained("whole", &with(settings, &["--quiet"]));
     for last in [3, 6, 12, 18] {
         let run = format!("from-{last}");
@@ -88,7 +89,7 @@ fn every_checkpoint_leads_to_the_same_end() {
 }
 
 #[test]
-fn translation_goes_on_in_the_middle_of_an_epoch_too() {
+fn translation_resumes_within_an_epoch() {
     let words = &["tokenizer.kind=word"][..];
     let byte_pairs = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.2"];
     let streamed = [&byte_pairs[..], &["data.shuffle_buffer=16"]].concat();
@@ -106,7 +107,7 @@ fn translation_goes_on_in_the_middle_of_an_epoch_too() {
 }
 
 #[test]
-fn resuming_nothing_starts_from_the_beginning() {
+fn resume_without_a_checkpoint_starts_a_run() {
     let place = WorkFolder::new();
     place.trained("plain", &["--quiet"]);
     place.trained("resumed", &["--quiet", "--resume"]);
@@ -119,9 +120,9 @@ fn resuming_nothing_starts_from_the_beginning() {
     place.assert_same_run("plain", "resumed");
 }
 
-/// `infer` does without them, so they may have been removed from a run that took hours.
+/// `infer` needs no checkpoints, so users may have removed them from a long run.
 #[test]
-fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
+fn a_run_without_checkpoints_is_not_restarted() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     place.remove("run/checkpoints");
@@ -131,7 +132,7 @@ fn a_run_whose_checkpoints_are_gone_is_not_begun_anew() {
 }
 
 #[test]
-fn a_finished_run_says_so_and_stays_as_it_is() {
+fn a_finished_run_is_reported_and_unchanged() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let before = place.snapshot();
@@ -159,7 +160,7 @@ fn another_configuration_is_rejected_with_both_values() {
 }
 
 #[test]
-fn a_run_made_with_what_a_new_one_is_refused_goes_on() {
+fn a_run_keeps_settings_that_are_now_rejected() {
     let place = WorkFolder::new();
     let rate = ["training.schedule=cosine", "training.learning_rate=0.01"];
     place.trained("run", &[&set(&rate)[..], &set(&["training.warmup_steps=5"]), &["--quiet"]].concat());
@@ -168,54 +169,6 @@ fn a_run_made_with_what_a_new_one_is_refused_goes_on() {
     let resumed = [&set(&rate)[..], &["--resume"]].concat();
     place.assert_rejects("new", &resumed, &["training.warmup_steps = 20"]);
     place.trained("run", &resumed).assert_stderr_contains(&["already finished"]);
-}
-
-#[test]
-fn a_damaged_checkpoint_is_named_and_the_remedy_helps() {
-    let place = WorkFolder::new();
-    let settings = set(&["training.final_weights=ema", "training.ema=0.9"]);
-    let [quiet, resumed] = [&["--quiet"][..], &["--resume"]].map(|option| [&settings[..], option].concat());
-    place.trained("whole", &quiet);
-    let half = |name: &str| {
-        let bytes = place.read(name);
-        bytes[..bytes.len() / 2].to_vec()
-    };
-    let newest = "broken/checkpoints/step-20";
-    let damages: [(&str, Option<Vec<u8>>); 9] = [
-        ("state.json", Some(half("whole/checkpoints/step-20/state.json"))),
-        ("state.json", None),
-        ("model.safetensors", Some(half("whole/checkpoints/step-20/model.safetensors"))),
-        ("model.safetensors", None),
-        ("optimizer.safetensors", Some(half("whole/checkpoints/step-20/optimizer.safetensors"))),
-        ("optimizer.safetensors", None),
-        ("ema.safetensors", Some(half("whole/checkpoints/step-20/ema.safetensors"))),
-        ("ema.safetensors", None),
-        // Sound by itself, but not what belongs there.
-        ("optimizer.safetensors", Some(place.read("whole/checkpoints/step-20/model.safetensors"))),
-    ];
-    for (file, damage) in damages {
-        place.copy("whole", "broken");
-        match &damage {
-            Some(bytes) => place.write(&format!("{newest}/{file}"), bytes),
-            None => place.remove(&format!("{newest}/{file}")),
-        }
-        let message = ["broken/checkpoints/step-20", "remove that folder to resume from the one before it"];
-        place.assert_rejects("broken", &resumed, &message);
-        place.remove(newest);
-        place.trained("broken", &[&resumed[..], &["--quiet"]].concat());
-        place.assert_same_run("whole", "broken");
-        place.remove("broken");
-    }
-    place.copy("whole", "broken");
-    place.names("broken/checkpoints").iter().filter(|name| *name != "step-20").for_each(|name| {
-        place.remove(&format!("broken/checkpoints/{name}"));
-    });
-    place.remove(&format!("{newest}/state.json"));
-    place.assert_rejects(
-        "broken",
-        &resumed,
-        &["broken/checkpoints/step-20", "restore it, or start a new run with --overwrite"],
-    );
 }
 
 #[test]
@@ -233,25 +186,7 @@ fn weights_newer_than_the_checkpoint_are_reported() {
 }
 
 #[test]
-fn truncated_metrics_are_rejected() {
-    let place = WorkFolder::new();
-    place.trained("run", &["--quiet"]);
-    place.write("run/metrics.jsonl", "");
-    let ran = place.train("run", &["--resume"]);
-    ran.assert_rejected(&["metrics.jsonl", "0 bytes", "--overwrite"]);
-    assert!(!ran.stderr.contains("remove that folder"), "{}", ran.stderr);
-}
-
-#[test]
-fn a_damaged_configuration_in_the_folder_is_named() {
-    let place = WorkFolder::new();
-    place.trained("run", &["--quiet"]);
-    place.write("run/config.toml", "[model]\nd_model = \"big\"\n");
-    place.assert_rejects("run", &["--resume"], &["run/config.toml: TOML parse error at line 2", "string \"big\""]);
-}
-
-#[test]
-fn another_corpus_is_refused_naming_the_split() {
+fn another_corpus_is_rejected_with_its_split() {
     let place = WorkFolder::translating();
     place.write("test.tsv", corpus(10));
     let settings = set(&["task.test=test.tsv"]);
@@ -282,7 +217,7 @@ fn another_corpus_is_refused_naming_the_split() {
 }
 
 #[test]
-fn the_same_corpus_in_other_files_is_no_other_corpus() {
+fn line_ends_do_not_change_a_corpus() {
     let place = WorkFolder::translating();
     place.trained("run", &["--quiet"]);
     place.write("train.tsv", "\u{FEFF}".to_string() + &corpus(60).replace('\n', "\r\n"));
@@ -290,29 +225,7 @@ fn the_same_corpus_in_other_files_is_no_other_corpus() {
 }
 
 #[test]
-fn a_damaged_record_of_the_corpora_is_named() {
-    let place = WorkFolder::translating();
-    place.trained("run", &["--quiet"]);
-    place.write("run/corpora.json", "{\"train\": ");
-    place.assert_rejects("run", &["--resume"], &["run/corpora.json", "EOF", "hash for each corpus", "--overwrite"]);
-    place.remove("run/corpora.json");
-    place.assert_rejects("run", &["--resume"], &["run/corpora.json", "No such file", "--overwrite"]);
-}
-
-#[test]
-fn a_missing_snapshot_is_named() {
-    let place = WorkFolder::new();
-    let average = "training.average={ of = \"last\", count = 2 }";
-    let settings = with(&[&["training.final_weights=average"], &[average]], &[]);
-    place.trained("run", &[&settings[..], &["--quiet"]].concat());
-    place.remove("run/checkpoints/step-20");
-    place.remove("run/snapshots/step-10.safetensors");
-    let ran = place.train("run", &[&settings[..], &["--resume"]].concat());
-    ran.assert_rejected(&["run/snapshots/step-10.safetensors", "No such file", "--overwrite"]);
-}
-
-#[test]
-fn remains_of_a_kill_are_removed() {
+fn files_left_by_a_kill_are_removed() {
     let place = WorkFolder::new();
     let average = "training.average={ of = \"last\", count = 1 }";
     let settings = with(&[&["training.final_weights=average", average, "training.keep_checkpoints=1"]], &["--quiet"]);

@@ -1,4 +1,4 @@
-//! The folder that `train` leaves: what is in it, what decides its bytes, and what happens to one that is there already.
+//! The run folder: its files, what its bytes depend on, and existing folders.
 
 use crate::common::samples::COPY;
 use crate::common::{ProcessOutput, WorkFolder, decode, set};
@@ -20,7 +20,7 @@ fn resolved(place: &WorkFolder, run: &str) -> toml::Table {
 }
 
 #[test]
-fn a_run_leaves_its_folder_and_nothing_beside_it() {
+fn a_run_writes_its_folder_alone() {
     let place = WorkFolder::new();
     let ran = place.trained("run", &[]);
     assert_eq!(place.names("run"), FILES);
@@ -64,7 +64,7 @@ fn the_default_folder_has_the_name_of_its_config() {
 }
 
 #[test]
-fn an_empty_folder_is_taken() {
+fn an_empty_folder_is_used() {
     let place = WorkFolder::new();
     std::fs::create_dir(place.path("run")).unwrap();
     place.trained("run", &["--quiet"]);
@@ -73,7 +73,7 @@ fn an_empty_folder_is_taken() {
 
 #[cfg(unix)]
 #[test]
-fn an_empty_folder_behind_a_link_is_taken() {
+fn an_empty_folder_behind_a_link_is_used() {
     let place = WorkFolder::new();
     std::fs::create_dir(place.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(place.path("elsewhere"), place.path("run")).unwrap();
@@ -124,7 +124,7 @@ fn the_saved_configuration_repeats_the_run() {
 }
 
 #[test]
-fn overrides_reach_any_key_and_the_last_one_wins() {
+fn the_last_override_of_a_key_applies() {
     let place = WorkFolder::new();
     let settings = set(&[
         "training.steps=30",
@@ -174,7 +174,7 @@ fn threads_do_not_change_the_bytes_of_a_wide_network() {
 }
 
 #[test]
-fn the_seed_decides_the_result() {
+fn results_depend_on_the_seed() {
     let place = WorkFolder::new();
     place.trained("default", &["--quiet"]);
     place.trained("one", &["--quiet", "--seed", "1"]);
@@ -207,7 +207,7 @@ fn overwriting_backs_up_the_old_run() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);
     let first = place.weights("run");
-    // A shell completes a folder's name with a slash.
+    // Shells complete folder names with a slash.
     for (output, seed) in [("run", "2"), ("run/", "3")] {
         place.trained(output, &["--quiet", "--overwrite", "--seed", seed]);
     }
@@ -233,7 +233,7 @@ fn overwriting_behind_a_link_keeps_the_link() {
 }
 
 #[test]
-fn overwriting_nothing_is_a_plain_run() {
+fn overwrite_without_a_run_has_no_effect() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet", "--overwrite"]);
     assert_eq!(place.names("."), ["run", "tiny.toml"]);

@@ -1,4 +1,4 @@
-//! Every configuration that ships can be read, and is what its folder's README says it is.
+//! Every shipped configuration is valid and matches the documentation.
 
 use std::path::{Path, PathBuf};
 
@@ -40,23 +40,23 @@ fn base_is_the_model_of_the_paper() {
 }
 
 #[test]
-fn overrides_hold_together_not_one_by_one() {
+fn overrides_are_applied_together() {
     let overrides = ["task.kind=translate", "task.train=a.tsv", "task.validation=b.tsv", "tokenizer.kind=word"];
     let path = configs().into_iter().find(|path| path.ends_with("sort.toml")).unwrap();
-    let refused = |overrides: &[&str]| {
+    let rejection = |overrides: &[&str]| {
         let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
         RunConfig::load(&path, &overrides).unwrap_err().to_string()
     };
-    // The symbols of the generated task have no place in a translation.
-    let error = refused(&overrides);
+    // A translation has no `symbols`, unlike the generated task.
+    let error = rejection(&overrides);
     assert!(error.contains("--set task.kind=translate") && error.contains("symbols"), "{error}");
 
-    let error = refused(&["training.steps=5", "training.speed=9", "model.dropout=0.1"]);
+    let error = rejection(&["training.steps=5", "training.speed=9", "model.dropout=0.1"]);
     assert!(error.contains("--set training.speed=9") && error.contains("unknown field `speed`"), "{error}");
 }
 
 #[test]
-fn overrides_name_other_places_for_a_corpus() {
+fn overrides_replace_the_files_of_a_corpus() {
     let path = configs().into_iter().find(|path| path.ends_with("multi30k-en-de.toml")).unwrap();
     let mut overrides = Vec::new();
     for split in ["train", "validation", "test"] {

@@ -4,7 +4,7 @@ use crate::common::samples::{corpus, gzip, pairs};
 use crate::common::{WorkFolder, decode, set};
 use text::metrics::{Bleu, BleuTokenization};
 
-/// Trains on the toy corpus with more settings, and checks what must hold for every vocabulary.
+/// Trains on the toy corpus with these settings, and asserts what holds for every vocabulary.
 fn trained_with(settings: &[&str]) -> WorkFolder {
     let place = WorkFolder::translating();
     let ran = place.trained("run", &set(settings));
@@ -25,7 +25,7 @@ fn words_share_one_vocabulary_by_default() {
 }
 
 #[test]
-fn words_may_have_a_vocabulary_per_language() {
+fn words_can_have_a_vocabulary_per_language() {
     let place = trained_with(&["tokenizer.joint=false", "model.tie=decoder"]);
     assert!(!is_joint(&place));
     assert!(place.text("run/source.tokenizer.json").contains("\"mouse\""));
@@ -41,13 +41,13 @@ fn byte_pairs_share_one_vocabulary() {
 }
 
 #[test]
-fn byte_pairs_may_have_a_vocabulary_per_language() {
+fn byte_pairs_can_have_a_vocabulary_per_language() {
     let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=285", "tokenizer.joint=false", "model.tie=none"];
     assert!(!is_joint(&trained_with(&settings)));
 }
 
 #[test]
-fn byte_pairs_may_be_cut_anew_each_epoch() {
+fn bpe_dropout_changes_the_batches() {
     let place = trained_with(&["tokenizer.kind=bpe", "tokenizer.vocab_size=300"]);
     let settings = ["tokenizer.kind=bpe", "tokenizer.vocab_size=300", "tokenizer.dropout=0.3"];
     let dropped = trained_with(&settings);
@@ -63,7 +63,7 @@ fn unigrams_share_one_vocabulary() {
 }
 
 #[test]
-fn unigrams_may_have_a_vocabulary_per_language() {
+fn unigrams_can_have_a_vocabulary_per_language() {
     let settings = ["tokenizer.kind=unigram", "tokenizer.vocab_size=280", "tokenizer.joint=false", "model.tie=decoder"];
     assert!(!is_joint(&trained_with(&settings)));
 }
@@ -125,8 +125,8 @@ fn a_test_split_is_measured_at_the_end() {
     assert_eq!(last["test"]["samples"][0]["reference"], "die Kuh");
 }
 
-/// Learns a corpus of a single pair by heart.
-const BY_HEART: &[&str] =
+/// Memorizes a corpus of a single pair.
+const MEMORIZE: &[&str] =
     &["training.schedule=constant", "training.learning_rate=0.01", "training.steps=60", "model.dropout=0"];
 
 #[test]
@@ -140,7 +140,7 @@ fn references_are_normalised_like_outputs() {
         let pair = format!("this alone\t{reference}\n");
         place.write("train.tsv", pair.repeat(20));
         place.write("validation.tsv", &pair);
-        place.trained("run", &set(&[BY_HEART, settings].concat()));
+        place.trained("run", &set(&[MEMORIZE, settings].concat()));
         let last = place.metrics("run").pop().unwrap();
         let sample = &last["validation"]["samples"][0];
         assert_eq!((sample["reference"].as_str(), sample["output"].as_str()), (Some(written), Some(written)));
@@ -151,8 +151,8 @@ fn references_are_normalised_like_outputs() {
     }
 }
 
-/// A model that says one sentence, measured against six that are like it, with punctuation at the words.
-fn knowing_one_sentence() -> WorkFolder {
+/// A corpus of a single target, with six similar references for validation.
+fn one_sentence() -> WorkFolder {
     let place = WorkFolder::translating();
     place.write("train.tsv", "this alone\tein Mann, der sitzt.\n".repeat(20));
     let references = ["ein Mann, der Mann sitzt.", "ein Mann, der sitzt."].repeat(3);
@@ -161,12 +161,12 @@ fn knowing_one_sentence() -> WorkFolder {
 }
 
 #[test]
-fn bleu_cuts_text_into_words_as_asked() {
-    let place = knowing_one_sentence();
+fn bleu_uses_the_configured_tokenization() {
+    let place = one_sentence();
     let all = [("13a", BleuTokenization::V13a), ("none", BleuTokenization::None)];
-    for (name, asked) in all {
+    for (name, configured) in all {
         let tokenize = format!("validation.tokenize={name}");
-        place.trained(name, &set(&[BY_HEART, &["validation.samples=6", tokenize.as_str()]].concat()));
+        place.trained(name, &set(&[MEMORIZE, &["validation.samples=6", tokenize.as_str()]].concat()));
         let last = place.metrics(name).pop().unwrap();
         let samples = last["validation"]["samples"].as_array().unwrap();
         assert_eq!(samples.len(), 6);
@@ -176,10 +176,10 @@ fn bleu_cuts_text_into_words_as_asked() {
         for (_, tokenization) in all {
             let expected = Bleu { tokenization, ..Bleu::default() }.score(&outputs, &references).unwrap().score;
             let off = (found - expected).abs();
-            if tokenization == asked {
+            if tokenization == configured {
                 assert!(off < 1e-9, "{name}: {found}, not {expected}");
             } else {
-                assert!(off > 0.1, "{name}: {outputs:?} do not tell {found} from {expected}");
+                assert!(off > 0.1, "{name}: {found} and {expected} for {outputs:?}");
             }
         }
     }
@@ -187,8 +187,8 @@ fn bleu_cuts_text_into_words_as_asked() {
 
 #[test]
 fn a_validation_prints_scores_and_five_samples() {
-    let place = knowing_one_sentence();
-    let ran = place.trained("run", &set(&[BY_HEART, &["validation.every=60"]].concat()));
+    let place = one_sentence();
+    let ran = place.trained("run", &set(&[MEMORIZE, &["validation.every=60"]].concat()));
     let last = place.metrics("run").pop().unwrap();
     let report = &last["validation"];
     let printed = ran.stderr.lines().find(|line| line.starts_with("validation at step 60: ")).expect("a line");
@@ -198,7 +198,7 @@ fn a_validation_prints_scores_and_five_samples() {
         assert!(printed.contains(&message), "{message:?} is missing in {printed:?}");
     }
     assert_eq!(report["sentences"], 6);
-    assert_eq!(report["samples"].as_array().unwrap().len(), 5, "unless asked for more");
+    assert_eq!(report["samples"].as_array().unwrap().len(), 5, "the default");
     let is_output = |line: &&str| line.starts_with("  = ") || line.starts_with("  ≠ ");
     assert_eq!(ran.stderr.lines().filter(is_output).count(), 5, "{}", ran.stderr);
 }
@@ -214,7 +214,7 @@ fn long_and_empty_pairs_are_dropped_and_counted() {
 }
 
 #[test]
-fn uneven_pairs_are_dropped_and_counted_where_asked() {
+fn uneven_pairs_are_dropped_and_counted_if_set() {
     let place = WorkFolder::translating();
     place.write("train.tsv", place.text("train.tsv") + "the big red cow sees\tdie Kuh\nthe\tdie große rote Kuh\n");
     place.trained("all", &[]).assert_stderr_contains(&["62 training pairs\n"]);
@@ -240,7 +240,7 @@ fn a_large_corpus_is_streamed_with_counted_epochs() {
 }
 
 #[test]
-fn only_as_many_sentences_are_validated_as_asked() {
+fn validation_sentences_limits_both_splits() {
     let place = WorkFolder::translating();
     place.write("test.tsv", corpus(7));
     let ran = place.trained("run", &set(&["validation.sentences=7", "task.test=test.tsv"]));
@@ -274,7 +274,7 @@ fn validation_and_test_have_beams_of_their_own() {
     let outputs: Vec<String> = test["samples"].as_array().expect("samples").iter().map(output).collect();
     let sources: Vec<String> = pairs(outputs.len()).into_iter().map(|(source, _)| source).collect();
     let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
-    assert_eq!(outputs, decode(&place.path("run"), &sources), "what the run folder's users get");
+    assert_eq!(outputs, decode(&place.path("run"), &sources), "the translations of `infer`");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Trains a fixture's model as PyTorch did and compares the losses.
+//! Trains a fixture's model like PyTorch and compares the losses.
 
 use burn::optim::GradientsParams;
 use burn::tensor::Device;

@@ -51,7 +51,7 @@ fn fifty_losses_agree_to_rounding() {
         ..ModelConfig::default()
     };
     let batches = batches();
-    // With dropout too, since its mask is a function of the seed and the place.
+    // Also with dropout, since its mask is a function of seed and position.
     let smoothed = Objective::cross_entropy(0.1);
     for (share, objective) in [(0.0, smoothed), (1.0, smoothed), (1.0, Objective { r_drop: 3.0, ..smoothed })] {
         let fused = losses(&config, &batches, share, objective);

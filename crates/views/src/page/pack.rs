@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{Attention, Matrix, Sentence, Step, Target, Vectors};
 
-/// An [`Attention`] as the page holds it.
+/// An [`Attention`] in the compact form.
 #[derive(Serialize)]
 pub struct Packed<'a> {
     format: &'static str,
@@ -107,8 +107,8 @@ impl Matrices {
 
 /// Returns the value of one unit, which maps the largest number to the largest of 16 bits.
 fn scale(matrix: &Matrix) -> f32 {
-    let largest = matrix.iter().flatten().fold(0.0f32, |largest, number| largest.max(number.abs()));
-    if largest > 0.0 { largest / f32::from(i16::MAX) } else { 1.0 }
+    let max = matrix.iter().flatten().fold(0.0f32, |max, number| max.max(number.abs()));
+    if max > 0.0 { max / f32::from(i16::MAX) } else { 1.0 }
 }
 
 fn base64(numbers: impl Iterator<Item = [u8; 2]>) -> String {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_come_back_to_a_hundred_thousandth() {
+    fn weights_are_precise_to_1e_5() {
         let rows = vec![vec![0.0, 1.0, 0.5], vec![1e-4, 0.123_456, 0.876_444]];
         let packed = Weights::new(&[vec![rows.clone()]]);
         assert_eq!(packed.shape, [1, 1, 2, 3]);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn vectors_come_back_by_the_scale_of_their_head() {
+    fn vectors_have_a_scale_per_head() {
         let heads = vec![vec![vec![0.001, -0.002], vec![0.0005, 0.0]], vec![vec![100.0, -250.0], vec![3.0, 0.5]]];
         let packed = Matrices::new(&heads);
         assert_eq!(packed.shape, [2, 2, 2]);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_packs_to_nothing() {
+    fn empty_maps_and_zeros_are_packed() {
         assert_eq!(Weights::new(&[]).shape, [0; 4]);
         let zeros = Matrices::new(&[vec![vec![0.0; 2]]]);
         assert_eq!(zeros.scales, [1.0]);

@@ -1,4 +1,4 @@
-//! The views as a whole: whose translation they show, under which labels, and what is refused.
+//! The translation and the labels of an attention, and rejected texts.
 
 use decode::DecodeError;
 use text::{Tokenizer, TokenizerConfig};
@@ -8,7 +8,7 @@ use crate::{close, faithful, opened, translated, with_moderate_weights};
 use testing::run::{MAX_LENGTH, Run, texts};
 
 #[test]
-fn rows_sum_to_one_and_the_future_is_exactly_zero() {
+fn rows_sum_to_one_and_masked_weights_are_zero() {
     let run = Run::new();
     let trained = opened(&run);
     for text in texts(10) {
@@ -38,7 +38,7 @@ fn rows_sum_to_one_and_the_future_is_exactly_zero() {
 }
 
 #[test]
-fn the_translation_is_the_one_that_users_get() {
+fn the_translation_equals_that_of_the_translator() {
     let run = Run::new();
     let trained = opened(&run);
     for (beam, max_length) in [(1, None), (4, None), (1, Some(3)), (3, Some(2))] {
@@ -59,7 +59,7 @@ fn the_translation_is_the_one_that_users_get() {
 }
 
 #[test]
-fn its_own_translation_as_target_gives_equal_maps() {
+fn the_models_translation_as_target_gives_equal_maps() {
     let run = Run::new();
     let trained = opened(&run);
     for (text, result) in faithful(&trained) {
@@ -75,7 +75,7 @@ fn its_own_translation_as_target_gives_equal_maps() {
 }
 
 #[test]
-fn labels_are_tokens_as_the_model_sees_them() {
+fn labels_are_the_models_tokens() {
     let lines = ["the cat sat on the mat", "the dog sat on the log"];
     let subwords =
         Tokenizer::train(&TokenizerConfig { vocab_size: 280, ..TokenizerConfig::default() }, lines.iter()).unwrap();
@@ -94,7 +94,7 @@ fn labels_are_tokens_as_the_model_sees_them() {
     assert_eq!((attention.n_heads, attention.d_model, attention.format), (2, 16, "attend.attention/1"));
 }
 #[test]
-fn texts_that_are_empty_or_too_long_are_refused() {
+fn empty_and_too_long_texts_are_rejected() {
     let run = Run::new();
     let trained = opened(&run);
     let long = "1 ".repeat(MAX_LENGTH);

@@ -1,5 +1,4 @@
-//! Attention as data, page and picture: that the numbers are right, that they belong to the translation that users get,
-//! and that what makes no sense is refused.
+//! Attention as data, page and picture: correct numbers of the right translation, and rejected inputs.
 
 mod forced;
 mod numbers;
@@ -19,8 +18,8 @@ fn opened(run: &Run) -> TrainedModel {
     TrainedModel::open(run.path(), &device).expect("a run folder")
 }
 
-/// Two layers with weights of the size that training leaves, none of them zero or one: where numbers are large, float32
-/// is not precise enough to be compared.
+/// A run of two layers with weights as large as trained ones, none of them zero or one. Larger numbers would exceed the
+/// precision of float32.
 fn with_moderate_weights(tokenizer: &Tokenizer) -> Run {
     let config = ModelConfig { encoder_layers: 2, decoder_layers: 2, ..config() };
     let run = Run::new();

@@ -1,4 +1,4 @@
-//! The numbers: each follows from the weights file and the ids, in plain loops, and comes back from JSON as it was.
+//! All numbers of an attention: plain loops over the weights file compute the same, and JSON preserves them.
 
 use decode::engine::read_network;
 use decode::search::beam::beam_search;
@@ -13,7 +13,7 @@ use crate::{ROUNDING, close, faithful, ids, opened, with_moderate_weights};
 use testing::run::{Run, texts};
 
 #[test]
-fn every_number_comes_back_from_json_bit_for_bit() {
+fn json_preserves_every_bit() {
     let run = Run::new();
     let trained = opened(&run);
     let attention = attend(&trained, &trained.settings(), "3 1 4 1 5", None).unwrap();
@@ -52,7 +52,7 @@ fn flat(value: &Value) -> Vec<f64> {
     }
 }
 
-/// Numbers of the JSON, as anything that reads it gets them.
+/// The numbers of the JSON as a reader parses them.
 fn map(json: &Value, kind: &str, layer: usize, head: usize) -> Rows {
     json["maps"][kind][layer][head].as_array().expect("a map").iter().map(flat).collect()
 }
@@ -159,7 +159,7 @@ fn probabilities_agree_with_scores_and_searches() {
             assert!(step.candidates.windows(2).all(|pair| pair[0].probability >= pair[1].probability));
             assert!(step.candidates.iter().all(|candidate| candidate.token != "<pad>"));
         }
-        // A score's softmax has `<pad>` in it.
+        // The softmax of a score includes `<pad>`.
         let (source, target) = (ids(&trained.source_tokenizer, &text), ids(&trained.target_tokenizer, result.text()));
         let batch = Batch::new(&[(&source, &target)], trained.sizes, &trained.device);
         let logits = network.forward(&batch, &mut Pass::inference());

@@ -1,5 +1,5 @@
-//! The paper's formulas in plain loops and float64, from a weights file and ids: post-norm, ReLU, biases, sinusoids and
-//! one shared embedding matrix. Written to be read beside the paper, and with nothing of the model's own code.
+//! The paper's formulas in plain loops and float64, independent of `model`: post-norm, ReLU, biases, sinusoids and one
+//! shared embedding matrix.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub struct Plain {
     tensors: HashMap<String, NamedTensor>,
 }
 
-/// What the decoder gives, and what it attended to in each layer.
+/// The decoder's output, and the attention weights of each layer.
 pub struct Decoded {
     pub hidden: Rows,
     pub decoder: Vec<Heads>,
@@ -29,7 +29,7 @@ impl Plain {
         Self { config, tensors: tensors.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect() }
     }
 
-    /// The memory, and what each layer attended to.
+    /// The memory, and the attention weights of each layer.
     pub fn encode(&self, ids: &[u32]) -> (Rows, Vec<Heads>) {
         let mut x = self.embed(ids);
         let mut maps = Vec::new();
@@ -61,14 +61,14 @@ impl Plain {
         Decoded { hidden: x, decoder, cross }
     }
 
-    /// How probable each token but `<pad>`, the last, is as the next one.
+    /// The probability of each next token; `<pad>`, the last one, is excluded.
     pub fn probabilities(&self, hidden: &Rows) -> Rows {
         let matrix = self.matrix("embeddings.shared");
         let words = &matrix[..matrix.len() - 1];
         hidden.iter().map(|x| softmax(words.iter().map(|word| dot(word, x)).collect())).collect()
     }
 
-    /// √d times the token's vector, plus where it stands (sections 3.4 and 3.5).
+    /// √d times the token's embedding, plus its position (sections 3.4 and 3.5).
     fn embed(&self, ids: &[u32]) -> Rows {
         let (matrix, d) = (self.matrix("embeddings.shared"), self.config.d_model as f64);
         let mut rows = Vec::new();
@@ -83,7 +83,7 @@ impl Plain {
         rows
     }
 
-    /// Section 3.2.2: what `x` gathers from `attended`, and the weights of equation 1.
+    /// Multi-head attention from `x` to `attended`, and the weights of equation 1 (section 3.2.2).
     fn attention(&self, name: &str, x: &Rows, attended: &Rows, causal: bool) -> (Rows, Heads) {
         let queries = self.linear(&format!("{name}.query"), x);
         let keys = self.linear(&format!("{name}.key"), attended);

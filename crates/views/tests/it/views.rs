@@ -1,4 +1,4 @@
-//! The files that show an attention: the page's size and contents, pictures as SVG and PNG.
+//! The files of an attention: size and contents of the page, pictures as SVG and PNG.
 
 use model::AttentionKind;
 use views::page;
@@ -13,7 +13,7 @@ fn a_page_of_the_base_model_stays_below_six_megabytes() {
 }
 
 #[test]
-fn a_page_holds_hostile_text_as_data_alone() {
+fn hostile_text_of_a_page_is_data() {
     let attention = testing::attention_fixture::hostile();
     let page = page::html(&attention);
     assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the scripts");
@@ -57,9 +57,9 @@ fn a_missing_layer_or_head_gives_a_notice() {
     }
 }
 
-/// A picture is markup without holes, whatever the tokens say.
+/// Tokens never become markup of a picture.
 #[test]
-fn hostile_text_stays_text() {
+fn hostile_text_of_a_picture_is_text() {
     let svg = picture::svg(
         &testing::attention_fixture::hostile(),
         View { kind: AttentionKind::Encoder, layer: Some(0), head: Some(0) },
