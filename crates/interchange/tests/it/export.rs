@@ -154,7 +154,7 @@ fn own_vocabularies_are_exported_unchanged() {
         let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
         for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
             let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
-            let config = model(|config| config.tie = Tie::Decoder).trained.config;
+            let config = model(|config| config.tie = Tie::Decoder).trained.saved.config;
             let network = Transformer::new(&config, sizes, 1, &device()).unwrap();
             let before = Model::new(&network, config, source, target);
             let after = round_trip(&before).trained;

@@ -51,7 +51,7 @@ impl Normalizer {
     /// Returns the replacement of a prefix of `text` and the bytes of that prefix, or `None` at the end.
     fn next<'a>(&'a self, text: &'a str) -> Option<(&'a str, usize)> {
         let length = text.chars().next()?.len_utf8();
-        let replaced = self.charsmap.as_ref().and_then(|charsmap| charsmap.longest(text));
+        let replaced = self.charsmap.as_ref().and_then(|charsmap| charsmap.longest_match(text));
         Some(replaced.unwrap_or((&text[..length], length)))
     }
 }
