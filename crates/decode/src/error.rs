@@ -1,6 +1,5 @@
 //! Errors between a run folder and a translation.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -59,20 +58,6 @@ pub enum DecodeError {
     NotFinite,
     #[error("the device failed: {0}")]
     Device(String),
-}
-
-/// An error with its causes, each once: most messages contain their cause already.
-pub fn format_chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string().trim_end().to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let reason = error.to_string();
-        if !text.contains(reason.trim_end()) {
-            text = format!("{text}: {}", reason.trim_end());
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl DecodeError {
