@@ -1,4 +1,4 @@
-//! Alignment: the source token that each target token comes from, as cross-attention sees it.
+//! Alignment of target tokens to source tokens by cross-attention.
 //!
 //! While a token is predicted, cross-attention distributes its weight over the source. The token is aligned with the source
 //! token of the largest weight, averaged over all layers and heads or those of [`AlignmentHeads`]. Engines record it step
@@ -46,20 +46,20 @@ impl HeadMean {
         Self { heads, sum: Vec::new() }
     }
 
-    /// Begins a row with so many source tokens, `</s>` included.
+    /// Begins a row of `source_len` source tokens, `</s>` included.
     pub fn clear(&mut self, source_len: usize) {
         self.sum.clear();
         self.sum.resize(source_len, 0.0);
     }
 
-    /// Whether a layer's weights are wanted at all.
-    pub fn wants(&self, layer: usize) -> bool {
+    /// Whether the mean includes this layer.
+    pub fn includes(&self, layer: usize) -> bool {
         self.heads.layer.is_none_or(|own| own == layer)
     }
 
     /// Adds the weights of one layer, `[head, keys]`, of which the first `source_len` keys of each head are the row's own.
     pub fn add_layer(&mut self, layer: usize, n_heads: usize, weights: &[f32]) {
-        if !self.wants(layer) {
+        if !self.includes(layer) {
             return;
         }
         for (head, weights) in weights.chunks_exact(weights.len() / n_heads).enumerate() {
@@ -69,7 +69,7 @@ impl HeadMean {
         }
     }
 
-    /// The position of the largest sum, the first of equal ones; `</s>`, the last, does not count.
+    /// The position of the largest sum, the first of equal ones; `</s>`, the last, is excluded.
     pub fn strongest(&self) -> Option<usize> {
         (0..self.sum.len().saturating_sub(1)).rev().max_by(|&a, &b| self.sum[a].total_cmp(&self.sum[b]))
     }

@@ -18,7 +18,7 @@ pub struct Limits {
     pub workers: usize,
 }
 
-/// A worker's minimum share of sentences: so few decode together about as fast as one alone.
+/// Minimum sentences of a batch: fewer take about as long together as one.
 const MIN_SHARE: usize = 8;
 
 /// Splits sentences, sorted by these lengths, into batches, enough of them for every worker to have one.

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! text ─▶ Translator ─▶ search (greedy, beam, sampling) ─▶ engine (CPU, network) ─▶ text
-//!         tokenises,      chooses tokens among the          computes the logits
-//!         batches         logits that constraints process   of the next token
+//!         tokenises,      chooses tokens by logits after    computes the logits
+//!         batches         the logits processors             of the next token
 //! ```
 //!
-//! [`TrainedModel`] opens a run folder; [`Translator`] turns texts into texts under [`Settings`]. [`engine`] holds the
-//! network in two forms behind one trait, [`search`] the ways to choose tokens, [`scoring`] the log-probability of given
-//! translations, and [`alignment`] the source token of each target token. No part depends on a command line.
+//! [`TrainedModel`] opens a run folder, and [`Translator`] translates texts under [`Settings`]. [`engine`] has two
+//! implementations of the network behind one trait, and [`search`] the algorithms that choose tokens. [`scoring`] computes
+//! the log-probability of given translations, and [`alignment`] the source token of each target token.
 
 pub mod alignment;
 mod batching;

@@ -10,7 +10,7 @@ use crate::search::options::SearchOptions;
 use crate::translation::{Translation, TranslationResult};
 use crate::translator::{EncodedInput, Translator};
 
-/// Scores each target (ids without `</s>`) given its source, as if search had found it, `</s>` included. The constraints of
+/// Scores each target (ids without `</s>`) given its source, as search scores a finished hypothesis. The constraints of
 /// `options` should be the default ones.
 ///
 /// # Errors

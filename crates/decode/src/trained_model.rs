@@ -1,4 +1,4 @@
-//! A trained model: the run folder that `train` wrote, opened for decoding. Files that disagree are rejected.
+//! A trained model: a run folder opened for decoding. Files that do not match each other are rejected.
 
 use std::ops::Deref;
 use std::path::Path;

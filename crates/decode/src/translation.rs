@@ -33,9 +33,9 @@ pub struct Translation {
     pub tokens: Vec<String>,
     /// The model's log-probability of each token in nats; if `finished`, that of the end token follows.
     pub token_scores: Vec<f32>,
-    /// Whether the model ended the sentence itself, rather than the length limit.
+    /// Whether the model generated `</s>` before the length limit.
     pub finished: bool,
-    /// The source token of each target token, as cross-attention sees it: pairs of positions from 0, source first.
+    /// The source token of each target token by cross-attention: pairs of positions from 0, source first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alignment: Option<Vec<[usize; 2]>>,
 }

@@ -8,9 +8,9 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand};
 use crate::commands;
 use crate::options::{DeviceOptions, UsageError};
 
-/// Decodes texts with a trained model, or runs a command on it
+/// Decode texts with a trained model, or run a command on it
 ///
-/// Results are printed to standard output, one line per text; messages go to standard error.
+/// Results are printed to standard output, one line per text; messages are printed to standard error.
 #[derive(Parser)]
 #[command(
     name = "infer",
@@ -35,7 +35,7 @@ pub enum Job {
     Score(commands::score::Arguments),
     /// Decode a file and compare it with references: BLEU, chrF and exact match
     Evaluate(commands::evaluate::Arguments),
-    /// Write, for each text, the translation closest to its reference, as training data for another model
+    /// Write the translation closest to each reference, as training data for another model
     Distil(commands::distil::Arguments),
     /// Show the attention of a translation as JSON, as a page or as a picture
     Attend(commands::attend::Arguments),
@@ -69,8 +69,8 @@ impl Cli {
 
 /// Moves device options (`--quiet`, `--device`, `--threads`) that precede a command behind its name.
 ///
-/// Clap would take the name of the command for a text: `infer --quiet attend …` would translate the word `attend`. After
-/// any other option a word is always a text, so that every word can be translated.
+/// Clap parses a command after an option as a text: `infer --quiet attend …` would translate the word `attend`. After any
+/// other option a word is always a text, so that every word can be translated.
 fn options_after_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let options = DeviceOptions::augment_args(Command::new("device"));
     let mut at = 1;

@@ -1,4 +1,4 @@
-//! Translates lines as they arrive: fast input in batches, a slow one line by line.
+//! Translation of lines as they arrive: fast input in batches, slow input line by line.
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -14,7 +14,7 @@ pub const WINDOW: usize = 1024;
 /// Lines that arrive within this time of each other are translated together.
 const MAX_WAIT: Duration = Duration::from_millis(20);
 
-/// Mark that some editors write before the first line. It is not part of the text.
+/// Byte order mark that some editors write before the first line. It is not part of the text.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Output format of a translation.
@@ -98,7 +98,7 @@ pub fn translate_lines(
     }
 }
 
-/// Why a window ends.
+/// The reason for the end of a window.
 enum End {
     /// The window is full, or no further line has arrived in time.
     Pause,

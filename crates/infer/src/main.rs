@@ -1,5 +1,4 @@
-//! `infer`: decodes with a folder that `train` wrote. Without a command it translates texts; each command has a file in
-//! `commands`.
+//! `infer`: decoding with a run folder. Without a command it translates texts; each command has a file in `commands`.
 
 #[cfg(not(any(feature = "flex", feature = "ndarray", feature = "wgpu", feature = "vulkan", feature = "cuda")))]
 compile_error!(
@@ -54,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The same error, with the setting at fault spelled as an option of the command line.
+/// The error, whose setting is named as an option of the command line.
 fn with_option_names(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<DecodeError>() {
         Ok(error) => error.map_field(option_name).into(),

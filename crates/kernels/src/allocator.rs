@@ -1,7 +1,7 @@
-//! When the allocator of the binaries, `mimalloc`, returns freed memory to the system.
+//! The delay after which `mimalloc`, the allocator of the binaries, returns freed memory to the system.
 //!
-//! **Why:** a training step frees what the next one allocates again. The system clears returned memory page by page;
-//! with long sequences that took an eighth of the time.
+//! **Why:** each training step allocates the memory that the previous one freed. The system clears returned memory page by
+//! page; with long sequences that took an eighth of the time.
 
 use std::ffi::c_long;
 
@@ -9,9 +9,9 @@ use libmimalloc_sys::{mi_option_set, mi_option_t};
 
 /// `mi_option_purge_delay` of mimalloc's `mi_option_e`, which its Rust bindings do not name.
 const PURGE_DELAY: mi_option_t = 15;
-/// Never return memory.
+/// The delay with which memory is never returned.
 const NEVER: c_long = -1;
-/// Milliseconds. The default is one second, within which decoding several batches would take new memory for each.
+/// The delay of [`release_freed`], in milliseconds. The default of one second would keep the memory of several batches.
 const SOON: c_long = 10;
 
 /// Keeps freed memory for the next allocation. Call it first in `main`; it has no effect without `mimalloc` as the global

@@ -1,8 +1,8 @@
 //! Operations with a hand-written derivative in burn's automatic differentiation, on the CPU backend `flex`.
 //!
-//! An [`Operation`] is plain Rust over slices: inputs in; the result, and what the derivative needs, out. [`one`] to
-//! [`four`] register it with the graph of as many input tensors. The example `custom_kernel` of the crate `attend` adds
-//! an operation.
+//! An [`Operation`] is plain Rust over slices. It computes the result and keeps the arrays that the derivative needs.
+//! [`one`] to [`four`] add an operation of one to four tensors to the graph; `custom_kernel`, an example of the crate
+//! `attend`, shows this.
 
 use std::cell::Cell;
 use std::fmt::Debug;

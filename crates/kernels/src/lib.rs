@@ -16,12 +16,11 @@
 //! | [`adam`] | the optimizer's update |
 //! | [`decode`] | the building blocks of decoding on a CPU |
 //!
-//! [`mask`] describes which keys a query must not see. Beneath the operations lie `matmul` (matrix products), `simd`
-//! (vector loops), and on `flex` `autodiff`, through which an operation with a derivative of its own enters burn's graph.
-//! [`precision`] selects what matrix products read, and [`allocator`] configures when mimalloc returns freed memory.
+//! [`mask`] describes the hidden keys of an attention. The operations are built on `matmul` (matrix products) and `simd`
+//! (vector loops). On `flex`, `autodiff` adds an operation with a hand-written derivative to burn's graph. [`precision`]
+//! selects the type of the operands of matrix products, and [`allocator`] configures mimalloc.
 //!
-//! A result does not depend on the number of threads: work is split into blocks of fixed sizes, and sums over blocks are
-//! taken in their order.
+//! Results do not depend on the number of threads: blocks have fixed sizes, and their sums are added in order.
 
 pub mod allocator;
 #[cfg(feature = "flex")]

@@ -1,6 +1,6 @@
 //! Attention masks: which keys a query must not see. **`true` = hidden**, everywhere.
 //!
-//! A mask keeps what is known about it (key lengths, causality) as numbers on the host. The fused attention reads these;
+//! A mask consists of numbers on the host, such as key lengths, if it has this structure. The fused attention reads these;
 //! the portable one turns them into a tensor on its device.
 
 use std::sync::{Arc, OnceLock};

@@ -41,7 +41,7 @@ pub enum BackendError {
         "device `{backend}` is not in this build, which has {compiled}; build with `--features {backend}` or choose one of those"
     )]
     NotCompiled {
-        /// The backend asked for.
+        /// The requested backend.
         backend: Backend,
         /// The names of the backends in this build.
         compiled: String,

@@ -41,13 +41,13 @@ pub struct ModelConfig {
     pub activation: Activation,
     /// Kind of position encoding.
     pub positions: PositionKind,
-    /// Longest sequence in tokens, end token included.
+    /// Maximum length of a source or target in tokens, end token included.
     pub max_length: usize,
     /// Sharing of the embedding matrices.
     pub tie: Tie,
     /// Whether linear layers have biases.
     pub bias: bool,
-    /// Whether logits get a bias per word (Marian's `final_logits_bias`).
+    /// Whether logits have a bias per token (Marian's `final_logits_bias`).
     pub output_bias: bool,
 }
 

@@ -1,6 +1,6 @@
 //! The Transformer of *Attention Is All You Need* (Vaswani et al. 2017), tensors in, tensors out.
 //!
-//! The modules in the order of the data's way; each names its section of the paper:
+//! The modules in the order in which data pass through them, with their sections of the paper:
 //!
 //! | module | paper | content |
 //! |---|---|---|
@@ -8,17 +8,17 @@
 //! | [`position`] | 3.5 | sinusoids or learned positions |
 //! | [`attention`] | 3.2 | scaled dot-product and multi-head attention |
 //! | [`feed_forward`] | 3.3 | the position-wise network |
-//! | [`residual`] | 3.1, 5.4 | dropout, add, norm; decides alone between pre-norm and post-norm |
+//! | [`residual`] | 3.1, 5.4 | dropout, add, norm; the only place that distinguishes pre-norm and post-norm |
 //! | [`encoder`], [`decoder`] | 3.1 | the two stacks |
-//! | [`transformer`] | figure 1 | the whole: `encode`, `decode`, `forward`, `step` |
+//! | [`transformer`] | figure 1 | the whole model: `encode`, `decode`, `forward`, `step` |
 //! | [`loss`] | 5.4 | label-smoothed cross-entropy over real tokens |
 //!
 //! Beside them:
 //!
 //! - [`config`] (sizes and options), [`batch`] (ids to padded tensors), [`mask`], [`cache`] (incremental decoding);
 //! - [`forward_pass`] (dropout of one pass) and [`recorder`] (its attention);
-//! - `linear` and [`norm`] (the smallest layers), `init` (the first weights), [`random`];
-//! - [`parameters`] (walks by name), [`weights`] and [`safetensors_reader`] (files), [`summary`];
+//! - `linear` and [`norm`] (the smallest layers), `init` (initial weights), [`random`];
+//! - [`parameters`] (visitors by name), [`weights`] and [`safetensors_reader`] (files), [`summary`];
 //! - [`error`], and [`backend`] (the devices of this build).
 //!
 //! Shapes are written `[batch, len, d_model]`; in a mask `true` = hidden. Layers are plain structs of parameters with a

@@ -7,13 +7,13 @@
 use burn::tensor::{Int, Tensor};
 pub use kernels::projection_loss::{LabelSmoothing, LossSums};
 
-/// What training minimises.
+/// The training objective, which is minimised.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Objective {
     /// ε of label smoothing (paper, section 5.4).
     pub label_smoothing: f64,
     /// α of R-Drop (Liang et al. 2021): the weight of the divergence between two passes over each sentence with different
-    /// dropout. 0 is off, and then there is a single pass.
+    /// dropout; 0 disables the second pass.
     pub r_drop: f64,
 }
 

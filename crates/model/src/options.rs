@@ -69,14 +69,14 @@ option_enum! {
 }
 
 option_enum! {
-    /// The embedding matrices that are one and the same (paper, section 3.4).
+    /// The sharing of the embedding matrices (paper, section 3.4).
     Tie {
-        /// Source, target and output each have their own.
+        /// Three matrices: source embedding, target embedding, output projection.
         None,
-        /// Target embedding and output projection share one.
+        /// Target embedding and output projection share one matrix.
         #[serde(alias = "two")]
         Decoder,
-        /// All three share one; source and target need one joint vocabulary. The paper.
+        /// All three share one matrix, which requires a joint vocabulary: the paper.
         #[serde(alias = "three")]
         All,
     }

@@ -63,7 +63,7 @@ impl Positions {
     }
 }
 
-/// The columns of sines and cosines.
+/// The order of the columns of sines and cosines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinusoidLayout {
     /// Pair i at columns 2i and 2i + 1: the paper.

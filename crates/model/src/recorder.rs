@@ -1,4 +1,4 @@
-//! What a pass through the network can record: the attention weights of every head and the vectors behind them.
+//! Recordings of a pass through the network: the attention weights of every head and the vectors behind them.
 
 use burn::tensor::Tensor;
 use serde::Serialize;

@@ -60,9 +60,9 @@ pub struct Transformer {
     pub source_positions: Positions,
     /// Positions of the target.
     pub target_positions: Positions,
-    /// The source's stack.
+    /// The stack of the source side.
     pub encoder: Encoder,
-    /// The target's stack.
+    /// The stack of the target side.
     pub decoder: Decoder,
     dropout: f64,
     target_pad: usize,
@@ -77,7 +77,7 @@ impl Transformer {
         Ok(crate::init::initialise(Self::blank(config, sizes, device)?, config.norm, seed))
     }
 
-    /// The same with all matrices zero, to [load](crate::weights::load) weights into.
+    /// A network of the given sizes with all matrices zero, into which weights are [loaded](crate::weights::load).
     ///
     /// # Errors
     /// As [`new`](Self::new).

@@ -4,9 +4,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::pair_counts::PairCounts;
 
-/// A line of `metrics.jsonl`. The kinds are message apart by their keys; the first that fits is the one.
+/// A line of `metrics.jsonl`. Its keys determine its kind: the first variant that they fit.
 ///
-/// Everything that depends on the clock is under the key `timing`. Keys that this program does not know are ignored.
+/// Everything that depends on the clock is under the key `timing`. Unknown keys are ignored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Record {
@@ -55,7 +55,7 @@ pub struct Step {
     pub timing: StepTiming,
 }
 
-/// The clock's numbers of a [`Step`].
+/// The durations and speeds of a [`Step`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepTiming {
     /// Seconds since the last logged step, validations not counted.
@@ -70,7 +70,7 @@ pub struct StepTiming {
 }
 
 impl Default for StepTiming {
-    /// No number is known.
+    /// Missing values, as NaN.
     fn default() -> Self {
         Self { seconds: f64::NAN, tokens_per_second: f64::NAN, waiting_for_data: f64::NAN }
     }
@@ -87,7 +87,7 @@ pub struct Validation {
     /// Whether no validation before it was better.
     #[serde(default)]
     pub best: bool,
-    /// How long it took.
+    /// Its duration.
     #[serde(default)]
     pub timing: Timing,
 }
@@ -102,7 +102,7 @@ pub struct Average {
     /// The scores.
     #[serde(rename = "validation")]
     pub scores: Scores,
-    /// How long it took.
+    /// Its duration.
     #[serde(default)]
     pub timing: Timing,
 }
@@ -115,7 +115,7 @@ pub struct Test {
     /// The scores.
     #[serde(rename = "test")]
     pub scores: Scores,
-    /// How long it took.
+    /// Its duration.
     #[serde(default)]
     pub timing: Timing,
 }
@@ -141,7 +141,7 @@ pub struct Timing {
 }
 
 impl Default for Timing {
-    /// The duration is not known.
+    /// A missing duration, as NaN.
     fn default() -> Self {
         Self { seconds: f64::NAN }
     }

@@ -1,4 +1,4 @@
-//! Engines: the network as search drives it, one target token of each row at a time.
+//! Engines: the network for search, one target token of each row at a time.
 //!
 //! [`NetworkEngine`] runs the [`Transformer`] itself, on any device; it is the reference. [`CpuEngine`] computes the same
 //! over slices, without tensors and their bookkeeping, and is used for `flex`. Both agree up to rounding. Search sees only
@@ -35,8 +35,8 @@ pub trait Engine: Debug + Send + Sync {
     /// The token that every row reads first: `<pad>`, the last id of the target's vocabulary.
     fn start_token(&self) -> u32;
 
-    /// Encodes the sources, each ended by `</s>`: one row each, which has read no target token yet. With `alignment`,
-    /// every step also aligns its tokens.
+    /// Encodes the sources, each ended by `</s>`, to one row each, without target tokens. With `alignment`, every step also
+    /// aligns its tokens.
     ///
     /// # Panics
     /// A source of more tokens than `model.max_length`.
@@ -54,7 +54,7 @@ pub trait Engine: Debug + Send + Sync {
 
 /// The rows of a batch, each with the target tokens that it has read.
 pub trait State {
-    /// Every row reads one token more; `output` becomes the prediction of the next.
+    /// Appends one token to each row and writes the logits of the next to `output`.
     ///
     /// # Errors
     /// A device that fails.
@@ -63,11 +63,11 @@ pub trait State {
     /// More steps than `model.max_length`.
     fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError>;
 
-    /// Keeps the given rows, in the given order: finished rows leave, beams move, repeat or vanish.
+    /// Keeps the given rows, in the given order. Rows that are not given are removed; a row may repeat.
     fn select(&mut self, rows: &[usize]);
 }
 
-/// The output of one step. Its buffers are used again by the next.
+/// The output of one step. The next step reuses its buffers.
 #[derive(Debug, Default)]
 pub struct StepOutput {
     /// `[rows, vocabulary]`, row after row.

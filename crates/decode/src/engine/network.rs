@@ -16,7 +16,7 @@ use super::{Engine, State, StepOutput};
 use crate::alignment::{AlignmentHeads, HeadMean};
 use crate::error::DecodeError;
 
-/// A network with what decoding needs besides.
+/// A network with its vocabulary sizes and device.
 #[derive(Debug)]
 pub struct NetworkEngine {
     network: Transformer,
@@ -28,7 +28,7 @@ pub struct NetworkEngine {
 const MAX_ROWS: usize = 256;
 
 impl NetworkEngine {
-    /// Drives this network, which is on this device.
+    /// An engine of this network, which is on this device.
     pub fn new(network: Transformer, sizes: VocabularySizes, device: &Device) -> Self {
         Self { network, sizes, device: device.clone() }
     }

@@ -1,8 +1,8 @@
-//! Beam search: at each step the most probable prefixes of all, until none can still become the best.
+//! Beam search: the most probable prefixes of each step, until none can become the best hypothesis.
 //!
-//! Of each sentence the `2 * beam` best continuations are candidates. Those among the first `beam` that end the sentence
-//! become finished hypotheses; of the others the best `beam` live on. A sentence is done when it has `beam` finished
-//! hypotheses and its best beam, at its present length, scores no better than the worst of them. Scores are
+//! For each sentence, the `2 * beam` best continuations are candidates. Those among the first `beam` that end the sentence
+//! become finished hypotheses; of the others, the best `beam` are the new beams. A sentence is done when it has `beam`
+//! finished hypotheses and its best beam, at its current length, scores no better than the worst of them. Scores are
 //! log P(y|x) / lp(|y|), with the length penalty lp of [`LengthPenalty`](runs::config::LengthPenalty). This is the procedure
 //! of Hugging Face transformers with `early_stopping = False`, so that results can be compared.
 
@@ -92,8 +92,8 @@ pub fn beam_search(
 }
 
 impl Search {
-    /// Makes one step: hypotheses end or live on. Returns the parent of each new beam, an index of the old ones. `aligned`
-    /// is the source position of each beam's next token, if tokens are aligned.
+    /// Finishes hypotheses and selects the new beams of one step. Returns the index of each new beam's parent. `aligned` is
+    /// the source position of each beam's next token, if tokens are aligned.
     fn advance(
         &mut self,
         candidates: &[Candidate],

@@ -56,7 +56,7 @@ pub(crate) fn decode_rows(
             let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
             let token = options.constraints.forced(len).unwrap_or_else(|| choose(row, len, &logits));
             if logits.value(token) == f64::NEG_INFINITY {
-                continue; // the rules forbid every token: the tokens so far are the answer
+                continue; // the rules forbid every token: the hypothesis ends here
             }
             hypothesis.token_scores.push(logits.log_probability(token) as f32);
             hypothesis.score += logits.value(token);

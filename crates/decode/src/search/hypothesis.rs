@@ -20,7 +20,7 @@ pub struct DecodeInput<'a> {
 pub struct Hypothesis {
     /// Target ids without `</s>`.
     pub ids: Vec<u32>,
-    /// Whether the model ended the sentence itself, rather than the limit.
+    /// Whether the model generated `</s>` before the length limit.
     pub finished: bool,
     /// The model's log-probability of each token in nats, that of `</s>` last if there is one.
     pub token_scores: Vec<f32>,

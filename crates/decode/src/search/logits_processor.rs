@@ -25,7 +25,7 @@ pub trait LogitsProcessor: Debug + Send + Sync {
     fn process(&self, logits: &mut StepLogits, ids: &[u32], input: &DecodeInput);
 }
 
-/// The rules of all sentences of a batch, in the order in which they apply.
+/// The forced prefix and the logits processors of a batch, in the order in which they apply.
 #[derive(Debug, Default)]
 pub struct Constraints<'a> {
     /// The first tokens of every target. They may repeat each other.

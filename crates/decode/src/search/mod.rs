@@ -1,7 +1,7 @@
 //! Search: the choice of target tokens.
 //!
-//! [`greedy`] takes the most probable token of each step, [`beam`] the most probable sentences it can find, and [`sampling`]
-//! draws at random. Each chooses among the tokens that the [`logits_processor`]s leave.
+//! [`greedy`] takes the most probable token of each step, [`beam`] keeps the most probable prefixes, and [`sampling`] draws
+//! at random. [`logits_processor`]s change the logits beforehand.
 
 pub mod beam;
 pub mod greedy;

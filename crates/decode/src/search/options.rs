@@ -8,7 +8,7 @@ use crate::alignment::AlignmentHeads;
 /// Settings that every search has in common.
 #[derive(Debug, Default)]
 pub struct SearchOptions<'a> {
-    /// The rules that every target obeys.
+    /// The forced prefix and the logits processors.
     pub constraints: Constraints<'a>,
     /// The divisor of scores.
     pub length_penalty: LengthPenalty,

@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Texts to translate; if none is given, each line of standard input is one
+    /// Texts to translate [default: the lines of standard input]
     #[arg(value_name = "TEXT")]
     texts: Vec<String>,
     /// Output format: the text alone, or a JSON object per line

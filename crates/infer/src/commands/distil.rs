@@ -1,7 +1,7 @@
-//! `infer distil`: training data for another model: for each text, the hypothesis closest to its reference.
+//! `infer distil`: training data for another model, with the hypothesis closest to each reference.
 //!
-//! A model's translations are easier to learn than human ones, and the closest of many hypotheses keeps most of the
-//! reference. Kim and Rush 2016 call this sequence-level interpolation.
+//! The outputs of a model are easier targets than human translations, and the closest of many hypotheses keeps most of the
+//! reference (sequence-level interpolation, Kim and Rush 2016).
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -61,7 +61,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         too_long += window.iter().zip(&texts).filter(|(source, text)| source != text).count();
         let translations = translator.translate_from(&texts, start + 1)?;
         for (translation, reference) in translations.iter().zip(&references[start..]) {
-            // Normalized, because the model can only write what its tokenizer keeps.
+            // Normalised like the outputs of the model.
             let chosen = closest_hypothesis(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
             writeln!(output, "{chosen}").map_err(write_error)?;
             if !device.quiet {
@@ -96,7 +96,7 @@ fn blank_too_long(texts: &[String], first_line: usize, translator: &Translator) 
 
 /// The hypothesis with the highest sentence BLEU; of equal ones the first.
 ///
-/// Empty and unfinished hypotheses are no good examples: they are taken only if there is no other.
+/// Empty and unfinished hypotheses are used only if there is no other.
 fn closest_hypothesis(reference: &str, translation: &TranslationResult, bleu: &Bleu) -> Result<String, TextError> {
     let bleu = Bleu { effective_order: true, ..*bleu };
     let mut best = (translation.best.line(), (false, f64::NEG_INFINITY));

@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Output format: a Hugging Face Marian folder, as read by transformers and CTranslate2
     #[arg(long, value_enum)]
     format: ExportFormat,
-    /// Folder to write; it must be empty or not exist
+    /// Folder to write; it must not exist or must be empty
     #[arg(value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]

@@ -14,15 +14,15 @@ pub struct Arguments {
     /// Folder with config.json, model.safetensors or pytorch_model.bin, source.spm, target.spm and vocab.json
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// Run folder to write; it must be empty or not exist
+    /// Run folder to write; it must not exist or must be empty
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Print nothing but errors on standard error
+    /// Print only errors
     #[arg(long)]
     quiet: bool,
 }
 
-/// Writes the run folder, and logs the settings that have no counterpart here.
+/// Writes the run folder, and logs the settings without counterpart.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { input, output, quiet } = arguments;
     // Without any backend, the error of `choose` names the features to build with.
@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The backend that unpacks weights. Nothing is computed, so a CPU if the build has one.
+/// The backend that loads weights: a CPU backend if the build has one, since nothing is computed.
 fn prefer_cpu(compiled: &[Backend]) -> Option<Backend> {
     compiled.iter().copied().min_by_key(|backend| backend.is_gpu())
 }

@@ -1,4 +1,4 @@
-//! One file per command: its arguments, and its run from them to the results.
+//! The commands, one file each: arguments, and `run`, which prints the results.
 
 pub mod attend;
 pub mod decode;

@@ -20,7 +20,7 @@ pub struct Arguments {
     /// Source texts, one per line
     #[arg(long, value_name = "FILE")]
     source: PathBuf,
-    /// Their translations, line by line
+    /// Target texts, the translations, one per line
     #[arg(long, value_name = "FILE")]
     target: PathBuf,
     /// Output format: the score alone, or a JSON object per line

@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Address and port; 0.0.0.0 accepts connections from other machines, and port 0 takes any free port
+    /// Address and port to listen on; 0.0.0.0 accepts connections from other machines, and port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
     #[command(flatten)]
@@ -55,7 +55,7 @@ struct LimitOptions {
     /// Maximum time from a request to its response
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = parse_seconds)]
     timeout: Duration,
-    /// Maximum time for a client to send a request's head, to send its body, or to resume reading its responses
+    /// Maximum time to receive a request's head, to receive its body, and to wait for a client that reads no responses
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     read_timeout: Duration,
 }

@@ -15,7 +15,7 @@ pub struct ComparisonOptions {
     /// Reference translations, line by line
     #[arg(long, value_name = "FILE")]
     pub reference: PathBuf,
-    /// Tokenization of BLEU: 13a for plain text, none for text that is tokenized already
+    /// Tokenisation of BLEU: 13a for plain text, none for text that is already tokenised
     #[arg(long, value_enum, default_value = "13a")]
     pub tokenize: Tokenize,
     /// Compare lower-cased text
@@ -23,7 +23,7 @@ pub struct ComparisonOptions {
     pub lowercase: bool,
 }
 
-/// Tokenization of BLEU.
+/// Tokenisation of BLEU.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Tokenize {
     #[value(name = "13a")]

@@ -68,16 +68,16 @@ impl SamplingOptions {
     }
 }
 
-/// Alignments of target tokens to source tokens.
+/// Options of the alignment of target tokens to source tokens.
 #[derive(Args)]
 pub struct AlignmentOptions {
     /// Align each target token with the source token of the largest cross-attention weight (needs --format jsonl)
     #[arg(long)]
     pub alignment: bool,
-    /// Align by one decoder layer, counted from 1 [default: the mean of all]
+    /// Decoder layer that aligns, counted from 1 [default: the mean of all]
     #[arg(long, value_name = "N", requires = "alignment", value_parser = one_based)]
     pub alignment_layer: Option<usize>,
-    /// Align by one head, counted from 1 [default: the mean of all]
+    /// Head that aligns, counted from 1 [default: the mean of all]
     #[arg(long, value_name = "N", requires = "alignment", value_parser = one_based)]
     pub alignment_head: Option<usize>,
 }
@@ -86,7 +86,7 @@ impl AlignmentOptions {
     /// The heads of `--alignment`, if it is given.
     ///
     /// # Errors
-    /// A format of the output that has no place for alignments.
+    /// An output format without alignments.
     pub fn heads(&self, format: OutputFormat) -> Result<Option<AlignmentHeads>, UsageError> {
         if self.alignment && format == OutputFormat::Text {
             let message = "--alignment: found --format text, which cannot hold it; give --format jsonl, too";

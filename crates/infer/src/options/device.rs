@@ -10,16 +10,16 @@ use model::summary::grouped;
 
 use crate::log::log_line;
 
-/// Where to compute, and whether to log.
+/// The device, the number of threads, and logging.
 #[derive(Args)]
 pub struct DeviceOptions {
-    /// Device, one of those compiled in: cuda, vulkan, wgpu, ndarray, flex [default: the first of these]
+    /// Device to compute on, among those compiled in: cuda, vulkan, wgpu, ndarray, flex [default: the first of these]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Print nothing but errors on standard error
+    /// Print only errors
     #[arg(long)]
     pub quiet: bool,
 }
@@ -28,7 +28,7 @@ impl DeviceOptions {
     /// Opens a run folder on the chosen device and logs its size.
     ///
     /// # Errors
-    /// Zero threads, a device that is not there, or a folder that is not a run.
+    /// Zero threads, a device that is not available, or a folder that is not a run.
     pub fn open(&self, model: &Path) -> anyhow::Result<TrainedModel> {
         if let Some(threads) = self.threads {
             anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");

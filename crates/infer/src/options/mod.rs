@@ -27,7 +27,7 @@ pub enum OutputFormat {
     Jsonl,
 }
 
-/// Options that contradict each other: the command prints the message and exits with code 2.
+/// An error of options that contradict each other: the command prints it and exits with code 2.
 #[derive(Debug)]
 pub struct UsageError {
     pub kind: ErrorKind,

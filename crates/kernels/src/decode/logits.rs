@@ -2,7 +2,7 @@
 
 use crate::simd::{WIDE, exp, max, sum, vectorised};
 
-/// ln Σ exp(logit), which a logit minus gives its log-probability. Logits of −∞ are ignored.
+/// ln Σ exp(logit); a logit minus this is its log-probability. Logits of −∞ are ignored.
 pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let (peak, total) = vectorised!({
         let peak = max::<WIDE>(logits);
@@ -23,7 +23,7 @@ pub fn largest(values: &[f32], count: usize) -> Vec<u32> {
     if count > values.len() / FEW { by_sorting(values, count) } else { by_insertion(values, count) }
 }
 
-/// Up to one value in so many is inserted in order; for more, sorting is faster.
+/// Minimum number of values per selected one for insertion in order; otherwise sorting is faster.
 const FEW: usize = 8;
 
 fn by_sorting(values: &[f32], count: usize) -> Vec<u32> {

@@ -1,7 +1,7 @@
 //! The building blocks of decoding on a CPU: a few large operations over slices, for constant weights.
 //!
-//! Decoding computes one token of each sentence at a time, so every matrix is read once for a handful of rows. Speed comes
-//! from reading it in order, once for all rows, without work in between.
+//! Decoding computes one token of each sentence at a time, so every matrix is read for only a few rows. Speed depends on
+//! reading it in order, once for all rows, without other work in between.
 //!
 //! | module | contents |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | [`matmul`] | rows times such a matrix, with bias and ReLU |
 //! | [`attention_cache`] | keys and values of the tokens so far, and multi-head attention of one query over them |
 //! | [`rows`] | norms and activations of single rows |
-//! | [`logits`] | the most probable tokens of a row of logits, and how probable they are |
+//! | [`logits`] | the most probable tokens of a row of logits, and log-probabilities |
 //!
 //! A row's result does not depend on the other rows, bit for bit; neither does a translation.
 

@@ -16,7 +16,7 @@ pub struct DataConfig {
     /// Maximum ratio between the lengths of a training pair's sides, in tokens; other pairs are dropped and counted.
     /// 0 disables the filter.
     pub max_ratio: f64,
-    /// Number of pairs that are held in memory and shuffled together. A corpus of at most this size is read once; a
+    /// Number of pairs that are kept in memory and shuffled together. A corpus of at most this size is read once; a
     /// larger one is read again in each epoch, in blocks of this size.
     pub shuffle_buffer: usize,
 }

@@ -9,25 +9,26 @@ use super::length_penalty::{self, LengthPenalty};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecodingConfig {
-    /// Beam size: hypotheses kept per sentence; 1 is greedy decoding.
+    /// Beam size: hypotheses kept per text; 1 is greedy search.
     pub beam: usize,
     /// Divisor of a hypothesis' log-probability, as a function of its length; every `score` is divided by it.
     pub length_penalty: LengthPenalty,
-    /// Minimum target tokens per sentence, before the end token. If it equals `max_length`, every sentence has
-    /// exactly so many and no end token.
+    /// Minimum target tokens per text, end token excluded. If it equals `max_length`, every translation has exactly this
+    /// number of tokens and no end token.
     pub min_length: usize,
-    /// `min_length` as a multiple of the source's tokens; the larger of the two counts.
+    /// Minimum target tokens as a multiple of the source tokens; the larger minimum applies.
     pub min_length_ratio: f64,
-    /// Maximum target tokens per sentence, end token included. Default: the source's length + 50 (paper, section
-    /// 6.1), or more if the minimum needs it.
+    /// Maximum target tokens per text, end token included. Default: source length + 50 (paper, section 6.1), or more if
+    /// the minimum requires it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// `max_length` as a multiple of the source's tokens, end token included; the smaller of the two counts.
+    /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length_ratio: Option<f64>,
-    /// Forbids a second occurrence of any sequence of this many tokens in a sentence; 0 allows it.
+    /// Length of token sequences that no translation repeats; 0 allows repetition.
     pub no_repeat_ngram: usize,
-    /// Divisor of the logit of a token that the sentence already holds (a factor, if negative); 1 changes nothing.
+    /// Divisor of positive logits, and factor of negative ones, of tokens that the translation already has; 1 changes
+    /// nothing.
     pub repetition_penalty: f64,
 }
 
@@ -46,7 +47,7 @@ impl Default for DecodingConfig {
     }
 }
 
-/// The maximum beam: wider ones bring nothing and cost memory.
+/// The maximum beam: larger ones cost memory and do not improve translations.
 const MAX_BEAM: usize = 1000;
 
 impl DecodingConfig {
@@ -99,55 +100,56 @@ impl DecodingConfig {
         }
         if let Some(length) = self.max_length.filter(|&length| length == 0 || length > model.max_length) {
             let expected = format!("1 to model.max_length = {}", model.max_length);
-            let remedy = "choose a length in that range, or leave it out for the source's length + 50";
+            let remedy = "choose a length in that range, or omit it for source length + 50";
             return Err(ConfigError::new("decoding.max_length", length, expected, remedy));
         }
         let max_len = self.max_length.unwrap_or(model.max_length);
         if self.min_length > max_len {
-            let expected = format!("at most as many as the longest target has, {max_len}");
+            let expected = format!("at most the maximum target length, {max_len}");
             return Err(ConfigError::new("decoding.min_length", self.min_length, expected, "choose a smaller number"));
         }
         Ok(())
     }
 }
 
-/// Decoding settings that differ from those of the run: each option that is given replaces one of [`DecodingConfig`].
+/// Decoding settings that override those of the run: each option replaces one field of [`DecodingConfig`].
 ///
-/// The same struct is the options of the command line (with the feature `clap`) and the fields of an HTTP request.
+/// The fields are the options of the command line (with the feature `clap`) and those of an HTTP request.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct DecodingOverrides {
-    /// Beam width: hypotheses kept per text; 1 is greedy search [default: from the run]
+    /// Beam size: hypotheses kept per text; 1 is greedy search [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub beam: Option<usize>,
     /// Divisor of a hypothesis' log-probability: length^A, or with wu:A ((5 + length) / 6)^A [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "A"))]
     #[serde(deserialize_with = "length_penalty::number_or_table")]
     pub length_penalty: Option<LengthPenalty>,
-    /// Minimum target tokens per text, without the end token [default: from the run, else 0]
+    /// Minimum target tokens per text, end token excluded [default: from the run, else 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub min_length: Option<usize>,
-    /// Minimum target tokens as a multiple of the source tokens; the larger of the two minima counts
+    /// Minimum target tokens as a multiple of the source tokens; the larger minimum applies
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
     pub min_length_ratio: Option<f64>,
-    /// Maximum target tokens per text, with the end token [default: from the run, else source length + 50, and more if the
-    /// minimum needs it]
+    /// Maximum target tokens per text, end token included [default: from the run, else source length + 50, or more if the
+    /// minimum requires it]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub max_length: Option<usize>,
-    /// Maximum target tokens as a multiple of the source tokens; the smaller of the two maxima counts
+    /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
     pub max_length_ratio: Option<f64>,
-    /// Never repeat a sequence of N tokens; 0 allows it [default: from the run, else 0]
+    /// Length of token sequences that no translation repeats; 0 allows repetition [default: from the run, else 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub no_repeat_ngram: Option<usize>,
-    /// Divisor of the logits of tokens that the translation already has; 1 changes nothing [default: from the run, else 1]
+    /// Divisor of positive logits, and factor of negative ones, of tokens that the translation already has; 1 changes
+    /// nothing [default: from the run, else 1]
     #[cfg_attr(feature = "clap", arg(long, value_name = "P"))]
     pub repetition_penalty: Option<f64>,
 }
 
 impl DecodingOverrides {
-    /// Replaces the settings that are given. Validate the result as a whole: one option may make room for another.
+    /// Overrides the given settings. The result is validated as a whole, since the range of one option depends on others.
     ///
     /// ```
     /// use runs::config::{DecodingConfig, DecodingOverrides};

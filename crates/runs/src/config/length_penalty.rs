@@ -11,13 +11,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The divisor of a hypothesis' log-probability, by which hypotheses of different lengths compare.
+/// The divisor of a hypothesis' log-probability, which makes hypotheses of different lengths comparable.
 ///
 /// A log-probability is a sum of negative numbers, one per token, so without a penalty the shortest hypothesis wins.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LengthPenalty {
-    /// How the length enters.
+    /// The form of the divisor.
     pub form: PenaltyForm,
     /// The exponent α: 0 is no penalty, larger values favour longer hypotheses.
     pub alpha: f64,

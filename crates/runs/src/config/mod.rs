@@ -39,7 +39,7 @@ use crate::error::RunError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// What the model learns.
+    /// The task, generated or from a corpus.
     pub task: TaskConfig,
     /// The vocabularies, for `task.kind = "translate"` alone, where it is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,13 +50,13 @@ pub struct RunConfig {
     /// Sizes and options of the network.
     #[serde(default)]
     pub model: ModelConfig,
-    /// How the weights are found.
+    /// Optimizer, schedule, batch size, checkpoints.
     #[serde(default)]
     pub training: TrainingConfig,
-    /// How and how often the model is measured during training.
+    /// Interval, size and metric of validations during training.
     #[serde(default)]
     pub validation: ValidationConfig,
-    /// How text is decoded; the options of `infer` override it.
+    /// Default decoding settings; the options of `infer` override them.
     #[serde(default)]
     pub decoding: DecodingConfig,
 }

@@ -11,14 +11,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MatmulPrecision {
-    /// Not rounded.
+    /// No rounding.
     Float32,
-    /// Rounded to bfloat16, with sums in float32.
+    /// Rounding to bfloat16, with sums in float32.
     Bfloat16,
 }
 
 impl MatmulPrecision {
-    /// Sets the precision of the whole process; only a `main` may call it.
+    /// Sets the precision of the whole process; for `main` only.
     pub fn set_process_wide(self) {
         precision::set(match self {
             Self::Float32 => Precision::Float32,

@@ -1,4 +1,4 @@
-//! The `[task]` table: what the model learns.
+//! The `[task]` table: a generated task, or translation with its corpora.
 
 use model::{ConfigError, ModelConfig};
 use serde::de::{Deserializer, Error, IntoDeserializer};

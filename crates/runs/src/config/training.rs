@@ -1,4 +1,4 @@
-//! The `[training]` table: how the weights are found.
+//! The `[training]` table: optimizer, schedule, batch size, checkpoints.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::precision::MatmulPrecision;
 use super::regularization::{AnnealDropout, RDrop};
 use super::schedule::Schedule;
 
-/// The rule by which gradients change the weights.
+/// The optimizer that updates the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
@@ -37,13 +37,13 @@ pub enum FinalWeights {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Average {
-    /// The rule of choice.
+    /// The selection rule.
     pub of: AverageOf,
-    /// The number of validations; fewer if there are not as many.
+    /// Maximum number of validations.
     pub count: usize,
 }
 
-/// The rule by which validations are chosen for averaging.
+/// The rule that selects the validations to average.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AverageOf {
@@ -57,26 +57,27 @@ pub enum AverageOf {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainingConfig {
-    /// Seed of everything random: initial weights, generated data, order of the data, dropout.
+    /// Seed of all random numbers: initial weights, generated data, order of the data, dropout.
     pub seed: u64,
-    /// Run folder whose weights and vocabularies training starts from, to fine-tune them. Its `[model]` must be the same
-    /// but for dropout. `--init-from RUN` is short for it.
+    /// Run folder with the initial weights and the vocabularies, for fine-tuning. Its `[model]` must be equal, except for
+    /// dropout rates and, unless positions are learned, `max_length`. `--init-from RUN` is short for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
     /// Number of updates of the weights.
     pub steps: u64,
     /// Maximum target tokens per update, padding included. The same limit holds for source tokens.
     pub max_tokens: usize,
-    /// Number of micro-batches per update, whose gradients add up. On a CPU they run in parallel, one per core, so set
-    /// this to the number of cores; more micro-batches than cores save memory.
+    /// Number of micro-batches per update, whose gradients are added. On a CPU they run in parallel, one per core: set it
+    /// to the number of cores. More micro-batches than cores save memory.
     #[serde(alias = "accumulate")]
     pub micro_batches: usize,
     /// Type to which the operands of matrix products are rounded, on `flex` alone; weights and sums stay float32.
     /// `"bfloat16"` is faster on processors with AMX or AVX-512 BF16, and slower on all others.
     pub matmul_precision: MatmulPrecision,
-    /// Rule by which gradients change the weights.
+    /// Optimizer that updates the weights.
     pub optimizer: Optimizer,
-    /// For `optimizer = "adamw"`: fraction of each matrix, times the learning rate, that an update subtracts.
+    /// For `optimizer = "adamw"`: decoupled weight decay. Each update subtracts this fraction of every matrix, times the
+    /// learning rate.
     pub weight_decay: f64,
     /// Shape of the learning rate over the updates.
     pub schedule: Schedule,
@@ -87,12 +88,12 @@ pub struct TrainingConfig {
     pub warmup_steps: u64,
     /// ε of label smoothing, at least 0 and below 1 (paper, section 5.4).
     pub label_smoothing: f64,
-    /// R-Drop (Liang et al. 2021), `{ alpha = A, after = N }`: two forward passes per sentence with different dropout,
-    /// and a consistency loss with weight A, after N updates (0 by default). It doubles the work and needs dropout.
+    /// R-Drop (Liang et al. 2021), `{ alpha = A, after = N }`: after N updates (0 by default), two forward passes per
+    /// sentence with different dropout, and a consistency loss with weight A. It doubles the time and needs dropout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r_drop: Option<RDrop>,
-    /// Annealed dropout (Rennie et al. 2014), `{ to = S, after = N }`: after N updates (0 by default) all dropout rates
-    /// fall linearly, to the share S of their values at the last update.
+    /// Annealed dropout (Rennie et al. 2014), `{ to = S, after = N }`: after N updates (0 by default), all dropout rates
+    /// fall linearly to S times their value at the last update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anneal_dropout: Option<AnnealDropout>,
     /// Maximum global norm of the gradient; 0 disables clipping, as in the paper.

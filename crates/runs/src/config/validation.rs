@@ -1,4 +1,4 @@
-//! The `[validation]` table: how and how often the model is measured during training, and when to stop.
+//! The `[validation]` table: interval, size and metric of validations, and early stopping.
 
 use super::DecodingConfig;
 use model::{ConfigError, ModelConfig};
@@ -27,13 +27,13 @@ pub enum Metric {
 pub struct ValidationConfig {
     /// Updates between two validations; the last update is always validated.
     pub every: u64,
-    /// Maximum number of sentences to validate and to test on, the first of each corpus.
+    /// Maximum number of pairs for validation and for the test, the first of each corpus.
     pub sentences: usize,
     /// Score that decides which weights are the best.
     pub metric: Metric,
-    /// Number of validations in a row without improvement after which training stops early; 0 disables early stopping.
+    /// Number of consecutive validations without improvement after which training stops; 0 disables early stopping.
     pub patience: usize,
-    /// Beam size of validations, where 1 is greedy decoding; the final test uses `[decoding]`.
+    /// Beam size of validations, where 1 is greedy search; the final test uses `[decoding]`.
     pub beam: usize,
     /// Tokenisation of BLEU; `"none"` is for text that is already tokenised.
     pub tokenize: BleuTokenization,

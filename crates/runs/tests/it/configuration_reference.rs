@@ -61,18 +61,18 @@ fn reference() -> String {
     section(&mut page, &source, "data", "DataConfig", note, &DataConfig::default());
     let note = "Sizes and options of the network. The defaults are the paper's base model.";
     section(&mut page, &source, "model", "ModelConfig", note, &ModelConfig::default());
-    let note = "How the weights are found.";
+    let note = "Optimizer, schedule, batch size, regularisation and checkpoints.";
     section(&mut page, &source, "training", "TrainingConfig", note, &TrainingConfig::default());
-    let note = "How and how often the model is measured during training, and when to stop.";
+    let note = "Interval, size and metric of validations, and early stopping.";
     section(&mut page, &source, "validation", "ValidationConfig", note, &ValidationConfig::default());
-    let note = "How text is decoded. The options of `infer` override this table.";
+    let note = "Default decoding settings. The options of `infer` override this table.";
     section(&mut page, &source, "decoding", "DecodingConfig", note, &DecodingConfig::default());
     page
 }
 
 /// `[task]`, whose keys depend on its kind.
 fn task(page: &mut String, source: &Source) {
-    heading(page, "task", "What the model learns. `kind` decides which other keys the table has.");
+    heading(page, "task", "The task. `kind` determines which other keys the table has.");
     let mut kinds = source.variants("GeneratedTask").expect("an enum");
     let doc = "Translation between the two sides of a corpus.".to_string();
     kinds.push(Item { name: "translate".to_string(), kind: String::new(), doc, alias: None });

@@ -33,16 +33,16 @@ const MAX_VOCAB_SIZE: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenizerConfig {
-    /// Algorithm: `"bpe"`, `"unigram"` or `"word"`.
+    /// Algorithm of the tokenizer.
     pub kind: TokenizerKind,
     /// Number of tokens, including `</s>`, `<unk>`, `<pad>` and, for BPE and unigram, 256 byte tokens. Exact for BPE and
     /// unigram, a maximum for words.
     pub vocab_size: usize,
-    /// Train one vocabulary on source and target together.
+    /// Whether source and target share one vocabulary, trained on both.
     pub joint: bool,
-    /// Convert all text to lower case, so that translations are in lower case too.
+    /// Whether text is converted to lower case. Translations are in lower case too.
     pub lowercase: bool,
-    /// Compose characters (Unicode NFC), so that `e` and a combining acute accent become `é`.
+    /// Whether characters are composed (Unicode NFC): `e` and a combining acute accent become `é`.
     pub nfc: bool,
     /// BPE-dropout: probability, in [0, 1), that a merge is skipped when training data is tokenised; 0 disables it.
     pub dropout: f64,

@@ -1,8 +1,8 @@
 //! The CPU engine: the Transformer over slices, with weights packed for decoding.
 //!
-//! It computes what [`Transformer`](model::Transformer) computes, which is the reference, in the same order of layers, but
-//! without padding: the rows of all sentences stand one after the other, and each attends to its own sentence. A row's
-//! result does not depend on the other rows, bit for bit.
+//! It computes the same function as [`Transformer`](model::Transformer), the reference, in the same order of layers but
+//! without padding. The rows of all sentences are stored one after the other, and each attends to its own sentence. The
+//! result of a row does not depend on the other rows, bit for bit.
 
 mod layers;
 mod load;
@@ -73,7 +73,7 @@ impl CpuEngine {
         lengths.into_iter().zip(memories).map(|(length, memory)| Row::new(length, memory, d_model)).collect()
     }
 
-    /// Reads one token more of every row; `logits` becomes `[rows, vocabulary]`.
+    /// Appends one token to each row and writes the logits of the next, `[rows, vocabulary]`.
     fn step(&self, tokens: &[u32], rows: &mut [Row], scratch: &mut Scratch, logits: &mut Vec<f32>) {
         let d_model = self.d_model;
         let mut x = std::mem::take(&mut scratch.x);

@@ -38,7 +38,7 @@ impl Recorder {
     ) {
         let Site { kind, layer, n_heads, row } = site;
         match self {
-            Self::Alignment(alignment) if kind == AttentionKind::Cross && alignment.heads.wants(layer) => {
+            Self::Alignment(alignment) if kind == AttentionKind::Cross && alignment.heads.includes(layer) => {
                 let map = &mut alignment.map;
                 cache.attend_and_record(query, n_heads, weights, context, Some(map));
                 alignment.rows[row].add_layer(layer, n_heads, map);

@@ -68,7 +68,7 @@ fn values_that_cannot_be_used_are_told() {
     assert!(error(json!({"no_repeat_ngram_size": -1})).starts_with("no_repeat_ngram_size = -1: expected a whole"));
     assert!(error(json!({"repetition_penalty": 0.9})).starts_with("repetition_penalty = 0.9: expected a number of"));
     let shortest = error(json!({"min_length": 600}));
-    assert!(shortest.starts_with("min_length = 600: expected at most as many"), "{shortest}");
+    assert!(shortest.starts_with("min_length = 600: expected at most the maximum target length"), "{shortest}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Rows times a packed matrix.
 //!
-//! For each panel of 64 outputs a few rows go through at once, their sums in registers: the panel is read from memory for
-//! the first of them, and from the cache for the others. Each sum runs over the inputs in order, however many rows there
-//! are and however wide the registers, so that every x86 processor with fused multiply-add gives the same bits.
+//! A few rows at a time are multiplied with each panel of 64 outputs, with their sums in registers. The panel is read from
+//! memory for the first rows and from the cache for the others. Each sum runs over the inputs in order, for any number of
+//! rows and any register width: every x86 processor with fused multiply-add gives the same bits.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -34,7 +34,7 @@ pub fn multiply(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f
     plainly(x, matrix, epilogue, y);
 }
 
-/// For processors of which nothing is known.
+/// The product without vector instructions.
 fn plainly(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f32]) {
     let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
     let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));

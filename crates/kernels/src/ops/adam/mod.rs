@@ -1,5 +1,5 @@
-//! One step of Adam (Kingma and Ba 2015, algorithm 1) in one pass over memory, and what precedes it: the sum of the
-//! micro-batches' gradients, and their norm.
+//! One step of Adam (Kingma and Ba 2015, algorithm 1) in one pass over memory, the sum of the micro-batches' gradients, and
+//! their norm.
 //!
 //! **Why fused:** composed of tensor operations, a step makes thirteen passes over four arrays as long as the model.
 

@@ -1,7 +1,7 @@
 //! Linear layers over rows, with their activation.
 //!
-//! **Why fused:** the target starts as the bias and the product is added to it, the ReLU runs while a block of rows is in
-//! cache, and the backward pass applies the ReLU's derivative to the gradient in place.
+//! **Why fused:** the output is initialised with the bias, to which the product is added. The ReLU is applied while a block
+//! of rows is in the cache, and its derivative is applied to the gradient in place.
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
@@ -22,7 +22,7 @@ pub enum Epilogue {
     Relu,
 }
 
-/// `x · weight + bias`, then the epilogue: from `[rows, d_input]` to `[rows, d_output]`, with a weight
+/// `x · weight + bias`, then the activation `epilogue`: from `[rows, d_input]` to `[rows, d_output]`, with a weight
 /// `[d_input, d_output]` and a bias `[d_output]`.
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, epilogue: Epilogue) -> Tensor<2> {
     #[cfg(feature = "flex")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Trains a Transformer from a configuration file.
+/// Train a Transformer from a configuration file.
 #[derive(Parser)]
 #[command(version)]
 pub struct Arguments {
@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Override a key of the configuration, for example training.steps=500; may be repeated
     #[arg(long = "set", value_name = "TABLE.KEY=VALUE")]
     overrides: Vec<String>,
-    /// Seed of everything random; short for --set training.seed=N
+    /// Seed of all random numbers; short for --set training.seed=N
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MAX_SEED))]
     seed: Option<u64>,
     /// Start from the weights and vocabularies of another run; short for --set training.init_from=RUN
@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Print nothing but errors
+    /// Print only errors
     #[arg(long)]
     pub quiet: bool,
 }
