@@ -4,7 +4,7 @@
 #   python3 -m venv VENV && VENV/bin/pip install sacrebleu==2.6.0
 #   SACREBLEU=VENV/bin/sacrebleu scripts/compare/with-sacrebleu.sh RUN SOURCE REFERENCE [OPTIONS OF evaluate]
 #
-# Compares BLEU (tokenization 13a and none), chrF and chrF++, each in mixed and in lower case, and translates SOURCE once per
+# Compares BLEU (tokenisation 13a and none), chrF and chrF++, each in mixed and in lower case, and translates SOURCE once per
 # setting. The exit code is 1 if any score differs.
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac

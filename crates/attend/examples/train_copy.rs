@@ -1,4 +1,4 @@
-//! Trains a Transformer to copy digits with a loop of one's own, against `model` and burn alone.
+//! Trains a Transformer to copy digits, with a loop that uses only `model` and burn.
 //!
 //! ```sh
 //! cargo run -p attend --example train_copy

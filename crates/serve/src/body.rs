@@ -1,4 +1,4 @@
-//! Reads the JSON body of a request within limits of size and time.
+//! The JSON body of a request, read within limits of size and time.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Accepts connections, serves them, and ends them in order at shutdown.
+//! Connections: accepted, served, and closed in order at shutdown.
 
 use std::future::poll_fn;
 use std::io;

@@ -9,13 +9,13 @@ use decode::DecodeError;
 use runs::format_chain;
 use serde_json::json;
 
-/// Value of `Retry-After` in seconds: about the time in which a full queue moves on.
+/// Value of `Retry-After` in seconds: about the time in which a full queue has room again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// A rejected request. Its response is `{"error": {"code": …, "message": …}}`.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    #[error("there is nothing at {path}: expected /translate, /attend, /health, /metrics or /")]
+    #[error("unknown path {path}: expected /translate, /attend, /health, /metrics or /")]
     NotFound { path: String },
     #[error("{path} does not allow {method}; the Allow header lists what it allows")]
     WrongMethod { path: String, method: String },
@@ -25,7 +25,7 @@ pub enum ApiError {
     BodyTooLarge { limit: usize },
     #[error("the request did not arrive within {} (--read-timeout)", seconds(.limit))]
     RequestTimeout { limit: Duration },
-    #[error("the connection ended before the body did: {0}")]
+    #[error("the connection ended before the end of the body: {0}")]
     IncompleteBody(String),
     #[error("the body is not valid UTF-8, from byte {at} on (counted from 0); send JSON in UTF-8")]
     NotUtf8 { at: usize },
@@ -45,7 +45,7 @@ pub enum ApiError {
     QueueFull { waiting: usize, limit: usize },
     #[error("no response within {} (--timeout); send fewer or shorter texts at a time", seconds(.limit))]
     DeadlineExceeded { limit: Duration },
-    #[error("the server is stopping; try another, or again later")]
+    #[error("the server is shutting down; use another one, or try again later")]
     Stopping,
     #[error("the model failed: {0}")]
     Failed(String),

@@ -75,10 +75,10 @@ pub enum ServeError {
         /// The error of the system.
         source: io::Error,
     },
-    /// The system refuses sockets, threads or signal handlers.
+    /// The system cannot create sockets, threads or signal handlers.
     #[error("cannot start the server: {0}")]
     Start(#[from] io::Error),
-    /// The system refuses worker threads.
+    /// The system cannot create worker threads.
     #[error("cannot start its workers: {0}")]
     Workers(#[from] rayon::ThreadPoolBuildError),
     /// A setting or a limit out of range.
@@ -137,7 +137,7 @@ impl Server {
     /// Checks the options and starts the workers, which run until the process ends.
     ///
     /// # Errors
-    /// An option out of range, or a system that refuses threads.
+    /// An option out of range, or a system that cannot create threads.
     pub fn new(trained: TrainedModel, options: ServeOptions) -> Result<Self, ServeError> {
         let ServeOptions { settings, workers, batch_tokens, limits, info } = options;
         limits.validate().map_err(DecodeError::from)?;
@@ -160,7 +160,7 @@ impl Server {
     /// `log` receives a line at the start, at the signal and at the end.
     ///
     /// # Errors
-    /// A system that refuses threads or signal handlers.
+    /// A system that cannot create threads or signal handlers.
     pub fn run(self, listener: Listener, log: impl Fn(&str) + Clone + Send + 'static) -> Result<(), ServeError> {
         let Self { state, workers } = self;
         let runtime =

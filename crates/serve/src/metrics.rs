@@ -91,7 +91,7 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) {
 }
 
 impl Metrics {
-    /// Counts an answered request. `path` is a known path or `other`, never a client's text.
+    /// Counts a completed request. `path` is a known path or `other`, never text of a client.
     pub fn count_request(&self, path: &'static str, status: u16, took: Duration) {
         let mut counts = self.counts();
         *counts.requests.entry((path, status)).or_default() += 1;
@@ -132,7 +132,7 @@ impl Metrics {
         let mut text = String::new();
         let text = &mut text;
 
-        head(text, "attend_requests_total", "counter", "Answered requests by path and status.");
+        head(text, "attend_requests_total", "counter", "Completed requests by path and status.");
         for ((path, status), count) in &counts.requests {
             line(text, &format!("attend_requests_total{{path=\"{path}\",status=\"{status}\"}}"), count);
         }

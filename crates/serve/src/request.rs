@@ -91,7 +91,7 @@ impl TranslateRequest {
     /// [`TranslationService`]: crate::translation_service::TranslationService
     pub fn settings(&self, defaults: &Settings, limits: &Limits) -> Result<Settings, ApiError> {
         if let (Some(beam), Some(_)) = (self.decoding.beam, &self.sample) {
-            let expected = "expected no `sample` beside it, which replaces the search; leave out one of them";
+            let expected = "expected no `sample` in the same request, which replaces the search; omit one of them";
             return Err(ApiError::InvalidOption(format!("beam = {beam}: {expected}")));
         }
         for (option, value) in [("beam", self.decoding.beam), ("n_best", self.n_best)] {

@@ -78,7 +78,7 @@ fn translate(metrics: &Metrics, jobs: Vec<TranslateJob>) {
     }
 }
 
-/// Turns a panic into an error. A worker that died would leave requests without a response.
+/// Converts a panic to an error, so that the worker continues and its requests get a response.
 fn catch_panic<T>(compute: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     panic::catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|_| {
         Err(DecodeError::Device("the computation panicked; standard error has the place".to_string()))

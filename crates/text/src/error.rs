@@ -36,13 +36,13 @@ pub enum TextError {
     Columns { path: PathBuf, line: usize, tabs: usize },
 
     /// Two parallel files have different numbers of lines.
-    #[error("{} has {source_lines} lines and {} has {target_lines}, expected as many in both; \
+    #[error("{} has {source_lines} lines and {} has {target_lines}, expected equally many; \
              line N of one must translate line N of the other", source_path.display(), target_path.display())]
     UnequalLengths { source_path: PathBuf, source_lines: usize, target_path: PathBuf, target_lines: usize },
 
     /// Source and target were given as different numbers of files.
     #[error(
-        "{origin}: found {source_files} source files and {target_files} target files, expected as many of each; \
+        "{origin}: found {source_files} source files and {target_files} target files, expected equally many; \
              list them pairwise, in the same order"
     )]
     UnequalShards { origin: String, source_files: usize, target_files: usize },
@@ -92,7 +92,7 @@ pub enum TextError {
 
     /// Hypotheses and references do not pair up.
     #[error(
-        "found {hypotheses} hypotheses and {references} references, expected as many of each; \
+        "found {hypotheses} hypotheses and {references} references, expected equally many; \
              one reference belongs to each hypothesis, in the same order"
     )]
     UnequalScored { hypotheses: usize, references: usize },

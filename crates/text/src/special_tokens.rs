@@ -12,7 +12,7 @@
 
 /// Id of `</s>`, the end of a sentence.
 pub const END_ID: u32 = 0;
-/// Id of `<unk>`, which stands for text outside the vocabulary.
+/// Id of `<unk>`, the token of text outside the vocabulary.
 pub const UNKNOWN_ID: u32 = 1;
 
 /// Label of [`END_ID`].

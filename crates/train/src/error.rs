@@ -41,9 +41,9 @@ pub enum TrainError {
          new run with --overwrite"
     )]
     CorpusChanged { path: String, found: usize, expected: usize },
-    /// A checkpoint that has learned from a changed corpus.
+    /// A checkpoint that was trained on other text than the corpus now has.
     #[error(
-        "the checkpoint has learned from other text than {path} holds, which changed during training; remove the \
+        "the checkpoint was trained on other text than {path} has now, which changed during training; remove the \
          newest folder in checkpoints/ to resume from the one before it, or start a new run with --overwrite"
     )]
     LearnedElsewhere { path: String },

@@ -13,7 +13,7 @@ use crate::data::{
 };
 use crate::error::TrainError;
 
-/// Everything that training needs to know about its task.
+/// The tokenizers and the data of a run.
 #[derive(Debug)]
 pub struct Task {
     /// The tokenizer of the source side.

@@ -10,7 +10,7 @@ use text::{END_ID, Tokenizer};
 
 use super::{Attention, Candidate, Matrix, Sentence, Step, Target, Vectors};
 
-/// The name of the form of an [`Attention`]. Its number changes when readers have to.
+/// The name and version of the JSON schema of [`Attention`]. The version changes with every incompatible change.
 const FORMAT: &str = "attend.attention/1";
 /// Candidates of a step.
 const CANDIDATES: usize = 5;
@@ -30,7 +30,7 @@ pub fn attend(
     attend_up_to(model, settings, text, target, usize::MAX)
 }
 
-/// As [`attend`], with at most `max_tokens` tokens of the model's own translation: a recording grows with their square.
+/// As [`attend`], with at most `max_tokens` tokens of the model's own translation, since a recording grows quadratically.
 ///
 /// # Errors
 /// As [`attend`], or a longer translation.
@@ -112,7 +112,7 @@ fn without_end(ids: &[u32]) -> &[u32] {
     ids.strip_suffix(&[END_ID]).unwrap_or(ids)
 }
 
-/// Readable labels: the tokens as they stand in the vocabulary.
+/// The labels of tokens in the vocabulary.
 fn labels(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<String> {
     ids.iter().map(|&id| label(tokenizer, id)).collect()
 }

@@ -253,7 +253,7 @@ impl TranslateConfig {
             if let Err(TextError::UnequalShards { source_files, target_files, .. }) = path.shards() {
                 let found = format!("{path}, {source_files} source files and {target_files} target files");
                 let remedy = "list them pairwise, in the same order";
-                return Err(ConfigError::new(field, found, "as many of each", remedy));
+                return Err(ConfigError::new(field, found, "equally many", remedy));
             }
         }
         Ok(())

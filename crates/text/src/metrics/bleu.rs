@@ -27,11 +27,12 @@ pub enum BleuTokenization {
 /// Corpus BLEU up to 4-grams against one reference, with exponential smoothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bleu {
-    /// Compare lower-cased text.
+    /// Whether text is compared in lower case.
     pub lowercase: bool,
     /// Tokenisation.
     pub tokenization: BleuTokenization,
-    /// Skip orders that the hypotheses are too short for, rather than scoring 0; for single sentences.
+    /// Whether n-gram orders are skipped for which the hypotheses are too short, instead of a score of 0; for single
+    /// sentences.
     pub effective_order: bool,
 }
 
@@ -78,7 +79,7 @@ impl Bleu {
         Ok(BleuScore::new(&matches, self.effective_order))
     }
 
-    /// What was computed, in sacreBLEU's form.
+    /// The signature of sacreBLEU for these settings.
     pub fn signature(&self) -> String {
         let tokenization = match self.tokenization {
             BleuTokenization::V13a => "13a",

@@ -16,7 +16,7 @@ pub struct Chrf {
     pub character_order: usize,
     /// Maximum length of word n-grams; 0 is chrF, 2 is chrF++.
     pub word_order: usize,
-    /// Compare lower-cased text.
+    /// Whether text is compared in lower case.
     pub lowercase: bool,
 }
 

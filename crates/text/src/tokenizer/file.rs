@@ -90,7 +90,7 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
     };
 
     let mut inner: tokenizers::Tokenizer = serde_json::from_value(value).map_err(|error| {
-        wrong(format!("contents the tokenizers crate refuses ({error})"), "a Hugging Face tokenizers file")
+        wrong(format!("contents that the tokenizers crate rejects ({error})"), "a Hugging Face tokenizers file")
     })?;
     // Special tokens spelled out in text are text.
     inner.set_encode_special_tokens(true);

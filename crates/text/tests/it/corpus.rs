@@ -58,7 +58,7 @@ fn two_files_and_shards() {
     };
     assert_eq!(read_parallel(&shards).unwrap().len(), 3);
     let uneven = ParallelPath::Files { source: [a.clone(), a].into_iter().collect(), target: c.into() };
-    let message = "a.en, a.en and a.de: found 2 source files and 1 target files, expected as many of each";
+    let message = "a.en, a.en and a.de: found 2 source files and 1 target files, expected equally many";
     assert!(folder.error(&uneven).starts_with(message), "{}", folder.error(&uneven));
     let tsv = ParallelPath::Tsv(
         [folder.file("x", "1\t2\n"), folder.file("empty", ""), folder.file("y", "3\t4")].into_iter().collect(),
@@ -83,7 +83,7 @@ fn damage_is_located() {
     let (long, short) = (folder.file("a.en", "1\n2\n3\n"), folder.file("a.de", "1\n2\n"));
     assert_eq!(
         folder.error(&files(long.clone(), short.clone())),
-        "a.en has 3 lines and a.de has 2, expected as many in both; line N of one must translate line N of the other"
+        "a.en has 3 lines and a.de has 2, expected equally many; line N of one must translate line N of the other"
     );
     assert!(folder.error(&files(short, long)).starts_with("a.de has 2 lines and a.en has 3"));
     assert!(folder.error(&tsv(folder.file("a.tsv", ""))).starts_with("a.tsv: found no text"));

@@ -214,7 +214,7 @@ fn damaged_files_are_rejected() {
         ("\"padding\": null", "\"padding\": {}", "a value for \"padding\""),
         ("\"dropout\": null", "\"dropout\": 0.5", "dropout = 0.5"),
         ("\"id\": 399", "\"id\": 5", "added tokens"),
-        ("\"Isolated\"", "\"Isolate\"", "contents the tokenizers crate refuses"),
+        ("\"Isolated\"", "\"Isolate\"", "contents that the tokenizers crate rejects"),
         ("\"Fuse\"", "\"Fus", "malformed JSON"),
     ] {
         assert!(good.contains(from), "{from}");

@@ -20,8 +20,8 @@ pub struct Position {
     pub batch: usize,
     /// Counts of the epoch's pairs before the block.
     pub before: PairCounts,
-    /// The hash of the pairs of a streamed epoch that were learned from: all blocks before this one, and this one too
-    /// once its first batch is taken.
+    /// The hash of the pairs of a streamed epoch that training has used: all blocks before this one, and this one after its
+    /// first batch.
     pub learned: UnorderedHash,
 }
 

@@ -1,8 +1,8 @@
-//! Training data on its way from files to batches.
+//! The input pipeline: training data from files to batches.
 //!
 //! ```text
 //! files ─▶ pairs ─▶ encoder: ids, filters ─▶ shuffle buffer: blocks ─▶ batching: similar lengths ─▶ train step
-//!          └───────────────────── on threads of their own, ahead of it (prefetch) ─────────────────────┘
+//!          └────────────────────── on other threads, ahead of training (prefetch) ─────────────────────┘
 //! ```
 //!
 //! The data at a [`Position`] are a function of the seed and the corpus, so a run can be resumed at any of them.

@@ -1,5 +1,5 @@
-//! Data prepared while the device computes, on two threads: one reads, tokenises and filters the next block, the other
-//! splits the current one into batches, which wait in a short queue.
+//! Preparation of data on two threads while the device computes. One reads, tokenises and filters the next block; the
+//! other splits the current block into batches, which wait in a short queue.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -73,7 +73,7 @@ impl Prefetch {
         Ok(Self { queue })
     }
 
-    /// Returns the next update's data, and how long it waited for them.
+    /// Returns the data of the next update, and the time spent waiting for them.
     ///
     /// # Errors
     /// Files that cannot be read.

@@ -198,11 +198,11 @@ mod tests {
             let position = Position { epoch, block: index, batch, learned, ..Position::default() };
             let mut stream = Blocks::new(data.clone(), position);
             assert!(whole[from..].iter().all(|block| *block == stream.next_block().unwrap()), "from block {from}");
-            // Weights that have learned from other text.
+            // A checkpoint that was trained on other text.
             let pair = Pair { source: "other".to_string(), target: "text".to_string() };
             let other = Position { learned: UnorderedHash::from_pairs(&[pair]), ..position };
             let error = Blocks::new(data.clone(), other).next_block().unwrap_err().to_string();
-            assert!(error.contains("the checkpoint has learned from other text"), "{error}");
+            assert!(error.contains("the checkpoint was trained on other text"), "{error}");
         }
     }
 

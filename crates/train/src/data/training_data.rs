@@ -69,7 +69,7 @@ impl InMemory {
 const SHARDS: u64 = 0x5AD5;
 
 impl Streamed {
-    /// Opens the rest of an epoch at a block, and hashes the pairs before it. Each epoch has an order of shards of its own.
+    /// Opens the rest of an epoch at a block, and hashes the pairs before it. Each epoch has its own order of shards.
     pub(super) fn open(&self, epoch: u64, block: usize) -> Result<(ParallelReader, UnorderedHash), TextError> {
         let mut order: Vec<usize> = (0..self.path.shards()?).collect();
         Rng::new(random::key(&[self.encoder.seed, SHARDS, epoch])).shuffle(&mut order);
@@ -90,7 +90,7 @@ impl Streamed {
         Err(TrainError::CorpusChanged { path, found: epoch.pairs, expected })
     }
 
-    /// Rejects a checkpoint that has learned from other pairs than the corpus has before the position now.
+    /// Rejects a checkpoint that was trained on other pairs than those that the corpus now has before the position.
     pub(super) fn check_learned(&self, position: Position, now: UnorderedHash) -> Result<(), TrainError> {
         if position.learned == now { Ok(()) } else { Err(TrainError::LearnedElsewhere { path: self.path.to_string() }) }
     }

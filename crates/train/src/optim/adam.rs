@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba 2015) with the paper's constants (section 5.3): β₁ 0.9, β₂ 0.98, ε 1e-9.
 //!
-//! burn's Adam keeps its moments by random parameter ids and restores them to a device of its own choice. A run that is
-//! resumed bit for bit on a given device needs them by name.
+//! burn's Adam identifies moments by random parameter ids and restores them to a device of its choice. Exact resuming on a
+//! given device requires moments by name.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ struct Moments {
 }
 
 impl Adam {
-    /// Turns on AdamW (Loshchilov and Hutter 2019): each update also shrinks matrices, but not vectors, by the fraction
+    /// Enables AdamW (Loshchilov and Hutter 2019): each update also decreases matrices, but not vectors, by the fraction
     /// `learning_rate * weight_decay`. 0 is plain Adam.
     pub fn with_weight_decay(self, weight_decay: f64) -> Self {
         Self { weight_decay, ..self }

@@ -90,7 +90,7 @@ impl TrainState {
         let StepOptions { step, learning_rate, seed, dropout_share, objective, clip_norm } = options;
         let tokens: usize = micro_batches.iter().map(|batch| batch.target_tokens).sum();
         let backward = |i: usize, batch: &Batch| {
-            let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, a graph of its own
+            let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, another graph
             let mut pass = Pass::training(seed, step - 1, i as u64).with_dropout_scale(dropout_share);
             let sums = model.loss(batch, objective, &mut pass);
             // Divided by the tokens of the whole update, so that the micro-batches add up to it.

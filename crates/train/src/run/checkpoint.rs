@@ -1,4 +1,4 @@
-//! Checkpoints: everything that is needed to resume as if never interrupted.
+//! Checkpoints: the complete state of a run, from which it resumes exactly.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -3,7 +3,7 @@
 use model::Transformer;
 use runs::record::{Scores, Step};
 
-/// What a run reports before its first update.
+/// The report of a run before its first update.
 #[derive(Clone, Copy)]
 pub struct Started<'a> {
     /// The model.
@@ -12,7 +12,7 @@ pub struct Started<'a> {
     pub notes: &'a [String],
     /// Updates before this start: 0, or the step of the checkpoint.
     pub step: u64,
-    /// Updates in all.
+    /// Total number of updates.
     pub steps: u64,
 }
 
@@ -26,7 +26,7 @@ pub trait Observer {
     fn logged(&mut self, _step: &Step) {}
     /// A validation or test is done.
     fn scored(&mut self, _title: &str, _scores: &Scores) {}
-    /// A remark for a person.
+    /// A remark, such as an early stop.
     fn note(&mut self, _text: &str) {}
 }
 

@@ -1,4 +1,4 @@
-//! Everything that can be rejected before a run writes anything.
+//! The checks and preparations of a run, before it writes anything.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ use crate::error::TrainError;
 use crate::optim::Workers;
 use crate::task::Task;
 
-/// Where and how a run is trained.
+/// The options of a run besides its configuration.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// The run folder.
     pub output: PathBuf,
-    /// What to do if it exists.
+    /// The action if the folder exists.
     pub if_exists: IfExists,
     /// The backend, among those compiled in.
     pub backend: Backend,
@@ -52,7 +52,7 @@ impl Run {
     /// writing anything.
     ///
     /// # Errors
-    /// Whatever prevents the run from starting.
+    /// A configuration, corpus, device or folder with which the run cannot start.
     pub fn prepare(config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
         let RunOptions { output, if_exists, backend, config_path } = options;
         config.validate_on(backend, &config_path)?;

@@ -17,14 +17,14 @@ use crate::error::TrainError;
 use crate::optim::{Adam, Ema, StepOptions, TrainState, Workers, learning_rate};
 use crate::task::Task;
 
-/// How training ended.
+/// The end of training.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// All steps are done; with the scores of the final weights on the test split, if there is one.
     Finished(Option<Scores>),
     /// The run was finished before.
     AlreadyFinished {
-        /// Updates in all.
+        /// Total number of updates.
         step: u64,
     },
     /// Training stopped on request, with a checkpoint to resume from.
@@ -72,7 +72,7 @@ impl<'a> Trainer<'a> {
         let train_state = TrainState::new(model, optimizer, workers, device.clone()).with_ema(ema);
         let mut trainer = Self { config, task, device, folder, train_state, state, metrics };
         if existing != ExistingRun::Resumable && training.init_from.is_some() {
-            trainer.save()?; // from here on the other run may change or go
+            trainer.save()?; // from here on the other run may be changed or removed
         }
         Ok(trainer)
     }
@@ -132,7 +132,7 @@ impl<'a> Trainer<'a> {
 
     /// Saves a checkpoint when the data cannot be read any more, and returns the error.
     fn save_on_data_error<T>(&mut self, error: TrainError, observer: &mut impl Observer) -> Result<T, TrainError> {
-        // The weights may have learned from a corpus that has changed.
+        // The weights may have been trained on a corpus that has changed.
         let changed = matches!(error, TrainError::CorpusChanged { .. } | TrainError::LearnedElsewhere { .. });
         if self.state.step > 0 && !changed {
             self.save()?;

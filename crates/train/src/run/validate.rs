@@ -58,8 +58,8 @@ impl Trainer<'_> {
         patience > 0 && self.state.stale >= patience
     }
 
-    /// Notes if `model.safetensors` is newer than the checkpoint being resumed. Where updates repeat bit for bit, so does
-    /// the validation that wrote it; elsewhere it may never come again.
+    /// Notes if `model.safetensors` is newer than the checkpoint. If updates are deterministic, the validation that wrote it
+    /// is repeated; on other devices these weights may not recur.
     pub(super) fn warn_newer_weights(&self, observer: &mut impl Observer) {
         if let Some(step) = self.folder.weights_step().filter(|&step| step > self.state.step) {
             let path = self.folder.path().join(layout::WEIGHTS);
@@ -116,7 +116,7 @@ impl Trainer<'_> {
         Ok(self.folder.write_weights(&bytes)?)
     }
 
-    /// Returns the model as decoding opens it. Validations decode with a beam of their own.
+    /// Returns the model for decoding. Validations have their own beam size.
     fn decodable(&self, network: &Transformer, tensors: &[NamedTensor]) -> TrainedModel {
         let decoding = DecodingConfig { beam: self.config.validation.beam, ..self.config.decoding.clone() };
         let (source, target) = (self.task.source_tokenizer.clone(), self.task.target_tokenizer.clone());

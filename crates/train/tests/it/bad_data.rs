@@ -141,7 +141,7 @@ fn files_of_different_lengths_are_rejected() {
             (r#"["equal.txt", "source.txt"]"#, r#"["equal.txt", "target.txt"]"#), // a shard after a sound one
         ] {
             let setting = format!("task.{split}={{ source = {source}, target = {target} }}");
-            let parts = ["source.txt has 2 lines", "target.txt has 3", "as many in both"];
+            let parts = ["source.txt has 2 lines", "target.txt has 3", "equally many"];
             place.assert_rejects("run", &["--set", &setting], &parts);
         }
     }

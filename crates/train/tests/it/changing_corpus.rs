@@ -86,7 +86,7 @@ fn a_checkpoint_of_a_changed_corpus_is_rejected() {
         place.assert_rejects(
             "run",
             &resumed,
-            &["the checkpoint has learned from other text", "train.tsv", "--overwrite"],
+            &["the checkpoint was trained on other text", "train.tsv", "--overwrite"],
         );
         place.remove(&format!("run/checkpoints/{}", newest()));
         rejected += 1;

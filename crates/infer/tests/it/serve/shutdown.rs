@@ -30,7 +30,7 @@ fn shutdown_finishes_accepted_requests() {
         let health = server.get("/health");
         assert_eq!((health.status, &health.json()["status"]), (503, &json!("stopping")));
         let rejected = server.translate(json!({ "text": "1" }));
-        rejected.assert_error(503, "stopping", &["the server is stopping"]);
+        rejected.assert_error(503, "stopping", &["the server is shutting down"]);
         assert_eq!(rejected.header("connection"), Some("close"));
         server.post("/attend", "{\"text\": \"1\"}").assert_error(503, "stopping", &[]);
 

@@ -47,9 +47,9 @@ pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Val
 
 /// Runs the crate's trainer, on one thread.
 ///
-/// Its first candidates come from a suffix array of `esaxx-rs`, whose Rust version indexes out of bounds on some texts:
-/// its recursive sort overlooks a run of equal symbols if only the very last symbol is larger. The last symbol depends on
-/// the order of the words, which does not matter to the trainer, so another order is tried.
+/// Its initial candidates come from a suffix array of `esaxx-rs`, whose Rust version indexes out of bounds on some texts.
+/// Its recursive sort misses a run of equal symbols if only the last symbol is larger. The last symbol depends on the order
+/// of the words, which has no effect on the trainer, so a failed attempt is repeated with another order.
 fn learn(trainer: &UnigramTrainer, counts: Vec<(String, u32)>) -> Result<Vec<(String, f64)>, TextError> {
     const THREAD: &str = "unigram trainer";
     static QUIET: Once = Once::new();
