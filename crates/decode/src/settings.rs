@@ -6,7 +6,7 @@ use crate::search::sampling::Sampling;
 use model::{ConfigError, ModelConfig};
 use runs::config::DecodingConfig;
 
-/// Everything that a translation depends on besides its text and the model.
+/// The settings that, with text and model, determine a translation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// The `[decoding]` table, with overrides.
@@ -21,7 +21,7 @@ pub struct Settings {
     pub alignment: Option<AlignmentHeads>,
 }
 
-/// The maximum number of samples; more bring nothing, as with beams.
+/// The maximum number of samples, equal to the maximum beam.
 const MAX_SAMPLES: usize = 1000;
 
 impl Settings {

@@ -66,7 +66,7 @@ pub const BATCH_TOKENS: usize = 2048;
 pub struct Input<'a> {
     /// The source text.
     pub text: &'a str,
-    /// The number of the text in its input, from 1: it stands in errors, and random draws depend on it.
+    /// The number of the text in its input, from 1. It appears in errors, and random draws depend on it.
     pub line: usize,
 }
 

@@ -21,7 +21,7 @@ pub fn keep_freed() {
     unsafe { mi_option_set(PURGE_DELAY, NEVER) }
 }
 
-/// Returns freed memory after 10 milliseconds, for programs that should stay small. Call it first in `main`.
+/// Returns freed memory after 10 milliseconds, for programs with little memory. Call it first in `main`.
 pub fn release_freed() {
     // SAFETY: as above.
     unsafe { mi_option_set(PURGE_DELAY, SOON) }

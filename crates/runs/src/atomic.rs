@@ -1,9 +1,9 @@
 //! Files and folders that appear as a whole or not at all.
 //!
-//! Each is written under a partial name beside its path, synced and renamed, and then its parent folder is synced, so
-//! that neither a reader nor a power cut meets half a file. The partial name of `runs/tiny` is `runs/.tiny.partial`, or
-//! `runs/.tiny.partial-2` while another process writes the first. A lock marks a partial file that is being written:
-//! one without a lock is the remains of a killed process, and the next write removes it.
+//! Each is written under a partial name beside its path, synced and renamed; then its parent folder is synced. Neither a
+//! reader nor a power failure finds a partial file under the final name. The partial name of `runs/tiny` is
+//! `runs/.tiny.partial`, or `runs/.tiny.partial-2` while another process writes the first. A partial file is locked while it
+//! is written. One without a lock remains of a killed process, and the next write removes it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! A simulated power cut: aborts the process after a given step of writing to disk, so that tests can examine what each
-//! step leaves behind. Builds without debug assertions lack it.
+//! A failpoint for tests: aborts the process after a given step of writing to disk. It exists only in builds with debug
+//! assertions.
 
 /// Counts a step of writing, and aborts the process at the one whose number, from 1, `ATTEND_ABORT_AT` holds.
 pub fn step() {

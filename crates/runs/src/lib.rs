@@ -4,8 +4,8 @@
 //! `metrics.jsonl` and [`corpora`] the hashes of the corpora. [`RunFolder`] is the folder while `train` writes it, and
 //! [`SavedModel`] is what decoding opens.
 //!
-//! Beneath are [`atomic`] files and folders, the [`lock`] against a second process, [`replaceable`] folders, and the
-//! [`failpoint`] by which tests end the process at a chosen write.
+//! These are built on [`atomic`] files and folders, the [`lock`] against a second process, and [`replaceable`] folders. The
+//! [`failpoint`] aborts the process at a chosen write, in tests.
 
 pub mod atomic;
 pub mod config;

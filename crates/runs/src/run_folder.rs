@@ -1,4 +1,4 @@
-//! The run folder while `train` writes it: creating, resuming, and what happens to a folder that exists.
+//! The run folder while `train` writes it: created, resumed, or renamed to make room for a new run.
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -14,7 +14,7 @@ use crate::error::RunError;
 use crate::record::Record;
 use crate::{failpoint, layout, lock, replaceable};
 
-/// What to do if the run folder exists.
+/// The action if the run folder exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfExists {
     /// Fail, naming the two alternatives.
@@ -25,7 +25,7 @@ pub enum IfExists {
     BackUp,
 }
 
-/// What exists at the path of a run, as far as the requested [`IfExists`] allows it.
+/// The state of a run's path, as far as the requested [`IfExists`] permits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExistingRun {
     /// Nothing, or an empty folder.

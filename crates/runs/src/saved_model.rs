@@ -79,8 +79,8 @@ impl SavedModel {
     }
 }
 
-/// Checks that the `[model]` table has every key. A lost key would be read as its default, and some of them, such as the
-/// number of heads, change the answers without changing a shape.
+/// Checks that the `[model]` table has every key. A missing key would be read as its default, and some of them, such as the
+/// number of heads, change the output without changing a shape.
 fn check_complete(config: &toml::Table) -> Result<(), ConfigError> {
     let all = toml::Table::try_from(ModelConfig::default()).unwrap_or_default();
     let model = config.get("model").and_then(toml::Value::as_table);

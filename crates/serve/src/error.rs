@@ -101,7 +101,7 @@ impl ApiError {
             Self::TooManyTexts { .. } => "too_many_texts",
             Self::InvalidOption(_) => "invalid_option",
             Self::InvalidText(error) if is_too_long(error) => "too_long",
-            Self::InvalidText(_) => "bad_text",
+            Self::InvalidText(_) => "invalid_text",
             Self::TooLongToShow { .. } => "too_long_to_show",
             Self::QueueFull { .. } => "queue_full",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
@@ -133,6 +133,7 @@ fn former_code(code: &str) -> Option<&'static str> {
         "request_timeout" => Some("too_slow"),
         "deadline_exceeded" => Some("timed_out"),
         "invalid_option" => Some("bad_option"),
+        "invalid_text" => Some("bad_text"),
         _ => None,
     }
 }

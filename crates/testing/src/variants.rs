@@ -1,7 +1,7 @@
 //! The variants of the network's options, for every test that must cover all of them.
 //!
-//! PyTorch parity, finite differences, the parity of both engines and the exchange formats iterate over [`variants`], so
-//! a new variant of an option fails all four until it is implemented in each.
+//! The tests of PyTorch parity, finite differences, engine parity and the exchange formats iterate over [`variants`]. A new
+//! variant of an option fails all four until it has its cases.
 
 use model::ModelConfig;
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};

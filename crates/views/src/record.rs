@@ -19,8 +19,8 @@ const CANDIDATES: usize = 5;
 /// decoded under the settings.
 ///
 /// # Errors
-/// A text or target without tokens or with more of them than the model has positions, a device that fails, or a model
-/// whose logits are not finite.
+/// A text or target without tokens or longer than the model's positions, a device that fails, or logits that are not
+/// finite.
 pub fn attend(
     model: &TrainedModel,
     settings: &Settings,

@@ -26,9 +26,9 @@ pub fn greedy(
     decode_rows(engine, inputs, &rows, options, |_, _, logits| argmax(logits.values()))
 }
 
-/// Decodes one row for each entry of `rows`, which is the index of its input; several rows may share one. `choose` is given
-/// the row, the number of its tokens so far, and the logits of the next. Finished rows leave the batch, so that no time goes
-/// into padding.
+/// Decodes one row for each entry of `rows`, which is the index of its input; several rows may share one. The arguments of
+/// `choose` are the row, the number of its tokens so far, and the logits of the next. Finished rows are removed from the
+/// batch, so that no time goes into padding.
 pub(crate) fn decode_rows(
     engine: &dyn Engine,
     inputs: &[DecodeInput],

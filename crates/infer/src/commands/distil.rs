@@ -1,7 +1,7 @@
 //! `infer distil`: training data for another model, with the hypothesis closest to each reference.
 //!
-//! The outputs of a model are easier targets than human translations, and the closest of many hypotheses keeps most of the
-//! reference (sequence-level interpolation, Kim and Rush 2016).
+//! The outputs of a model are easier targets than human translations, and the closest of many is similar to the reference
+//! (sequence-level interpolation, Kim and Rush 2016).
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Keys that were renamed: the old names stay readable.
+//! Renamed keys, whose old names are still read.
 
 use model::ConfigError;
 use toml::{Table, Value};

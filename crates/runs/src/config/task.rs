@@ -50,7 +50,7 @@ impl GeneratedTask {
     }
 }
 
-/// The table as it stands in a file: the keys of all kinds, so that an error can show the line.
+/// The table in a file, with the keys of all kinds, so that an error can show the line.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTaskConfig {

@@ -16,7 +16,7 @@ async fn errors_have_status_code_and_former_code() {
         ("/translate", json!({}), 422, "invalid_request", Some("not_a_request")),
         ("/translate", json!({ "text": "1", "beam": 0 }), 422, "invalid_option", Some("bad_option")),
         ("/translate", json!({ "text": "1 ".repeat(30) }), 422, "too_long", None),
-        ("/attend", json!({ "text": "" }), 422, "bad_text", None),
+        ("/attend", json!({ "text": "" }), 422, "invalid_text", Some("bad_text")),
     ] {
         let reply = client.post(path, body).await;
         let error = &reply.json()["error"];

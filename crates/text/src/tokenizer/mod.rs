@@ -95,7 +95,7 @@ impl Tokenizer {
 
     /// Returns the text of a tokenizer file. Equal tokenizers give equal bytes.
     pub fn to_json(&self) -> String {
-        // Everything in a tokenizer came from JSON, so it goes back to it.
+        // Every part of a tokenizer was parsed from JSON, so it can be written as JSON.
         let mut json = match &self.sentencepiece {
             None => self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON"),
             Some(from) => format!("{:#}", sentencepiece::file::assemble(from.model(), &self.labels)),

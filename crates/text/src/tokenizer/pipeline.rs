@@ -5,8 +5,8 @@
 //! Decoding must return any text unchanged. Three cases need care; the file itself handles them, so that other programs
 //! that read it agree:
 //!
-//! * **Spaces.** A space becomes the mark `▁` (U+2581), and one more `▁` precedes the line, so that a word has
-//!   the same tokens at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
+//! * **Spaces.** A space becomes the mark `▁` (U+2581). One more `▁` precedes the line, so that a word has the same tokens
+//!   at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
 //!   Leading, trailing and repeated spaces are kept; other white space is ordinary characters.
 //! * **A literal `▁`.** It would decode to a space, so `▂` (U+2582) serves as an escape: beforehand `▂` becomes `▂0` and
 //!   `▁` becomes `▂1`; decoding undoes it. Each `▂` in escaped text is followed by `0` or `1`, so the way back is unique.

@@ -108,7 +108,7 @@ impl PairEncoder {
         let encode = |tokenizer: &Tokenizer, text: &str, plain: Vec<u32>, side: u64| {
             let key = random::key(&[self.seed, SUBWORDS, epoch, index as u64, side]);
             match tokenizer.encode_with_dropout(text, self.dropout, key) {
-                // Dropout makes more tokens; a sentence that no longer fits stays as it was.
+                // Dropout increases the number of tokens; a sentence that becomes too long is encoded without it.
                 Ok(mut ids) if ids.len() < self.max_length => {
                     ids.push(END_ID);
                     ids

@@ -1,7 +1,7 @@
 //! The report: one self-contained page in the run folder with curves, scores and samples, for any browser.
 //!
-//! `metrics` sorts the records of `metrics.jsonl`, `curves` lists the charts, `chart` draws one on its `axis`, and `page`
-//! fills `page.html`, with numbers formatted by `number` and text escaped by `html`.
+//! `metrics` sorts the records of `metrics.jsonl`, `curves` lists the charts, and `chart` draws one on its `axis`. `page`
+//! fills `page.html`; `number` formats numbers, and `html` escapes text.
 
 mod axis;
 mod chart;

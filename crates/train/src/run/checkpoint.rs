@@ -65,7 +65,7 @@ impl Checkpoint {
 /// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints.
 ///
 /// # Errors
-/// A full disk, for example; the earlier checkpoints stay.
+/// A full disk, for example; earlier checkpoints are kept.
 pub fn save(
     folder: &RunFolder,
     train_state: &TrainState,

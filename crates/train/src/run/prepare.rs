@@ -75,8 +75,8 @@ impl Run {
     /// [`MatmulPrecision::set_process_wide`](runs::config::MatmulPrecision::set_process_wide) before.
     ///
     /// # Errors
-    /// A folder that cannot be written, a checkpoint that cannot be read, data that cannot be read any more, a loss that
-    /// is not finite, or a device that fails.
+    /// A folder that cannot be written, a checkpoint or data that cannot be read, a loss that is not finite, or a device that
+    /// fails.
     pub fn train(self, observer: &mut impl Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
         let Self { config, task, model, output, existing, device, workers } = self;
         if existing == ExistingRun::ToBackUp {

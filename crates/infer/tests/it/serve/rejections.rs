@@ -147,7 +147,7 @@ fn texts_that_are_too_long_are_rejected() {
     response.assert_error(422, "too_long", &["the target", "25 tokens"]);
     for (text, target) in [("", "1"), ("1", " ")] {
         let response = server.post("/attend", json!({ "text": text, "target": target }).to_string());
-        response.assert_error(422, "bad_text", &["has no tokens"]);
+        response.assert_error(422, "invalid_text", &["has no tokens"]);
     }
 }
 

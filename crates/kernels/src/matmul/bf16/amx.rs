@@ -1,8 +1,8 @@
 //! Products in the matrix registers (AMX) of Intel's server processors since 2023.
 //!
-//! A register holds a tile of sixteen rows of 64 bytes; one instruction multiplies a tile of the left operand by one of
-//! the right, 16 × 32 by 32 × 16, and adds to a tile of sums. A core computes sixteen times as much per
-//! cycle as its float32 vectors, so that most time goes into packing the operands ([`super::pack`]).
+//! A register holds a tile of sixteen rows of 64 bytes. One instruction multiplies a left tile by a right one, 16 × 32 by
+//! 32 × 16, and adds the product to a tile of sums. This is sixteen times the rate of float32 vectors, so most of the time
+//! goes into packing the operands ([`super::pack`]).
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;

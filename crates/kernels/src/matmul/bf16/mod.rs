@@ -1,4 +1,4 @@
-//! Products whose operands are rounded to bfloat16, summed in float32.
+//! Matrix products of operands rounded to bfloat16, with sums in float32.
 //!
 //! The product runs in matrix registers (`amx`) or in vectors that multiply bfloat16 (`avx512`), from operands packed the
 //! same way (`pack`, `blocked`). Other processors round both operands and multiply in float32. All compute the same sums,

@@ -45,7 +45,7 @@ pub struct VisibleKeys {
 }
 
 impl VisibleKeys {
-    /// What a mask leaves visible; `None` if it hides other than last keys, or differs between heads.
+    /// The visible keys of a mask; `None` if it hides keys before visible ones, or differs between heads.
     pub fn from_mask(mask: Option<&Mask>, queries: &Tensor<4>, keys: &Tensor<4>) -> Option<Self> {
         let ([batch, _, query_len, _], [_, _, key_len, _]) = (queries.dims(), keys.dims());
         let fits = |rows: usize| rows == 1 || rows == batch;

@@ -1,8 +1,8 @@
 //! Scaled dot-product attention (paper, section 3.2.1).
 //!
-//! **Why fused:** heads are read and written in place, and scores exist for a few queries at a time, so that memory grows
-//! with the length instead of its square. Hidden keys are skipped instead of computed and masked. The backward pass
-//! computes the weights again instead of storing them, as FlashAttention does (Dao et al. 2022).
+//! **Why fused:** heads are read and written in place. Scores exist for a few queries at a time, so memory is linear in the
+//! length, not quadratic. Hidden keys are skipped instead of computed and masked. The backward pass recomputes the weights
+//! instead of storing them, as FlashAttention does (Dao et al. 2022).
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;

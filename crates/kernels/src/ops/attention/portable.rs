@@ -40,8 +40,8 @@ pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, mask: Option<&Mask
     let scores = scaled.matmul(keys.swap_dims(2, 3));
     let Some(mask) = mask else { return activation::softmax(scores, 3) };
     let hidden = mask.tensor(query_len, key_len, &scores.device());
-    // Hidden scores become the lowest finite number instead of −∞, so that a row with nothing visible has no NaN: its
-    // softmax is uniform and the second fill makes it zero, and its gradient too.
+    // Hidden scores become the lowest finite number instead of −∞, since a row without visible keys would be NaN. Its
+    // softmax is uniform, and the second fill makes it and its gradient zero.
     let lowest = scores.dtype().finfo().map_or(f64::from(f32::MIN), |numbers| numbers.min);
     let visible = scores.mask_fill(hidden.clone(), lowest);
     activation::softmax(visible, 3).mask_fill(hidden, 0.0)

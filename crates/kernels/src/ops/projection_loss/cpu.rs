@@ -69,9 +69,9 @@ struct ProjectionLoss {
     smoothing: LabelSmoothing,
 }
 
-/// With p the softmax of a row's logits, t its target, ε the smoothing and V the vocabulary's size, the gradient of a row
-/// is pᵥ − ε/V − (1 − ε)[v = t]. Only p is multiplied as a matrix; the other terms are a sum of all rows and a single row of
-/// the other factor.
+/// Let p be the softmax of a row's logits, t its target, ε the smoothing and V the size of the vocabulary. The gradient of
+/// the row is pᵥ − ε/V − (1 − ε)[v = t]. Only p needs a matrix product. The other terms are a sum of all rows and a single
+/// row of the other factor.
 impl autodiff::Operation for ProjectionLoss {
     /// Returns both sums, `[2]`. The gradients are computed here, while the logits are in cache.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {

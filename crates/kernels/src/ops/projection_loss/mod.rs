@@ -1,8 +1,8 @@
 //! Output projection and label-smoothed cross-entropy (paper, sections 3.4 and 5.4) in one operation.
 //!
-//! **Why fused:** the logits are by far the largest tensor of a training step (rows times vocabulary), and a composed loss
-//! writes and reads them a dozen times. Here they exist for a block of rows at a time, and both factors' gradients are
-//! computed while the block is in cache. Padded rows are not multiplied at all.
+//! **Why fused:** the logits (rows times vocabulary) are by far the largest tensor of a training step, and a composed loss
+//! writes and reads them a dozen times. Here they exist for one block of rows at a time, and the gradients of both factors
+//! are computed while the block is in the cache. Rows of padding are skipped.
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;

@@ -30,8 +30,8 @@ struct RDropLoss {
     alpha: f32,
 }
 
-/// With d = log a − log b, the gradient of one pass's logits is half of cross-entropy's, a − ε/V − (1 − ε)[v = t], plus
-/// α/4 · (a(d − KL(a‖b)) + a − b); of the other's, the same with a and b exchanged.
+/// Let d = log a − log b. The gradient of the first pass's logits is half of that of cross-entropy, a − ε/V − (1 − ε)[v = t],
+/// plus α/4 · (a(d − KL(a‖b)) + a − b). For the second pass, a and b are exchanged.
 impl autodiff::Operation for RDropLoss {
     /// Returns both sums, `[2]`. The gradients are computed here, while the logits are in cache.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {

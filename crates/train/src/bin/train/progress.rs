@@ -34,7 +34,7 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.println(text),
             None if self.quiet => {}
-            // Training goes on even if nobody reads standard error any more.
+            // Training continues if standard error is closed.
             None => drop(writeln!(io::stderr(), "{text}")),
         }
     }
