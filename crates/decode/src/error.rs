@@ -41,7 +41,7 @@ pub enum DecodeError {
          shorten it, or train with a larger model.max_length"
     )]
     PrefixTooLong { field: String, found: usize, limit: usize },
-    #[error("the {side} has no tokens: expected at least one, or there is nothing to attend to; give it a word")]
+    #[error("the {side} has no tokens: expected at least one; give a text with at least one word")]
     NoTokens { side: &'static str },
     #[error("the translation has {found} tokens (end token included): expected at most {limit}; give a shorter target")]
     TooLongToShow { found: usize, limit: usize },
@@ -52,8 +52,8 @@ pub enum DecodeError {
     #[error("{origin}: {source}")]
     Stream { origin: &'static str, source: io::Error },
     #[error(
-        "the model's numbers are not finite: found logits that are infinite or not numbers, expected finite ones; its \
-         weights are damaged or of a training that diverged, so give the folder of another"
+        "the model's numbers are not finite: found infinite or NaN logits, expected finite ones; its weights are damaged, or \
+         training diverged: use another run folder"
     )]
     NotFinite,
     #[error("the device failed: {0}")]

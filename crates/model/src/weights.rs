@@ -45,7 +45,7 @@ pub enum WeightsError {
     Missing(String),
     /// The file has a tensor that the module lacks.
     #[error(
-        "tensor `{0}` has no place in this model: the file belongs to another configuration; use the one it was trained with"
+        "tensor `{0}` is not in this model: the file belongs to another configuration; use the one it was trained with"
     )]
     Unexpected(String),
     /// A tensor and its parameter differ in shape.

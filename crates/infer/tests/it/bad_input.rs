@@ -103,7 +103,7 @@ fn missing_and_extra_weights_are_rejected() {
     rejects_weights(|config, _| config.bias = false, &["bias` is missing", "another configuration"]);
     rejects_weights(
         |config, _| config.decoder_layers = 2,
-        &["`decoder.layers.1.", "has no place", "another configuration"],
+        &["`decoder.layers.1.", "is not in this model", "another configuration"],
     );
 }
 

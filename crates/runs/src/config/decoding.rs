@@ -90,7 +90,7 @@ impl DecodingConfig {
         ] {
             if ratio.is_some_and(|ratio| !(ratio.is_finite() && ratio >= 0.0)) {
                 let found = ratio.unwrap_or_default();
-                return Err(ConfigError::new(field, found, "a number of at least 0", "1.5 is half as long again"));
+                return Err(ConfigError::new(field, found, "a number of at least 0", "1.5 is usual"));
             }
         }
         if self.max_length_ratio.is_some_and(|max| max < self.min_length_ratio) {

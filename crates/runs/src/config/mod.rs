@@ -138,7 +138,7 @@ impl RunConfig {
                 return Err(ConfigError::new(
                     "tokenizer",
                     "a table",
-                    "none: generated tasks have a vocabulary of their own",
+                    "none: generated tasks have a fixed vocabulary",
                     "remove the [tokenizer] table",
                 ));
             }

@@ -118,7 +118,7 @@ impl TryFrom<RawTaskConfig> for TaskConfig {
         if let Some((key, _)) = foreign.iter().find(|(_, given)| *given) {
             let kind = toml::Value::try_from(kind).map_err(|error| error.to_string())?;
             let known = known.map(|(key, _)| format!("`{key}`")).join(", ");
-            return Err(format!("`{key}` has no place in a task of kind {kind}, expected {known}; remove it"));
+            return Err(format!("`{key}` is not a key of a task of kind {kind}, expected {known}; remove it"));
         }
         let missing = |key: &str| format!("missing field `{key}`; give the path of a TSV file, or both sides' paths");
         Ok(match kind {
@@ -211,7 +211,7 @@ impl GeneratedConfig {
                 "task.symbols",
                 self.symbols,
                 format!("at most {MAX_SYMBOLS}"),
-                "ten is enough to learn",
+                "10 is usual",
             ));
         }
         at_least_one("task.min_length", self.min_length)?;

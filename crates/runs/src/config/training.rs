@@ -229,7 +229,7 @@ impl TrainingConfig {
             return Err(ConfigError::new(
                 "training.warmup_steps",
                 self.warmup_steps,
-                format!("below training.steps = {}, at whose end \"cosine\" comes to zero", self.steps),
+                format!("below training.steps = {}, at which \"cosine\" reaches zero", self.steps),
                 "5 to 10 % of training.steps is usual",
             ));
         }
