@@ -6,9 +6,9 @@
 //! |---|---|---|---|---|---|---|
 //! | [`Marian`](Format::Marian) | [`marian`] | transformers, CTranslate2 | `config.json` | `model.safetensors`; `pytorch_model.bin` on import | `source.spm`, `target.spm`, `vocab.json`; else `tokenizer.json` | `generation_config.json` |
 //!
-//! What a format maps to what stands in tables inside its folder: for Marian, options of the network in
-//! [`marian::config`], names of weights in `marian::names`, the order of columns in [`marian::positions`], and settings
-//! of decoding in `marian::generation`. An option without counterpart is rejected by name.
+//! The modules of a format map its parts to those of a run folder. For Marian, [`marian::config`] maps the options of the
+//! network, `marian::names` the weights, [`marian::positions`] the order of columns, and `marian::generation` the decoding
+//! settings. An option without counterpart is rejected by name.
 //!
 //! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (files of them), and `folder` (output
 //! folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].

@@ -17,9 +17,9 @@ use runs::{DecodingConfig, SavedModel, layout};
 
 /// Writes the model of the run folder `run`, whose weights are `tensors`, to the Marian folder `output`.
 ///
-/// `output` must not exist or be empty. The exported model computes exactly the same function. `[decoding]` becomes
-/// `generation_config.json`; answers are the same except as [`beam_differs`](super::beam_differs) describes, and except
-/// for those that reach the default limit, source length + 50, which Marian does not have.
+/// `output` must not exist or must be empty. The exported model computes exactly the same function, and `[decoding]` becomes
+/// `generation_config.json`. Outputs are the same, except as [`beam_differs`](super::beam_differs) describes and where they
+/// reach the default limit, source length + 50, which Marian does not have.
 ///
 /// # Errors
 /// An option that Marian does not have, or an output path that exists or cannot be written.

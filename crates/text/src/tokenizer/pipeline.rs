@@ -8,12 +8,11 @@
 //! * **Spaces.** A space becomes the mark `▁` (U+2581). One more `▁` precedes the line, so that a word has the same tokens
 //!   at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
 //!   Leading, trailing and repeated spaces are kept; other white space is ordinary characters.
-//! * **A literal `▁`.** It would decode to a space, so `▂` (U+2582) serves as an escape: beforehand `▂` becomes `▂0` and
-//!   `▁` becomes `▂1`; decoding undoes it. Each `▂` in escaped text is followed by `0` or `1`, so the way back is unique.
-//! * **Literal `</s>`, `<pad>`, `<0x41>`, …** All tokens with a meaning of their own start with `<` and are longer than
-//!   it. Text is cut before and after each `<` ahead of the model, so no piece of text can ever be, or be learned as,
-//!   such a token. (The file declares the special tokens, and the reader here does not match
-//!   them in text.)
+//! * **A literal `▁`.** It would decode to a space, so `▂` (U+2582) is an escape character: first `▂` becomes `▂0` and `▁`
+//!   becomes `▂1`; decoding reverses this. Each `▂` in escaped text is followed by `0` or `1`, so the inverse is unique.
+//! * **Literal `</s>`, `<pad>`, `<0x41>`, …** All special and byte tokens start with `<` and are longer than it. Text is cut
+//!   before and after each `<` ahead of the model, so no piece of text can equal such a token. (The file declares the
+//!   special tokens, and the reader here does not match them in text.)
 //!
 //! Characters outside the vocabulary become their UTF-8 bytes, one token each (`<0xE2>`), so nothing is unknown.
 //! Decoding therefore returns the input after lower-casing and NFC, where enabled, and nothing else changes.
@@ -23,8 +22,8 @@
 //!
 //! # Words
 //!
-//! Text is cut at white space, then punctuation at the edges of a word is split off ("mat." gives "mat" and ".", while
-//! "3.14", "don't" and "well-known" stay whole). Decoding joins with single spaces, none before closing punctuation
+//! Text is cut at white space, then punctuation at the edges of a word is split off: "mat." gives "mat" and ".". Words such
+//! as "3.14", "don't" and "well-known" are not cut. Decoding joins with single spaces, none before closing punctuation
 //! (`. , ! ? ; : … ) ] } » ”`) and none after opening (`( [ { « „ ¿ ¡`); straight quotes are
 //! ambiguous and keep a space on both sides.
 

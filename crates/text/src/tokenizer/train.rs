@@ -1,7 +1,7 @@
 //! Training of vocabularies with the `tokenizers` crate, so that equal text gives equal bytes.
 //!
-//! The crate's trainers have hash maps with a random seed per process. Three measures remove that order: counts are
-//! sorted, the unigram trainer runs on one thread (its floating-point sums depend on the order of addition), and the
+//! The crate's trainers have hash maps with a random seed per process. Three measures remove the random order. Counts are
+//! sorted; the unigram trainer runs on one thread, since its floating-point sums depend on the order of addition; and the
 //! result is sorted.
 
 mod alphabet;

@@ -8,9 +8,9 @@
 //!   whose characters no piece covers.
 //! * A leading language code such as `>>fra<<` is one token.
 //!
-//! Files have the Hugging Face `tokenizers` format (`file`), and other programs that read them agree on ordinary text.
-//! They differ where the `tokenizers` library differs from SentencePiece: it normalises whole graphemes rather than the
-//! longest entry of the table, and has only pieces with an id.
+//! Files have the Hugging Face `tokenizers` format (`file`), from which other programs compute the same ids for ordinary
+//! text. The `tokenizers` library differs from SentencePiece in two points: it normalises whole graphemes rather than the
+//! longest entry of the table, and it has only pieces with an id.
 
 mod charsmap;
 pub(super) mod file;
