@@ -46,7 +46,7 @@ fn options_out_of_range_are_rejected() {
     for (body, part) in [
         (json!({ "text": "1", "beam": 6 }), &["beam = 6", "1 to 5", "--max-beam"][..]),
         (json!({ "text": "1", "beam": 0 }), &["beam = 0"]),
-        (json!({ "text": "1", "beam": 2, "sample": {} }), &["beam = 2", "no `sample` beside it"]),
+        (json!({ "text": "1", "beam": 2, "sample": {} }), &["beam = 2", "no `sample` in the same request"]),
         (json!({ "text": "1", "max_length": 25 }), &["max_length = 25", "model.max_length = 24"]),
         (json!({ "text": "1", "length_penalty": -1 }), &["alpha = -1", "at least 0"]),
         (json!({ "text": "1", "n_best": 6 }), &["n_best = 6", "1 to 5", "--max-beam"]),
