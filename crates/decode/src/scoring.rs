@@ -42,7 +42,7 @@ impl EncodedPair {
 }
 
 impl Translator<'_> {
-    /// Scores given translations: one result per pair, in order. `first_line` numbers the pairs. An empty source counts as a
+    /// Scores given translations: one result per pair, in order. `first_line` numbers the pairs. A blank side counts as a
     /// bare `</s>`. A target is tokenised as in training and ended with `</s>`; search may have found the same text in other
     /// tokens.
     ///
@@ -57,7 +57,7 @@ impl Translator<'_> {
             if source.ids.is_empty() {
                 source.ids.push(END_ID);
             }
-            let target = model.target_tokenizer.encode(&pair.target)?;
+            let target = model.target_tokenizer.encode_text(&pair.target)?;
             let (found, limit) = (target.len() + 1, model.config.max_length);
             if found > limit {
                 return Err(DecodeError::TargetTooLong { place: format!("target {line}"), found, limit });

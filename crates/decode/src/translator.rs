@@ -77,7 +77,7 @@ pub struct EncodedInput {
     pub text: String,
     /// The number of the text in its input, from 1.
     pub line: usize,
-    /// Source ids, `</s>` included; none of an empty text.
+    /// Source ids, `</s>` included; none of a blank text.
     pub ids: Vec<u32>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Translator<'a> {
 
     fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
         settings.validate(&model.config)?;
-        let prefix = model.target_tokenizer.encode(&settings.prefix)?;
+        let prefix = model.target_tokenizer.encode_text(&settings.prefix)?;
         let (found, limit) = (prefix.len() + 1, model.config.max_length);
         if found > limit {
             return Err(DecodeError::PrefixTooLong { field: "prefix".to_string(), found, limit });
@@ -142,7 +142,8 @@ impl<'a> Translator<'a> {
         self
     }
 
-    /// Translates texts: one result per text, in order. An empty text gives an empty translation.
+    /// Translates texts: one result per text, in order. A blank text ([`text::is_blank`]) has the empty translation, and a
+    /// line break in a text is a space.
     ///
     /// # Errors
     /// A text longer than the model's positions, or a device that fails.
@@ -173,7 +174,7 @@ impl<'a> Translator<'a> {
     }
 
     pub(crate) fn encode_line(&self, text: &str, line: usize) -> Result<EncodedInput, DecodeError> {
-        let mut ids = self.model.source_tokenizer.encode(text)?;
+        let mut ids = self.model.source_tokenizer.encode_text(text)?;
         if !ids.is_empty() {
             ids.push(END_ID);
         }

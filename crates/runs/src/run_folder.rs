@@ -236,12 +236,14 @@ fn reject_self_init(path: &Path, config: &RunConfig) -> Result<(), RunError> {
 /// Rejects another configuration, naming the first difference.
 fn check_same_config(path: &Path, config: &RunConfig) -> Result<(), RunError> {
     let old = fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
-    let old: RunConfig =
+    let mut old: RunConfig =
         toml::from_str(&old).map_err(|source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) })?;
-    if old == *config {
+    let mut config = config.clone();
+    config::align_normalization(&mut old, &mut config);
+    if old == config {
         return Ok(());
     }
-    let difference = config::first_difference("", &old, config).unwrap_or_default();
+    let difference = config::first_difference("", &old, &config).unwrap_or_default();
     Err(RunError::OtherConfig { path: path.parent().unwrap_or(path).to_path_buf(), difference })
 }
 

@@ -52,7 +52,7 @@ impl TranslationService {
     /// # Errors
     /// A text that cannot be encoded.
     pub fn target_tokens(&self, target: &str) -> Result<usize, DecodeError> {
-        Ok(self.trained.target_tokenizer.encode(target)?.len() + 1)
+        Ok(self.trained.target_tokenizer.encode_text(target)?.len() + 1)
     }
 
     /// The attention of a text, with a given target or the model's own translation.

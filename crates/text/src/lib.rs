@@ -13,15 +13,19 @@
 //! assert_eq!(digits.decode(&[4, 2, END_ID]).unwrap(), "2 0");
 //! ```
 
+mod blank;
+mod case;
 pub mod corpus;
 mod error;
 pub mod metrics;
 mod special_tokens;
 pub mod tokenizer;
 
+pub use blank::is_blank;
+pub use case::lowercase;
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel};
 pub use error::TextError;
 pub use metrics::exact_match;
 pub use special_tokens::{END_ID, UNKNOWN_ID};
 pub use tokenizer::sentencepiece::{Normalization, SentencePieces};
-pub use tokenizer::{Tokenizer, TokenizerConfig, TokenizerKind};
+pub use tokenizer::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};

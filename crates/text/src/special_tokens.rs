@@ -36,3 +36,10 @@ pub(crate) const SPACE_MARK: char = '▁';
 pub(crate) fn byte_label(byte: u8) -> String {
     format!("<0x{byte:02X}>")
 }
+
+/// Returns the byte of a byte token's label, or `None` for another label.
+pub(crate) fn byte_of(label: &str) -> Option<u8> {
+    let digits = label.strip_prefix("<0x")?.strip_suffix('>')?;
+    let upper = digits.len() == 2 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
+    u8::from_str_radix(digits, 16).ok().filter(|_| upper)
+}

@@ -80,7 +80,7 @@ pub fn attend_up_to(
 
 /// The ids of a given target, `</s>` included.
 fn encode_target(model: &TrainedModel, target: &str) -> Result<Vec<u32>, DecodeError> {
-    let mut ids = model.target_tokenizer.encode(target)?;
+    let mut ids = model.target_tokenizer.encode_text(target)?;
     if ids.is_empty() {
         return Err(DecodeError::NoTokens { side: "target" });
     }

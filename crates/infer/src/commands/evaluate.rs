@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use decode::{DecodeError, Translator};
 use runs::DecodingOverrides;
-use text::exact_match;
+use text::{exact_match, lowercase};
 use text::metrics::Chrf;
 
 use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, settings};
@@ -46,7 +46,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
     }
     let exact = if comparison.lowercase {
-        exact_match(&lowercase(&hypotheses), &lowercase(&references))?
+        exact_match(&lowercased(&hypotheses), &lowercased(&references))?
     } else {
         exact_match(&hypotheses, &references)?
     };
@@ -60,6 +60,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     printed.map_err(|source| DecodeError::Stream { origin: "standard output", source }.into())
 }
 
-fn lowercase(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|line| line.to_lowercase()).collect()
+fn lowercased(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| lowercase(line)).collect()
 }

@@ -20,7 +20,7 @@ use model::backend::Backend;
 use model::config::Tie;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
-use text::{TextError, TokenizerConfig};
+use text::{NormalizationRule, TextError, TokenizerConfig};
 
 pub use data::DataConfig;
 pub use decoding::{DecodingConfig, DecodingOverrides};
@@ -155,6 +155,17 @@ impl RunConfig {
         }
         self.validation.validate()?;
         self.decoding.validate(&self.model)
+    }
+}
+
+/// Makes `tokenizer.normalization` of a run and of the configuration that continues it comparable: absent now means that of
+/// the run, and absent in the run the only rule that versions without the key had.
+pub(crate) fn align_normalization(run: &mut RunConfig, now: &mut RunConfig) {
+    if let (Some(run), Some(now)) = (&mut run.tokenizer, &mut now.tokenizer) {
+        match now.normalization {
+            None => now.normalization = run.normalization,
+            Some(_) => drop(run.normalization.get_or_insert(NormalizationRule::Lossless)),
+        }
     }
 }
 

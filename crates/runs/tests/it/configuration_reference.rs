@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::rust_source::{Item, Source};
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "crates/runs/src/config/data.rs",
     "crates/runs/src/config/decoding.rs",
     "crates/runs/src/config/precision.rs",
@@ -26,12 +26,16 @@ const FILES: [&str; 12] = [
     "crates/model/src/config.rs",
     "crates/model/src/options.rs",
     "crates/text/src/tokenizer/config.rs",
+    "crates/text/src/tokenizer/normalization/rule.rs",
     "crates/text/src/metrics/bleu.rs",
 ];
 
 /// Defaults that depend on other keys or on the text.
-const DERIVED: [(&str, &str); 2] =
-    [("data.max_length", "`model.max_length`"), ("decoding.max_length", "source length + 50")];
+const DERIVED: [(&str, &str); 3] = [
+    ("tokenizer.normalization", "`\"nfc\"`"),
+    ("data.max_length", "`model.max_length`"),
+    ("decoding.max_length", "source length + 50"),
+];
 
 const INTRODUCTION: &str = "# Configuration reference
 
@@ -119,7 +123,8 @@ fn section(page: &mut String, source: &Source, table: &str, name: &str, note: &s
         row(page, field, &kind, &default);
     }
     for field in &fields {
-        if let Some(variants) = source.variants(&field.kind) {
+        let kind = field.kind.trim_start_matches("Option<").trim_end_matches('>');
+        if let Some(variants) = source.variants(kind) {
             explain(page, &field.name, &variants);
         }
     }

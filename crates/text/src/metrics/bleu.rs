@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ngrams::Matches;
 use super::tokenize_13a::tokenize_13a;
 use super::{SACREBLEU_VERSION, case, check_counts, is_space, split_spaces};
-use crate::TextError;
+use crate::{TextError, lowercase};
 
 /// Longest n-grams counted.
 const MAX_ORDER: usize = 4;
@@ -94,7 +94,7 @@ impl Bleu {
 
     /// The words of `sentence`, with white space between them.
     fn prepare(&self, sentence: &str) -> String {
-        let lowered = if self.lowercase { sentence.to_lowercase() } else { sentence.to_owned() };
+        let lowered = if self.lowercase { lowercase(sentence) } else { sentence.to_owned() };
         let trimmed = lowered.trim_end_matches(is_space);
         match self.tokenization {
             BleuTokenization::V13a => tokenize_13a(trimmed),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ngrams::Matches;
 use super::{SACREBLEU_VERSION, case, check_counts, split_spaces};
-use crate::TextError;
+use crate::{TextError, lowercase};
 
 /// Recall weighs β² times as much as precision.
 const BETA: f64 = 2.0;
@@ -98,8 +98,8 @@ struct Units {
 }
 
 impl Units {
-    fn new(sentence: &str, lowercase: bool) -> Self {
-        let sentence = if lowercase { sentence.to_lowercase() } else { sentence.to_owned() };
+    fn new(sentence: &str, lowered: bool) -> Self {
+        let sentence = if lowered { lowercase(sentence) } else { sentence.to_owned() };
         let words = split_spaces(&sentence);
         Self {
             characters: words.flat_map(str::chars).collect(),

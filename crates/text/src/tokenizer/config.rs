@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::NormalizationRule;
 use crate::TextError;
 use crate::special_tokens::{BYTE_TOKENS, SPECIAL_TOKENS};
 
@@ -40,9 +41,14 @@ pub struct TokenizerConfig {
     pub vocab_size: usize,
     /// Whether source and target share one vocabulary, trained on both.
     pub joint: bool,
-    /// Whether text is converted to lower case. Translations are in lower case too.
+    /// Normalisation of text, the same in training and in use: `"nfc"`, `"nmt_nfkc"` or `"lossless"`. Vocabularies that
+    /// exist keep theirs. With `nfc = false` the default is `"lossless"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<NormalizationRule>,
+    /// Whether text is converted to lower case, a final `Σ` to `ς`. Translations are in lower case too.
     pub lowercase: bool,
-    /// Whether characters are composed (Unicode NFC): `e` and a combining acute accent become `é`.
+    /// Whether characters are composed (Unicode NFC): `e` and a combining acute accent become `é`. `false` requires
+    /// `normalization = "lossless"`.
     pub nfc: bool,
     /// BPE-dropout: probability, in [0, 1), that a merge is skipped when training data is tokenised; 0 disables it.
     pub dropout: f64,
@@ -56,6 +62,7 @@ impl Default for TokenizerConfig {
             kind: TokenizerKind::Bpe,
             vocab_size: 8000,
             joint: true,
+            normalization: None,
             lowercase: false,
             nfc: true,
             dropout: 0.0,
@@ -65,6 +72,11 @@ impl Default for TokenizerConfig {
 }
 
 impl TokenizerConfig {
+    /// Returns the rule of normalisation: `normalization`, or else its default.
+    pub fn rule(&self) -> NormalizationRule {
+        self.normalization.unwrap_or(if self.nfc { NormalizationRule::Nfc } else { NormalizationRule::Lossless })
+    }
+
     /// Checks all values.
     ///
     /// # Errors
@@ -85,6 +97,15 @@ impl TokenizerConfig {
                 found: self.vocab_size.to_string(),
                 expected: format!("at most {MAX_VOCAB_SIZE}"),
                 remedy: "choose a smaller vocabulary (8000 to 64000 is usual)".into(),
+            });
+        }
+        let rule = self.rule();
+        if !self.nfc && rule != NormalizationRule::Lossless {
+            return Err(TextError::Config {
+                field: "tokenizer.nfc",
+                found: "false".into(),
+                expected: format!("true with tokenizer.normalization = \"{}\", which composes characters", rule.name()),
+                remedy: "remove it or set tokenizer.normalization = \"lossless\"".into(),
             });
         }
         if !(0.0..1.0).contains(&self.dropout) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::bpe_dropout::Segmenter;
 use super::pipeline::Pipeline;
-use super::{Tokenizer, TokenizerKind, sentencepiece};
+use super::{Normalizer, Tokenizer, TokenizerKind, normalization, pipeline, sentencepiece};
 use crate::TextError;
 use crate::special_tokens::{BYTE_TOKENS, END, FIRST_ORDINARY_ID, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
 
@@ -89,12 +89,20 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
         TokenizerKind::Unigram | TokenizerKind::Word => None,
     };
 
+    let own = match sentencepiece {
+        Some(_) => None,
+        None => normalization::recognise(kind, &value["normalizer"])
+            .map_err(|(found, expected)| wrong(found, expected))?,
+    };
+    let own_decoder = kind != TokenizerKind::Word && value["decoder"] == pipeline::subword_decoder();
+
     let mut inner: tokenizers::Tokenizer = serde_json::from_value(value).map_err(|error| {
         wrong(format!("contents that the tokenizers crate rejects ({error})"), "a Hugging Face tokenizers file")
     })?;
     // Special tokens spelled out in text are text.
     inner.set_encode_special_tokens(true);
-    Ok(Tokenizer { inner, kind, labels, segmenter, sentencepiece })
+    let normalizer = Normalizer::new(kind, own, inner.get_normalizer().cloned());
+    Ok(Tokenizer { inner, kind, labels, normalizer, own_decoder, segmenter, sentencepiece })
 }
 
 /// Returns the label of each id, or `None` if ids have gaps or labels repeat.

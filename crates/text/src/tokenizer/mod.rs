@@ -1,9 +1,9 @@
 //! Tokenizers: a line of text to ids and back.
 //!
 //! Ids have Marian's layout: `</s>` is 0, `<unk>` is 1, `<pad>` is the last. Files have the format of the Hugging Face
-//! `tokenizers` library and hold all steps from text to ids, preprocessing included. For BPE and unigram vocabularies the
-//! round trip loses nothing: [`Tokenizer::decode`] returns what [`Tokenizer::normalize`] returns, for every Unicode
-//! string. The `pipeline` module explains how.
+//! `tokenizers` library and hold all steps from text to ids: normalisation ([`NormalizationRule`]) included. For BPE and
+//! unigram vocabularies the round trip loses nothing else: [`Tokenizer::decode`] returns what [`Tokenizer::normalize`]
+//! returns, for every Unicode string. The `pipeline` module explains how.
 //!
 //! ```
 //! use text::{Tokenizer, TokenizerConfig};
@@ -11,13 +11,16 @@
 //! let config = TokenizerConfig { vocab_size: 280, ..TokenizerConfig::default() };
 //! let lines = ["the cat sat on the mat", "the dog sat on the log"];
 //! let tokenizer = Tokenizer::train(&config, lines.iter()).unwrap();
-//! let text = "  the catalog </s> ▁ 猫";
-//! assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()).unwrap(), text);
+//! let ids = tokenizer.encode("  the\u{a0}cata\u{ad}log </s> ▁ 猫").unwrap();
+//! assert_eq!(tokenizer.decode(&ids).unwrap(), "the catalog </s> ▁ 猫");
 //! ```
 
 mod bpe_dropout;
 mod config;
+mod decoding;
 mod file;
+mod normalization;
+mod normalizer;
 mod pipeline;
 pub mod sentencepiece;
 mod train;
@@ -28,11 +31,14 @@ use std::path::Path;
 
 use bpe_dropout::Segmenter;
 pub use config::{TokenizerConfig, TokenizerKind};
+use decoding::Edges;
+pub use normalization::NormalizationRule;
+use normalizer::Normalizer;
 use sentencepiece::{SentencePiece, SentencePieces};
-use tokenizers::Decoder;
+use tokenizers::{Decoder, Model};
 
-use crate::TextError;
-use crate::special_tokens::SPACE_MARK;
+use crate::special_tokens::{END_ID, UNKNOWN_ID};
+use crate::{TextError, is_blank};
 
 /// Converts text to ids and back.
 #[derive(Clone)]
@@ -41,6 +47,9 @@ pub struct Tokenizer {
     kind: TokenizerKind,
     /// Label of each id.
     labels: Vec<String>,
+    normalizer: Normalizer,
+    /// Whether the decoder is that of [`pipeline::subword_decoder`].
+    own_decoder: bool,
     /// Merges of a BPE vocabulary, for BPE-dropout.
     segmenter: Option<Segmenter>,
     /// A SentencePiece model, which then encodes instead of `inner`.
@@ -120,8 +129,27 @@ impl Tokenizer {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(sentencepiece.encode(text));
         }
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| refused(text, &error))?;
-        Ok(encoding.get_ids().to_vec())
+        let mut ids = Vec::with_capacity(text.len() / 2);
+        for word in self.words(text)? {
+            let tokens = self.inner.get_model().tokenize(&word).map_err(|error| refused(text, &error))?;
+            ids.extend(tokens.into_iter().map(|token| token.id));
+        }
+        Ok(ids)
+    }
+
+    /// Returns the ids of a text from outside a corpus, without `</s>`: none of a blank text ([`is_blank`]), and with line
+    /// breaks (`\n`, `\r\n`, `\r`) read as spaces, whatever the normalisation.
+    ///
+    /// # Errors
+    /// A text that the `tokenizers` crate rejects.
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        if is_blank(text) {
+            return Ok(Vec::new());
+        }
+        match text.contains(['\n', '\r']) {
+            true => self.encode(&text.replace("\r\n", " ").replace(['\n', '\r'], " ")),
+            false => self.encode(text),
+        }
     }
 
     /// Returns the ids of `text` under BPE-dropout (Provilkov et al. 2020): each merge is skipped with probability `rate`.
@@ -153,7 +181,7 @@ impl Tokenizer {
 
     /// Returns the text of `ids`, skipping `</s>`, `<unk>` and `<pad>`.
     ///
-    /// If a run of byte tokens is not UTF-8, each of them becomes `�`.
+    /// Byte tokens decode as in SentencePiece: each byte that belongs to no valid character becomes `�`.
     ///
     /// # Errors
     /// An id outside the vocabulary.
@@ -162,12 +190,18 @@ impl Tokenizer {
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
             return Err(TextError::UnknownId { id, vocab_size });
         }
-        let text = self.inner.decode(ids, true).map_err(|error| refused(&format!("{ids:?}"), &error))?;
-        // As SentencePiece decodes: any piece may begin with a space.
-        Ok(if self.sentencepiece.is_some() { text.trim_matches(' ').to_owned() } else { text })
+        let special = |id: u32| id == END_ID || id == UNKNOWN_ID || id == self.pad_id();
+        let labels = ids.iter().filter(|id| !special(**id)).map(|id| self.labels[*id as usize].as_str());
+        if let Some(sentencepiece) = &self.sentencepiece {
+            return Ok(decoding::join(labels, sentencepiece.model().byte_fallback, Edges::Marks));
+        }
+        if self.own_decoder {
+            return Ok(pipeline::without_escapes(&decoding::join(labels, true, Edges::FirstMark)));
+        }
+        self.inner.decode(ids, true).map_err(|error| refused(&format!("{ids:?}"), &error))
     }
 
-    /// Returns `text` after lower-casing and NFC, where enabled: the text that decoding its ids can return.
+    /// Returns the normalised `text`: the text that decoding its ids can return. Normalising twice changes nothing.
     ///
     /// For word vocabularies, words are joined as in decoding; those outside the vocabulary are kept.
     ///
@@ -177,24 +211,18 @@ impl Tokenizer {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(sentencepiece.normalize(text));
         }
-        let normalized =
-            pipeline::normalize(self.inner.get_normalizer(), text).map_err(|error| refused(text, &error))?;
-        let normalized = normalized.get();
-        Ok(match self.kind {
+        match self.kind {
             TokenizerKind::Word => {
                 let words = self.words(text)?;
                 match self.inner.get_decoder() {
-                    Some(decoder) => decoder.decode(words).map_err(|error| refused(text, &error))?,
-                    None => words.join(" "),
+                    Some(decoder) => decoder.decode(words).map_err(|error| refused(text, &error)),
+                    None => Ok(words.join(" ")),
                 }
             }
-            TokenizerKind::Bpe | TokenizerKind::Unigram => normalized
-                .strip_prefix(SPACE_MARK)
-                .unwrap_or(normalized)
-                .replace(SPACE_MARK, " ")
-                .replace("▂1", "▁")
-                .replace("▂0", "▂"),
-        })
+            TokenizerKind::Bpe | TokenizerKind::Unigram => {
+                self.normalizer.plain(text).map_err(|error| refused(text, &error))
+            }
+        }
     }
 
     /// Returns the label of one id as in the vocabulary: `▁cat`, `</s>`, `<0xE2>`.
@@ -210,6 +238,11 @@ impl Tokenizer {
     /// Returns the SentencePiece model, if this tokenizer was made from one.
     pub fn sentencepiece(&self) -> Option<&SentencePieces> {
         self.sentencepiece.as_ref().map(SentencePiece::model)
+    }
+
+    /// Returns the rule by which text is normalised, or `None` for a SentencePiece model, which has its own table.
+    pub fn normalization(&self) -> Option<NormalizationRule> {
+        self.sentencepiece.is_none().then(|| self.normalizer.rule())
     }
 
     /// Returns the kind of vocabulary.
@@ -229,7 +262,9 @@ impl Tokenizer {
 
     /// Splits `text` into the words that the model segments.
     fn words(&self, text: &str) -> Result<Vec<String>, TextError> {
-        pipeline::words(self.inner.get_normalizer(), self.inner.get_pre_tokenizer(), text)
+        self.normalizer
+            .normalize(text)
+            .and_then(|normalized| pipeline::words(self.inner.get_pre_tokenizer(), normalized))
             .map_err(|error| refused(text, &error))
     }
 }

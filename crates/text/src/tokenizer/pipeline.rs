@@ -5,9 +5,8 @@
 //! Decoding must return any text unchanged. Three cases need care; the file itself handles them, so that other programs
 //! that read it agree:
 //!
-//! * **Spaces.** A space becomes the mark `▁` (U+2581). One more `▁` precedes the line, so that a word has the same tokens
-//!   at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
-//!   Leading, trailing and repeated spaces are kept; other white space is ordinary characters.
+//! * **Spaces.** A space of normalised text becomes the mark `▁` (U+2581). One more `▁` precedes the line, so that a word
+//!   has the same tokens at the start of a line and within it. Decoding turns marks into spaces and removes the first one.
 //! * **A literal `▁`.** It would decode to a space, so `▂` (U+2582) is an escape character: first `▂` becomes `▂0` and `▁`
 //!   becomes `▂1`; decoding reverses this. Each `▂` in escaped text is followed by `0` or `1`, so the inverse is unique.
 //! * **Literal `</s>`, `<pad>`, `<0x41>`, …** All special and byte tokens start with `<` and are longer than it. Text is cut
@@ -15,7 +14,7 @@
 //!   special tokens, and the reader here does not match them in text.)
 //!
 //! Characters outside the vocabulary become their UTF-8 bytes, one token each (`<0xE2>`), so nothing is unknown.
-//! Decoding therefore returns the input after lower-casing and NFC, where enabled, and nothing else changes.
+//! Decoding therefore returns the input after normalisation (`normalization`), and nothing else changes.
 //!
 //! Words are further cut where letters, digits and other signs meet, as SentencePiece does by default: "mat." gives
 //! "▁mat" and ".", so that the vocabulary need not hold "mat", "mat." and "mat,".
@@ -33,8 +32,10 @@ use tokenizers::{
     PreTokenizerWrapper,
 };
 
+use super::normalization::steps;
 use super::sentencepiece::{NEVER_FOUND, Normalization, to_base64};
 use super::{TokenizerConfig, TokenizerKind};
+use crate::special_tokens::SPACE_MARK;
 
 /// One word of text for the model: an optional mark with letters, with digits or with other signs; or a lone `<`; or a
 /// lone mark. The alternatives cover every character.
@@ -54,16 +55,16 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
-    /// The pipeline of a trained vocabulary.
-    pub fn new(config: &TokenizerConfig) -> Self {
+    /// The pipeline of a trained vocabulary. `charsmap` is the table of `nmt_nfkc`, if it is not to be built.
+    pub fn new(config: &TokenizerConfig, charsmap: Option<&[u8]>) -> Self {
+        let steps = steps(config, charsmap);
         match config.kind {
-            TokenizerKind::Bpe | TokenizerKind::Unigram => Self::subwords(config),
-            TokenizerKind::Word => Self::words(config),
+            TokenizerKind::Bpe | TokenizerKind::Unigram => Self::subwords(steps),
+            TokenizerKind::Word => Self::words(steps),
         }
     }
 
-    fn subwords(config: &TokenizerConfig) -> Self {
-        let mut normalizers = requested_normalizers(config);
+    fn subwords(mut normalizers: Vec<Value>) -> Self {
         normalizers.extend([
             replace("▂", "▂0"),
             replace("▁", "▂1"),
@@ -73,18 +74,11 @@ impl Pipeline {
         Self {
             normalizer: json!({"type": "Sequence", "normalizers": normalizers}),
             pre_tokenizer: isolate(SUBWORD_WORDS),
-            decoder: json!({"type": "Sequence", "decoders": [
-                replace("▁", " "),
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-                replace("▂1", "▁"),
-                replace("▂0", "▂"),
-            ]}),
+            decoder: subword_decoder(),
         }
     }
 
-    fn words(config: &TokenizerConfig) -> Self {
+    fn words(normalizers: Vec<Value>) -> Self {
         let closing = r".,!?;:…)\]}»”";
         let opening = r"(\[{«„¿¡";
         let quotes = "\"“";
@@ -92,9 +86,9 @@ impl Pipeline {
         let edge =
             format!("[{closing}{quotes}](?!{alphanumeric})|(?<!{alphanumeric})[{opening}{quotes}]|{SPECIAL_LITERAL}");
         Self {
-            normalizer: match requested_normalizers(config) {
-                none if none.is_empty() => Value::Null,
-                some => json!({"type": "Sequence", "normalizers": some}),
+            normalizer: match normalizers.is_empty() {
+                true => Value::Null,
+                false => json!({"type": "Sequence", "normalizers": normalizers}),
             },
             pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [
                 {"type": "WhitespaceSplit"},
@@ -152,7 +146,41 @@ impl Pipeline {
     }
 }
 
-/// Normalises `text`.
+/// The decoder of subwords. `decoding` does the same here, except for incomplete characters.
+pub(super) fn subword_decoder() -> Value {
+    json!({"type": "Sequence", "decoders": [
+        replace("▁", " "),
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+        replace("▂1", "▁"),
+        replace("▂0", "▂"),
+    ]})
+}
+
+/// Returns normalised text with marks for spaces and escapes for literal marks, as the subword pipeline segments it.
+pub(super) fn with_marks(normalized: &str) -> String {
+    let mut marked = String::with_capacity(normalized.len() + normalized.len() / 4 + SPACE_MARK.len_utf8());
+    if !normalized.is_empty() {
+        marked.push(SPACE_MARK);
+    }
+    for character in normalized.chars() {
+        match character {
+            ' ' => marked.push(SPACE_MARK),
+            '▂' => marked.push_str("▂0"),
+            '▁' => marked.push_str("▂1"),
+            other => marked.push(other),
+        }
+    }
+    marked
+}
+
+/// Undoes the escapes of [`with_marks`].
+pub(super) fn without_escapes(text: &str) -> String {
+    if text.contains('▂') { text.replace("▂1", "▁").replace("▂0", "▂") } else { text.to_owned() }
+}
+
+/// Normalises `text` with the library's normalizer.
 pub(super) fn normalize(normalizer: Option<&NormalizerWrapper>, text: &str) -> tokenizers::Result<NormalizedString> {
     let mut normalized = NormalizedString::from(text);
     if let Some(normalizer) = normalizer {
@@ -161,13 +189,12 @@ pub(super) fn normalize(normalizer: Option<&NormalizerWrapper>, text: &str) -> t
     Ok(normalized)
 }
 
-/// Splits `text` into the words that the model segments.
+/// Splits normalised text into the words that the model segments.
 pub(super) fn words(
-    normalizer: Option<&NormalizerWrapper>,
     pre_tokenizer: Option<&PreTokenizerWrapper>,
-    text: &str,
+    normalized: NormalizedString,
 ) -> tokenizers::Result<Vec<String>> {
-    let mut cut = PreTokenizedString::from(normalize(normalizer, text)?);
+    let mut cut = PreTokenizedString::from(normalized);
     if let Some(pre_tokenizer) = pre_tokenizer {
         pre_tokenizer.pre_tokenize(&mut cut)?;
     }
@@ -178,23 +205,11 @@ pub(super) fn words(
         .collect())
 }
 
-/// Lower-casing and NFC, as configured. NFC comes last: lower-casing may decompose.
-fn requested_normalizers(config: &TokenizerConfig) -> Vec<Value> {
-    let mut normalizers = Vec::new();
-    if config.lowercase {
-        normalizers.push(json!({"type": "Lowercase"}));
-    }
-    if config.nfc {
-        normalizers.push(json!({"type": "NFC"}));
-    }
-    normalizers
-}
-
 fn replace(what: &str, with: &str) -> Value {
     json!({"type": "Replace", "pattern": {"String": what}, "content": with})
 }
 
-fn replace_regex(what: &str, with: &str) -> Value {
+pub(super) fn replace_regex(what: &str, with: &str) -> Value {
     json!({"type": "Replace", "pattern": {"Regex": what}, "content": with})
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper};
 
 use super::pipeline::{self, Pipeline};
-use super::{Tokenizer, TokenizerConfig, TokenizerKind, file, refused};
+use super::{Normalizer, Tokenizer, TokenizerConfig, TokenizerKind, file, normalization, refused};
 use crate::TextError;
 use crate::special_tokens::{END, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
 
@@ -29,8 +29,8 @@ pub(super) fn train<S: AsRef<str>>(
     lines: impl Iterator<Item = S>,
 ) -> Result<Tokenizer, TextError> {
     config.validate()?;
-    let pipeline = Pipeline::new(config);
-    let counts = count_words(&pipeline, lines.take(config.sample_lines))?;
+    let pipeline = Pipeline::new(config, None);
+    let counts = count_words(config.kind, &pipeline, lines.take(config.sample_lines))?;
     let model = match config.kind {
         TokenizerKind::Bpe => bpe::train(&Alphabet::new(&counts, config)?, config)?,
         TokenizerKind::Unigram => unigram::train(&Alphabet::new(&counts, config)?, config)?,
@@ -60,6 +60,7 @@ fn finish(pipeline: Pipeline, model: Value) -> Result<Tokenizer, TextError> {
 
 /// Counts each word.
 fn count_words<S: AsRef<str>>(
+    kind: TokenizerKind,
     pipeline: &Pipeline,
     lines: impl Iterator<Item = S>,
 ) -> Result<BTreeMap<String, u64>, TextError> {
@@ -72,11 +73,17 @@ fn count_words<S: AsRef<str>>(
         serde_json::from_value(pipeline.normalizer.clone()).map_err(malformed)?;
     let pre_tokenizer: Option<PreTokenizerWrapper> =
         serde_json::from_value(pipeline.pre_tokenizer.clone()).map_err(malformed)?;
+    let own = normalization::recognise(kind, &pipeline.normalizer).map_err(|(found, expected)| {
+        TextError::TokenizerFile { path: ORIGIN.into(), found, expected: expected.into() }
+    })?;
+    let normalizer = Normalizer::new(kind, own, normalizer);
 
     let mut counts = HashMap::new();
     for line in lines {
         let line = line.as_ref();
-        let words = pipeline::words(normalizer.as_ref(), pre_tokenizer.as_ref(), line)
+        let words = normalizer
+            .normalize(line)
+            .and_then(|normalized| pipeline::words(pre_tokenizer.as_ref(), normalized))
             .map_err(|error| refused(line, &error))?;
         for word in words {
             *counts.entry(word).or_default() += 1;

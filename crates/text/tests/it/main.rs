@@ -1,9 +1,11 @@
 //! Tokenizers, corpora and metrics.
 
 mod bpe_dropout;
+mod byte_tokens;
 mod common;
 mod corpus;
 mod determinism;
 mod metrics;
+mod normalization;
 mod tokenizer;
 mod training;

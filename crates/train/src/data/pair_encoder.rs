@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::random;
 use runs::record::PairCounts;
-use text::{END_ID, Pair, TextError, Tokenizer};
+use text::{END_ID, Pair, TextError, Tokenizer, is_blank};
 
 use super::Example;
 use crate::error::TrainError;
@@ -12,7 +12,7 @@ use crate::error::TrainError;
 /// The reason why a pair is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropReason {
-    /// A side has no token, or nothing but white space.
+    /// A side is blank or has no token.
     Empty,
     /// A side is longer than `data.max_length`.
     Long,
@@ -59,8 +59,7 @@ impl PairEncoder {
     /// # Errors
     /// A text that the tokenizer rejects.
     pub fn encode(&self, pair: &Pair) -> Result<Result<Example, DropReason>, TextError> {
-        // For subwords a space is an ordinary token.
-        if pair.source.trim().is_empty() || pair.target.trim().is_empty() {
+        if is_blank(&pair.source) || is_blank(&pair.target) {
             return Ok(Err(DropReason::Empty));
         }
         let ended = |tokenizer: &Tokenizer, text: &str| {

@@ -12,7 +12,7 @@ use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer};
 use runs::config::{self, RunConfig};
 use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
-use text::{TokenizerConfig, TokenizerKind};
+use text::{NormalizationRule, TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
 use super::observer::Observer;
@@ -53,7 +53,7 @@ impl Run {
     ///
     /// # Errors
     /// A configuration, corpus, device or folder with which the run cannot start.
-    pub fn prepare(config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
+    pub fn prepare(mut config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
         let RunOptions { output, if_exists, backend, config_path } = options;
         config.validate_on(backend, &config_path)?;
         let device = backend.open().map_err(DecodeError::from)?;
@@ -61,7 +61,14 @@ impl Run {
         if existing != ExistingRun::Resumable {
             config.validate_new(&config_path)?;
         }
-        let task = Task::new(&config, initial_vocabularies(&config, &output, existing)?)?;
+        let vocabularies = initial_vocabularies(&config, &output, existing)?;
+        if let Some(tokenizer) = &mut config.tokenizer {
+            tokenizer.normalization = match &vocabularies {
+                Some(vocabularies) => vocabularies.source.normalization(),
+                None => Some(tokenizer.rule()),
+            };
+        }
+        let task = Task::new(&config, vocabularies)?;
         let model = initial_model(&config, &task, &output, existing, &device)?;
         // A GPU computes one micro-batch after the other; on a CPU each core takes one.
         let cores = if backend.is_gpu() { 1 } else { rayon::current_num_threads() };
@@ -103,6 +110,7 @@ pub fn initial_vocabularies(
     let found = Vocabularies::load(origin).map_err(|source| TrainError::InitFromRun(source.into()))?;
     if let Some(tokenizer) = &config.tokenizer {
         check_same_kind(tokenizer, &found, origin).map_err(invalid)?;
+        check_same_normalization(tokenizer, &found, origin).map_err(invalid)?;
     }
     Ok(Some(found))
 }
@@ -123,6 +131,24 @@ fn check_same_kind(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path
             name(tokenizer.kind),
             format!("{}, as the vocabularies of training.init_from = {} are", name(kind), run.display()),
             format!("set tokenizer.kind = {} (and no dropout unless that is \"bpe\")", name(kind)),
+        )),
+    }
+}
+
+/// Rejects a `tokenizer.normalization` other than that of the vocabularies of the other run, which keep theirs.
+fn check_same_normalization(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
+    let Some(wanted) = tokenizer.normalization else { return Ok(()) };
+    let name = |rule: Option<NormalizationRule>| {
+        rule.map_or("the model's own table".to_string(), |rule| format!("\"{}\"", rule.name()))
+    };
+    let rules = [found.source.normalization(), found.target.normalization()];
+    match rules.into_iter().find(|rule| *rule != Some(wanted)) {
+        None => Ok(()),
+        Some(rule) => Err(ConfigError::new(
+            "tokenizer.normalization",
+            name(Some(wanted)),
+            format!("{}, as the vocabularies of training.init_from = {} have it", name(rule), run.display()),
+            "remove tokenizer.normalization, or train a model of its own",
         )),
     }
 }

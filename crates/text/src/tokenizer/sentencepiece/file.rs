@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{NEVER_FOUND, Normalization, SentencePiece, SentencePieces};
-use crate::special_tokens::{FIRST_ORDINARY_ID, UNKNOWN_ID, byte_label};
+use crate::special_tokens::{FIRST_ORDINARY_ID, UNKNOWN_ID, byte_of};
 use crate::tokenizer::{file, pipeline};
 
 /// Key of the pieces without an id, inside the `model` entry of the file.
@@ -113,5 +113,5 @@ fn is_special(id: usize, last: usize) -> bool {
 }
 
 fn is_byte(byte_fallback: bool, label: &str) -> bool {
-    byte_fallback && label.len() == 6 && label.starts_with("<0x") && (0..=u8::MAX).any(|byte| byte_label(byte) == label)
+    byte_fallback && byte_of(label).is_some()
 }

@@ -21,7 +21,7 @@ use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use normalizer::Normalizer;
+pub(super) use normalizer::SpaceNormalizer;
 use search::Search;
 
 use crate::special_tokens::{FIRST_ORDINARY_ID, SPACE_MARK, SPECIAL_TOKENS, UNKNOWN_ID, byte_label};
@@ -60,7 +60,7 @@ pub struct Normalization {
 #[derive(Clone, Debug)]
 pub(super) struct SentencePiece {
     model: SentencePieces,
-    normalizer: Normalizer,
+    normalizer: SpaceNormalizer,
     search: Search,
     /// Id of each language code of the vocabulary.
     codes: HashMap<String, u32>,
@@ -85,7 +85,7 @@ impl SentencePiece {
         let codes =
             labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));
         Ok(Self {
-            normalizer: Normalizer::new(&model.normalization)?,
+            normalizer: SpaceNormalizer::new(&model.normalization)?,
             search: Search::new(pieces, others, bytes)?,
             codes: codes.map(|(label, id)| (label.clone(), id)).collect(),
             model,

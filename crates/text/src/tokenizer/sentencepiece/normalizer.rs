@@ -5,13 +5,13 @@ use super::charsmap::Charsmap;
 use crate::special_tokens::SPACE_MARK;
 
 #[derive(Clone, Debug)]
-pub(super) struct Normalizer {
+pub(in crate::tokenizer) struct SpaceNormalizer {
     charsmap: Option<Charsmap>,
     add_dummy_prefix: bool,
     remove_extra_whitespaces: bool,
 }
 
-impl Normalizer {
+impl SpaceNormalizer {
     /// Reads the table of replacements; the error describes its defect.
     pub fn new(from: &Normalization) -> Result<Self, String> {
         let charsmap = (!from.charsmap.is_empty()).then(|| Charsmap::new(&from.charsmap)).transpose()?;
@@ -21,15 +21,20 @@ impl Normalizer {
 
     /// Returns the text to segment, with `▁` for spaces.
     pub fn normalize(&self, text: &str) -> String {
+        self.normalize_with(text, SPACE_MARK)
+    }
+
+    /// Returns the normalised text, with `space` for spaces.
+    pub fn normalize_with(&self, text: &str, space: char) -> String {
         let mut rest = text;
         if self.remove_extra_whitespaces {
             while let Some((" ", length)) = self.next(rest) {
                 rest = &rest[length..];
             }
         }
-        let mut normalized = String::with_capacity(text.len() + SPACE_MARK.len_utf8());
+        let mut normalized = String::with_capacity(text.len() + space.len_utf8());
         if self.add_dummy_prefix && !rest.is_empty() {
-            normalized.push(SPACE_MARK);
+            normalized.push(space);
         }
         let mut after_space = self.remove_extra_whitespaces;
         while let Some((mut next, length)) = self.next(rest) {
@@ -37,13 +42,13 @@ impl Normalizer {
             if after_space {
                 next = next.trim_start_matches(' ');
             }
-            normalized.extend(next.chars().map(|character| if character == ' ' { SPACE_MARK } else { character }));
+            normalized.extend(next.chars().map(|character| if character == ' ' { space } else { character }));
             if self.remove_extra_whitespaces && !next.is_empty() {
                 after_space = next.ends_with(' ');
             }
         }
         if self.remove_extra_whitespaces {
-            normalized.truncate(normalized.trim_end_matches(SPACE_MARK).len());
+            normalized.truncate(normalized.trim_end_matches(space).len());
         }
         normalized
     }
@@ -60,9 +65,9 @@ impl Normalizer {
 mod tests {
     use super::*;
 
-    fn normalizer(add_dummy_prefix: bool, remove_extra_whitespaces: bool) -> Normalizer {
+    fn normalizer(add_dummy_prefix: bool, remove_extra_whitespaces: bool) -> SpaceNormalizer {
         let charsmap = super::super::charsmap::tests::table();
-        Normalizer::new(&Normalization { charsmap, add_dummy_prefix, remove_extra_whitespaces }).unwrap()
+        SpaceNormalizer::new(&Normalization { charsmap, add_dummy_prefix, remove_extra_whitespaces }).unwrap()
     }
 
     #[test]
