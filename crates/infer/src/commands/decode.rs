@@ -17,7 +17,7 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Texts to translate [default: the lines of standard input]
+    /// Texts to translate, one sentence each; line breaks are read as spaces [default: the lines of standard input]
     #[arg(value_name = "TEXT")]
     texts: Vec<String>,
     /// Output format: the text alone, or a JSON object per line
