@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use decode::{DecodeError, Translator};
 use runs::DecodingOverrides;
-use text::{exact_match, lowercase};
 use text::metrics::Chrf;
+use text::{exact_match, lowercase};
 
 use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, settings};
 use crate::output_file;

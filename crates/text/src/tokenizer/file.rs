@@ -91,8 +91,9 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
 
     let own = match sentencepiece {
         Some(_) => None,
-        None => normalization::recognise(kind, &value["normalizer"])
-            .map_err(|(found, expected)| wrong(found, expected))?,
+        None => {
+            normalization::recognise(kind, &value["normalizer"]).map_err(|(found, expected)| wrong(found, expected))?
+        }
     };
     let own_decoder = kind != TokenizerKind::Word && value["decoder"] == pipeline::subword_decoder();
 

@@ -34,8 +34,7 @@ fn a_sentencepiece_model_decodes_as_sentencepiece() {
         .chain([special("<pad>")])
         .collect();
     let ids: HashMap<&str, u32> = vocabulary.iter().map(String::as_str).zip(0..).collect();
-    let normalization =
-        Normalization { charsmap: vec![], add_dummy_prefix: true, remove_extra_whitespaces: true };
+    let normalization = Normalization { charsmap: vec![], add_dummy_prefix: true, remove_extra_whitespaces: true };
     let model = SentencePieces { pieces, byte_fallback: true, normalization };
     let tokenizer = Tokenizer::from_sentencepiece(&model, &vocabulary, Path::new("fixture")).unwrap();
     let mut compared = 0;
@@ -72,7 +71,8 @@ fn a_character_in_bytes_appears_once_complete() {
     let mut ids = tokenizer.encode("K").unwrap();
     ids.extend("猫犬".bytes().map(|byte| 2 + u32::from(byte)));
     let text = |count: usize| tokenizer.decode(&ids[..count]).unwrap();
-    for (count, expected) in [(1, "K"), (2, "K�"), (3, "K��"), (4, "K猫"), (5, "K猫�"), (6, "K猫��"), (7, "K猫犬")] {
+    for (count, expected) in [(1, "K"), (2, "K�"), (3, "K��"), (4, "K猫"), (5, "K猫�"), (6, "K猫��"), (7, "K猫犬")]
+    {
         assert_eq!(text(count), expected);
     }
 }

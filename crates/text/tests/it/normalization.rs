@@ -11,8 +11,7 @@ use tokenizers::{NormalizedString, Normalizer};
 use crate::common::{Random, any_text, sentences, trained};
 
 const KINDS: [TokenizerKind; 3] = [TokenizerKind::Bpe, TokenizerKind::Unigram, TokenizerKind::Word];
-const RULES: [NormalizationRule; 3] =
-    [NormalizationRule::Nfc, NormalizationRule::NmtNfkc, NormalizationRule::Lossless];
+const RULES: [NormalizationRule; 3] = [NormalizationRule::Nfc, NormalizationRule::NmtNfkc, NormalizationRule::Lossless];
 
 /// A tokenizer of each kind and of each combination of options.
 fn each(mut check: impl FnMut(&Tokenizer, &TokenizerConfig)) {
@@ -174,18 +173,18 @@ fn noise_around_words_changes_nothing() {
     let tokenizer = ruled(NormalizationRule::Nfc);
     let expected = tokenizer.encode("The man sleeps. Café?").unwrap();
     for noisy in [
-        " The man sleeps. Café?",                       // ufal/lindat-translation#38
-        "The  man   sleeps.\tCafé? ",                   // the same
-        "The\u{a0}man sleeps. Café\u{202f}?",           // mozilla/translations#176
-        "The man sleeps.\nCafé?\n",                     // LibreTranslate/LibreTranslate#288, #444
-        "The man\r\nsleeps.\u{2028}Café?\u{2029}",      // languagetool-org/languagetool#5249
+        " The man sleeps. Café?",                  // ufal/lindat-translation#38
+        "The  man   sleeps.\tCafé? ",              // the same
+        "The\u{a0}man sleeps. Café\u{202f}?",      // mozilla/translations#176
+        "The man sleeps.\nCafé?\n",                // LibreTranslate/LibreTranslate#288, #444
+        "The man\r\nsleeps.\u{2028}Café?\u{2029}", // languagetool-org/languagetool#5249
         "The man\u{85}sleeps.\u{b}Café?\r",
-        "\u{feff}The man \u{feff}sleeps. Café?",        // UniversalDependencies/UD_German-GSD#29
-        "The man sle\u{ad}eps. Ca\u{ad}fé?",            // browsermt/bergamot-translator#337
+        "\u{feff}The man \u{feff}sleeps. Café?", // UniversalDependencies/UD_German-GSD#29
+        "The man sle\u{ad}eps. Ca\u{ad}fé?",     // browsermt/bergamot-translator#337
         "The m\u{200b}an sl\u{2060}eeps. \u{200b}Café?", // PyThaiNLP/pythainlp#373
-        "The man sleeps. Cafe\u{301}?",                 // apertium/organisation#24
+        "The man sleeps. Cafe\u{301}?",          // apertium/organisation#24
         "The man sleeps. Cafe\u{ad}\u{301}?",
-        "The \0man\u{1} sleeps\u{7f}. Café?\0",         // google/sentencepiece#331
+        "The \0man\u{1} sleeps\u{7f}. Café?\0", // google/sentencepiece#331
     ] {
         let plain = noisy.replace("Café\u{202f}?", "Café?");
         assert_eq!(tokenizer.encode(&plain).unwrap(), expected, "{noisy:?}");
@@ -198,14 +197,14 @@ fn noise_around_words_changes_nothing() {
 fn characters_with_a_meaning_are_kept() {
     let tokenizer = ruled(NormalizationRule::Nfc);
     for text in [
-        "ශ්\u{200d}රී",                      // google/sentencepiece#629
-        "కాంటాక్ట్\u{200c}లలో",                // google/sentencepiece#896
+        "ශ්\u{200d}රී",                       // google/sentencepiece#629
+        "కాంటాక్ట్\u{200c}లలో",                  // google/sentencepiece#896
         "نامه\u{200c}ها",                   // VahidN/DNTPersianUtils.Core#92
-        "👩\u{200d}👩\u{200d}👧 ☺\u{fe0f}",   // LibreTranslate/LibreTranslate#33
+        "👩\u{200d}👩\u{200d}👧 ☺\u{fe0f}", // LibreTranslate/LibreTranslate#33
         "23\u{200f}-25",                    // sillsdev/silnlp#797
         "abc▁d d ▂1",                       // google/sentencepiece#863
         "</s> <pad> <unk> <s> <0x41>",      // google/sentencepiece#667
-        "Ａ１～ ﬁ ½ ︰",                      // google/sentencepiece#329
+        "Ａ１～ ﬁ ½ ︰",                    // google/sentencepiece#329
         "dotless ı, ß, ſ",
     ] {
         assert_eq!(tokenizer.normalize(text).unwrap(), text);

@@ -19,6 +19,7 @@ mod gpu;
 #[cfg(unix)]
 mod kill;
 mod metrics_file;
+mod noisy_text;
 mod old_run;
 mod options;
 mod precision;

@@ -10,7 +10,8 @@ use crate::tokenizer::sentencepiece::to_base64;
 use crate::tokenizer::{TokenizerConfig, TokenizerKind};
 
 /// The characters of [`super::is_meaningless`].
-const MEANINGLESS: &str = r"[\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{AD}\x{200B}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{FEFF}]";
+const MEANINGLESS: &str =
+    r"[\x{0}-\x{8}\x{E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{AD}\x{200B}\x{2060}-\x{2064}\x{206A}-\x{206F}\x{FEFF}]";
 
 /// White space (Unicode `White_Space`), spelled out because programs differ in `\s`.
 const SPACES: &str =
