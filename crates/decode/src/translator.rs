@@ -261,7 +261,8 @@ impl<'a> Translator<'a> {
         batching::parallel_map(batches, self.workers(), map)
     }
 
-    pub(crate) fn model(&self) -> &TrainedModel {
+    /// The model that translates.
+    pub fn model(&self) -> &TrainedModel {
         &self.model
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use decode::{DecodeError, EncodedInput, TranslationResult, Translator};
 use tokio::sync::{mpsc, oneshot};
+use views::EncodedTarget;
 
 use crate::queue::Batchable;
 
@@ -25,10 +26,10 @@ pub struct TranslateJob {
 
 /// A text whose attention is computed.
 pub struct AttendJob {
-    pub text: String,
-    pub target: Option<String>,
-    /// Number of source tokens.
-    pub tokens: usize,
+    /// The encoded source.
+    pub source: EncodedInput,
+    /// The encoded target, if one is given.
+    pub target: Option<EncodedTarget>,
     /// Maximum tokens of the translation.
     pub max_tokens: usize,
     /// Receives the attention as JSON.
@@ -49,7 +50,7 @@ impl Batchable for Job {
     fn tokens(&self) -> usize {
         match self {
             Job::Translate(job) => job.input.ids.len(),
-            Job::Attend(job) => job.tokens,
+            Job::Attend(job) => job.source.ids.len(),
         }
     }
 

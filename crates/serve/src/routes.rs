@@ -121,16 +121,17 @@ fn attend_job(
 ) -> Result<Job, ApiError> {
     let AttendRequest { text, target } = request;
     let service = &state.service;
-    let tokens = service.encode(&text).map_err(ApiError::InvalidText)?.ids.len();
-    let target_tokens = target.as_deref().map(|target| service.target_tokens(target)).transpose();
-    let target_tokens = target_tokens.map_err(ApiError::InvalidText)?;
+    let source = service.encode(&text).map_err(ApiError::InvalidText)?;
+    let target = target.as_deref().map(|target| service.encode_target(target)).transpose();
+    let target = target.map_err(ApiError::InvalidText)?;
     let limit = state.limits.attend_tokens;
-    for (side, found) in [("text", tokens), ("target", target_tokens.unwrap_or(0))] {
+    let target_tokens = target.as_ref().map_or(0, |target| target.ids.len());
+    for (side, found) in [("text", source.ids.len()), ("target", target_tokens)] {
         if found > limit {
             return Err(ApiError::TooLongToShow { side, found, limit });
         }
     }
-    Ok(Job::Attend(AttendJob { text, target, tokens, max_tokens: limit, reply }))
+    Ok(Job::Attend(AttendJob { source, target, max_tokens: limit, reply }))
 }
 
 async fn health(State(state): State<Arc<AppState>>) -> Response<Body> {

@@ -6,7 +6,7 @@ use decode::error::DecodeError;
 use decode::settings::Settings;
 use decode::trained_model::TrainedModel;
 use decode::{EncodedInput, Input, Translator};
-use views::Attention;
+use views::{Attention, EncodedTarget};
 
 /// A trained model that all workers share.
 pub struct TranslationService {
@@ -47,19 +47,24 @@ impl TranslationService {
         self.default_translator.encode(&Input { text, line: 1 })
     }
 
-    /// The number of tokens of a given target, `</s>` included.
+    /// Encodes the target of an `/attend` request.
     ///
     /// # Errors
     /// A text that cannot be encoded.
-    pub fn target_tokens(&self, target: &str) -> Result<usize, DecodeError> {
-        Ok(self.trained.target_tokenizer.encode_text(target)?.len() + 1)
+    pub fn encode_target(&self, target: &str) -> Result<EncodedTarget, DecodeError> {
+        EncodedTarget::new(&self.trained.target_tokenizer, target)
     }
 
     /// The attention of a text, with a given target or the model's own translation.
     ///
     /// # Errors
     /// A text or target without tokens or with too many, a translation of more than `max_tokens`, or a device that fails.
-    pub fn attend(&self, text: &str, target: Option<&str>, max_tokens: usize) -> Result<Attention, DecodeError> {
-        views::attend_up_to(&self.trained, &self.defaults, text, target, max_tokens)
+    pub fn attend(
+        &self,
+        source: &EncodedInput,
+        target: Option<&EncodedTarget>,
+        max_tokens: usize,
+    ) -> Result<Attention, DecodeError> {
+        views::attend_encoded(&self.default_translator, source, target, max_tokens)
     }
 }

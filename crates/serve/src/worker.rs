@@ -40,8 +40,8 @@ fn process_batch(service: &TranslationService, metrics: &Metrics, batch: Vec<Job
         }
         match job {
             Job::Translate(job) => texts.push(job),
-            Job::Attend(AttendJob { text, target, max_tokens, reply, .. }) => {
-                let result = catch_panic(|| Ok(service.attend(&text, target.as_deref(), max_tokens)?.to_json()));
+            Job::Attend(AttendJob { source, target, max_tokens, reply }) => {
+                let result = catch_panic(|| Ok(service.attend(&source, target.as_ref(), max_tokens)?.to_json()));
                 // The request may have ended meanwhile.
                 drop(reply.send(result));
             }

@@ -8,7 +8,7 @@ pub mod picture;
 mod record;
 
 use model::ByAttention;
-pub use record::{attend, attend_up_to};
+pub use record::{EncodedTarget, attend, attend_encoded};
 use serde::Serialize;
 
 /// The attention of one pass over a source and a target.
@@ -42,7 +42,7 @@ impl Attention {
 /// A row of numbers for each token.
 pub type Matrix = Vec<Vec<f32>>;
 
-/// The source as the encoder sees it.
+/// The source, as the encoder reads it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sentence {
     /// The text as given.
@@ -52,7 +52,7 @@ pub struct Sentence {
     pub tokens: Vec<String>,
 }
 
-/// The target as the decoder sees it.
+/// The target, as the decoder reads it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
     /// The translation.

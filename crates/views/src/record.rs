@@ -1,4 +1,4 @@
-//! Recording: the attention of a model that reads a source and a target.
+//! Recording the attention of a model for a source and a target.
 
 use decode::engine::{LayerRecording, Matrix as Rows};
 use decode::search::hypothesis::Hypothesis;
@@ -12,11 +12,11 @@ use super::{Attention, Candidate, Matrix, Sentence, Step, Target, Vectors};
 
 /// The name and version of the JSON schema of [`Attention`]. The version changes with every incompatible change.
 const FORMAT: &str = "attend.attention/1";
-/// Candidates of a step.
+/// Number of candidates per step.
 const CANDIDATES: usize = 5;
 
-/// Records the attention of a model that reads `text` and `target`. Without a target, the model's own translation is
-/// decoded under the settings.
+/// Records the attention of a model for `text` and `target`. Without a target, the model's own translation is decoded under
+/// the settings.
 ///
 /// # Errors
 /// A text or target without tokens or longer than the model's positions, a device that fails, or logits that are not
@@ -27,32 +27,57 @@ pub fn attend(
     text: &str,
     target: Option<&str>,
 ) -> Result<Attention, DecodeError> {
-    attend_up_to(model, settings, text, target, usize::MAX)
+    let translator = Translator::new(model, settings.clone())?;
+    let source = translator.encode(&Input { text, line: 1 })?;
+    let target = target.map(|text| EncodedTarget::new(&model.target_tokenizer, text)).transpose()?;
+    attend_encoded(&translator, &source, target.as_ref(), usize::MAX)
 }
 
-/// As [`attend`], with at most `max_tokens` tokens of the model's own translation, since a recording grows quadratically.
+/// A given target, tokenised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncodedTarget {
+    /// The target text.
+    pub text: String,
+    /// Target ids, `</s>` included.
+    pub ids: Vec<u32>,
+}
+
+impl EncodedTarget {
+    /// Tokenises a target.
+    ///
+    /// # Errors
+    /// A text that the tokenizer rejects.
+    pub fn new(tokenizer: &Tokenizer, text: &str) -> Result<Self, DecodeError> {
+        let mut ids = tokenizer.encode_text(text)?;
+        ids.push(END_ID);
+        Ok(Self { text: text.to_string(), ids })
+    }
+}
+
+/// As [`attend`], for a source and a target that are tokenised already, with at most `max_tokens` tokens of the model's own
+/// translation, since a recording grows quadratically.
 ///
 /// # Errors
 /// As [`attend`], or a longer translation.
-pub fn attend_up_to(
-    model: &TrainedModel,
-    settings: &Settings,
-    text: &str,
-    target: Option<&str>,
+pub fn attend_encoded(
+    translator: &Translator,
+    source: &EncodedInput,
+    target: Option<&EncodedTarget>,
     max_tokens: usize,
 ) -> Result<Attention, DecodeError> {
-    let translator = Translator::new(model, settings.clone())?;
-    let source = translator.encode(&Input { text, line: 1 })?;
+    let model = translator.model();
     if source.ids.is_empty() {
         return Err(DecodeError::NoTokens { side: "text" });
     }
-    let target_ids = match target {
-        Some(target) => encode_target(model, target)?,
-        None => translate(&translator, &source, max_tokens)?,
-    };
-    let target_text = match target {
-        Some(target) => target.to_string(),
-        None => model.target_tokenizer.decode(without_end(&target_ids))?,
+    let (target_text, target_ids) = match target {
+        Some(EncodedTarget { text, ids }) => {
+            check_target(ids, model.config.max_length)?;
+            (text.clone(), ids.clone())
+        }
+        None => {
+            let ids = translate(translator, source, max_tokens)?;
+            (model.target_tokenizer.decode(without_end(&ids))?, ids)
+        }
     };
 
     let recording = model.engine.record(&source.ids, &target_ids)?;
@@ -63,7 +88,7 @@ pub fn attend_up_to(
     let (cross, cross_vectors) = split(recording.layers.cross);
     Ok(Attention {
         format: FORMAT,
-        source: Sentence { text: text.to_string(), tokens: labels(&model.source_tokenizer, &source.ids) },
+        source: Sentence { text: source.text.clone(), tokens: labels(&model.source_tokenizer, &source.ids) },
         target: Target {
             text: target_text,
             inputs: labels(&model.target_tokenizer, &inputs),
@@ -78,18 +103,15 @@ pub fn attend_up_to(
     })
 }
 
-/// The ids of a given target, `</s>` included.
-fn encode_target(model: &TrainedModel, target: &str) -> Result<Vec<u32>, DecodeError> {
-    let mut ids = model.target_tokenizer.encode_text(target)?;
-    if ids.is_empty() {
-        return Err(DecodeError::NoTokens { side: "target" });
+/// Checks that a given target has tokens besides `</s>`, and at most `max_length`.
+fn check_target(ids: &[u32], max_length: usize) -> Result<(), DecodeError> {
+    match ids.len() {
+        0 | 1 => Err(DecodeError::NoTokens { side: "target" }),
+        found if found > max_length => {
+            Err(DecodeError::TargetTooLong { place: "the target".to_string(), found, limit: max_length })
+        }
+        _ => Ok(()),
     }
-    ids.push(END_ID);
-    let (found, limit) = (ids.len(), model.config.max_length);
-    if found > limit {
-        return Err(DecodeError::TargetTooLong { place: "the target".to_string(), found, limit });
-    }
-    Ok(ids)
 }
 
 /// The ids of the model's own translation, with `</s>` if the model ended it.
