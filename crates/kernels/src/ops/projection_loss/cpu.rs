@@ -1,63 +1,17 @@
 //! The fused projection loss for the CPU.
 
-use burn::tensor::{Int, Tensor};
 use rayon::prelude::*;
 
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::{add_to, column_sums};
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
+use crate::ops::projection_loss::fused::{Inputs, gradient_arrays, loss_sums, real_rows, scaled_by, token_ids};
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 use crate::simd::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
 
 pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
-    let Projection { hidden, matrix, bias } = projection;
-    let loss = ProjectionLoss { targets: token_ids(targets.ids), smoothing: targets.smoothing };
-    loss_sums(match bias {
-        Some(bias) => autodiff::three(hidden, matrix, bias, loss),
-        None => autodiff::two(hidden, matrix, loss),
-    })
-}
-
-/// Ids on the host.
-pub fn token_ids(ids: Tensor<1, Int>) -> Vec<i32> {
-    ids.into_data().iter::<i32>().collect()
-}
-
-/// Both sums of a loss, from the `[2]` that its operation returns.
-pub fn loss_sums(sums: Tensor<1>) -> LossSums {
-    LossSums { smoothed: sums.clone().narrow(0, 0, 1), nll: sums.without_autodiff().narrow(0, 1, 1) }
-}
-
-/// The rows that are not padding.
-pub fn real_rows(targets: &[i32], pad_id: usize) -> Vec<usize> {
-    (0..targets.len()).filter(|&row| targets[row] as usize != pad_id).collect()
-}
-
-/// Gradients of a projection's inputs, as the arrays kept for the backward pass.
-pub fn gradient_arrays(d_hidden: Vec<f32>, d_matrix: Vec<f32>, d_bias: Option<Vec<f32>>, width: usize) -> Kept {
-    let rows_of = |values: Vec<f32>| {
-        let rows = values.len() / width;
-        Array::new(values, [rows, width])
-    };
-    let mut kept = vec![rows_of(d_hidden), rows_of(d_matrix)];
-    kept.extend(d_bias.map(|d_bias| {
-        let vocabulary = d_bias.len();
-        Array::new(d_bias, [vocabulary])
-    }));
-    kept
-}
-
-/// The kept gradients, times the gradient of the loss.
-pub fn scaled_by(gradient: Array, kept: Kept) -> Vec<Option<Array>> {
-    let factor = gradient.row_major().values()[0];
-    let scaled = |mut array: Array| {
-        array.values_mut().par_chunks_mut(1 << 15).for_each(|values| {
-            vectorised!(values.iter_mut().for_each(|x| *x *= factor));
-        });
-        Some(array)
-    };
-    kept.into_iter().map(scaled).collect()
+    loss_sums(projection, ProjectionLoss { targets: token_ids(targets.ids), smoothing: targets.smoothing })
 }
 
 /// Rows per block of logits: enough for full speed of the matrix products, few enough for the cache.
@@ -75,11 +29,9 @@ struct ProjectionLoss {
 impl autodiff::Operation for ProjectionLoss {
     /// Returns both sums, `[2]`. The gradients are computed here, while the logits are in cache.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
-        let mut inputs = inputs.into_iter().map(Array::row_major);
-        let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
-            unreachable!("a projection has an input and a matrix")
-        };
-        let ([rows, width], [vocabulary, _]) = (hidden.dims(), matrix.dims());
+        let inputs = Inputs::new(inputs);
+        let [rows, width, vocabulary] = inputs.sizes();
+        let (project, Inputs { hidden, matrix, bias }) = (inputs.projection(), &inputs);
         let real = real_rows(&self.targets, self.smoothing.pad_id);
         let targets: Vec<usize> = real.iter().map(|&row| self.targets[row] as usize).collect();
         let mut states: Vec<f32> = Vec::with_capacity(real.len() * width); // of the real rows alone
@@ -104,16 +56,7 @@ impl autodiff::Operation for ProjectionLoss {
         for ((real, targets), states) in blocks {
             let n = real.len();
             let (logits, d_states) = (&mut logits[..n * vocabulary], &mut d_states[..n * width]);
-            let before = match &bias {
-                Some(bias) => {
-                    logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
-                    Accumulate::Add
-                }
-                None => Accumulate::Overwrite,
-            };
-            let project = Matrix::new(matrix.values(), vocabulary, width);
-            let target = MatrixMut::new(logits, n, vocabulary);
-            multiply_on_all_threads(target, before, 1.0, Matrix::new(states, n, width), project.transposed());
+            inputs.logits(Matrix::new(states, n, width), n, logits);
 
             let rows = logits.par_chunks_exact_mut(vocabulary).zip(states.par_chunks_exact(width)).zip(targets);
             let found: Vec<Row> = rows
@@ -161,7 +104,7 @@ impl autodiff::Operation for ProjectionLoss {
             }
         }
         let kept = match tracked {
-            true => gradient_arrays(d_hidden, d_matrix, bias.map(|_| d_bias), width),
+            true => gradient_arrays(d_hidden, d_matrix, bias.as_ref().map(|_| d_bias), width),
             false => vec![],
         };
         (Array::new(vec![smoothed as f32, nll as f32], [2]), kept)

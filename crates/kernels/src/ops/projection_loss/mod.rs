@@ -5,7 +5,9 @@
 //! are computed while the block is in the cache. Rows of padding are skipped.
 
 #[cfg(feature = "flex")]
-pub(crate) mod cpu;
+mod cpu;
+#[cfg(feature = "flex")]
+pub(crate) mod fused;
 mod portable;
 
 use burn::tensor::{Int, Tensor, module};

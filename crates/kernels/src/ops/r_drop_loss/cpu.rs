@@ -6,18 +6,13 @@ use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::add_to;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
-use crate::ops::projection_loss::cpu::{gradient_arrays, loss_sums, real_rows, scaled_by, token_ids};
+use crate::ops::projection_loss::fused::{Inputs, gradient_arrays, loss_sums, real_rows, scaled_by, token_ids};
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 use crate::simd::{WIDE, exp, max, sum, vectorised};
 
 pub fn r_drop_loss(projection: Projection, targets: Targets, alpha: f64) -> LossSums {
-    let Projection { hidden, matrix, bias } = projection;
     let Targets { ids, smoothing } = targets;
-    let loss = RDropLoss { targets: token_ids(ids), smoothing, alpha: alpha as f32 };
-    loss_sums(match bias {
-        Some(bias) => autodiff::three(hidden, matrix, bias, loss),
-        None => autodiff::two(hidden, matrix, loss),
-    })
+    loss_sums(projection, RDropLoss { targets: token_ids(ids), smoothing, alpha: alpha as f32 })
 }
 
 /// Positions per block of both passes' logits.
@@ -35,14 +30,11 @@ struct RDropLoss {
 impl autodiff::Operation for RDropLoss {
     /// Returns both sums, `[2]`. The gradients are computed here, while the logits are in cache.
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
-        let mut inputs = inputs.into_iter().map(Array::row_major);
-        let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
-            unreachable!("a projection has an input and a matrix")
-        };
-        let ([rows, width], [vocabulary, _]) = (hidden.dims(), matrix.dims());
+        let inputs = Inputs::new(inputs);
+        let [rows, width, vocabulary] = inputs.sizes();
+        let (project, Inputs { hidden, bias, .. }) = (inputs.projection(), &inputs);
         let real = real_rows(&self.targets, self.smoothing.pad_id);
         let state = |row: usize| &hidden.values()[row * width..][..width];
-        let project = Matrix::new(matrix.values(), vocabulary, width);
 
         let kept_size = |size: usize| if tracked { size } else { 0 };
         let mut d_hidden = vec![0.0; kept_size(rows * width)];
@@ -60,16 +52,8 @@ impl autodiff::Operation for RDropLoss {
             states.clear();
             of_both().for_each(|row| states.extend_from_slice(state(row)));
             let logits = &mut all_logits[..2 * n * vocabulary];
-            let before = match &bias {
-                Some(bias) => {
-                    logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
-                    Accumulate::Add
-                }
-                None => Accumulate::Overwrite,
-            };
-            let inputs = Matrix::new(&states, 2 * n, width);
-            let target = MatrixMut::new(logits, 2 * n, vocabulary);
-            multiply_on_all_threads(target, before, 1.0, inputs, project.transposed());
+            let both = Matrix::new(&states, 2 * n, width);
+            inputs.logits(both, 2 * n, logits);
 
             let (first, second) = logits.split_at_mut(n * vocabulary);
             let pairs = first.par_chunks_exact_mut(vocabulary).zip(second.par_chunks_exact_mut(vocabulary));
@@ -99,13 +83,13 @@ impl autodiff::Operation for RDropLoss {
                 d_hidden[row * width..][..width].copy_from_slice(d_state);
             }
             let target = MatrixMut::new(&mut d_matrix, vocabulary, width);
-            multiply_on_all_threads(target, Accumulate::Add, 1.0, d_logits.transposed(), inputs);
+            multiply_on_all_threads(target, Accumulate::Add, 1.0, d_logits.transposed(), both);
             if bias.is_some() {
                 vectorised!(logits.chunks_exact(vocabulary).for_each(|row| add_to(&mut d_bias, row, 1.0)));
             }
         }
         let gradients = match tracked {
-            true => gradient_arrays(d_hidden, d_matrix, bias.map(|_| d_bias), width),
+            true => gradient_arrays(d_hidden, d_matrix, bias.as_ref().map(|_| d_bias), width),
             false => vec![],
         };
         (Array::new(vec![smoothed as f32, nll as f32], [2]), gradients)
