@@ -12,50 +12,104 @@ use text::TextError;
 /// An error between a run folder and a translation. The message of each variant names file or text, what was found and
 /// expected, and a remedy.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // the messages say what each variant and field is
 pub enum DecodeError {
     /// A run folder that cannot be opened.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A weights file that cannot be read or does not fit.
     #[error("{path}: {source}")]
-    Weights { path: PathBuf, source: WeightsError },
+    Weights {
+        /// The weights file.
+        path: PathBuf,
+        /// The cause.
+        source: WeightsError,
+    },
+    /// A text that cannot be tokenised, or a tokenizer that is invalid.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// A device that this build does not have, or that cannot be opened.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// A setting of decoding; its field is a path such as `decoding.beam`, `n_best` or `sample.top_p`.
     #[error(transparent)]
     Setting(#[from] ConfigError),
+    /// A source with more tokens than the model has positions.
     #[error(
         "text {number}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
          split the text, or train with a larger model.max_length"
     )]
-    TooLong { number: usize, found: usize, limit: usize },
+    TooLong {
+        /// The number of the text, from 1.
+        number: usize,
+        /// Tokens of the text, `</s>` included.
+        found: usize,
+        /// Maximum tokens.
+        limit: usize,
+    },
+    /// A target with more tokens than the model has positions.
     #[error(
         "{place}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
          shorten it, or train with a larger model.max_length"
     )]
-    TargetTooLong { place: String, found: usize, limit: usize },
+    TargetTooLong {
+        /// The target, such as `target 3`.
+        place: String,
+        /// Tokens of the target, `</s>` included.
+        found: usize,
+        /// Maximum tokens.
+        limit: usize,
+    },
+    /// A prefix with more tokens than the model has positions.
     #[error(
         "{field}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
          shorten it, or train with a larger model.max_length"
     )]
-    PrefixTooLong { field: String, found: usize, limit: usize },
+    PrefixTooLong {
+        /// The setting, such as `prefix`.
+        field: String,
+        /// Tokens of the prefix, `</s>` included.
+        found: usize,
+        /// Maximum tokens.
+        limit: usize,
+    },
+    /// A text without tokens, which has no attention.
     #[error("the {side} has no tokens: expected at least one; give a text with at least one word")]
-    NoTokens { side: &'static str },
+    NoTokens {
+        /// The text: `text`, `target` or `translation`.
+        side: &'static str,
+    },
+    /// A translation with too many tokens for a recording of attention.
     #[error("the translation has {found} tokens (end token included): expected at most {limit}; give a shorter target")]
-    TooLongToShow { found: usize, limit: usize },
+    TooLongToShow {
+        /// Tokens of the translation, `</s>` included.
+        found: usize,
+        /// Maximum tokens.
+        limit: usize,
+    },
+    /// A picture that cannot be rendered.
     #[error("cannot draw the picture: {0}")]
     Picture(String),
+    /// Input that is not UTF-8.
     #[error("{origin} is not valid UTF-8; convert the input, for example with iconv")]
-    Utf8 { origin: String },
+    Utf8 {
+        /// The stream and the line.
+        origin: String,
+    },
+    /// A stream that cannot be read or written.
     #[error("{origin}: {source}")]
-    Stream { origin: &'static str, source: io::Error },
+    Stream {
+        /// The stream, such as `standard input`.
+        origin: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Logits that are infinite or NaN.
     #[error(
         "the model's numbers are not finite: found infinite or NaN logits, expected finite ones; its weights are damaged, or \
          training diverged: use another run folder"
     )]
     NotFinite,
+    /// A device that fails.
     #[error("the device failed: {0}")]
     Device(String),
 }

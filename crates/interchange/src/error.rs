@@ -9,38 +9,95 @@ use text::TextError;
 
 /// An import or export that failed. Messages name the file, what was found, what was expected, and a remedy.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // the messages document the fields
 pub enum InterchangeError {
     /// A folder that lacks a file of every Marian model.
     #[error("{path} is not a Hugging Face Marian folder: {missing} is missing; give a folder that holds it")]
-    NotMarian { path: PathBuf, missing: &'static str },
+    NotMarian {
+        /// The file or folder.
+        path: PathBuf,
+        /// The name of the missing file.
+        missing: &'static str,
+    },
     /// A file that cannot be read.
     #[error("cannot read {path}: {source}")]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A file that cannot be written.
     #[error("cannot write {path}: {source}; check its permissions and the space on the disk")]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// An output path that exists already.
     #[error("{path}: found something there, expected nothing or an empty folder; name another, or move it away")]
-    Occupied { path: PathBuf },
+    Occupied {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// An output path that cannot be replaced by a folder, such as the working folder.
     #[error("{path} cannot be replaced by another folder: {reason}; name another, such as a folder inside it")]
-    NotReplaceable { path: PathBuf, reason: &'static str },
+    NotReplaceable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        reason: &'static str,
+    },
     /// A file that is not JSON.
     #[error("{path}: malformed JSON ({source}); download the file again")]
-    Json { path: PathBuf, source: serde_json::Error },
+    Json {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: serde_json::Error,
+    },
     /// A setting that is invalid or that the other side does not support.
     #[error("{path}: {source}")]
-    Config { path: PathBuf, source: ConfigError },
+    Config {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: ConfigError,
+    },
     /// A file with invalid contents.
     #[error("{path}: found {found}, expected {expected}; {remedy}")]
-    File { path: PathBuf, found: String, expected: String, remedy: &'static str },
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// The contents found.
+        found: String,
+        /// The contents expected.
+        expected: String,
+        /// The remedy.
+        remedy: &'static str,
+    },
     /// A tensor that is missing, unexpected, or of the wrong shape, type or values.
     #[error("{path}: tensor `{name}`: found {found}, expected {expected}; {remedy}")]
-    Tensor { path: PathBuf, name: String, found: String, expected: String, remedy: &'static str },
+    Tensor {
+        /// The file or folder.
+        path: PathBuf,
+        /// The name of the tensor.
+        name: String,
+        /// The contents found.
+        found: String,
+        /// The contents expected.
+        expected: String,
+        /// The remedy.
+        remedy: &'static str,
+    },
     /// A safetensors file that is damaged or does not fit the network.
     #[error("{path}: {source}")]
-    Weights { path: PathBuf, source: WeightsError },
+    Weights {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: WeightsError,
+    },
     /// A tokenizer that is invalid.
     #[error(transparent)]
     Text(#[from] TextError),

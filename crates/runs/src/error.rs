@@ -11,20 +11,39 @@ use crate::atomic::WriteError;
 
 /// A configuration that cannot be used, or a run folder that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are named in the messages")]
 pub enum RunError {
     /// A configuration file that cannot be read.
     #[error("cannot read {path}: {source}; give an existing configuration, such as configs/tiny.toml")]
-    ConfigFile { path: PathBuf, source: io::Error },
+    ConfigFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A configuration file that is not valid TOML, or has an unknown key or a value of the wrong type.
     #[error("{path}: {source}")]
-    Toml { path: PathBuf, source: Box<toml::de::Error> },
+    Toml {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: Box<toml::de::Error>,
+    },
     /// A field whose value cannot be used.
     #[error("{origin}: {source}")]
-    Config { origin: String, source: ConfigError },
+    Config {
+        /// The configuration, or the command-line option that sets it.
+        origin: String,
+        /// The cause.
+        source: ConfigError,
+    },
     /// A `--set` override at fault.
     #[error("--set {given}: {reason}")]
-    Set { given: String, reason: String },
+    Set {
+        /// The override as given.
+        given: String,
+        /// The reason.
+        reason: String,
+    },
     /// A file or folder that cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -33,62 +52,121 @@ pub enum RunError {
         "{path} is not a run folder: {missing} is missing; give the folder that `train` wrote (runs/NAME), \
          or wait for its first validation"
     )]
-    MissingFile { path: PathBuf, missing: &'static str },
+    MissingFile {
+        /// The file or folder.
+        path: PathBuf,
+        /// The name of the missing file.
+        missing: &'static str,
+    },
     /// A file of a saved model that cannot be read.
     #[error("cannot read {path}: {source}")]
-    Unreadable { path: PathBuf, source: io::Error },
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A tokenizer that cannot be loaded.
     #[error(transparent)]
     Text(#[from] TextError),
     /// A file of the run folder that cannot be read.
     #[error("cannot read {path}: {source}; restore it, or start a new run with --overwrite")]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// A run that another process trains.
     #[error(
         "{path} is in use: another process trains there; wait until it ends, or stop it, or choose another --output"
     )]
-    InUse { path: PathBuf },
+    InUse {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A run folder that exists although neither `--resume` nor `--overwrite` is given.
     #[error(
         "{path} already holds a run; resume it with --resume, or start a new one with --overwrite, which keeps the old one beside it"
     )]
-    Exists { path: PathBuf },
+    Exists {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A path that is taken by something else than a run folder.
     #[error("{path} exists but is not a run folder (no config.toml); choose another --output")]
-    NotARunFolder { path: PathBuf },
+    NotARunFolder {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A folder that cannot be replaced by renaming another to its path.
     #[error("{path} cannot be replaced by a run: {reason}; choose another --output, such as a folder inside it")]
-    NotReplaceable { path: PathBuf, reason: &'static str },
+    NotReplaceable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason.
+        reason: &'static str,
+    },
     /// A new run that would start from the weights of the run that it replaces.
     #[error(
         "training.init_from = {path}: it is the run that --overwrite renames; choose another --output, so that the path \
          of the other run stays valid"
     )]
-    SelfInit { path: PathBuf },
+    SelfInit {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A run that was made with another configuration.
     #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
-    OtherConfig { path: PathBuf, difference: String },
+    OtherConfig {
+        /// The file or folder.
+        path: PathBuf,
+        /// The first key that differs, with both values.
+        difference: String,
+    },
     /// A run that was made with another corpus.
     #[error(
         "{path} was made with another {split} corpus than task.{split} holds now; restore that corpus, or start a new run \
          with --overwrite"
     )]
-    OtherCorpus { path: PathBuf, split: &'static str },
+    OtherCorpus {
+        /// The file or folder.
+        path: PathBuf,
+        /// The split: `train`, `validation` or `test`.
+        split: &'static str,
+    },
     /// A file of the run folder with unexpected contents.
     #[error("{path} holds {found}, expected {expected}; restore it, or start a new run with --overwrite")]
-    Damaged { path: PathBuf, found: String, expected: &'static str },
+    Damaged {
+        /// The file or folder.
+        path: PathBuf,
+        /// The contents found.
+        found: String,
+        /// The contents expected.
+        expected: &'static str,
+    },
     /// Metrics that are shorter than at the checkpoint.
     #[error(
         "{path} has {found} bytes, expected at least {expected} as at the checkpoint: another program changed it; restore it, \
          or start a new run with --overwrite"
     )]
-    ShortMetrics { path: PathBuf, found: u64, expected: u64 },
+    ShortMetrics {
+        /// The file or folder.
+        path: PathBuf,
+        /// Bytes found.
+        found: u64,
+        /// Minimum bytes expected.
+        expected: u64,
+    },
     /// A run folder without its folder of checkpoints.
     #[error(
         "{path} is missing, so there is no checkpoint to resume from; restore it, or start a new run with --overwrite \
          (`infer` works without it)"
     )]
-    NoCheckpoints { path: PathBuf },
+    NoCheckpoints {
+        /// The file or folder.
+        path: PathBuf,
+    },
 }
 
 /// Formats an error with its causes, each once: most messages already contain their cause.

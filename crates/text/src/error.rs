@@ -4,96 +4,203 @@
 
 use std::path::PathBuf;
 
+/// An invalid value in the `[tokenizer]` table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field} = {found}: expected {expected}; {remedy}")]
+pub struct FieldError {
+    /// The full key, such as `tokenizer.dropout`.
+    pub field: &'static str,
+    /// The value found.
+    pub found: String,
+    /// The values expected.
+    pub expected: String,
+    /// The remedy.
+    pub remedy: String,
+}
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs)] // the messages document the fields
 pub enum TextError {
-    /// An invalid value in the `[tokenizer]` table; `field` is the full key, such as `tokenizer.dropout`.
-    #[error("{field} = {found}: expected {expected}; {remedy}")]
-    Config { field: &'static str, found: String, expected: String, remedy: String },
+    /// An invalid value in the `[tokenizer]` table.
+    #[error(transparent)]
+    Config(#[from] FieldError),
 
     /// A file could not be opened or read.
     #[error("{}: cannot be read: {source}; check the path and its permissions", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
 
     /// A line is not valid UTF-8.
     #[error("{}:{line}: found bytes that are not UTF-8, expected UTF-8 text; convert the file, for example with `iconv -t UTF-8`", path.display())]
-    NotUtf8 { path: PathBuf, line: usize },
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+    },
 
     /// A file is compressed in a way that cannot be read.
     #[error("{}: found {format}-compressed data, expected plain text, gzip or zstd; decompress the file first", path.display())]
-    Compressed { path: PathBuf, format: &'static str },
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// The format of the compression.
+        format: &'static str,
+    },
 
     /// A compressed file is truncated or damaged.
     #[error(
         "{}: the {format} data is truncated or damaged after line {line}: {source}; download or compress the file again",
         path.display()
     )]
-    Damaged { path: PathBuf, format: &'static str, line: usize, source: std::io::Error },
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The format of the compression.
+        format: &'static str,
+        /// The number of the last complete line.
+        line: usize,
+        /// The cause.
+        source: std::io::Error,
+    },
 
     /// A line of a tab-separated corpus does not hold exactly two columns.
     #[error("{}:{line}: found {tabs} tabs, expected exactly one (source TAB target); fix or remove the line", path.display())]
-    Columns { path: PathBuf, line: usize, tabs: usize },
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// Tabs in the line.
+        tabs: usize,
+    },
 
     /// Two parallel files have different numbers of lines.
     #[error("{} has {source_lines} lines and {} has {target_lines}, expected equally many; \
              line N of one must translate line N of the other", source_path.display(), target_path.display())]
-    UnequalLengths { source_path: PathBuf, source_lines: usize, target_path: PathBuf, target_lines: usize },
+    UnequalLengths {
+        /// The source file.
+        source_path: PathBuf,
+        /// Lines of the source file.
+        source_lines: usize,
+        /// The target file.
+        target_path: PathBuf,
+        /// Lines of the target file.
+        target_lines: usize,
+    },
 
     /// Source and target were given as different numbers of files.
     #[error(
         "{origin}: found {source_files} source files and {target_files} target files, expected equally many; \
              list them pairwise, in the same order"
     )]
-    UnequalShards { origin: String, source_files: usize, target_files: usize },
+    UnequalShards {
+        /// The corpus.
+        origin: String,
+        /// Source files.
+        source_files: usize,
+        /// Target files.
+        target_files: usize,
+    },
 
     /// A text is empty.
     #[error("{origin}: found no text, expected at least one line; check that the right file is named")]
-    Empty { origin: String },
+    Empty {
+        /// The corpus.
+        origin: String,
+    },
 
     /// The vocabulary size is below the minimum for this text.
     #[error(
         "tokenizer.vocab_size = {vocab_size}: expected at least {min} ({reason}); \
              set tokenizer.vocab_size to at least {min}"
     )]
-    VocabularyTooSmall { vocab_size: usize, min: usize, reason: String },
+    VocabularyTooSmall {
+        /// The vocabulary size.
+        vocab_size: usize,
+        /// The minimum.
+        min: usize,
+        /// The reason for the minimum.
+        reason: String,
+    },
 
     /// The vocabulary size is above the maximum that this text supports.
     #[error(
         "tokenizer.vocab_size = {vocab_size}: expected at most {max}, which this text supports; set tokenizer.vocab_size to at most {max}"
     )]
-    VocabularyTooLarge { vocab_size: usize, max: usize },
+    VocabularyTooLarge {
+        /// The vocabulary size.
+        vocab_size: usize,
+        /// The maximum.
+        max: usize,
+    },
 
     /// The training sample is too large to count.
     #[error(
         "the tokenizer's training sample holds {found} characters, expected fewer than {limit}; \
              lower tokenizer.sample_lines"
     )]
-    SampleTooLarge { found: u64, limit: u64 },
+    SampleTooLarge {
+        /// Characters found.
+        found: u64,
+        /// The maximum.
+        limit: u64,
+    },
 
     /// The `tokenizers` crate failed to train a vocabulary.
     #[error("training the {kind} vocabulary failed: {message}; try another tokenizer.vocab_size or tokenizer.kind")]
-    Training { kind: &'static str, message: String },
+    Training {
+        /// The kind of vocabulary.
+        kind: &'static str,
+        /// The reason, from the `tokenizers` crate.
+        message: String,
+    },
 
     /// A tokenizer file is damaged or has an unsupported part.
     #[error("{}: found {found}, expected {expected}; use the file that training wrote", path.display())]
-    TokenizerFile { path: PathBuf, found: String, expected: String },
+    TokenizerFile {
+        /// The file.
+        path: PathBuf,
+        /// The contents found.
+        found: String,
+        /// The contents expected.
+        expected: String,
+    },
 
     /// An id lies outside the vocabulary.
     #[error(
         "found id {id}, expected one below the vocabulary size {vocab_size}; \
              decode with the tokenizer of the same run folder"
     )]
-    UnknownId { id: u32, vocab_size: usize },
+    UnknownId {
+        /// The id.
+        id: u32,
+        /// The vocabulary size.
+        vocab_size: usize,
+    },
 
     /// The `tokenizers` crate rejected a text.
     #[error("cannot tokenize {text:?}: {message}; remove the line or simplify it")]
-    Tokenize { text: String, message: String },
+    Tokenize {
+        /// The text.
+        text: String,
+        /// The reason, from the `tokenizers` crate.
+        message: String,
+    },
 
     /// Hypotheses and references do not pair up.
     #[error(
         "found {hypotheses} hypotheses and {references} references, expected equally many; \
              one reference belongs to each hypothesis, in the same order"
     )]
-    UnequalScored { hypotheses: usize, references: usize },
+    UnequalScored {
+        /// The number of hypotheses.
+        hypotheses: usize,
+        /// The number of references.
+        references: usize,
+    },
 }

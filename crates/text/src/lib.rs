@@ -24,7 +24,7 @@ pub mod tokenizer;
 pub use blank::is_blank;
 pub use case::lowercase;
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel};
-pub use error::TextError;
+pub use error::{FieldError, TextError};
 pub use metrics::exact_match;
 pub use special_tokens::{END_ID, UNKNOWN_ID};
 pub use tokenizer::sentencepiece::{Normalization, SentencePieces};

@@ -11,20 +11,41 @@ use text::TextError;
 
 /// A run that cannot be prepared, or that fails while it trains.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are named in the messages")]
 pub enum TrainError {
     /// A checkpoint that cannot be used.
     #[error("checkpoint {path}: {reason}; {remedy}")]
-    Checkpoint { path: PathBuf, reason: String, remedy: &'static str },
+    Checkpoint {
+        /// The file or folder.
+        path: PathBuf,
+        /// The fault.
+        reason: String,
+        /// The remedy.
+        remedy: &'static str,
+    },
     /// A weights file that cannot be read or written.
     #[error("{path}: {source}")]
-    Weights { path: PathBuf, source: WeightsError },
+    Weights {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: WeightsError,
+    },
     /// `training.init_from` with a model of another `[model]` table.
     #[error("training.init_from = {path}: another model ({difference}); set [model] as in that run's config.toml")]
-    OtherModel { path: PathBuf, difference: String },
+    OtherModel {
+        /// The file or folder.
+        path: PathBuf,
+        /// The first key that differs, with both values.
+        difference: String,
+    },
     /// `training.init_from` with weights that do not fit.
     #[error("training.init_from = {path}: {source}; set [model] as in that run's config.toml")]
-    InitFrom { path: PathBuf, source: WeightsError },
+    InitFrom {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: WeightsError,
+    },
     /// `training.init_from` with a folder that cannot be opened.
     #[error("training.init_from: {0}")]
     InitFromRun(#[source] DecodeError),
@@ -33,23 +54,43 @@ pub enum TrainError {
     Data(String),
     /// A corpus on which no vocabulary can be trained.
     #[error("{origin}: {source}")]
-    Vocabulary { origin: String, source: TextError },
+    Vocabulary {
+        /// The corpus or the setting.
+        origin: String,
+        /// The cause.
+        source: TextError,
+    },
     /// A corpus that was changed during training.
     #[error(
         "{path} changed during training: found {found} pairs in an epoch, expected the same {expected} as at the start; \
          restore it and resume with --resume, which rejects checkpoints that have learned from the change, or start a \
          new run with --overwrite"
     )]
-    CorpusChanged { path: String, found: usize, expected: usize },
+    CorpusChanged {
+        /// The file or folder.
+        path: String,
+        /// Pairs found.
+        found: usize,
+        /// Pairs expected.
+        expected: usize,
+    },
     /// A checkpoint that was trained on other text than the corpus now has.
     #[error(
         "the checkpoint was trained on other text than {path} has now, which changed during training; remove the \
          newest folder in checkpoints/ to resume from the one before it, or start a new run with --overwrite"
     )]
-    LearnedElsewhere { path: String },
+    LearnedElsewhere {
+        /// The file or folder.
+        path: String,
+    },
     /// A loss that is not finite.
     #[error("at step {step} the loss is {loss}; lower training.learning_rate, or raise training.warmup_steps")]
-    Diverged { step: u64, loss: f64 },
+    Diverged {
+        /// The step.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
     /// A device that fails.
     #[error("the device failed: {0}")]
     Device(String),

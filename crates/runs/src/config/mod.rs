@@ -20,7 +20,7 @@ use model::backend::Backend;
 use model::config::Tie;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
-use text::{NormalizationRule, TextError, TokenizerConfig};
+use text::{FieldError, NormalizationRule, TokenizerConfig};
 
 pub use data::DataConfig;
 pub use decoding::{DecodingConfig, DecodingOverrides};
@@ -170,18 +170,8 @@ pub(crate) fn align_normalization(run: &mut RunConfig, now: &mut RunConfig) {
 }
 
 /// Converts an error of the `[tokenizer]` table: `text` and `model` do not depend on each other.
-#[allow(clippy::wildcard_enum_match_arm, reason = "an error, not an option")]
-fn tokenizer_error(error: TextError) -> ConfigError {
-    match error {
-        TextError::Config { field, found, expected, remedy } => ConfigError::new(field, found, expected, remedy),
-        TextError::VocabularyTooSmall { vocab_size, min, reason } => ConfigError::new(
-            "tokenizer.vocab_size",
-            vocab_size,
-            format!("at least {min} ({reason})"),
-            format!("set it to at least {min}"),
-        ),
-        other => ConfigError::new("tokenizer", "a table", "one that can be used", other.to_string()),
-    }
+fn tokenizer_error(FieldError { field, found, expected, remedy }: FieldError) -> ConfigError {
+    ConfigError::new(field, found, expected, remedy)
 }
 
 /// Rejects zero.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::NormalizationRule;
-use crate::TextError;
+use crate::error::FieldError;
 use crate::special_tokens::{BYTE_TOKENS, SPECIAL_TOKENS};
 
 /// The algorithm that splits text into tokens.
@@ -81,7 +81,7 @@ impl TokenizerConfig {
     ///
     /// # Errors
     /// The first invalid value, with its field, the expected values and a remedy.
-    pub fn validate(&self) -> Result<(), TextError> {
+    pub fn validate(&self) -> Result<(), FieldError> {
         let (min, reason) = match self.kind {
             TokenizerKind::Word => (SPECIAL_TOKENS + 1, "3 special tokens and a word"),
             TokenizerKind::Bpe | TokenizerKind::Unigram => {
@@ -89,10 +89,15 @@ impl TokenizerConfig {
             }
         };
         if self.vocab_size < min {
-            return Err(TextError::VocabularyTooSmall { vocab_size: self.vocab_size, min, reason: reason.into() });
+            return Err(FieldError {
+                field: "tokenizer.vocab_size",
+                found: self.vocab_size.to_string(),
+                expected: format!("at least {min} ({reason})"),
+                remedy: format!("set it to at least {min}"),
+            });
         }
         if self.vocab_size > MAX_VOCAB_SIZE {
-            return Err(TextError::Config {
+            return Err(FieldError {
                 field: "tokenizer.vocab_size",
                 found: self.vocab_size.to_string(),
                 expected: format!("at most {MAX_VOCAB_SIZE}"),
@@ -101,7 +106,7 @@ impl TokenizerConfig {
         }
         let rule = self.rule();
         if !self.nfc && rule != NormalizationRule::Lossless {
-            return Err(TextError::Config {
+            return Err(FieldError {
                 field: "tokenizer.nfc",
                 found: "false".into(),
                 expected: format!("true with tokenizer.normalization = \"{}\", which composes characters", rule.name()),
@@ -109,7 +114,7 @@ impl TokenizerConfig {
             });
         }
         if !(0.0..1.0).contains(&self.dropout) {
-            return Err(TextError::Config {
+            return Err(FieldError {
                 field: "tokenizer.dropout",
                 found: self.dropout.to_string(),
                 expected: "a probability from 0 up to but excluding 1".into(),
@@ -117,7 +122,7 @@ impl TokenizerConfig {
             });
         }
         if self.dropout > 0.0 && self.kind != TokenizerKind::Bpe {
-            return Err(TextError::Config {
+            return Err(FieldError {
                 field: "tokenizer.dropout",
                 found: self.dropout.to_string(),
                 expected: "0, since only BPE has merges to skip".into(),
@@ -125,7 +130,7 @@ impl TokenizerConfig {
             });
         }
         if self.sample_lines == 0 {
-            return Err(TextError::Config {
+            return Err(FieldError {
                 field: "tokenizer.sample_lines",
                 found: "0".into(),
                 expected: "at least 1".into(),

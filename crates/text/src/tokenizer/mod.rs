@@ -38,7 +38,7 @@ use sentencepiece::{SentencePiece, SentencePieces};
 use tokenizers::{Decoder, Model};
 
 use crate::special_tokens::{END_ID, UNKNOWN_ID};
-use crate::{TextError, is_blank};
+use crate::{FieldError, TextError, is_blank};
 
 /// Converts text to ids and back.
 #[derive(Clone)]
@@ -161,12 +161,13 @@ impl Tokenizer {
     /// A rate outside [0, 1], or a text that the `tokenizers` crate rejects.
     pub fn encode_with_dropout(&self, text: &str, rate: f64, key: u64) -> Result<Vec<u32>, TextError> {
         if !(0.0..=1.0).contains(&rate) {
-            return Err(TextError::Config {
+            return Err(FieldError {
                 field: "tokenizer.dropout",
                 found: rate.to_string(),
                 expected: "a probability from 0 to 1".into(),
                 remedy: "set it to 0 to turn BPE-dropout off, or to 0.1 as in its paper".into(),
-            });
+            }
+            .into());
         }
         let Some(segmenter) = &self.segmenter else {
             return self.encode(text);

@@ -25,7 +25,7 @@ fn gpus() -> Vec<Device> {
         .filter(|backend| backend.is_gpu())
         .map(|backend| backend.open().expect("a driver; Mesa's software Vulkan will do"))
         .collect();
-    assert!(!gpus.is_empty(), "this suite wants a GPU backend: --features wgpu");
+    assert!(!gpus.is_empty(), "this suite needs a GPU backend: --features wgpu");
     gpus
 }
 
