@@ -12,7 +12,7 @@ const BLOCK: u64 = 512;
 /// Checkpoints at steps 60 and 100, validations at 45, 90 and 100.
 const SETTINGS: &[&str] = &[
     "training.steps=100",
-    "training.log_every=1",
+    "training.log_every=2",
     "training.checkpoint_every=60",
     "validation.every=45",
     "validation.samples=0",
@@ -54,7 +54,7 @@ fn a_full_disk_names_the_file_and_the_run_resumes() {
     let metrics: String = place
         .text("run/metrics.jsonl")
         .split_inclusive('\n')
-        .take_while(|line| !line.contains("\"step\":61,"))
+        .take_while(|line| !line.contains("\"step\":62,"))
         .collect();
     place.write("run/metrics.jsonl", metrics);
     let checkpoint = place.names("run/checkpoints");
@@ -64,7 +64,7 @@ fn a_full_disk_names_the_file_and_the_run_resumes() {
     let moments = blocks_below(&place, "whole/checkpoints/step-100/optimizer.safetensors");
     // Times have a varying number of digits.
     let report = blocks_below(&place, "whole/report.html") - 4;
-    // The metrics grow by a line per step, before the next weights are written.
+    // The metrics exceed it within a few lines, before the next weights are written.
     let metrics = 1 + place.read("run/metrics.jsonl").len() as u64 / BLOCK;
     assert!(metrics < weights && weights < report && report < moments);
     for (blocks, file) in [
