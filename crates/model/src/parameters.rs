@@ -27,6 +27,55 @@ pub fn map_parameters<M: Module>(module: M, mapper: &mut impl ParameterMapper) -
     module.map(&mut Walk { path: ParameterPath::default(), inner: mapper })
 }
 
+/// Stops the derivatives of every parameter whose name is one of `names` or begins with one of them and a dot. Such a
+/// parameter has no gradient.
+///
+/// # Errors
+/// The first of `names` that matches no parameter.
+pub fn freeze<M: Module>(module: M, names: &[String]) -> Result<M, String> {
+    let mut freeze = Freeze { names, matched: vec![false; names.len()] };
+    let module = map_parameters(module, &mut freeze);
+    match freeze.matched.iter().position(|matched| !matched) {
+        Some(place) => Err(names[place].clone()),
+        None => Ok(module),
+    }
+}
+
+/// Returns the names of all parameters that are not [frozen](freeze).
+pub fn trainable<M: Module>(module: &M) -> Vec<String> {
+    struct Trainable(Vec<String>);
+    impl ParameterVisitor for Trainable {
+        fn visit<const D: usize>(&mut self, path: &ParameterPath, parameter: &Param<Tensor<D>>) {
+            if parameter.is_require_grad() {
+                self.0.push(path.name());
+            }
+        }
+    }
+    let mut visitor = Trainable(Vec::new());
+    for_each_parameter(module, &mut visitor);
+    visitor.0
+}
+
+struct Freeze<'a> {
+    names: &'a [String],
+    matched: Vec<bool>,
+}
+
+impl ParameterMapper for Freeze<'_> {
+    fn map<const D: usize>(&mut self, path: &ParameterPath, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = path.name();
+        let begins =
+            |with: &String| name.strip_prefix(with).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let mut frozen = false;
+        for (with, matched) in self.names.iter().zip(&mut self.matched) {
+            if begins(with) {
+                (frozen, *matched) = (true, true);
+            }
+        }
+        if frozen { parameter.set_require_grad(false) } else { parameter }
+    }
+}
+
 /// The fields from a module down to one of its parameters.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterPath {

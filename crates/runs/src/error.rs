@@ -116,6 +116,14 @@ pub enum RunError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// A `config.toml` of the run that `training.init_from` names, which cannot be read.
+    #[error("training.init_from: cannot read {path}: {source}; give the folder of a run or of an imported model")]
+    InitFrom {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// A run that was made with another configuration.
     #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
     OtherConfig {

@@ -3,6 +3,7 @@
 mod data;
 mod decoding;
 mod diff;
+mod inherited;
 mod length_penalty;
 mod overrides;
 mod precision;
@@ -41,7 +42,7 @@ use crate::error::RunError;
 pub struct RunConfig {
     /// The task, generated or from a corpus.
     pub task: TaskConfig,
-    /// The vocabularies, for `task.kind = "translate"` alone, where it is required.
+    /// The vocabularies, for `task.kind = "translate"` alone, where it is required without `training.init_from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokenizer: Option<TokenizerConfig>,
     /// Filters and shuffling of the corpus, for `task.kind = "translate"` alone.
@@ -64,10 +65,22 @@ pub struct RunConfig {
 impl RunConfig {
     /// Reads a file, applies `--set table.key=value` overrides in order, and validates the whole.
     ///
+    /// With `training.init_from`, the tables `[model]`, `[tokenizer]` and `[decoding]` have that run's values where the
+    /// file sets none, and the learning rate has defaults for fine-tuning.
+    ///
     /// # Errors
     /// A file or an override that cannot be used, with the line or the override at fault. Errors of the file come first,
     /// unless an override corrects them.
     pub fn load(path: &Path, overrides: &[String]) -> Result<Self, RunError> {
+        Self::load_for(path, overrides, None)
+    }
+
+    /// As [`load`](Self::load), to resume the run folder `run` if it exists: it holds what the run took from
+    /// `training.init_from` at its start.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_for(path: &Path, overrides: &[String], run: Option<&Path>) -> Result<Self, RunError> {
         let text =
             fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
         let toml_error = |source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) };
@@ -79,6 +92,9 @@ impl RunConfig {
             [] => toml::from_str(&text).map_err(toml_error)?,
             _ => overrides::overridden(&text, overrides, toml_error)?,
         };
+        if let Some(origin) = &config.training.init_from {
+            config = inherited::complete(overrides::table(&text, overrides).map_err(toml_error)?, origin, run)?;
+        }
         config.validate().map_err(invalid)?;
         if matches!(config.task, TaskConfig::Translate(_)) {
             config.data.get_or_insert_default();
@@ -126,6 +142,7 @@ impl RunConfig {
                     ));
                 }
             }
+            (TaskConfig::Translate(_), None) if self.training.init_from.is_some() => {}
             (TaskConfig::Translate(_), None) => {
                 return Err(ConfigError::new(
                     "tokenizer",

@@ -42,6 +42,16 @@ pub(super) fn overridden(
     })
 }
 
+/// Returns the table of a file's text, under new names, with overrides that [`overridden`] accepts.
+pub(super) fn table(text: &str, overrides: &[String]) -> Result<toml::Table, toml::de::Error> {
+    let mut table: toml::Table = toml::from_str(text)?;
+    renamed::use_new_names(&mut table);
+    for (tables, key, value) in overrides.iter().filter_map(|given| parts(given).ok()) {
+        drop(set(&mut table, tables, renamed::new_name(tables, key), value));
+    }
+    Ok(table)
+}
+
 /// The `table.key` of an override, in its new name.
 fn path(given: &str) -> String {
     let path = given.split_once('=').map_or(given, |(path, _)| path).trim();

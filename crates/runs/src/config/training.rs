@@ -59,10 +59,16 @@ pub enum AverageOf {
 pub struct TrainingConfig {
     /// Seed of all random numbers: initial weights, generated data, order of the data, dropout.
     pub seed: u64,
-    /// Run folder with the initial weights and the vocabularies, for fine-tuning. Its `[model]` must be equal, except for
-    /// dropout rates and, unless positions are learned, `max_length`. `--init-from RUN` is short for it.
+    /// Run folder with the initial weights and the vocabularies, for fine-tuning. `[model]`, `[tokenizer]` and
+    /// `[decoding]` have its values where this file sets none; of `[model]` it may set dropout rates and, unless positions
+    /// are learned, `max_length`. `schedule`, `learning_rate` and `warmup_steps` default to `"constant"`, 0.0001 and 100.
+    /// `--init-from RUN` is short for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
+    /// Weights that training does not change, each a name in `model.safetensors` or its beginning up to a dot, such as
+    /// `["embeddings", "encoder", "decoder.layers.0"]`. `--freeze NAME,NAME` is short for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// Number of updates of the weights.
     pub steps: u64,
     /// Maximum target tokens per update, padding included. The same limit holds for source tokens.
@@ -122,6 +128,7 @@ impl Default for TrainingConfig {
         Self {
             seed: 1,
             init_from: None,
+            freeze: Vec::new(),
             steps: 100_000,
             max_tokens: 4096,
             micro_batches: 1,

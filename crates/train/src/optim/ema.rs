@@ -20,7 +20,7 @@ impl Ema {
         Self { decay, weights: BTreeMap::new() }
     }
 
-    /// Adds the weights after update number `step` (from 1). The decay is at most (1 + step) / (10 + step), so that the
+    /// Adds the trained weights after update number `step` (from 1); a frozen weight is its own average. The decay is at most (1 + step) / (10 + step), so that the
     /// initial weights fade quickly.
     pub fn update<M: Module>(&mut self, model: &M, step: u64) {
         let kept = self.decay.min((1 + step) as f64 / (10 + step) as f64);
@@ -60,6 +60,9 @@ struct AddWeights<'a> {
 
 impl ParameterVisitor for AddWeights<'_> {
     fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() {
+            return;
+        }
         let weight = param.val().without_autodiff();
         let size: usize = weight.dims().iter().product();
         let weight = weight.reshape([size]);

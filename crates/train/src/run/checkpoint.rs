@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::Transformer;
 use model::weights::{self, NamedTensor};
+use model::{Transformer, parameters};
 use serde::{Deserialize, Serialize};
 
 use runs::atomic::{replace_folder, write_error, write_file};
@@ -141,6 +141,8 @@ pub fn load_latest(
     let averaged = training.ema_decay().is_some() && state.step > 0;
     let ema = if averaged { tensors(EMA)? } else { Vec::new() };
     if averaged {
+        let trained: BTreeSet<String> = parameters::trainable(blank).into_iter().collect();
+        let sizes = sizes.into_iter().filter(|(name, _)| trained.contains(name)).collect();
         check_ema(&ema, &sizes).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
     }
     remove_old(folder, training.keep_checkpoints)?;
@@ -173,7 +175,7 @@ fn check_moments(moments: &[NamedTensor], sizes: &BTreeMap<String, usize>, step:
     }
 }
 
-/// Checks that a moving average has exactly this model's weights.
+/// Checks that a moving average has exactly the weights that this model trains.
 fn check_ema(ema: &[NamedTensor], sizes: &BTreeMap<String, usize>) -> Result<(), String> {
     if ema.len() != sizes.len() {
         return Err(format!("{} weights, expected {}", ema.len(), sizes.len()));

@@ -1,5 +1,6 @@
 //! The checks and preparations of a run, before it writes anything.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -9,8 +10,8 @@ use decode::{DecodeError, TrainedModel};
 use model::backend::Backend;
 use model::config::PositionKind;
 use model::weights::{self, WeightsError};
-use model::{ConfigError, ModelConfig, Transformer};
-use runs::config::{self, RunConfig};
+use model::{ConfigError, ModelConfig, Transformer, parameters};
+use runs::config::{self, RunConfig, TrainingConfig};
 use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
 use text::{NormalizationRule, TokenizerConfig, TokenizerKind};
 
@@ -69,7 +70,7 @@ impl Run {
             };
         }
         let task = Task::new(&config, vocabularies)?;
-        let model = initial_model(&config, &task, &output, existing, &device)?;
+        let model = frozen(initial_model(&config, &task, &output, existing, &device)?, &config.training)?;
         // A GPU computes one micro-batch after the other; on a CPU each core takes one.
         let cores = if backend.is_gpu() { 1 } else { rayon::current_num_threads() };
         let workers = Workers::new(cores.min(config.training.micro_batches))?;
@@ -190,6 +191,35 @@ pub fn initial_model(
     let read = fs::read(origin.join(layout::WEIGHTS)).map_err(WeightsError::from);
     read.and_then(|bytes| weights::load(blank, weights::from_safetensors(&bytes)?.0))
         .map_err(|source| TrainError::InitFrom { path: origin.clone(), source })
+}
+
+/// Returns `model` without derivatives of the weights that `training.freeze` names.
+///
+/// # Errors
+/// A name without a weight, or none but frozen weights.
+pub fn frozen(model: Transformer, training: &TrainingConfig) -> Result<Transformer, TrainError> {
+    if training.freeze.is_empty() {
+        return Ok(model);
+    }
+    let parts: BTreeSet<String> = weights::shapes(&model)
+        .into_iter()
+        .map(|(name, _)| name.split('.').next().unwrap_or_default().to_string())
+        .collect();
+    let parts = parts.into_iter().collect::<Vec<_>>().join(", ");
+    let model = parameters::freeze(model, &training.freeze).map_err(|name| {
+        let expected = "names in model.safetensors, or their beginnings up to a dot";
+        let remedy = format!("choose {parts}, or parts of these such as decoder.layers.0");
+        invalid(ConfigError::new("training.freeze", format!("{name:?}"), expected, remedy))
+    })?;
+    match parameters::trainable(&model).is_empty() {
+        false => Ok(model),
+        true => Err(invalid(ConfigError::new(
+            "training.freeze",
+            "all weights",
+            "at least one weight to train",
+            "remove a name",
+        ))),
+    }
 }
 
 /// Returns the first key in which two networks differ. Comparing shapes is not enough: the number of heads, for example,

@@ -11,6 +11,7 @@ use runs::{ExistingRun, RunFolder, RunParts};
 
 use super::checkpoint::{self, Checkpoint, CheckpointState};
 use super::observer::{Observer, Started};
+use super::prepare;
 use super::step_metrics::StepMetrics;
 use crate::data::{Example, Prefetch, Prefetched};
 use crate::error::TrainError;
@@ -65,6 +66,7 @@ impl<'a> Trainer<'a> {
             ExistingRun::None | ExistingRun::ToBackUp => (RunFolder::create(path, parts(config, task))?, None),
         };
         let Checkpoint { state, model, optimizer, ema } = checkpoint.unwrap_or_else(|| Checkpoint::initial(model));
+        let model = prepare::frozen(model, training)?;
         folder.truncate_metrics(state.metrics_length)?;
         let metrics = StepMetrics::resume(state.since_logged, &device);
         let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));

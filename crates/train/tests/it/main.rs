@@ -12,6 +12,7 @@ mod cli_reference;
 mod common;
 mod damaged_run;
 mod early_stopping;
+mod fine_tuning;
 #[cfg(unix)]
 mod full_disk;
 #[cfg(feature = "gpu-tests")]

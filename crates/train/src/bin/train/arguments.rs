@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Start from the weights and vocabularies of another run; short for --set training.init_from=RUN
     #[arg(long, value_name = "RUN")]
     init_from: Option<PathBuf>,
+    /// Weights that do not change, such as encoder,embeddings; short for --set training.freeze=[…]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    freeze: Vec<String>,
     /// Resume the run from its last checkpoint, or start it if it does not exist
     #[arg(long, conflicts_with = "overwrite")]
     pub resume: bool,
@@ -47,9 +50,11 @@ impl Arguments {
     /// All overrides, those with an option of their own last.
     pub fn overrides(&self) -> Vec<String> {
         let quote = |path: &PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
+        let freeze = toml::Value::from(self.freeze.clone());
         let mut overrides = self.overrides.clone();
         overrides.extend(self.seed.map(|seed| format!("training.seed={seed}")));
         overrides.extend(self.init_from.as_ref().map(|run| format!("training.init_from={}", quote(run))));
+        overrides.extend((!self.freeze.is_empty()).then(|| format!("training.freeze={freeze}")));
         overrides
     }
 

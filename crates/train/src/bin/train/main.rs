@@ -41,9 +41,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
     }
-    let config = RunConfig::load(&arguments.config, &arguments.overrides())?;
-    let backend = backend::choose(arguments.device.as_deref())?;
     let output = arguments.output();
+    let resumed = arguments.resume.then_some(output.as_path());
+    let config = RunConfig::load_for(&arguments.config, &arguments.overrides(), resumed)?;
+    let backend = backend::choose(arguments.device.as_deref())?;
     let if_exists = match (arguments.resume, arguments.overwrite) {
         (true, _) => IfExists::Resume,
         (false, true) => IfExists::BackUp,

@@ -1,0 +1,142 @@
+//! Fine-tuning: a configuration of data and training alone, and weights that do not change.
+
+use std::collections::BTreeMap;
+
+use crate::common::{WorkFolder, set};
+use model::weights;
+use runs::RunConfig;
+use runs::config::Schedule;
+
+/// A configuration that names only data and training.
+const MINE: &str = r#"[task]
+kind = "translate"
+train = "train.tsv"
+validation = "validation.tsv"
+
+[training]
+steps = 20
+max_tokens = 256
+log_every = 5
+checkpoint_every = 5
+keep_checkpoints = 10
+
+[validation]
+every = 10
+sentences = 20
+"#;
+
+/// A folder with a trained run `base` and the configuration `mine.toml`.
+fn place() -> WorkFolder {
+    let place = WorkFolder::translating();
+    place.trained("base", &[&set(&["model.attention_dropout=0.2", "decoding.beam=3"])[..], &["--quiet"]].concat());
+    place.write("mine.toml", MINE);
+    place
+}
+
+/// Trains `mine.toml` into `output`, from `base`.
+fn tune(place: &WorkFolder, output: &str, arguments: &[&str]) {
+    let from = ["--config", "mine.toml", "--output", output, "--init-from", "base", "--quiet"];
+    let ran = place.call(&[&from[..], arguments].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+/// The weights of a run by name.
+fn tensors(place: &WorkFolder, run: &str) -> BTreeMap<String, Vec<f32>> {
+    let (tensors, _) = weights::from_safetensors(&place.weights(run)).expect("weights");
+    tensors.into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
+}
+
+fn config(place: &WorkFolder, run: &str) -> RunConfig {
+    toml::from_str(&place.text(&format!("{run}/config.toml"))).expect("a configuration")
+}
+
+#[test]
+fn model_tokenizer_and_decoding_are_those_of_the_origin() {
+    let place = place();
+    tune(&place, "tuned", &set(&["model.dropout=0.3", "decoding.min_length=1"]));
+    let (mut tuned, config_of) = (config(&place, "tuned"), place.text("tuned/config.toml"));
+    assert!(config_of.contains("dropout = 0.3") && config_of.contains("attention_dropout = 0.2"), "{config_of}");
+    assert_eq!((tuned.model.d_model, tuned.model.attention_dropout, tuned.model.dropout), (16, 0.2, 0.3));
+    assert_eq!(tuned.tokenizer.take().map(|tokenizer| tokenizer.vocab_size), Some(40));
+    assert_eq!((tuned.decoding.beam, tuned.decoding.min_length), (3, 1));
+    let training = &tuned.training;
+    assert_eq!((training.schedule, training.learning_rate, training.warmup_steps), (Schedule::Constant, 1e-4, 100));
+}
+
+#[test]
+fn keys_of_the_configuration_replace_the_defaults() {
+    let place = place();
+    tune(&place, "tuned", &set(&["training.learning_rate=0.002", "training.schedule=inverse_sqrt"]));
+    let training = config(&place, "tuned").training;
+    assert_eq!((training.schedule, training.learning_rate), (Schedule::InverseSqrt, 0.002));
+    assert_eq!(training.warmup_steps, 100);
+}
+
+#[test]
+fn a_fine_tuned_run_resumes_without_its_origin() {
+    let place = place();
+    tune(&place, "whole", &[]);
+    place.copy("whole", "resumed");
+    ["step-10", "step-15", "step-20"].iter().for_each(|step| place.remove(&format!("resumed/checkpoints/{step}")));
+    place.remove("base");
+    tune(&place, "resumed", &["--resume"]);
+    place.assert_same_run("whole", "resumed");
+}
+
+#[test]
+fn frozen_weights_keep_their_bytes() {
+    let place = place();
+    let fast = set(&["training.learning_rate=0.01", "training.warmup_steps=1"]);
+    let averages: [&[&str]; 3] = [
+        &[],
+        &["training.ema=0.9", "training.final_weights=ema"],
+        &["training.final_weights=average", "training.average={ of = \"last\", count = 2 }"],
+    ];
+    for (i, average) in averages.iter().enumerate() {
+        let run = format!("tuned-{i}");
+        let freeze = ["--freeze", "embeddings,decoder.layers.0.self_attention"];
+        tune(&place, &run, &[&fast[..], &set(average), &freeze].concat());
+        let (before, after) = (tensors(&place, "base"), tensors(&place, &run));
+        assert!(before.keys().eq(after.keys()));
+        for (name, values) in &before {
+            let frozen = name.starts_with("embeddings.") || name.starts_with("decoder.layers.0.self_attention.");
+            assert_eq!(after[name] == *values, frozen, "{name}, averages {average:?}");
+        }
+        assert!(before.keys().any(|name| name.starts_with("decoder.layers.0.self_attention.")));
+
+        let resumed = format!("resumed-{i}");
+        place.copy(&run, &resumed);
+        ["step-10", "step-15", "step-20"]
+            .iter()
+            .for_each(|step| place.remove(&format!("{resumed}/checkpoints/{step}")));
+        tune(&place, &resumed, &[&fast[..], &set(average), &freeze, &["--resume"]].concat());
+        place.assert_same_run(&run, &resumed);
+    }
+}
+
+/// Derivatives stop at frozen weights, and pass through frozen layers.
+#[test]
+fn freezing_the_decoder_does_not_change_the_first_update_of_the_encoder() {
+    let place = place();
+    let once = set(&["training.steps=1", "training.warmup_steps=1", "model.dropout=0.1"]);
+    tune(&place, "all", &once);
+    tune(&place, "encoder", &[&once[..], &["--freeze", "embeddings,decoder"]].concat());
+    let (all, encoder, base) = (tensors(&place, "all"), tensors(&place, "encoder"), tensors(&place, "base"));
+    for (name, values) in &encoder {
+        let expected = if name.starts_with("encoder.") { &all[name] } else { &base[name] };
+        assert_eq!(values, expected, "{name}");
+    }
+}
+
+#[test]
+fn names_that_freeze_nothing_or_everything_are_rejected() {
+    let place = place();
+    for (freeze, parts) in [
+        ("encoders", &["training.freeze = \"encoders\"", "names in model.safetensors", "decoder", "encoder"][..]),
+        ("encoder.layers.1", &["training.freeze = \"encoder.layers.1\""]),
+        ("encoder.layers.0.self", &["training.freeze = \"encoder.layers.0.self\""]),
+        ("embeddings,encoder,decoder", &["training.freeze = all weights", "at least one weight", "remove a name"]),
+    ] {
+        place.assert_rejects("run", &["--init-from", "base", "--freeze", freeze], parts);
+    }
+}
