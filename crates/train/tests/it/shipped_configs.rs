@@ -26,8 +26,11 @@ fn every_shipped_configuration_is_valid() {
     assert_eq!(names, [&["base"][..], &multi30k, &["reverse", "sort", "tiny", "toy-en-de"]].concat());
     let best = configs_in("multi30k-best");
     assert_eq!(best.iter().map(name).collect::<Vec<_>>(), ["1-both", "2-own-text", "3-wide", "4-best"]);
+    // Two of them fine-tune a run of the first, or of one like it.
+    let run = temp_dir::TempDir::new().unwrap();
+    std::fs::copy(&best[0], run.child("config.toml")).unwrap();
     for path in configs().into_iter().chain(best) {
-        let config = RunConfig::load(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let config = RunConfig::load_for(&path, &[], Some(run.path())).unwrap_or_else(|error| panic!("{error}"));
         config.validate_new(&path).unwrap_or_else(|error| panic!("{error}"));
     }
 }
