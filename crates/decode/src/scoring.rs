@@ -7,6 +7,7 @@ use crate::error::DecodeError;
 use crate::search::greedy::decode_rows;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::options::SearchOptions;
+use crate::text_problem::TextProblem;
 use crate::translation::{Translation, TranslationResult};
 use crate::translator::{EncodedInput, Translator};
 
@@ -44,30 +45,36 @@ impl EncodedPair {
 impl Translator<'_> {
     /// Scores given translations: one result per pair, in order. `first_line` numbers the pairs. A blank side counts as a
     /// bare `</s>`. A target is tokenised as in training and ended with `</s>`; search may have found the same text in other
-    /// tokens.
+    /// tokens. A pair that is skipped has no score.
     ///
     /// # Errors
-    /// A text longer than the model's positions, or a device that fails.
+    /// A text longer than the model's positions, unless the settings crop or skip it, or a device that fails.
     pub fn score(&self, pairs: &[Pair], first_line: usize) -> Result<Vec<TranslationResult>, DecodeError> {
         let model = self.model();
+        let settings = self.settings();
         let mut encoded = Vec::with_capacity(pairs.len());
+        let mut results: Vec<Option<TranslationResult>> = pairs.iter().map(|_| None).collect();
         for (at, pair) in pairs.iter().enumerate() {
             let line = first_line + at;
             let mut source = self.encode_line(&pair.source, line)?;
+            let (target, target_problem) = self.encode_target(&pair.target, || format!("target {line}"))?;
+            let skipped = |problem: &Option<TextProblem>| problem.as_ref().is_some_and(TextProblem::is_skipped);
+            if skipped(&source.problem) || skipped(&target_problem) {
+                let problem = if skipped(&source.problem) { source.problem } else { target_problem };
+                let best = Translation::skipped(pair.target.clone(), settings.alignment.is_some());
+                let source = pair.source.clone();
+                results[at] = Some(TranslationResult { source, unknown: 0, problem, best, alternatives: Vec::new() });
+                continue;
+            }
             if source.ids.is_empty() {
                 source.ids.push(END_ID);
             }
-            let target = model.target_tokenizer.encode_text(&pair.target)?;
-            let (found, limit) = (target.len() + 1, model.config.max_length);
-            if found > limit {
-                return Err(DecodeError::TargetTooLong { place: format!("target {line}"), found, limit });
-            }
+            source.problem = source.problem.or(target_problem);
             encoded.push(EncodedPair { at, source, target });
         }
         encoded.sort_by_key(EncodedPair::longer);
         let lengths: Vec<usize> = encoded.iter().map(EncodedPair::longer).collect();
         let batches = self.split_into_batches(&lengths, 1).into_iter().map(|batch| &encoded[batch]).collect();
-        let settings = self.settings();
         let options = SearchOptions {
             length_penalty: settings.decoding.length_penalty,
             alignment: settings.alignment,
@@ -79,11 +86,11 @@ impl Translator<'_> {
             let scored = score(&*model.engine, &pairs, &options)?;
             scored.into_iter().map(|found| self.translation(found)).collect::<Result<Vec<Translation>, DecodeError>>()
         })?;
-        let mut results: Vec<Option<TranslationResult>> = pairs.iter().map(|_| None).collect();
         for (EncodedPair { at, source, .. }, mut best) in encoded.iter().zip(scored.into_iter().flatten()) {
             best.text.clone_from(&pairs[*at].target);
-            let (source, unknown) = (source.text.clone(), source.unknown());
-            results[*at] = Some(TranslationResult { source, unknown, best, alternatives: Vec::new() });
+            let unknown = source.unknown();
+            let (source, problem) = (source.text.clone(), source.problem.clone());
+            results[*at] = Some(TranslationResult { source, unknown, problem, best, alternatives: Vec::new() });
         }
         Ok(results.into_iter().flatten().collect())
     }

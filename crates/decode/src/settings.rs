@@ -3,6 +3,7 @@
 use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
 use crate::search::sampling::Sampling;
+use crate::text_problem::TooLong;
 use model::{ConfigError, ModelConfig};
 use runs::config::DecodingConfig;
 
@@ -19,15 +20,18 @@ pub struct Settings {
     pub prefix: String,
     /// Aligns each target token with a source token, by the attention of these heads.
     pub alignment: Option<AlignmentHeads>,
+    /// What happens to a text with more tokens than the model has positions.
+    pub too_long: TooLong,
 }
 
 /// The maximum number of samples, equal to the maximum beam.
 const MAX_SAMPLES: usize = 1000;
 
 impl Settings {
-    /// One hypothesis for each text, found by search.
+    /// One hypothesis for each text, found by search. A text that is too long is an error.
     pub fn new(decoding: DecodingConfig) -> Self {
-        Self { decoding, sampling: None, n_best: 1, prefix: String::new(), alignment: None }
+        let too_long = TooLong::Fail;
+        Self { decoding, sampling: None, n_best: 1, prefix: String::new(), alignment: None, too_long }
     }
 
     /// Checks all settings together.
@@ -47,6 +51,13 @@ impl Settings {
             return Err(ConfigError::new("n_best", self.n_best, expected, remedy).into());
         }
         Ok(())
+    }
+
+    /// Whether tokenised texts decode alike under both settings.
+    pub fn decodes_as(&self, other: &Self) -> bool {
+        let Self { decoding, sampling, n_best, prefix, alignment, too_long: _ } = self;
+        (decoding, sampling, n_best) == (&other.decoding, &other.sampling, &other.n_best)
+            && (prefix, alignment) == (&other.prefix, &other.alignment)
     }
 
     /// The number of rows that one sentence takes in a batch.

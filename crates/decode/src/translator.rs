@@ -15,6 +15,7 @@ use crate::search::logits_processor::Constraints;
 use crate::search::options::SearchOptions;
 use crate::search::sampling::sample;
 use crate::settings::Settings;
+use crate::text_problem::{Side, TextProblem, fit};
 use crate::trained_model::TrainedModel;
 use crate::translation::{Translation, TranslationResult};
 
@@ -77,8 +78,10 @@ pub struct EncodedInput {
     pub text: String,
     /// The number of the text in its input, from 1.
     pub line: usize,
-    /// Source ids, `</s>` included; none of a blank text.
+    /// Source ids, `</s>` included; none of a blank text, or of one that is skipped.
     pub ids: Vec<u32>,
+    /// Why `ids` are not the whole text.
+    pub problem: Option<TextProblem>,
 }
 
 impl EncodedInput {
@@ -146,7 +149,7 @@ impl<'a> Translator<'a> {
     /// line break in a text is a space.
     ///
     /// # Errors
-    /// A text longer than the model's positions, or a device that fails.
+    /// A text longer than the model's positions, unless the settings crop or skip it, or a device that fails.
     pub fn translate(&self, texts: &[impl AsRef<str>]) -> Result<Vec<TranslationResult>, DecodeError> {
         self.translate_from(texts, 1)
     }
@@ -168,21 +171,31 @@ impl<'a> Translator<'a> {
     /// Tokenises a text. No other step of a translation can reject a text.
     ///
     /// # Errors
-    /// A text longer than the model's positions.
+    /// A text longer than the model's positions, or one that the tokenizer rejects, unless the settings crop or skip it.
     pub fn encode(&self, input: &Input) -> Result<EncodedInput, DecodeError> {
         self.encode_line(input.text, input.line)
     }
 
     pub(crate) fn encode_line(&self, text: &str, line: usize) -> Result<EncodedInput, DecodeError> {
-        let mut ids = self.model.source_tokenizer.encode_text(text)?;
-        if !ids.is_empty() {
-            ids.push(END_ID);
-        }
-        let (found, limit) = (ids.len(), self.model.config.max_length);
-        if found > limit {
-            return Err(DecodeError::TooLong { number: line, found, limit });
-        }
-        Ok(EncodedInput { text: text.to_string(), line, ids })
+        let limit = self.model.config.max_length;
+        let error = |found| DecodeError::TooLong { number: line, found, limit };
+        let ids = self.model.source_tokenizer.encode_text(text);
+        let (ids, problem) = fit(ids, Some(END_ID), Side::Source, limit, self.settings.too_long, error)?;
+        Ok(EncodedInput { text: text.to_string(), line, ids, problem })
+    }
+
+    /// The ids of a given target without `</s>`, and why they are not the whole text. `place` is its name in errors.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub(crate) fn encode_target(
+        &self,
+        text: &str,
+        place: impl FnOnce() -> String,
+    ) -> Result<(Vec<u32>, Option<TextProblem>), DecodeError> {
+        let limit = self.model.config.max_length;
+        let error = |found| DecodeError::TargetTooLong { place: place(), found, limit };
+        fit(self.model.target_tokenizer.encode_text(text), None, Side::Target, limit, self.settings.too_long, error)
     }
 
     /// Translates texts that are tokenised already: one result per text, in order.
@@ -204,9 +217,13 @@ impl<'a> Translator<'a> {
         }
         let results = inputs.iter().zip(translations).map(|(input, translations)| {
             let mut translations = translations.unwrap_or_default().into_iter();
-            let best = translations.next().unwrap_or_else(|| Translation::empty(self.settings.alignment.is_some()));
-            let (source, unknown) = (input.text.clone(), input.unknown());
-            TranslationResult { source, unknown, best, alternatives: translations.collect() }
+            let aligned = self.settings.alignment.is_some();
+            let best = translations.next().unwrap_or_else(|| match &input.problem {
+                Some(problem) if problem.is_skipped() => Translation::skipped(String::new(), aligned),
+                Some(_) | None => Translation::empty(aligned),
+            });
+            let (source, unknown, problem) = (input.text.clone(), input.unknown(), input.problem.clone());
+            TranslationResult { source, unknown, problem, best, alternatives: translations.collect() }
         });
         Ok(results.collect())
     }

@@ -2,11 +2,11 @@
 
 use std::ffi::OsString;
 
-use clap::error::ErrorKind;
-use clap::{Args, Command, CommandFactory, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::commands;
-use crate::options::{DeviceOptions, UsageError};
+use crate::options::UsageError;
+use crate::{arguments, commands};
 
 /// Decode texts with a trained model, or run a command on it
 ///
@@ -53,12 +53,47 @@ pub enum Job {
 impl Cli {
     /// Parses the arguments of the process. Prints a message and exits with code 2 if they are invalid.
     pub fn parse_job() -> Job {
-        let Self { command, decode } = Self::parse_from(options_after_command(std::env::args_os().collect()));
+        let arguments = arguments::prepare(std::env::args_os().collect());
+        let Self { command, decode } =
+            Self::try_parse_from(&arguments).unwrap_or_else(|error| Self::explain(error, &arguments).exit());
         if command.is_none() && decode.model.is_none() {
             let message = "the following required argument was not provided: --model <DIR>";
             Self::exit(&UsageError::new(ErrorKind::MissingRequiredArgument, message));
         }
         command.unwrap_or(Job::Decode(decode))
+    }
+
+    /// The same error, with a remedy for a word that is neither a text nor a command, or both.
+    fn explain(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+        let Some(ContextValue::String(found)) = error.get(ContextKind::InvalidArg) else { return error };
+        if error.kind() != ErrorKind::UnknownArgument {
+            return error;
+        }
+        let given: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+        let is_first = given.get(1).is_some_and(|name| arguments::is_command(&name.into()));
+        if let Some(command) = given.iter().skip(2).find(|word| arguments::is_command(&word.into()) && !is_first) {
+            let message = format!(
+                "unexpected argument '{found}' found\n\n  tip: '{command}' is read as a text, because options precede it; \
+                 a command comes first: infer {command} …"
+            );
+            return Self::command().error(ErrorKind::UnknownArgument, message);
+        }
+        if let Some(text) = found.strip_prefix(arguments::TEXT_MARK) {
+            let message = format!("unexpected argument '{text}' found\n\n  tip: one text is expected, found another");
+            return Self::command().error(ErrorKind::UnknownArgument, message);
+        }
+        // Clap names the first letter alone.
+        if let Some(text) = given.iter().find(|word| word.starts_with(found.as_str()) && !word.starts_with("--")) {
+            let name = text.trim_start_matches('-');
+            let is_option = Self::command().get_arguments().any(|option| option.get_long() == Some(name));
+            let tip = match is_option {
+                true => format!("write the option with two dashes: '--{name}'"),
+                false => format!("if it is a text, write it behind '--': '-- {text}'"),
+            };
+            let message = format!("unexpected argument '{text}' found\n\n  tip: {tip}");
+            return Self::command().error(ErrorKind::UnknownArgument, message);
+        }
+        error
     }
 
     /// Prints a usage error and exits with code 2.
@@ -67,68 +102,12 @@ impl Cli {
     }
 }
 
-/// Moves device options (`--quiet`, `--device`, `--threads`) that precede a command behind its name.
-///
-/// Clap parses a command after an option as a text: `infer --quiet attend …` would translate the word `attend`. After any
-/// other option a word is always a text, so that every word can be translated.
-fn options_after_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let options = DeviceOptions::augment_args(Command::new("device"));
-    let mut at = 1;
-    while let Some(words) = arguments.get(at).and_then(|argument| device_option_words(argument, &options)) {
-        at += words;
-    }
-    let is_command = |name: &OsString| Cli::command().get_subcommands().any(|command| command.get_name() == name);
-    if at > 1 && arguments.get(at).is_some_and(is_command) {
-        arguments[1..=at].rotate_right(1);
-    }
-    arguments
-}
-
-/// The number of arguments that a device option takes with its value; `None` for anything else.
-fn device_option_words(argument: &OsString, options: &Command) -> Option<usize> {
-    let name = argument.to_str()?.strip_prefix("--")?;
-    let find = |name: &str| options.get_arguments().find(|option| option.get_long() == Some(name));
-    match name.split_once('=') {
-        Some((name, _)) => find(name).map(|_| 1),
-        None => find(name).map(|option| if option.get_action().takes_values() { 2 } else { 1 }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reordered(arguments: &[&str]) -> Vec<String> {
-        let arguments = ["infer"].iter().chain(arguments).map(OsString::from).collect();
-        options_after_command(arguments).into_iter().skip(1).map(|argument| argument.into_string().unwrap()).collect()
-    }
-
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn device_options_move_behind_the_command() {
-        assert_eq!(reordered(&["--quiet", "attend", "--model", "m"]), ["attend", "--quiet", "--model", "m"]);
-        let expected = ["score", "--device", "flex", "--threads=2", "--quiet", "--model", "m"];
-        assert_eq!(reordered(&["--device", "flex", "--threads=2", "--quiet", "score", "--model", "m"]), expected);
-    }
-
-    #[test]
-    fn other_arguments_stay_in_place() {
-        for arguments in [
-            &[][..],
-            &["--quiet"],
-            &["--device"],
-            &["attend", "--quiet"],
-            &["--quiet", "--", "attend"],
-            &["--model", "m", "attend"],
-            &["--quiet", "--model", "m", "attend"],
-            &["--device", "attend", "--model", "m"],
-            &["--quiet=", "a text"],
-        ] {
-            assert_eq!(reordered(arguments), arguments);
-        }
     }
 }

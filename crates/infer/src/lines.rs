@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use decode::TranslationResult;
 use decode::error::DecodeError;
@@ -11,7 +11,7 @@ use decode::translator::Translator;
 
 /// Maximum number of lines that are translated together; they are sorted by length within.
 pub const WINDOW: usize = 1024;
-/// Lines that arrive within this time of each other are translated together.
+/// Lines that arrive within this time are translated together.
 const MAX_WAIT: Duration = Duration::from_millis(20);
 
 /// Byte order mark that some editors write before the first line. It is not part of the text.
@@ -20,14 +20,14 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// Output format of a translation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineFormat {
-    /// The text of the best translation on one line: line breaks inside it become spaces.
+    /// The text of the best translation on one line: line breaks and tabs inside it become spaces.
     Text,
-    /// Score, tab and text.
+    /// Score, tab and text, with no further tab.
     ScoredText,
     /// The score alone.
     Score,
     /// A line for each translation, as Moses and Marian write it: index of the source (from 0), text and score, separated
-    /// by ` ||| `.
+    /// by ` ||| `. A text may hold that separator: the first one ends the index, the last one begins the score.
     NBest,
     /// A JSON object.
     Jsonl,
@@ -46,13 +46,14 @@ pub fn write(
     let failed = |source| DecodeError::Stream { origin: "standard output", source };
     for (translation, index) in translations.iter().zip(first_line - 1..) {
         let text = translation.best.line();
+        let score = score_text(translation.best.score);
         match format {
             LineFormat::Text => writeln!(output, "{text}"),
-            LineFormat::ScoredText => writeln!(output, "{:.4}\t{text}", translation.best.score),
-            LineFormat::Score => writeln!(output, "{:.4}", translation.best.score),
-            LineFormat::NBest => translation
-                .translations()
-                .try_for_each(|target| writeln!(output, "{index} ||| {} ||| {:.4}", target.line(), target.score)),
+            LineFormat::ScoredText => writeln!(output, "{score}\t{text}"),
+            LineFormat::Score => writeln!(output, "{score}"),
+            LineFormat::NBest => translation.translations().try_for_each(|target| {
+                writeln!(output, "{index} ||| {} ||| {}", target.line(), score_text(target.score))
+            }),
             LineFormat::Jsonl => {
                 serde_json::to_string(translation).map_err(io::Error::from).and_then(|line| writeln!(output, "{line}"))
             }
@@ -62,32 +63,58 @@ pub fn write(
     output.flush().map_err(failed)
 }
 
-/// Translates every line of `input`, in order, and passes each window of translations to `on_window`.
+/// Four decimals, or `nan` for a text that was skipped.
+fn score_text(score: f64) -> String {
+    if score.is_nan() { "nan".to_string() } else { format!("{score:.4}") }
+}
+
+/// A line of the input.
+struct Line {
+    text: String,
+    /// Whether the bytes were UTF-8; others are replaced by U+FFFD.
+    valid: bool,
+}
+
+/// The results of consecutive lines.
+pub struct Window<'a> {
+    /// The number of the first line, from 1.
+    pub first_line: usize,
+    /// One result for each line.
+    pub results: &'a [TranslationResult],
+    /// Numbers of the lines that are not valid UTF-8.
+    pub not_utf8: Vec<usize>,
+}
+
+/// Translates every line of `input`, in order, and passes each window to `on_window` after its translations are written.
 ///
 /// # Errors
-/// Input that cannot be read or is not UTF-8, a text that is too long, or an output that cannot be written. The
-/// translations of earlier lines are written first.
+/// Input that cannot be read, a text that is too long if the settings do not crop or skip it, or an output that cannot be
+/// written. The translations of earlier lines are written first.
 pub fn translate_lines(
     translator: &Translator,
     input: impl Read + Send + 'static,
     format: LineFormat,
     output: &mut impl Write,
-    mut on_window: impl FnMut(&[TranslationResult]),
+    mut on_window: impl FnMut(&Window),
 ) -> Result<(), DecodeError> {
     let lines = read_in_background(input);
     let mut first_line = 1;
     loop {
         let (window, end) = next_window(&lines);
         if !window.is_empty() {
-            let translated = translator.translate_from(&window, first_line);
+            let mut finish = |lines: &[Line], results: &[TranslationResult]| {
+                write(results, first_line, format, output)?;
+                let not_utf8 = lines.iter().zip(first_line..).filter(|(line, _)| !line.valid).map(|(_, line)| line);
+                on_window(&Window { first_line, results, not_utf8: not_utf8.collect() });
+                Ok::<_, DecodeError>(())
+            };
+            let texts: Vec<&str> = window.iter().map(|line| line.text.as_str()).collect();
+            let translated = translator.translate_from(&texts, first_line);
             if let Err(DecodeError::TooLong { number: line, .. }) = translated {
-                let earlier = translator.translate_from(&window[..line - first_line], first_line)?;
-                write(&earlier, first_line, format, output)?;
-                on_window(&earlier);
+                let earlier = line - first_line;
+                finish(&window[..earlier], &translator.translate_from(&texts[..earlier], first_line)?)?;
             }
-            let translated = translated?;
-            write(&translated, first_line, format, output)?;
-            on_window(&translated);
+            finish(&window, &translated?)?;
             first_line += window.len();
         }
         match end {
@@ -106,15 +133,18 @@ enum End {
     Failure(DecodeError),
 }
 
-/// Waits for a line, then collects those that follow in quick succession, up to a full window.
-fn next_window(lines: &Receiver<Result<String, DecodeError>>) -> (Vec<String>, End) {
+/// Waits for a line, then collects those that follow within `MAX_WAIT`, up to a full window. A line never waits longer,
+/// however steadily others follow.
+fn next_window(lines: &Receiver<Result<Line, DecodeError>>) -> (Vec<Line>, End) {
     let mut window = Vec::new();
+    let mut deadline = None;
     loop {
-        let next = if window.is_empty() {
-            lines.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            lines.recv_timeout(MAX_WAIT)
+        let next = match deadline {
+            None => lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            // Lines that have arrived already are taken even after the deadline.
+            Some(deadline) => lines.recv_timeout(Instant::saturating_duration_since(&deadline, Instant::now())),
         };
+        deadline = deadline.or_else(|| Some(Instant::now() + MAX_WAIT));
         match next {
             Ok(Ok(line)) => window.push(line),
             Ok(Err(error)) => return (window, End::Failure(error)),
@@ -129,7 +159,7 @@ fn next_window(lines: &Receiver<Result<String, DecodeError>>) -> (Vec<String>, E
 
 /// Reads lines in a thread, so that reading and decoding overlap. The channel is bounded: a long file is not read far
 /// ahead.
-fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<String, DecodeError>> {
+fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Line, DecodeError>> {
     let (sender, receiver) = mpsc::sync_channel(WINDOW);
     thread::spawn(move || {
         let mut reader = std::io::BufReader::new(input);
@@ -144,8 +174,10 @@ fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Stri
                     if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
                         bytes.drain(..BYTE_ORDER_MARK.len());
                     }
-                    String::from_utf8(bytes)
-                        .map_err(|_| DecodeError::Utf8 { origin: format!("standard input, line {number}") })
+                    Ok(match String::from_utf8(bytes) {
+                        Ok(text) => Line { text, valid: true },
+                        Err(error) => Line { text: String::from_utf8_lossy(error.as_bytes()).into(), valid: false },
+                    })
                 }
                 Err(source) => Err(DecodeError::Stream { origin: "standard input", source }),
             };

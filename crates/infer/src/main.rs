@@ -6,10 +6,12 @@ compile_error!(
      for example `cargo run -p infer --no-default-features --features wgpu -- …`"
 );
 
+mod arguments;
 mod cli;
 mod commands;
 mod lines;
 mod log;
+mod notes;
 mod options;
 mod output_file;
 mod progress;

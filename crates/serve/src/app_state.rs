@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use decode::TooLong;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ApiError;
@@ -28,6 +29,10 @@ pub struct AppState {
     pub queue: Arc<Queue<Job>>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
+    /// The default of `too_long` of requests.
+    pub too_long: Option<TooLong>,
+    /// Whether pages of other sites may send requests.
+    pub cross_origin: bool,
     pub info: ModelInfo,
     pub started: Instant,
     pub connections: Connections,
@@ -37,13 +42,15 @@ pub struct AppState {
 
 impl AppState {
     /// The state at the start: an empty queue, and all counters zero.
-    pub fn new(service: TranslationService, limits: Limits, info: ModelInfo) -> Self {
+    pub fn new(service: TranslationService, limits: Limits, too_long: Option<TooLong>, info: ModelInfo) -> Self {
         Self {
             service: Arc::new(service),
             queue: Arc::new(Queue::new(limits.queue)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::new(limits.connections),
             limits,
+            too_long,
+            cross_origin: false,
             info,
             started: Instant::now(),
             stopping: AtomicBool::new(false),

@@ -1,12 +1,15 @@
-//! The JSON body of a request, read within limits of size and time.
+//! The JSON body of a request, compressed or not, read within limits of size and time.
 
 use std::future::poll_fn;
+use std::io::Read;
 use std::pin::Pin;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, header};
+use flate2::read::MultiGzDecoder;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::ApiError;
@@ -18,7 +21,7 @@ const DISCARD_FACTOR: usize = 8;
 /// Reads a JSON body.
 ///
 /// # Errors
-/// Another content type, too many bytes, too much time, bytes that are not UTF-8, bytes that are not JSON, or JSON that is
+/// Another content type or coding, too many bytes before or after decompression, too much time, bytes that are not UTF-8, bytes that are not JSON, or JSON that is
 /// not a `T`.
 pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<T, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -28,7 +31,16 @@ pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, lim
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(ApiError::WrongContentType { found: content_type.to_string() });
     }
+    let coding = Coding::from_headers(headers)?;
     let bytes = read_bytes(headers, body, limits).await?;
+    let bytes = match coding {
+        Coding::Identity => bytes,
+        Coding::Gzip => {
+            let limit = limits.body_bytes;
+            let inflated = spawn_blocking(move || inflate(&bytes, limit)).await;
+            inflated.map_err(|_| ApiError::Failed("decompressing the body panicked".to_string()))??
+        }
+    };
     let text = std::str::from_utf8(&bytes).map_err(|error| ApiError::NotUtf8 { at: error.valid_up_to() })?;
     let request = serde_json::from_str(text).map_err(|error| match error.classify() {
         Category::Data => ApiError::InvalidRequest(error.to_string()),
@@ -40,6 +52,40 @@ pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, lim
         return Err(ApiError::InvalidRequest(message.to_string()));
     }
     Ok(request)
+}
+
+/// The content coding of a body (RFC 9110, 8.4).
+enum Coding {
+    Identity,
+    Gzip,
+}
+
+impl Coding {
+    /// # Errors
+    /// A coding other than `gzip`, or several.
+    fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let values = headers.get_all(header::CONTENT_ENCODING).iter();
+        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let all = values.join(", ");
+        let codings = all.split(',').map(|coding| coding.trim().to_ascii_lowercase());
+        let codings: Vec<String> = codings.filter(|coding| !coding.is_empty() && coding != "identity").collect();
+        match codings.as_slice() {
+            [] => Ok(Self::Identity),
+            [coding] if matches!(coding.as_str(), "gzip" | "x-gzip") => Ok(Self::Gzip),
+            _ => Err(ApiError::WrongContentEncoding { found: all }),
+        }
+    }
+}
+
+/// Decompresses gzip, up to `limit` bytes.
+fn inflate(bytes: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut inflated = Vec::new();
+    let mut decoder = MultiGzDecoder::new(bytes).take(limit as u64 + 1);
+    decoder.read_to_end(&mut inflated).map_err(ApiError::NotGzip)?;
+    if inflated.len() > limit {
+        return Err(ApiError::InflatedTooLarge { limit });
+    }
+    Ok(inflated)
 }
 
 async fn read_bytes(headers: &HeaderMap, mut body: Body, limits: &Limits) -> Result<Vec<u8>, ApiError> {

@@ -13,13 +13,14 @@ use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::activity::{Activity, RequestGuard};
 use crate::app_state::AppState;
 use crate::error::ApiError;
 use crate::write_timeout::WriteTimeout;
@@ -90,12 +91,22 @@ async fn serve_connection(
 ) {
     // Responses are small: send them without waiting for more bytes. A failure costs only latency.
     drop(stream.set_nodelay(true));
-    let stream = WriteTimeout::new(stream, state.limits.read_timeout);
+    let activity = Arc::new(Activity::new());
+    let stream = WriteTimeout::new(stream, activity.clone(), state.limits.read_timeout);
     let router = TowerToHyperService::new(router);
-    let service = service_fn(move |request: Request<Incoming>| -> ResponseFuture { Box::pin(router.call(request)) });
+    let service_activity = activity.clone();
+    let service = service_fn(move |request: Request<Incoming>| -> ResponseFuture {
+        service_activity.request_started();
+        let guard = RequestGuard(service_activity.clone());
+        let response = router.call(request);
+        Box::pin(async move {
+            let response = response.await;
+            drop(guard);
+            response
+        })
+    });
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(state.limits.read_timeout)
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
 
@@ -106,16 +117,28 @@ async fn serve_connection(
             sleep(SHUTDOWN_GRACE).await;
         }
     });
-    let result = poll_fn(|context| {
+    let mut timer = Box::pin(sleep(state.limits.idle_timeout));
+    let timed_out = poll_fn(|context| {
         if !shutting_down && stop.as_mut().poll(context).is_ready() {
             shutting_down = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        connection.poll_without_shutdown(context)
+        // A failure of the connection ends it like its end.
+        if connection.poll_without_shutdown(context).is_ready() {
+            return Poll::Ready(false);
+        }
+        match activity.deadline(state.limits.idle_timeout, state.limits.read_timeout) {
+            None => Poll::Pending,
+            Some(deadline) => {
+                if timer.deadline() != deadline {
+                    timer.as_mut().reset(deadline);
+                }
+                timer.as_mut().poll(context).map(|()| true)
+            }
+        }
     })
     .await;
 
-    let timed_out = result.as_ref().is_err_and(hyper::Error::is_timeout);
     let parts = connection.into_parts();
     let mut stream = parts.io.into_inner();
     // An incomplete head gets an error response. A connection that is merely idle is closed without one.

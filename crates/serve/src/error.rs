@@ -21,6 +21,12 @@ pub enum ApiError {
     WrongMethod { path: String, method: String },
     #[error("content-type is {found}: expected application/json")]
     WrongContentType { found: String },
+    #[error("content-encoding is {found}: expected gzip or identity, or no such header; send the body in one of these")]
+    WrongContentEncoding { found: String },
+    #[error("the body is not gzip, which content-encoding declares: {0}; compress it, or leave out the header")]
+    NotGzip(std::io::Error),
+    #[error("the body has more than {limit} bytes after decompression (--max-body); send fewer texts at a time")]
+    InflatedTooLarge { limit: usize },
     #[error("the body has more than {limit} bytes (--max-body); send fewer texts at a time")]
     BodyTooLarge { limit: usize },
     #[error("the request did not arrive within {} (--read-timeout)", seconds(.limit))]
@@ -71,10 +77,12 @@ impl ApiError {
         match self {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::WrongContentType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::WrongContentType { .. } | Self::WrongContentEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge { .. } | Self::InflatedTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::IncompleteBody(_) | Self::NotUtf8 { .. } | Self::NotJson(_) => StatusCode::BAD_REQUEST,
+            Self::IncompleteBody(_) | Self::NotGzip(_) | Self::NotUtf8 { .. } | Self::NotJson(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::InvalidRequest(_)
             | Self::TooManyTexts { .. }
             | Self::InvalidOption(_)
@@ -92,7 +100,9 @@ impl ApiError {
             Self::NotFound { .. } => "not_found",
             Self::WrongMethod { .. } => "wrong_method",
             Self::WrongContentType { .. } => "wrong_content_type",
-            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::WrongContentEncoding { .. } => "wrong_content_encoding",
+            Self::NotGzip(_) => "not_gzip",
+            Self::BodyTooLarge { .. } | Self::InflatedTooLarge { .. } => "body_too_large",
             Self::RequestTimeout { .. } => "request_timeout",
             Self::IncompleteBody(_) => "incomplete_body",
             Self::NotUtf8 { .. } => "not_utf8",
@@ -148,6 +158,10 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        // RFC 9110, 15.5.16: the codings that would have been accepted.
+        if matches!(self, Self::WrongContentEncoding { .. }) {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));
         }
         // The unread rest of a body must not be parsed as the next request.
         if matches!(self, Self::BodyTooLarge { .. } | Self::RequestTimeout { .. } | Self::Stopping) {

@@ -63,7 +63,9 @@ impl Batchable for Job {
 
     fn fits_with(&self, first: &Self) -> bool {
         match (self, first) {
-            (Job::Translate(job), Job::Translate(first)) => job.translator.settings() == first.translator.settings(),
+            (Job::Translate(job), Job::Translate(first)) => {
+                job.translator.settings().decodes_as(first.translator.settings())
+            }
             (Job::Attend(_), _) | (_, Job::Attend(_)) => false,
         }
     }

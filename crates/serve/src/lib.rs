@@ -24,12 +24,15 @@
 //! Every rejection is an `ApiError` with a status, a code and a message. [`Limits`] bounds the cost of requests. On SIGINT
 //! or SIGTERM the server finishes accepted requests and rejects new ones.
 
+mod activity;
 mod app_state;
 mod body;
 mod connections;
+mod cross_origin;
 mod error;
 mod job;
 mod limits;
+mod methods;
 mod metrics;
 mod page;
 mod queue;
@@ -46,12 +49,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use decode::TooLong;
 use decode::error::DecodeError;
 use decode::settings::Settings;
 use decode::trained_model::TrainedModel;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tower_http::cors::CorsLayer;
 
 use app_state::AppState;
 use translation_service::TranslationService;
@@ -123,6 +128,11 @@ pub struct ServeOptions {
     pub batch_tokens: usize,
     /// Limits for clients.
     pub limits: Limits,
+    /// What happens to a text that is too long, if the request does not choose. Without a value, a single `text` is rejected
+    /// and one of `texts` is skipped.
+    pub too_long: Option<TooLong>,
+    /// Origins whose pages may send requests, or `*` for all.
+    pub allow_origins: Vec<String>,
     /// Description of the model in `/health`.
     pub info: ModelInfo,
 }
@@ -130,6 +140,7 @@ pub struct ServeOptions {
 /// A model with running workers.
 pub struct Server {
     state: Arc<AppState>,
+    cross_origin: Option<CorsLayer>,
     workers: usize,
 }
 
@@ -139,19 +150,22 @@ impl Server {
     /// # Errors
     /// An option out of range, or a system that cannot create threads.
     pub fn new(trained: TrainedModel, options: ServeOptions) -> Result<Self, ServeError> {
-        let ServeOptions { settings, workers, batch_tokens, limits, info } = options;
+        let ServeOptions { settings, workers, batch_tokens, limits, too_long, allow_origins, info } = options;
+        let cross_origin = cross_origin::layer(&allow_origins).map_err(DecodeError::from)?;
         limits.validate().map_err(DecodeError::from)?;
         limits.validate_defaults(&settings.decoding).map_err(DecodeError::from)?;
         let service = TranslationService::new(trained, settings, batch_tokens)?;
-        let state = Arc::new(AppState::new(service, limits, info));
+        let mut state = AppState::new(service, limits, too_long, info);
+        state.cross_origin = cross_origin.is_some();
+        let state = Arc::new(state);
         worker::start(&state, workers)?;
-        Ok(Self { state, workers })
+        Ok(Self { state, cross_origin, workers })
     }
 
-    /// The routes, for a program with an HTTP server of its own. `Limits::connections`, and the times for reading a head
-    /// and for writing, hold only under [`run`](Self::run).
+    /// The routes, for a program with an HTTP server of its own. `Limits::connections`, and the times for reading a head,
+    /// for writing and of an idle connection, hold only under [`run`](Self::run).
     pub fn router(&self) -> Router {
-        routes::router(self.state.clone())
+        routes::router(self.state.clone(), self.cross_origin.clone())
     }
 
     /// Serves until SIGINT or SIGTERM, finishes the accepted requests, and returns. A second signal exits the process with
@@ -162,7 +176,8 @@ impl Server {
     /// # Errors
     /// A system that cannot create threads or signal handlers.
     pub fn run(self, listener: Listener, log: impl Fn(&str) + Clone + Send + 'static) -> Result<(), ServeError> {
-        let Self { state, workers } = self;
+        let router = self.router();
+        let Self { state, workers, .. } = self;
         let runtime =
             runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
         runtime.block_on(async {
@@ -182,7 +197,7 @@ impl Server {
             )?;
             let signals = tokio::spawn(signals);
             log(&format!("listening on http://{}", listener.address));
-            connections::serve(socket, routes::router(state.clone()), state, stopped).await;
+            connections::serve(socket, router, state, stopped).await;
             sleep(FLUSH_TIME).await;
             signals.abort();
             Ok::<_, ServeError>(())

@@ -23,8 +23,10 @@ pub struct Limits {
     /// Maximum time from a request to its response, and at shutdown from the signal to the end.
     pub timeout: Duration,
     /// Maximum time for a client to send a request's head, and again its body. Also the time after which a connection is
-    /// closed that is idle, or whose client has stopped reading.
+    /// closed whose client has stopped reading.
     pub read_timeout: Duration,
+    /// Maximum time of a connection without a request.
+    pub idle_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -38,6 +40,7 @@ impl Default for Limits {
             connections: 256,
             timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
         }
     }
 }

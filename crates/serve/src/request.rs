@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::error::ApiError;
 use crate::limits::Limits;
+use decode::TooLong;
 use decode::alignment::AlignmentHeads;
 use decode::search::sampling::Sampling;
 use decode::settings::Settings;
@@ -23,6 +24,7 @@ pub struct TranslateRequest {
     prefix: Option<String>,
     sample: Option<Sampling>,
     alignment: Option<Alignment>,
+    too_long: Option<TooLong>,
 }
 
 /// The body of `POST /attend`.
@@ -64,6 +66,12 @@ impl From<Alignment> for Option<AlignmentHeads> {
 }
 
 impl TranslateRequest {
+    /// What happens to a text that is too long: by the request, or else by the server. A request of several texts keeps the
+    /// translations of the others.
+    pub fn too_long(&self, default: Option<TooLong>) -> TooLong {
+        self.too_long.or(default).unwrap_or(if self.texts.is_some() { TooLong::Skip } else { TooLong::Fail })
+    }
+
     /// Takes the texts out of `text` or `texts`.
     ///
     /// # Errors

@@ -8,50 +8,65 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use decode::error::DecodeError;
-use decode::{Input, TranslationResult};
+use decode::{Input, Settings, TooLong, TranslationResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tower_http::cors::CorsLayer;
 
 use crate::app_state::AppState;
 use crate::body;
 use crate::error::{ApiError, ErrorCode};
 use crate::job::{AttendJob, Job, TranslateJob};
+use crate::methods::{allowed, answer_options, path_label};
 use crate::metrics::{Gauges, Metrics};
 use crate::page;
 use crate::request::{AttendRequest, TranslateRequest};
 
 /// The router of all paths. Every request is counted.
-pub fn router(state: Arc<AppState>) -> Router {
-    Router::new()
+pub fn router(state: Arc<AppState>, cross_origin: Option<CorsLayer>) -> Router {
+    let router = Router::new()
         .route("/translate", post(translate))
         .route("/attend", post(attend))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
         .route("/", get(async || respond("text/html; charset=utf-8", page::html())))
         .fallback(async |uri: Uri| ApiError::NotFound { path: uri.path().to_string() })
-        .method_not_allowed_fallback(async |method: Method, uri: Uri| ApiError::WrongMethod {
-            path: uri.path().to_string(),
-            method: method.to_string(),
-        })
+        .method_not_allowed_fallback(wrong_method);
+    let router = match cross_origin {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
+    router
+        .layer(middleware::from_fn_with_state(state.clone(), answer_options))
         .layer(middleware::from_fn_with_state(state.clone(), count_request))
         .with_state(state)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response<Body> {
+    let path = uri.path();
+    let error = ApiError::WrongMethod { path: path.to_string(), method: method.to_string() };
+    let mut response = error.into_response();
+    response.headers_mut().extend(allowed(path).map(|methods| (header::ALLOW, methods)));
+    response
 }
 
 type ApiResult = Result<Response<Body>, ApiError>;
 
 async fn translate(State(state): State<Arc<AppState>>, request: Request) -> ApiResult {
     let mut request: TranslateRequest = read(&state, request).await?;
+    let too_long = request.too_long(state.too_long);
     let texts = request.take_texts(&state.limits)?;
     let count = texts.len();
     let translations = async {
         let (sender, mut replies) = mpsc::unbounded_channel();
         let prepare_state = state.clone();
-        let jobs = run_blocking(move || translate_jobs(&prepare_state, &request, texts, &sender)).await??;
+        let jobs = run_blocking(move || translate_jobs(&prepare_state, &request, too_long, texts, &sender)).await??;
         let _ticket = state.enqueue(jobs)?;
         let mut translations: Vec<Option<TranslationResult>> = vec![None; count];
         while let Some((index, result)) = replies.recv().await {
@@ -75,11 +90,12 @@ struct TranslateResponse {
 fn translate_jobs(
     state: &AppState,
     request: &TranslateRequest,
+    too_long: TooLong,
     texts: Vec<String>,
     reply: &mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
 ) -> Result<Vec<Job>, ApiError> {
     let service = &state.service;
-    let settings = request.settings(&service.defaults, &state.limits)?;
+    let settings = Settings { too_long, ..request.settings(&service.defaults, &state.limits)? };
     let translator = Arc::new(service.translator(settings).map_err(ApiError::from_settings)?);
     let job = |(text, index): (String, usize)| {
         let input = translator.encode(&Input { text: &text, line: index }).map_err(ApiError::InvalidText)?;
@@ -228,9 +244,4 @@ async fn count_request(State(state): State<Arc<AppState>>, request: Request, nex
     }
     state.metrics.count_request(path, response.status().as_u16(), start.elapsed());
     response
-}
-
-/// The path as a label of a metric. All unknown paths share one, so that clients cannot create series.
-fn path_label(path: &str) -> &'static str {
-    ["/", "/translate", "/attend", "/health", "/metrics"].into_iter().find(|known| *known == path).unwrap_or("other")
 }

@@ -1,7 +1,8 @@
-//! A TCP stream whose writes fail when the client stops reading.
+//! A TCP stream that reports its activity, and whose writes fail when the client stops reading.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,12 +10,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use crate::activity::Activity;
+
 /// A stream whose write fails with `TimedOut` when no byte has left for `limit`.
 ///
 /// A client that sends requests without reading responses fills every buffer and would otherwise keep one of the limited
 /// connections forever. A slow reader keeps its connection: each byte that leaves restarts the timer.
 pub struct WriteTimeout {
     stream: TcpStream,
+    activity: Arc<Activity>,
     limit: Duration,
     /// Runs while a write is blocked.
     timer: Option<Pin<Box<Sleep>>>,
@@ -22,14 +26,15 @@ pub struct WriteTimeout {
 
 impl WriteTimeout {
     /// Wraps `stream`; a blocked write fails after `limit`.
-    pub fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, timer: None }
+    pub fn new(stream: TcpStream, activity: Arc<Activity>, limit: Duration) -> Self {
+        Self { stream, activity, limit, timer: None }
     }
 
     /// The result of a write, or a timeout after it has been blocked for too long.
     fn with_timeout(&mut self, context: &mut Context, write: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if write.is_ready() {
             self.timer = None;
+            self.activity.written();
             return write;
         }
         let limit = self.limit;
@@ -40,7 +45,12 @@ impl WriteTimeout {
 
 impl AsyncRead for WriteTimeout {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context, buffer: &mut ReadBuf) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.activity.read();
+        }
+        read
     }
 }
 

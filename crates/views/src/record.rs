@@ -3,7 +3,7 @@
 use decode::engine::{LayerRecording, Matrix as Rows};
 use decode::search::hypothesis::Hypothesis;
 use decode::search::logits_processor::log_sum_exp;
-use decode::{DecodeError, EncodedInput, Input, Settings, TrainedModel, Translator};
+use decode::{DecodeError, EncodedInput, Input, Settings, TooLong, TrainedModel, Translator};
 use kernels::decode::logits::largest;
 use model::ByAttention;
 use text::{END_ID, Tokenizer};
@@ -16,7 +16,7 @@ const FORMAT: &str = "attend.attention/1";
 const CANDIDATES: usize = 5;
 
 /// Records the attention of a model for `text` and `target`. Without a target, the model's own translation is decoded under
-/// the settings.
+/// the settings. If they crop texts that are too long, they crop a given target, too.
 ///
 /// # Errors
 /// A text or target without tokens or longer than the model's positions, a device that fails, or logits that are not
@@ -29,7 +29,12 @@ pub fn attend(
 ) -> Result<Attention, DecodeError> {
     let translator = Translator::new(model, settings.clone())?;
     let source = translator.encode(&Input { text, line: 1 })?;
-    let target = target.map(|text| EncodedTarget::new(&model.target_tokenizer, text)).transpose()?;
+    let mut target = target.map(|text| EncodedTarget::new(&model.target_tokenizer, text)).transpose()?;
+    match settings.too_long {
+        TooLong::Crop => target.iter_mut().for_each(|target| target.crop(model.config.max_length)),
+        // A target that is too long is rejected below: there is no view of a text that is skipped.
+        TooLong::Skip | TooLong::Fail => {}
+    }
     attend_encoded(&translator, &source, target.as_ref(), usize::MAX)
 }
 
@@ -51,6 +56,14 @@ impl EncodedTarget {
         let mut ids = tokenizer.encode_text(text)?;
         ids.push(END_ID);
         Ok(Self { text: text.to_string(), ids })
+    }
+
+    /// Removes ids beyond `max_length`, and ends the others with `</s>`.
+    fn crop(&mut self, max_length: usize) {
+        if self.ids.len() > max_length {
+            self.ids.truncate(max_length - 1);
+            self.ids.push(END_ID);
+        }
     }
 }
 

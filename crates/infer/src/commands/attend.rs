@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use decode::{Settings, TooLong};
 use model::{AttentionKind, ConfigError, ModelConfig};
 use runs::DecodingOverrides;
 use views::picture::View;
 use views::{attend, page, picture};
 
+use crate::arguments::parse_text;
 use crate::log::log_line;
 use crate::options::{DeviceOptions, UsageError, one_based, settings};
 use crate::output_file;
@@ -18,11 +20,11 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Text to translate
-    #[arg(value_name = "TEXT")]
+    /// Text to translate. One that looks like an option, such as `-Yes`, goes behind `--`
+    #[arg(value_name = "TEXT", value_parser = parse_text)]
     text: String,
     /// Show the attention of this translation instead of decoding one
-    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingOverrides")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingOverrides", allow_hyphen_values = true)]
     target: Option<String>,
     /// File to write: .json for all numbers, .html for a page, .svg or .png for a picture; - is standard output
     #[arg(long, value_name = "FILE")]
@@ -39,6 +41,9 @@ pub struct Arguments {
     /// Pictures: one head, counted from 1 [default: all]
     #[arg(long, value_name = "N", value_parser = one_based)]
     head: Option<usize>,
+    /// A text, or target, with more tokens than the model has positions: crop it, or fail
+    #[arg(long, value_name = "ACTION", value_enum, default_value = "fail")]
+    too_long: AttendTooLong,
     #[command(flatten)]
     decoding: DecodingOverrides,
     #[command(flatten)]
@@ -52,6 +57,22 @@ enum AttendFormat {
     Html,
     Svg,
     Png,
+}
+
+/// A value of `--too-long`: there is no view of a text that is skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AttendTooLong {
+    Crop,
+    Fail,
+}
+
+impl From<AttendTooLong> for TooLong {
+    fn from(action: AttendTooLong) -> Self {
+        match action {
+            AttendTooLong::Crop => Self::Crop,
+            AttendTooLong::Fail => Self::Fail,
+        }
+    }
 }
 
 /// One of the three attentions of figure 1.
@@ -75,10 +96,10 @@ impl From<AttentionName> for AttentionKind {
 /// Writes the attention of one text.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let format = arguments.output_format()?;
-    let Arguments { model, text, target, output, attention, layer, head, decoding, device, .. } = arguments;
+    let Arguments { model, text, target, output, attention, layer, head, too_long, decoding, device, .. } = arguments;
     let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
     let trained = device.open(&model)?;
-    let settings = settings(&decoding, &trained)?;
+    let settings = Settings { too_long: too_long.into(), ..settings(&decoding, &trained)? };
     check_view(view, &trained.config)?;
     let attention = attend(&trained, &settings, &text, target.as_deref())?;
     let bytes = match format {

@@ -4,12 +4,16 @@ use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
-use decode::{Settings, TranslationResult, Translator};
+use decode::{Settings, Translator};
+use indicatif::ProgressBar;
 use runs::DecodingOverrides;
 
+use crate::arguments::parse_text;
 use crate::lines::{self, LineFormat};
-use crate::log::log_line;
-use crate::options::{AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, SamplingOptions, settings};
+use crate::notes::Notes;
+use crate::options::{
+    AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, SamplingOptions, TooLongOptions, settings,
+};
 use crate::progress;
 
 #[derive(Args)]
@@ -17,8 +21,9 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Texts to translate, one sentence each; line breaks are read as spaces [default: the lines of standard input]
-    #[arg(value_name = "TEXT")]
+    /// Texts to translate, one sentence each; line breaks are read as spaces, and one that looks like an option, such as
+    /// `-Yes`, goes behind `--` [default: the lines of standard input]
+    #[arg(value_name = "TEXT", value_parser = parse_text)]
     texts: Vec<String>,
     /// Output format: the text alone, or a JSON object per line
     #[arg(long, value_enum, default_value = "text")]
@@ -32,12 +37,14 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     n_best: usize,
     /// Text that every translation begins with
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
     prefix: String,
     #[command(flatten)]
     sampling: SamplingOptions,
     #[command(flatten)]
     alignment: AlignmentOptions,
+    #[command(flatten)]
+    too_long: TooLongOptions,
     #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
@@ -46,9 +53,9 @@ pub struct Arguments {
 
 /// Prints the translations of all texts, in order.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, texts, format, scores, decoding, n_best, prefix, sampling, alignment, batch, device } =
-        arguments;
-    let alignment = alignment.heads(format)?;
+    let Arguments { model, texts, format, scores, decoding, n_best, prefix, sampling, .. } = arguments;
+    let Arguments { alignment, too_long, batch, device, .. } = arguments;
+    let (alignment, too_long) = (alignment.heads(format)?, too_long.too_long());
     let format = match (format, n_best, scores) {
         (OutputFormat::Jsonl, _, _) => LineFormat::Jsonl,
         (OutputFormat::Text, 1, false) => LineFormat::Text,
@@ -56,29 +63,26 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         (OutputFormat::Text, _, _) => LineFormat::NBest,
     };
     let trained = device.open(&model.unwrap_or_default())?;
-    let settings =
-        Settings { sampling: sampling.sampling(), n_best, prefix, alignment, ..settings(&decoding, &trained)? };
+    let sampling = sampling.sampling();
+    let settings = Settings { sampling, n_best, prefix, alignment, too_long, ..settings(&decoding, &trained)? };
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let mut output = io::BufWriter::new(io::stdout().lock());
-    let mut unknown = 0;
+    let mut notes;
     if texts.is_empty() {
+        notes = Notes::new("line", device.quiet);
         let progress = progress::spinner(device.quiet);
-        lines::translate_lines(&translator, io::stdin(), format, &mut output, |translations| {
-            progress.inc(translations.len() as u64);
-            unknown += unknown_tokens(translations);
+        lines::translate_lines(&translator, io::stdin(), format, &mut output, |window| {
+            progress.inc(window.results.len() as u64);
+            window.not_utf8.iter().for_each(|&line| notes.add_not_utf8(line, &progress));
+            notes.add(window.results, window.first_line, &progress);
         })?;
         progress.finish_and_clear();
     } else {
+        notes = Notes::new("text", device.quiet);
         let translations = translator.translate(&texts)?;
         lines::write(&translations, 1, format, &mut output)?;
-        unknown = unknown_tokens(&translations);
+        notes.add(&translations, 1, &ProgressBar::hidden());
     }
-    if unknown > 0 && !device.quiet {
-        log_line(format!("note: {unknown} source tokens are not in the vocabulary and were read as <unk>"));
-    }
+    notes.finish();
     Ok(())
-}
-
-fn unknown_tokens(translations: &[TranslationResult]) -> usize {
-    translations.iter().map(|translation| translation.unknown).sum()
 }

@@ -7,14 +7,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use decode::{DecodeError, Input, Settings, TranslationResult, Translator};
+use decode::{DecodeError, Settings, TranslationResult, Translator};
 use runs::DecodingOverrides;
 use text::TextError;
 use text::metrics::Bleu;
 
 use crate::lines::WINDOW;
 use crate::log::log_line;
-use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, SamplingOptions, settings};
+use crate::notes::Notes;
+use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, SamplingOptions, TooLongOptions, settings};
 use crate::progress;
 
 #[derive(Args)]
@@ -32,6 +33,8 @@ pub struct Arguments {
     #[command(flatten)]
     sampling: SamplingOptions,
     #[command(flatten)]
+    too_long: TooLongOptions,
+    #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
@@ -39,12 +42,13 @@ pub struct Arguments {
 
 /// Prints one hypothesis per line, and logs the BLEU of the first and of the closest hypotheses.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, comparison, n_best, decoding, sampling, batch, device } = arguments;
+    let Arguments { model, comparison, n_best, decoding, sampling, too_long, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
     let trained = device.open(&model)?;
     let settings = settings(&decoding, &trained)?;
     let beam = settings.decoding.beam;
-    let settings = Settings { sampling: sampling.sampling(), n_best: n_best.unwrap_or(beam), ..settings };
+    let (sampling, too_long) = (sampling.sampling(), too_long.too_long());
+    let settings = Settings { sampling, too_long, n_best: n_best.unwrap_or(beam), ..settings };
     if settings.n_best < 2 {
         let found = n_best.map_or(format!("a beam of {beam}"), |n_best| format!("--n-best {n_best}"));
         anyhow::bail!("{found} leaves nothing to choose from; give --beam 10, or --sample --n-best 10");
@@ -55,11 +59,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut output = io::BufWriter::new(io::stdout().lock());
     let write_error = |source| DecodeError::Stream { origin: "standard output", source };
     let progress = progress::bar(sources.len(), device.quiet);
-    let (mut first, mut closest, mut too_long) = (Vec::new(), Vec::new(), 0);
+    let mut notes = Notes::new("line", device.quiet);
+    let (mut first, mut closest) = (Vec::new(), Vec::new());
     for (start, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
-        let texts = blank_too_long(window, start + 1, &translator)?;
-        too_long += window.iter().zip(&texts).filter(|(source, text)| source != text).count();
-        let translations = translator.translate_from(&texts, start + 1)?;
+        let translations = translator.translate_from(window, start + 1)?;
         for (translation, reference) in translations.iter().zip(&references[start..]) {
             // Normalised like the outputs of the model.
             let chosen = closest_hypothesis(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
@@ -71,27 +74,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         output.flush().map_err(write_error)?;
         progress.inc(window.len() as u64);
+        notes.add(&translations, start + 1, &progress);
     }
     progress.finish_and_clear();
+    notes.without_unknown().finish();
     if !device.quiet {
         for (name, texts) in [("first hypotheses", first), ("closest to the reference", closest)] {
             log_line(format!("{name}: {}", bleu.score(&texts, &references)?.with_signature(&bleu.signature())));
         }
-        if too_long > 0 {
-            log_line(format!("note: {too_long} texts exceed the model's positions; their lines are empty"));
-        }
     }
     Ok(())
-}
-
-/// The texts, with empty ones in place of those that are too long. `train` skips pairs without a target.
-fn blank_too_long(texts: &[String], first_line: usize, translator: &Translator) -> Result<Vec<String>, DecodeError> {
-    let blank = |(text, line): (&String, usize)| match translator.encode(&Input { text, line }) {
-        Ok(_) => Ok(text.clone()),
-        Err(DecodeError::TooLong { .. }) => Ok(String::new()),
-        Err(error) => Err(error),
-    };
-    texts.iter().zip(first_line..).map(blank).collect()
 }
 
 /// The hypothesis with the highest sentence BLEU; of equal ones the first.
@@ -127,8 +119,13 @@ mod tests {
             alignment: None,
         });
         let best = targets.next().expect("a hypothesis");
-        let translation =
-            TranslationResult { source: String::new(), unknown: 0, best, alternatives: targets.collect() };
+        let translation = TranslationResult {
+            source: String::new(),
+            unknown: 0,
+            problem: None,
+            best,
+            alternatives: targets.collect(),
+        };
         closest_hypothesis(reference, &translation, &Bleu::default()).expect("a hypothesis")
     }
 

@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use decode::{DecodeError, Translator};
+use decode::{DecodeError, Settings, Translator};
+use indicatif::ProgressBar;
 use runs::DecodingOverrides;
 use text::metrics::Chrf;
 use text::{exact_match, lowercase};
 
-use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, settings};
+use crate::notes::Notes;
+use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, TooLongOptions, settings};
 use crate::output_file;
 
 #[derive(Args)]
@@ -25,6 +27,8 @@ pub struct Arguments {
     #[command(flatten)]
     decoding: DecodingOverrides,
     #[command(flatten)]
+    too_long: TooLongOptions,
+    #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
@@ -32,12 +36,15 @@ pub struct Arguments {
 
 /// Prints BLEU, chrF, chrF++ and the share of exact matches.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, comparison, output, decoding, batch, device } = arguments;
+    let Arguments { model, comparison, output, decoding, too_long, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
     let trained = device.open(&model)?;
-    let translator =
-        Translator::new(&trained, settings(&decoding, &trained)?)?.with_batch_tokens(batch.batch_tokens)?;
+    let settings = Settings { too_long: too_long.too_long(), ..settings(&decoding, &trained)? };
+    let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let translations = translator.translate(&sources)?;
+    let mut notes = Notes::new("line", device.quiet);
+    notes.add(&translations, 1, &ProgressBar::hidden());
+    notes.without_unknown().finish();
     let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
     let bleu = comparison.bleu();
     let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));

@@ -9,7 +9,8 @@ use runs::LengthPenalty;
 use text::{ParallelPath, read_parallel};
 
 use crate::lines::{self, LineFormat, WINDOW};
-use crate::options::{AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat};
+use crate::notes::Notes;
+use crate::options::{AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, TooLongOptions};
 use crate::progress;
 
 #[derive(Args)]
@@ -32,18 +33,20 @@ pub struct Arguments {
     #[command(flatten)]
     alignment: AlignmentOptions,
     #[command(flatten)]
+    too_long: TooLongOptions,
+    #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
 }
 
-/// Prints one score per pair of lines.
+/// Prints one score per pair of lines; `nan` for a pair that is skipped.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, source, target, format, length_penalty, alignment, batch, device } = arguments;
+    let Arguments { model, source, target, format, length_penalty, alignment, too_long, batch, device } = arguments;
     let alignment = alignment.heads(format)?;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
     let trained = device.open(&model)?;
-    let mut settings = Settings { alignment, ..trained.settings() };
+    let mut settings = Settings { alignment, too_long: too_long.too_long(), ..trained.settings() };
     settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let format = match format {
@@ -52,10 +55,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let mut output = io::BufWriter::new(io::stdout().lock());
     let progress = progress::bar(pairs.len(), device.quiet);
+    let mut notes = Notes::new("pair", device.quiet);
     for (window, first_line) in pairs.chunks(WINDOW).zip((1..).step_by(WINDOW)) {
-        lines::write(&translator.score(window, first_line)?, first_line, format, &mut output)?;
+        let scored = translator.score(window, first_line)?;
+        lines::write(&scored, first_line, format, &mut output)?;
         progress.inc(window.len() as u64);
+        notes.add(&scored, first_line, &progress);
     }
     progress.finish_and_clear();
+    notes.without_unknown().finish();
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ::serve::{Limits, Listener, ModelInfo, ServeError, ServeOptions};
 use clap::Args;
-use decode::DecodeError;
+use decode::{DecodeError, TooLong};
 use model::backend;
 use runs::DecodingOverrides;
 
 use crate::log::log_line;
-use crate::options::{BatchOptions, DeviceOptions, settings};
+use crate::options::{Action, BatchOptions, DeviceOptions, settings};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -24,6 +24,13 @@ pub struct Arguments {
     decoding: DecodingOverrides,
     #[command(flatten)]
     batch: BatchOptions,
+    /// Texts with more tokens than the model has positions, unless the request chooses: crop them, skip them (an empty
+    /// translation), or reject the request [default: fail for `text`, skip for `texts`]
+    #[arg(long, value_name = "ACTION", value_enum)]
+    too_long: Option<Action>,
+    /// Origin whose pages may send requests, such as https://example.org; repeatable; * allows all [default: none]
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
     #[command(flatten)]
     limits: LimitOptions,
     #[command(flatten)]
@@ -58,11 +65,14 @@ struct LimitOptions {
     /// Maximum time to receive a request's head, to receive its body, and to wait for a client that reads no responses
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     read_timeout: Duration,
+    /// Maximum time of a connection without a request
+    #[arg(long, value_name = "SECONDS", default_value = "75", value_parser = parse_seconds)]
+    idle_timeout: Duration,
 }
 
 /// Serves until a signal arrives.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, listen, decoding, batch, limits, device } = arguments;
+    let Arguments { model, listen, decoding, batch, too_long, allow_origin, limits, device } = arguments;
     let limits = Limits::from(limits);
     limits.validate().map_err(DecodeError::from)?;
     // Before the model is opened, which takes longer.
@@ -78,7 +88,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     let info = ModelInfo { name, backend };
-    let options = ServeOptions { settings, workers, batch_tokens: batch.batch_tokens, limits, info };
+    let (batch_tokens, too_long) = (batch.batch_tokens, too_long.map(TooLong::from));
+    let options = ServeOptions { settings, workers, batch_tokens, limits, too_long, allow_origins: allow_origin, info };
     let served = ::serve::Server::new(trained, options).and_then(|server| server.run(listener, log));
     served.map_err(|error| match error {
         // Unwrapped, so that its setting is spelled as an option.
@@ -107,6 +118,7 @@ impl From<LimitOptions> for Limits {
             connections: options.max_connections,
             timeout: options.timeout,
             read_timeout: options.read_timeout,
+            idle_timeout: options.idle_timeout,
         }
     }
 }

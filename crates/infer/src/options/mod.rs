@@ -3,10 +3,12 @@
 mod comparison;
 mod decoding;
 mod device;
+mod too_long;
 
 pub use comparison::ComparisonOptions;
 pub use decoding::{AlignmentOptions, SamplingOptions, option_name, settings};
 pub use device::DeviceOptions;
+pub use too_long::{Action, TooLongOptions};
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};

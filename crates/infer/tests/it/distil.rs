@@ -157,7 +157,7 @@ fn too_long_texts_give_empty_lines() {
     let mut expected = closest(&hypotheses, &references, &SENTENCES);
     expected[5].clear();
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
-    ran.assert_stderr_contains(&["note: 1 texts exceed the model's positions; their lines are empty"]);
+    ran.assert_stderr_contains(&["note: line 6: source skipped: 25 tokens", "note: 1 of 24 lines skipped"]);
 }
 
 #[test]

@@ -3,12 +3,15 @@
 mod attend_command;
 mod bad_input;
 mod cli_reference;
+mod dashes;
 mod decoding;
 mod distil;
 mod evaluate;
 #[cfg(feature = "marian")]
 mod exchange;
+mod one_line_each;
 mod score;
 #[cfg(feature = "serve")]
 mod serve;
 mod settings;
+mod too_long;

@@ -82,11 +82,12 @@ function listTranslations(translations, isDefault) {
 }
 
 /** One hypothesis as a button that shows its attention. */
-function resultItem(hypothesis, { source, unknown }, isDefault) {
+function resultItem(hypothesis, { source, unknown, problem }, isDefault) {
   const button = createElement("button", { className: "result", type: "button" });
   const notes = [];
-  if (hypothesis.score !== undefined) notes.push(`score ${fixed(hypothesis.score, 3)}`);
-  if (!hypothesis.finished) notes.push("cut off at the length limit");
+  if (Number.isFinite(hypothesis.score)) notes.push(`score ${fixed(hypothesis.score, 3)}`);
+  if (problem) notes.push(problemText(problem));
+  else if (!hypothesis.finished) notes.push("cut off at the length limit");
   if (unknown > 0) notes.push(`${unknown} unknown source token${unknown === 1 ? "" : "s"}`);
   button.append(
     textElement("bdi", hypothesis.text || "(empty)"),
@@ -101,10 +102,21 @@ function resultItem(hypothesis, { source, unknown }, isDefault) {
       "No attention: a translation that is cut off has no end token. " +
       "Only the best translation with the server's own beam can be shown.";
   }
+  if (problem) {
+    button.disabled = true;
+    button.title = "No attention: the model cannot read the whole text.";
+  }
   button.addEventListener("click", () => runTask((signal) => showAttention(button, signal)));
   const item = createElement("li");
   item.append(button);
   return item;
+}
+
+/** Why a text has no translation, or that of its beginning only. */
+function problemText({ kind, tokens, limit, reason }) {
+  if (kind === "not_tokenized") return `skipped: ${reason}`;
+  const length = `${tokens} tokens, at most ${limit}`;
+  return kind === "cropped" ? `only the beginning: ${length}` : `too long: ${length}`;
 }
 
 /** An element with a model's or user's text, in its own writing direction. */

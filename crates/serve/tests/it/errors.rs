@@ -68,6 +68,7 @@ fn invalid_options_start_no_server() {
     assert_eq!(field(&|options| options.limits = Limits { queue: 1, ..Limits::default() }), "limits.max_queue");
     assert_eq!(field(&|options| options.settings.decoding.beam = 17), "decoding.beam");
     assert_eq!(field(&|options| options.batch_tokens = 0), "batch_tokens");
+    assert_eq!(field(&|options| options.allow_origins = vec!["example.org".to_string()]), "allow_origin");
 }
 
 #[test]

@@ -28,6 +28,8 @@ fn options(trained: &TrainedModel) -> ServeOptions {
         workers: 1,
         batch_tokens: 2048,
         limits: Limits::default(),
+        too_long: None,
+        allow_origins: Vec::new(),
         info: ModelInfo { name: "small".to_string(), backend: "flex".to_string() },
     }
 }

@@ -144,9 +144,40 @@ fn slow_senders_time_out() {
         thread::sleep(Duration::from_millis(30));
     }
     assert!(start.elapsed() < Duration::from_secs(10), "still open after {:?}", start.elapsed());
-    // A silent connection is closed without a response.
-    assert!(is_closed(&mut server.connect()));
     assert_eq!(server.metric("attend_rejected_total{reason=\"request_timeout\"}"), 3.0);
+}
+
+/// The time of a connection without a request has an option of its own (hyperium/hyper#3666).
+#[test]
+fn idle_connections_time_out() {
+    let run = Run::new();
+    let server = Server::start(&run, &["--idle-timeout", "0.3", "--read-timeout", "60"]);
+    let request = b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n";
+    let mut fresh = server.connect();
+    let mut used = server.connect();
+    used.write_all(request).unwrap();
+    assert_eq!(Response::read(&mut used).unwrap().status, 200);
+    // Closed without a response.
+    assert!(is_closed(&mut fresh) && is_closed(&mut used));
+
+    let patient = Server::start(&run, &["--idle-timeout", "60", "--read-timeout", "0.3"]);
+    let mut stream = patient.connect();
+    for _ in 0..2 {
+        thread::sleep(Duration::from_millis(600));
+        stream.write_all(request).unwrap();
+        assert_eq!(Response::read(&mut stream).unwrap().status, 200, "idle for longer than a head may take");
+    }
+}
+
+/// A text that is being translated keeps its connection, however long it takes.
+#[test]
+fn busy_connections_are_not_idle() {
+    let run = slow();
+    let server = Server::start(&run, &["--threads", "1", "--idle-timeout", "0.02", "--read-timeout", "0.02"]);
+    let body = json!({ "text": "1 2 3" }).to_string();
+    let start = Instant::now();
+    assert_eq!(server.post("/translate", body).status, 200);
+    assert!(start.elapsed() > Duration::from_millis(20), "too fast to be a test");
 }
 
 #[test]

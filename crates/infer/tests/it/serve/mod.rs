@@ -1,5 +1,6 @@
 //! `infer serve` over real connections: every path, option, limit and status, concurrent clients, and shutdown.
 
+mod http;
 mod limits;
 mod load;
 mod metrics;
@@ -7,6 +8,7 @@ mod rejections;
 mod responses;
 #[cfg(unix)]
 mod shutdown;
+mod too_long;
 
 use burn::tensor::Device;
 use model::{ModelConfig, VocabularySizes, backend, weights};

@@ -24,6 +24,7 @@ fn invalid_requests_are_rejected() {
         (json!({ "text": "1", "sample": { "k": 1 } }), "unknown field `k`"),
         (json!({ "text": "1", "alignment": 1 }), "alignment: expected true, false or an object such as"),
         (json!({ "text": "1", "alignment": { "layer": 0 } }), "alignment: expected"),
+        (json!({ "text": "1", "too_long": "cut" }), "expected one of `crop`, `skip`, `fail`"),
     ] {
         server.translate(body.clone()).assert_error(422, "invalid_request", &[part]);
     }
@@ -116,10 +117,10 @@ fn wrong_paths_methods_and_types_are_rejected() {
     server.post("/nowhere", "{}").assert_error(404, "not_found", &["/nowhere"]);
     let response = server.get("/translate");
     response.assert_error(405, "wrong_method", &["/translate", "GET"]);
-    assert_eq!(response.header("allow"), Some("POST"));
+    assert_eq!(response.header("allow"), Some("POST, OPTIONS"));
     let response = server.post("/health", "{}");
     response.assert_error(405, "wrong_method", &["POST"]);
-    assert_eq!(response.header("allow"), Some("GET,HEAD"));
+    assert_eq!(response.header("allow"), Some("GET, HEAD, OPTIONS"));
     for found in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
         let request = String::from_utf8(Server::post_bytes("/translate", "{\"text\": \"1\"}")).unwrap();
         let response = server.send(request.replace("application/json", found));
@@ -139,7 +140,7 @@ fn texts_that_are_too_long_are_rejected() {
     let run = Run::new();
     let server = Server::start(&run, &[]);
     let long = "1 ".repeat(24);
-    let response = server.translate(json!({ "texts": ["1 2", "3", long] }));
+    let response = server.translate(json!({ "texts": ["1 2", "3", long], "too_long": "fail" }));
     response.assert_error(422, "too_long", &["text 3", "25 tokens", "24 (model.max_length)"]);
     let response = server.post("/attend", json!({ "text": long }).to_string());
     response.assert_error(422, "too_long", &["25 tokens"]);
@@ -191,7 +192,17 @@ fn bad_server_options_fail_at_the_start() {
     let ran = run.serve(&["--listen", "127.0.0.1:0", "--beam", "20"]);
     ran.assert_rejected(&["--beam = 20", "1 to 16 (--max-beam)"]);
     assert_eq!(Server::start(&run, &["--beam", "20", "--max-beam", "20"]).get("/health").status, 200);
-    for (option, value) in [("--timeout", "0"), ("--timeout", "soon"), ("--read-timeout", "-1"), ("--timeout", "1e9")] {
+    for origin in ["example.org", "https://example.org/page"] {
+        let ran = run.serve(&["--listen", "127.0.0.1:0", "--allow-origin", origin]);
+        ran.assert_rejected(&[&format!("--allow-origin = {origin}"), "https://example.org or"]);
+    }
+    for (option, value) in [
+        ("--timeout", "0"),
+        ("--idle-timeout", "0"),
+        ("--timeout", "soon"),
+        ("--read-timeout", "-1"),
+        ("--timeout", "1e9"),
+    ] {
         let ran = run.serve(&[&format!("{option}={value}")]);
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
         ran.assert_stderr_contains(&[option, value, "a number of seconds above 0"]);

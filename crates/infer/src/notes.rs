@@ -1,0 +1,105 @@
+//! Notes on lines that have no result, or that of their beginning: some by number, all as a count at the end.
+
+use decode::{TextProblem, TranslationResult};
+use indicatif::ProgressBar;
+
+use crate::log::log_line;
+
+/// The maximum number of lines that get a note of their own.
+const MAX_NOTES: usize = 10;
+
+/// Notes on the lines of one input.
+pub struct Notes {
+    quiet: bool,
+    /// What a line holds: `line`, `text` or `pair`.
+    unit: &'static str,
+    printed: usize,
+    lines: usize,
+    cropped: usize,
+    too_long: usize,
+    not_tokenized: usize,
+    not_utf8: usize,
+    unknown: usize,
+    positions: usize,
+}
+
+impl Notes {
+    /// No notes yet. `unit` is what the numbers count: `line`, `text` or `pair`.
+    pub fn new(unit: &'static str, quiet: bool) -> Self {
+        let (printed, lines, cropped, too_long, not_tokenized, not_utf8, unknown, positions) = (0, 0, 0, 0, 0, 0, 0, 0);
+        Self { quiet, unit, printed, lines, cropped, too_long, not_tokenized, not_utf8, unknown, positions }
+    }
+
+    /// Counts results of consecutive lines, and prints a note on each with a problem.
+    pub fn add(&mut self, results: &[TranslationResult], first_line: usize, progress: &ProgressBar) {
+        self.lines += results.len();
+        for (result, line) in results.iter().zip(first_line..) {
+            self.unknown += result.unknown;
+            let text = match &result.problem {
+                None => continue,
+                Some(TextProblem::Cropped { side, tokens, limit }) => {
+                    (self.cropped, self.positions) = (self.cropped + 1, *limit);
+                    format!("{} cropped from {tokens} to {limit} tokens (end token included)", side.name())
+                }
+                Some(TextProblem::TooLong { side, tokens, limit }) => {
+                    (self.too_long, self.positions) = (self.too_long + 1, *limit);
+                    let side = side.name();
+                    format!("{side} skipped: {tokens} tokens (end token included), but the model has {limit} positions")
+                }
+                Some(TextProblem::NotTokenized { side, reason }) => {
+                    self.not_tokenized += 1;
+                    format!("{} skipped: {reason}", side.name())
+                }
+            };
+            self.print(line, &text, progress);
+        }
+    }
+
+    /// Counts a line that is not valid UTF-8, and prints a note on it.
+    pub fn add_not_utf8(&mut self, line: usize, progress: &ProgressBar) {
+        self.not_utf8 += 1;
+        self.print(line, "bytes that are not UTF-8, read as U+FFFD", progress);
+    }
+
+    fn print(&mut self, line: usize, text: &str, progress: &ProgressBar) {
+        if self.quiet || self.printed > MAX_NOTES {
+            return;
+        }
+        self.printed += 1;
+        progress.suspend(|| match self.printed > MAX_NOTES {
+            false => log_line(format!("note: {} {line}: {text}", self.unit)),
+            true => log_line("note: further ones are counted, not listed"),
+        });
+    }
+
+    /// Leaves out the count of unknown tokens.
+    pub fn without_unknown(self) -> Self {
+        Self { unknown: 0, ..self }
+    }
+
+    /// Prints how many lines had a problem.
+    pub fn finish(self) {
+        if self.quiet {
+            return;
+        }
+        let Self { unit, lines, positions, .. } = self;
+        let note = |count: usize, text: &str| {
+            if count > 0 {
+                log_line(format!("note: {count} of {lines} {unit}s {text}"));
+            }
+        };
+        note(self.cropped, &format!("cropped to the model's {positions} positions (model.max_length)"));
+        note(
+            self.too_long,
+            &format!(
+                "skipped, without a result: they exceed the model's {positions} positions (model.max_length); split them, \
+                 give --too-long crop, or train with a larger model.max_length"
+            ),
+        );
+        note(self.not_tokenized, "skipped, without a result: the tokenizer rejects them");
+        note(self.not_utf8, "read with U+FFFD for bytes that are not UTF-8; convert the input, for example with iconv");
+        if self.unknown > 0 {
+            log_line(format!("note: {} source tokens are not in the vocabulary and were read as <unk>", self.unknown));
+        }
+    }
+}
