@@ -149,7 +149,7 @@ fn lengths_respect_absolute_and_relative_limits() {
     assert!(lengths_of(&run, &input, &["--min-length", "6", "--max-length", "6"]).iter().all(|one| *one == (6, false)));
     run.assert_rejects(
         &["--min-length", "25", "1"],
-        &["decoding.min_length = 25", "--min-length", "longest target has, 24"],
+        &["decoding.min_length = 25", "--min-length", "maximum target length, 24"],
     );
     run.assert_rejects(&["--max-length-ratio=-1", "1"], &["decoding.max_length_ratio = -1", "--max-length-ratio"]);
     run.assert_rejects(&["--min-length-ratio", "nan", "1"], &["decoding.min_length_ratio = NaN", "--min-length-ratio"]);
@@ -279,7 +279,7 @@ fn options_are_checked_together() {
     let options = ["--max-length", "10", "--min-length", "5", "--min-length-ratio", "0.5", "--max-length-ratio", "1.5"];
     assert_eq!(run.translations(&["1 2 3"], &options).len(), 1);
     // The message begins with the given option, whichever setting of the run it contradicts.
-    let message = ["--max-length: decoding.min_length = 20", "at most as many as the longest target has, 10"];
+    let message = ["--max-length: decoding.min_length = 20", "expected at most the maximum target length, 10"];
     run.assert_rejects(&["--max-length", "10", "1"], &message);
     run.assert_rejects(
         &["--beam", "2", "--max-length", "10", "1"],
