@@ -28,7 +28,10 @@ const REMOVED: [(u8, u8); 6] = [(1, 8), (0xB, 0xB), (0xE, 0x1F), (0x7F, 0x7F), (
 /// A character that stays although NFKC replaces it: Japanese uses it differently from `~`.
 const KEPT: char = '\u{ff5e}';
 
+/// Replacements by key.
 type Rules = HashMap<Vec<char>, Vec<char>>;
+/// A key and its replacement.
+type Rule = (Vec<char>, Vec<char>);
 
 /// Returns the compiled table.
 pub(super) fn charsmap() -> &'static [u8] {
@@ -93,13 +96,13 @@ fn nfkc() -> Rules {
 
 /// Drops keys whose replacement follows from shorter keys.
 fn without_redundant(rules: Rules) -> Rules {
-    let mut by_length: BTreeMap<usize, Vec<(Vec<char>, Vec<char>)>> = BTreeMap::new();
+    let mut by_length: BTreeMap<usize, Vec<Rule>> = BTreeMap::new();
     for (key, to) in rules {
         by_length.entry(key.len()).or_default().push((key, to));
     }
     let mut kept = Rules::new();
     for (length, rules) in by_length {
-        let needed = |(key, to): &(Vec<char>, Vec<char>)| length == 1 || replace(&kept, key, length - 1) != *to;
+        let needed = |(key, to): &Rule| length == 1 || replace(&kept, key, length - 1) != *to;
         let needed: Vec<_> = rules.into_iter().filter(needed).collect();
         kept.extend(needed);
     }
