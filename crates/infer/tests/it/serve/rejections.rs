@@ -96,6 +96,7 @@ fn extreme_numbers_do_no_harm() {
 
 #[test]
 fn bodies_that_are_not_json_are_rejected() {
+    // Half a surrogate pair: anomalyco/opencode#14630
     let run = Run::new();
     let server = Server::start(&run, &[]);
     for body in
