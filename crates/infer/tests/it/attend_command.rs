@@ -58,11 +58,11 @@ fn a_dash_is_standard_output() {
     let run = Run::new();
     let trained = opened(&run);
     let attention = attend(&trained, &trained.settings(), "3 1 4", None).unwrap();
-    let say =
+    let output =
         |format: &[&str]| run.attend(&[&["3 1 4", "--quiet", "--output", "-"], format].concat()).lines().join("\n");
-    assert_eq!(say(&[]), attention.to_json());
-    assert!(say(&["--format", "svg"]).starts_with("<svg"));
-    assert!(say(&["--format", "html"]).to_lowercase().starts_with("<!doctype html>"));
+    assert_eq!(output(&[]), attention.to_json());
+    assert!(output(&["--format", "svg"]).starts_with("<svg"));
+    assert!(output(&["--format", "html"]).to_lowercase().starts_with("<!doctype html>"));
 }
 
 #[test]
@@ -129,14 +129,14 @@ fn bad_arguments_write_nothing() {
     usage(&["1 2", "--output", "a.svg", "--head", "0"], &["--head", "counted from 1"]);
     usage(&["1 2", "--output", "a.svg", "--target", "1", "--beam", "2"], &["--target", "--beam"]);
 
-    let refuses = |arguments: &[&str], message: &[&str]| run.attend(arguments).assert_rejected(message);
-    refuses(&["1 2", "--output", "a.svg", "--head", "3"], &["--head = 3: expected 1 to 2"]);
-    refuses(&["1 2", "--output", "a.svg", "--layer", "2"], &["--layer = 2: expected 1 to 1"]);
-    refuses(&["", "--output", "kept.json"], &["the text has no tokens"]);
-    refuses(&["1", "--target", " ", "--output", "kept.json"], &["the target has no tokens"]);
-    refuses(&[&"1 ".repeat(30), "--output", "kept.json"], &["31 tokens", "positions for 24"]);
-    refuses(&["1", "--output", "nowhere/a.json"], &["writing nowhere/a.json"]);
-    refuses(&["1", "--output", "kept.json", "--beam", "0"], &["decoding.beam = 0"]);
+    let rejects = |arguments: &[&str], message: &[&str]| run.attend(arguments).assert_rejected(message);
+    rejects(&["1 2", "--output", "a.svg", "--head", "3"], &["--head = 3: expected 1 to 2"]);
+    rejects(&["1 2", "--output", "a.svg", "--layer", "2"], &["--layer = 2: expected 1 to 1"]);
+    rejects(&["", "--output", "kept.json"], &["the text has no tokens"]);
+    rejects(&["1", "--target", " ", "--output", "kept.json"], &["the target has no tokens"]);
+    rejects(&[&"1 ".repeat(30), "--output", "kept.json"], &["31 tokens", "positions for 24"]);
+    rejects(&["1", "--output", "nowhere/a.json"], &["writing nowhere/a.json"]);
+    rejects(&["1", "--output", "kept.json", "--beam", "0"], &["decoding.beam = 0"]);
     assert_eq!(run.read("kept.json"), b"kept");
     assert_eq!(files(&run), before);
 }

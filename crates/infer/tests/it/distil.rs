@@ -163,13 +163,13 @@ fn too_long_texts_give_empty_lines() {
 #[test]
 fn fewer_than_two_hypotheses_are_rejected() {
     let (run, ..) = run();
-    let refuses = |more: &[&str], message: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(message);
-    refuses(&["--quiet"], &["a beam of 1 leaves nothing to choose from", "--beam 10"]);
-    refuses(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose from"]);
-    refuses(&["--quiet", "--beam", "4", "--n-best", "5"], &["--n-best = 5", "1 to 4"]);
+    let rejects = |more: &[&str], message: &[&str]| run.distil(&[&FILES[..], more].concat()).assert_rejected(message);
+    rejects(&["--quiet"], &["a beam of 1 leaves nothing to choose from", "--beam 10"]);
+    rejects(&["--quiet", "--beam", "4", "--n-best", "1"], &["--n-best 1 leaves nothing to choose from"]);
+    rejects(&["--quiet", "--beam", "4", "--n-best", "5"], &["--n-best = 5", "1 to 4"]);
     let ran = run.distil(&[&FILES[..], &["--sample"]].concat());
     assert_eq!(ran.code, Some(2));
     ran.assert_stderr_contains(&["--n-best"]);
     run.write("source.txt", "1 2\n");
-    refuses(&["--beam", "4"], &["source.txt has 1 lines", "has 24"]);
+    rejects(&["--beam", "4"], &["source.txt has 1 lines", "has 24"]);
 }

@@ -111,12 +111,12 @@ fn scores_survive_an_unwritable_file() {
 fn files_of_different_lengths_are_rejected() {
     let (run, ..) = run();
     run.write("short.txt", "1 2\n");
-    let refuses = |arguments: &[&str], message: &[&str]| run.evaluate(arguments).assert_rejected(message);
-    refuses(&["--source", "short.txt", "--reference", "reference.txt"], &["short.txt has 1 lines", "has 40"]);
-    refuses(&["--source", "nowhere.txt", "--reference", "reference.txt"], &["nowhere.txt: cannot be read"]);
-    refuses(&[&FILES[..], &["--beam", "0"]].concat(), &["decoding.beam = 0"]);
+    let rejects = |arguments: &[&str], message: &[&str]| run.evaluate(arguments).assert_rejected(message);
+    rejects(&["--source", "short.txt", "--reference", "reference.txt"], &["short.txt has 1 lines", "has 40"]);
+    rejects(&["--source", "nowhere.txt", "--reference", "reference.txt"], &["nowhere.txt: cannot be read"]);
+    rejects(&[&FILES[..], &["--beam", "0"]].concat(), &["decoding.beam = 0"]);
     run.write("source.txt", b"1\n\xFF\n");
-    refuses(&["--source", "source.txt", "--reference", "short.txt"], &["source.txt:2", "not UTF-8"]);
+    rejects(&["--source", "source.txt", "--reference", "short.txt"], &["source.txt:2", "not UTF-8"]);
     let ran = run.evaluate(&["--source", "short.txt"]);
     assert_eq!(ran.code, Some(2));
     ran.assert_stderr_contains(&["--reference"]);

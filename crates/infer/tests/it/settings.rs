@@ -96,7 +96,7 @@ fn top_k_one_is_greedy() {
     assert_ne!(run.translate_stdin(&input, &["--sample", "--top-k", "3"]), greedy);
     assert_ne!(run.translate_stdin(&input, &["--sample", "--top-p", "0.9"]), greedy);
     run.configure("[decoding]", "[decoding]\nbeam = 4");
-    assert_eq!(run.translate_stdin(&input, &["--sample", "--top-k", "1"]), greedy, "a beam of the run's is left alone");
+    assert_eq!(run.translate_stdin(&input, &["--sample", "--top-k", "1"]), greedy, "the run's beam has no effect");
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn adam_updates() {
                 close(&format!("first moment, {how}"), ours.first, oracle.first.clone());
                 close(&format!("second moment, {how}"), ours.second, oracle.second.clone());
             }
-            close("what is shared, untouched", shared.weight, start().weight);
+            close("shared tensors are unchanged", shared.weight, start().weight);
         }
     }
 }

@@ -195,9 +195,9 @@ fn long_runs_are_thinned_and_keep_their_peaks() {
 }
 
 #[test]
-fn a_folder_without_metrics_is_refused() {
+fn a_folder_without_metrics_is_rejected() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.child("config.toml"), CONFIG).unwrap();
-    let refused = write(folder.path()).unwrap_err().to_string();
-    assert!(refused.contains("metrics.jsonl") && refused.contains("--overwrite"), "{refused}");
+    let error = write(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("metrics.jsonl") && error.contains("--overwrite"), "{error}");
 }

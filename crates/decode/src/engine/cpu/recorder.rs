@@ -7,7 +7,7 @@ use super::super::recording::{LayerRecording, by_head};
 use super::row::Row;
 use crate::alignment::{AlignmentHeads, HeadMean};
 
-/// What is recorded while the layers compute.
+/// The recordings of a pass through the layers.
 #[derive(Debug, Default)]
 pub(super) enum Recorder {
     #[default]

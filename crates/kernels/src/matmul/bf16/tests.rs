@@ -5,9 +5,9 @@ use super::*;
 type Product = fn(MatrixMut, Accumulate, f32, Matrix, Matrix, usize);
 
 /// Each product that this processor supports, by name.
-fn ways() -> Vec<(&'static str, Product)> {
+fn products() -> Vec<(&'static str, Product)> {
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
-    let mut ways: Vec<(_, Product)> = vec![("what is chosen", product), ("float32", in_float32)];
+    let mut products: Vec<(_, Product)> = vec![("selected", product), ("float32", in_float32)];
     #[cfg(target_arch = "x86_64")]
     {
         use blocked::Unit;
@@ -17,10 +17,10 @@ fn ways() -> Vec<(&'static str, Product)> {
         let vectors: Product = |target, before, scale, left, right, threads| {
             blocked::product(Unit::Vectors, target, before, scale, left, right, threads);
         };
-        ways.extend(Unit::Amx.available().then_some(("matrix registers", amx)));
-        ways.extend(Unit::Vectors.available().then_some(("vectors", vectors)));
+        products.extend(Unit::Amx.available().then_some(("matrix registers", amx)));
+        products.extend(Unit::Vectors.available().then_some(("vectors", vectors)));
     }
-    ways
+    products
 }
 
 /// Values whose products, and sums of 9,000 of these, are exact in float32 however they are ordered.
@@ -60,7 +60,7 @@ fn whole_numbers_are_exact_in_any_shape() {
             let start: Vec<f32> = (0..m * (n + 1)).map(|i| (i % 7) as f32).collect();
             let mut exact = start.clone();
             float32::product(MatrixMut::strided(&mut exact, m, n, n + 1), before, 0.5, left, right, 1);
-            for (way, product) in ways() {
+            for (way, product) in products() {
                 let mut ours = start.clone();
                 product(MatrixMut::strided(&mut ours, m, n, n + 1), before, 0.5, left, right, threads);
                 assert!(ours == exact, "{m} × {n} × {k}, layout {layout}, {way}");
@@ -75,7 +75,7 @@ fn a_single_row_may_have_any_stride() {
     let mut exact = vec![0.0; 50];
     let (a, b) = (Matrix::new(&left, 1, 40), Matrix::new(&right, 40, 50));
     float32::product(MatrixMut::new(&mut exact, 1, 50), Accumulate::Overwrite, 1.0, a, b, 1);
-    for (way, product) in ways() {
+    for (way, product) in products() {
         for stride in [1, 1 << 57] {
             let mut ours = vec![0.0; 50];
             product(MatrixMut::strided(&mut ours, 1, 50, stride), Accumulate::Overwrite, 1.0, a, b, 1);
@@ -93,7 +93,7 @@ fn operands_are_rounded_and_sums_are_not() {
     let (left, right) = (wave(m * k, 0.37), wave(k * n, 0.73));
     let (a, b) = (Matrix::new(&left, m, k), Matrix::new(&right, k, n));
     let (x, y) = (rounded(a), rounded(b));
-    for (way, product) in ways() {
+    for (way, product) in products() {
         let mut ours = vec![0.0; m * n];
         product(MatrixMut::new(&mut ours, m, n), Accumulate::Overwrite, 1.0, a, b, 1);
         let mut shared = vec![0.0; m * n];
@@ -194,7 +194,7 @@ fn no_access_beyond_operands_and_targets() {
             for before in [Accumulate::Overwrite, Accumulate::Add] {
                 let mut exact = vec![0.0; m * n];
                 float32::product(MatrixMut::new(&mut exact, m, n), before, 1.0, a, b, 1);
-                for (way, product) in ways() {
+                for (way, product) in products() {
                     target.values(m * n).fill(0.0);
                     product(MatrixMut::new(target.values(m * n), m, n), before, 1.0, a, b, 1);
                     assert!(target.values(m * n) == exact, "{m} × {n} × {k}, layout {layout}, {way}");
