@@ -6,6 +6,7 @@
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::{Criterion, criterion_group, criterion_main};
 use kernels::adam::{self, AdamState, AdamStep};
+use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::residual::LayerNorm;
@@ -91,8 +92,8 @@ fn operations(criterion: &mut Criterion) {
     pair(
         criterion,
         "attention",
-        || attention::attention(q.clone(), k.clone(), v.clone(), None, None),
-        || attention::portable(q.clone(), k.clone(), v.clone(), None, None),
+        || attention::attention(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None),
+        || attention::portable(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None),
     );
 
     let matrix = leaf([VOCABULARY, WIDTH]);

@@ -1,6 +1,7 @@
 //! Operations with bfloat16 products against their float32 definitions: close, but not equal.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::precision::{self, Precision};
 use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
@@ -63,8 +64,8 @@ fn linear_layers() {
 fn attention_over_heads() {
     precision::set(Precision::Bfloat16);
     let [q, k, v] = [1, 2, 3].map(|seed| leaf([2, 3, 20, 32], seed));
-    let ours = attention::attention(q.clone(), k.clone(), v.clone(), None, None);
-    compare!(ours, attention::portable(q.clone(), k.clone(), v.clone(), None, None), [q, k, v]);
+    let ours = attention::attention(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None);
+    compare!(ours, attention::portable(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None), [q, k, v]);
 }
 
 #[test]

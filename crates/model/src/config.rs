@@ -19,28 +19,46 @@ pub use crate::options::{Activation, NormKind, NormOrder, PositionKind, Tie};
 pub struct ModelConfig {
     /// Width of every layer's input and output.
     pub d_model: usize,
-    /// Attention heads per layer; divides `d_model`.
+    /// Attention heads per layer; divides `d_model`, unless `head_size` is set.
     pub n_heads: usize,
+    /// Width of one head (d_k = d_v of the paper).
+    pub head_size: Option<usize>,
     /// Inner width of the feed-forward network.
     pub d_ff: usize,
     /// Layers of the encoder.
     pub encoder_layers: usize,
     /// Layers of the decoder.
     pub decoder_layers: usize,
+    /// Attention heads per layer of the decoder.
+    pub decoder_heads: Option<usize>,
+    /// Inner width of the decoder's feed-forward network.
+    pub decoder_d_ff: Option<usize>,
     /// Dropout on each sub-layer's output and on the sum of embedding and position (paper, section 5.4).
     pub dropout: f64,
     /// Dropout on the attention weights (not in the paper).
     pub attention_dropout: f64,
     /// Dropout after the feed-forward activation (not in the paper).
     pub ff_dropout: f64,
+    /// Dropout on the output of each stack (T5; not in the paper).
+    pub stack_dropout: f64,
     /// Norm after (paper) or before each sub-layer.
     pub norm: NormOrder,
     /// Layer (paper) or root-mean-square normalisation.
     pub norm_kind: NormKind,
+    /// ε, added to the variance in every norm.
+    pub norm_epsilon: f64,
+    /// Whether the sum of embedding and position is normalised, before its dropout (BART; not in the paper).
+    pub embedding_norm: bool,
     /// Non-linearity of the feed-forward network.
     pub activation: Activation,
     /// Kind of position encoding.
     pub positions: PositionKind,
+    /// Number of the first position in sinusoids.
+    pub position_offset: usize,
+    /// Relative positions: number of distances with a term of their own, or an interval of distances with a common one.
+    pub relative_buckets: usize,
+    /// Relative positions: distance from which on all terms are equal.
+    pub relative_max_distance: usize,
     /// Maximum length of a source or target in tokens, end token included.
     pub max_length: usize,
     /// Sharing of the embedding matrices.
@@ -49,6 +67,12 @@ pub struct ModelConfig {
     pub bias: bool,
     /// Whether logits have a bias per token (Marian's `final_logits_bias`).
     pub output_bias: bool,
+    /// Whether scores are divided by √d_k (paper, equation 1).
+    pub scale_attention: bool,
+    /// Whether embeddings are multiplied by √`d_model` (paper, section 3.4).
+    pub scale_embeddings: bool,
+    /// Whether logits are divided by √`d_model` (T5 with one matrix for all; not in the paper).
+    pub scale_logits: bool,
 }
 
 impl Default for ModelConfig {
@@ -56,20 +80,32 @@ impl Default for ModelConfig {
         Self {
             d_model: 512,
             n_heads: 8,
+            head_size: None,
             d_ff: 2048,
             encoder_layers: 6,
             decoder_layers: 6,
+            decoder_heads: None,
+            decoder_d_ff: None,
             dropout: 0.1,
             attention_dropout: 0.0,
             ff_dropout: 0.0,
+            stack_dropout: 0.0,
             norm: NormOrder::Post,
             norm_kind: NormKind::Layer,
+            norm_epsilon: 1e-5,
+            embedding_norm: false,
             activation: Activation::Relu,
             positions: PositionKind::Sinusoidal,
+            position_offset: 0,
+            relative_buckets: 32,
+            relative_max_distance: 128,
             max_length: 512,
             tie: Tie::All,
             bias: true,
             output_bias: false,
+            scale_attention: true,
+            scale_embeddings: true,
+            scale_logits: false,
         }
     }
 }
@@ -101,9 +137,53 @@ impl VocabularySizes {
 }
 
 impl ModelConfig {
+    /// Keys that run folders of version 0.1 lack, whose networks have the defaults.
+    pub const ADDED: [&str; 9] = [
+        "stack_dropout",
+        "norm_epsilon",
+        "embedding_norm",
+        "position_offset",
+        "relative_buckets",
+        "relative_max_distance",
+        "scale_attention",
+        "scale_embeddings",
+        "scale_logits",
+    ];
+
     /// Width of one head, the paper's d_k = d_v.
     pub fn head_size(&self) -> usize {
-        self.d_model / self.n_heads
+        self.head_size.unwrap_or(self.d_model / self.n_heads)
+    }
+
+    /// Width of all heads of a layer together.
+    pub fn heads_width(&self) -> usize {
+        self.n_heads * self.head_size()
+    }
+
+    /// The divisor of q·kᵀ: √d_k, or 1 without scaling.
+    pub fn score_divisor(&self) -> f64 {
+        if self.scale_attention { (self.head_size() as f64).sqrt() } else { 1.0 }
+    }
+
+    /// The factor of embeddings: √d_model, or 1 without scaling.
+    pub fn embedding_scale(&self) -> f64 {
+        if self.scale_embeddings { (self.d_model as f64).sqrt() } else { 1.0 }
+    }
+
+    /// The factor of logits: 1, or 1/√d_model with scaling.
+    pub fn logit_scale(&self) -> f64 {
+        if self.scale_logits { (self.d_model as f64).powf(-0.5) } else { 1.0 }
+    }
+
+    /// The configuration of the decoder's layers: its heads and feed-forward width as those of every layer.
+    pub fn of_decoder(&self) -> Self {
+        Self {
+            n_heads: self.decoder_heads.unwrap_or(self.n_heads),
+            d_ff: self.decoder_d_ff.unwrap_or(self.d_ff),
+            decoder_heads: None,
+            decoder_d_ff: None,
+            ..self.clone()
+        }
     }
 
     /// Checks every value by itself and against the others.
@@ -111,13 +191,46 @@ impl ModelConfig {
     /// # Errors
     /// The first invalid field, with valid values and a remedy.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        for (field, value) in [
-            ("model.d_model", self.d_model),
-            ("model.n_heads", self.n_heads),
-            ("model.d_ff", self.d_ff),
-            ("model.encoder_layers", self.encoder_layers),
-            ("model.decoder_layers", self.decoder_layers),
+        self.validate_sizes()?;
+        self.validate_heads("model.n_heads", self.n_heads)?;
+        if let Some(heads) = self.decoder_heads {
+            self.validate_heads("model.decoder_heads", heads)?;
+        }
+        self.validate_positions()?;
+        for (field, rate) in [
+            ("model.dropout", self.dropout),
+            ("model.attention_dropout", self.attention_dropout),
+            ("model.ff_dropout", self.ff_dropout),
+            ("model.stack_dropout", self.stack_dropout),
         ] {
+            if !(0.0..1.0).contains(&rate) {
+                return Err(ConfigError::new(
+                    field,
+                    rate,
+                    "a rate of at least 0 and below 1",
+                    "0.1 is usual; 0 turns dropout off",
+                ));
+            }
+        }
+        if !(self.norm_epsilon > 0.0 && self.norm_epsilon < 1.0) {
+            let expected = "a number above 0 and below 1";
+            return Err(ConfigError::new("model.norm_epsilon", self.norm_epsilon, expected, "1e-5 and 1e-6 are usual"));
+        }
+        Ok(())
+    }
+
+    fn validate_sizes(&self) -> Result<(), ConfigError> {
+        for (field, value) in [
+            ("model.d_model", Some(self.d_model)),
+            ("model.n_heads", Some(self.n_heads)),
+            ("model.head_size", self.head_size),
+            ("model.d_ff", Some(self.d_ff)),
+            ("model.encoder_layers", Some(self.encoder_layers)),
+            ("model.decoder_layers", Some(self.decoder_layers)),
+            ("model.decoder_heads", self.decoder_heads),
+            ("model.decoder_d_ff", self.decoder_d_ff),
+        ] {
+            let Some(value) = value else { continue };
             if value == 0 {
                 return Err(ConfigError::new(field, value, "at least 1", "choose a positive number"));
             }
@@ -132,21 +245,39 @@ impl ModelConfig {
                 "choose the longest sequence in tokens",
             ));
         }
-        if !self.d_model.is_multiple_of(self.n_heads) {
-            let divisors: Vec<String> =
-                (1..=self.d_model.min(64)).filter(|h| self.d_model.is_multiple_of(*h)).map(|h| h.to_string()).collect();
-            return Err(ConfigError::new(
-                "model.n_heads",
-                self.n_heads,
-                format!("a divisor of model.d_model = {}", self.d_model),
-                format!("choose one of {}", divisors.join(", ")),
-            ));
+        Ok(())
+    }
+
+    /// Checks that a number of heads divides the width, unless the heads have a width of their own.
+    fn validate_heads(&self, field: &str, heads: usize) -> Result<(), ConfigError> {
+        if let Some(size) = self.head_size {
+            let width = size.saturating_mul(heads);
+            if width > LARGEST_SIZE {
+                let expected = format!("at most {LARGEST_SIZE} in product with the heads, which is {width}");
+                return Err(ConfigError::new("model.head_size", size, expected, "choose narrower heads"));
+            }
+            return Ok(());
         }
-        let in_pairs = match self.positions {
-            PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => true,
-            PositionKind::Learned => false,
+        if self.d_model.is_multiple_of(heads) {
+            return Ok(());
+        }
+        let divisors: Vec<String> =
+            (1..=self.d_model.min(64)).filter(|h| self.d_model.is_multiple_of(*h)).map(|h| h.to_string()).collect();
+        Err(ConfigError::new(
+            field,
+            heads,
+            format!("a divisor of model.d_model = {}", self.d_model),
+            format!("choose one of {}", divisors.join(", ")),
+        ))
+    }
+
+    fn validate_positions(&self) -> Result<(), ConfigError> {
+        let (sinusoids, min_width) = match self.positions {
+            PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => (true, 2),
+            PositionKind::SinusoidalFairseq => (true, 4),
+            PositionKind::Learned | PositionKind::Relative | PositionKind::RelativePerLayer => (false, 1),
         };
-        if in_pairs && !self.d_model.is_multiple_of(2) {
+        if sinusoids && (!self.d_model.is_multiple_of(2) || self.d_model < min_width) {
             return Err(ConfigError::new(
                 "model.d_model",
                 self.d_model,
@@ -154,19 +285,25 @@ impl ModelConfig {
                 "choose an even d_model, or model.positions = \"learned\"",
             ));
         }
-        for (field, rate) in [
-            ("model.dropout", self.dropout),
-            ("model.attention_dropout", self.attention_dropout),
-            ("model.ff_dropout", self.ff_dropout),
-        ] {
-            if !(0.0..1.0).contains(&rate) {
-                return Err(ConfigError::new(
-                    field,
-                    rate,
-                    "a rate of at least 0 and below 1",
-                    "0.1 is usual; 0 turns dropout off",
-                ));
-            }
+        at_most("model.position_offset", self.position_offset)?;
+        if !sinusoids && self.position_offset != 0 {
+            return Err(ConfigError::new(
+                "model.position_offset",
+                self.position_offset,
+                "0, since only sinusoids are numbered from an offset",
+                "remove the key, or choose sinusoids in model.positions",
+            ));
+        }
+        let (buckets, distance) = (self.relative_buckets, self.relative_max_distance);
+        at_most("model.relative_buckets", buckets)?;
+        at_most("model.relative_max_distance", distance)?;
+        if buckets < 4 || !buckets.is_multiple_of(4) {
+            let expected = "a multiple of 4: two directions, each with single distances and intervals";
+            return Err(ConfigError::new("model.relative_buckets", buckets, expected, "32 is usual"));
+        }
+        if distance <= buckets / 2 {
+            let expected = format!("more than half of model.relative_buckets, {}", buckets / 2);
+            return Err(ConfigError::new("model.relative_max_distance", distance, expected, "128 is usual"));
         }
         Ok(())
     }
@@ -177,18 +314,18 @@ impl ModelConfig {
     /// One matrix for both sides, but two vocabularies.
     pub fn validate_vocabularies(&self, sizes: VocabularySizes) -> Result<(), ConfigError> {
         let joint = match self.tie {
-            Tie::All => true,
+            Tie::All | Tie::Inputs => true,
             Tie::Decoder | Tie::None => false,
         };
         if joint && sizes.source != sizes.target {
             return Err(ConfigError::new(
                 "model.tie",
-                "\"all\"",
+                if self.tie == Tie::All { "\"all\"" } else { "\"inputs\"" },
                 format!(
                     "one joint vocabulary, but the source has {} entries and the target {}",
                     sizes.source, sizes.target
                 ),
-                "use one vocabulary for both sides, or model.tie = \"decoder\"",
+                "use one vocabulary for both sides, or model.tie = \"decoder\" or \"none\"",
             ));
         }
         Ok(())
@@ -225,6 +362,33 @@ mod tests {
         assert!(error(|c| c.attention_dropout = 1.0).contains("below 1"));
         assert!(error(|c| c.max_length = 1).contains("model.max_length = 1"));
         assert!(error(|c| (c.d_model, c.n_heads) = (15, 3)).contains("even"));
+        assert!(error(|c| c.head_size = Some(0)).starts_with("model.head_size = 0: expected at least 1"));
+        assert!(error(|c| c.head_size = Some(1 << 20)).contains("narrower heads"));
+        assert!(error(|c| c.decoder_heads = Some(7)).contains("model.decoder_heads = 7: expected a divisor"));
+        assert!(error(|c| c.decoder_d_ff = Some(0)).contains("model.decoder_d_ff = 0"));
+        assert!(error(|c| c.norm_epsilon = 0.0).contains("model.norm_epsilon = 0"));
+        assert!(error(|c| c.norm_epsilon = f64::NAN).contains("model.norm_epsilon = NaN"));
+        assert!(error(|c| c.stack_dropout = 1.0).contains("model.stack_dropout = 1"));
+        assert!(error(|c| (c.positions, c.position_offset) = (PositionKind::Relative, 2)).contains("only sinusoids"));
+        assert!(error(|c| c.relative_buckets = 6).contains("a multiple of 4"));
+        assert!(error(|c| c.relative_max_distance = 16).contains("more than half of model.relative_buckets, 16"));
+    }
+
+    #[test]
+    fn heads_may_have_a_width_of_their_own() {
+        let config = ModelConfig { d_model: 10, n_heads: 3, head_size: Some(4), ..ModelConfig::default() };
+        assert!(config.validate().is_ok());
+        assert_eq!((config.head_size(), config.heads_width(), config.score_divisor()), (4, 12, 2.0));
+        let decoder = ModelConfig { decoder_heads: Some(5), decoder_d_ff: Some(7), ..config }.of_decoder();
+        assert_eq!((decoder.heads_width(), decoder.d_ff), (20, 7));
+    }
+
+    #[test]
+    fn keys_added_after_version_0_1_have_defaults() {
+        let all = serde_json::to_value(ModelConfig::default()).unwrap();
+        assert!(ModelConfig::ADDED.iter().all(|key| all.get(key).is_some()));
+        let old: ModelConfig = serde_json::from_value(serde_json::json!({ "d_model": 512 })).unwrap();
+        assert_eq!(old, ModelConfig::default());
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
 use crate::recorder::AttentionKind;
+use crate::relative_position::{RelativePositions, StackBias};
 use crate::residual::{self, Residual};
 
 /// Masked self-attention, cross-attention and feed-forward, each inside a residual connection.
@@ -53,6 +54,7 @@ pub struct DecoderLayer {
 impl DecoderLayer {
     /// A layer with all matrices zero; [`Transformer::new`](crate::Transformer::new) initialises them.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let config = &config.of_decoder();
         Self {
             self_attention: MultiHeadAttention::new(config, device),
             self_attention_residual: Residual::new(config, device),
@@ -63,30 +65,33 @@ impl DecoderLayer {
         }
     }
 
-    /// A whole target at once: `[batch, target_len, d_model]` to the same shape. `causal` hides the future,
-    /// `memory_mask` the source's padding.
+    /// A whole target at once: `[batch, target_len, d_model]` to the same shape. `bias` is a term of the scores of
+    /// self-attention by distance, `causal` hides the future, `memory_mask` the source's padding.
     pub fn forward(
         &self,
         x: Tensor<3>,
+        bias: Option<&Tensor<2>>,
         causal: &Mask,
         memory: &KeyValue,
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
-        self.layer(x, |new| new, Some(causal), memory, memory_mask, pass)
+        let own = Own { bias, causal: Some(causal) };
+        self.layer(x, |new| new, own, memory, memory_mask, pass)
     }
 
     /// One more token, `[batch, 1, d_model]`, after the `at` tokens in the cache.
     pub(crate) fn step(
         &self,
         x: Tensor<3>,
+        bias: Option<&Tensor<2>>,
         cache: &mut LayerCache,
         at: usize,
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
         let memory = cache.memory.clone();
-        self.layer(x, |new| cache.append(new, at), None, &memory, memory_mask, pass)
+        self.layer(x, |new| cache.append(new, at), Own { bias, causal: None }, &memory, memory_mask, pass)
     }
 
     /// Both forms of a layer; `history` extends the keys and values of `x` by those of earlier steps.
@@ -94,20 +99,26 @@ impl DecoderLayer {
         &self,
         x: Tensor<3>,
         history: impl FnOnce(KeyValue) -> KeyValue,
-        causal: Option<&Mask>,
+        own: Own,
         memory: &KeyValue,
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
         let x = self.self_attention_residual.forward(x, pass, |x, pass| {
             let past = history(self.self_attention.key_value(x.clone()));
-            self.self_attention.forward(x, &past, causal, AttentionKind::Decoder, pass)
+            self.self_attention.forward(x, &past, own.bias, own.causal, AttentionKind::Decoder, pass)
         });
         let x = self.cross_attention_residual.forward(x, pass, |x, pass| {
-            self.cross_attention.forward(x, memory, memory_mask, AttentionKind::Cross, pass)
+            self.cross_attention.forward(x, memory, None, memory_mask, AttentionKind::Cross, pass)
         });
         self.feed_forward_residual.forward(x, pass, |x, pass| self.feed_forward.forward(x, pass))
     }
+}
+
+/// What applies to the scores of self-attention.
+struct Own<'a> {
+    bias: Option<&'a Tensor<2>>,
+    causal: Option<&'a Mask>,
 }
 
 /// A stack of decoder layers.
@@ -117,25 +128,33 @@ pub struct Decoder {
     pub layers: Vec<DecoderLayer>,
     /// The norm after the last layer; pre-norm only.
     pub norm: Option<Norm>,
+    /// Terms of the scores of self-attention by distance: none, one for all layers, or one for each.
+    pub relative_positions: Vec<RelativePositions>,
+    dropout: f64,
 }
 
 impl Decoder {
     /// `decoder_layers` layers with all matrices zero.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let config = &config.of_decoder();
         Self {
             layers: (0..config.decoder_layers).map(|_| DecoderLayer::new(config, device)).collect(),
             norm: residual::final_norm(config, device),
+            relative_positions: RelativePositions::of_stack(config, config.decoder_layers, false, device),
+            dropout: config.stack_dropout,
         }
     }
 
     /// Embedded target `[batch, target_len, d_model]` to hidden states of the same shape. Each position attends to
     /// itself, the positions before it and the memory `[batch, source_len, d_model]`.
     pub fn forward(&self, x: Tensor<3>, memory: Tensor<3>, memory_mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
-        let x = self.layers.iter().fold(x, |x, layer| {
+        let [_, len, _] = x.dims();
+        let bias = StackBias::new(&self.relative_positions, len, len);
+        let x = self.layers.iter().enumerate().fold(x, |x, (index, layer)| {
             let memory = layer.cross_attention.key_value(memory.clone());
-            layer.forward(x, &Mask::Causal, &memory, memory_mask, pass)
+            layer.forward(x, bias.layer(index), &Mask::Causal, &memory, memory_mask, pass)
         });
-        self.final_norm(x)
+        pass.dropout(self.final_norm(x), self.dropout)
     }
 
     /// An empty cache over the memory `[batch, source_len, d_model]`.
@@ -147,8 +166,9 @@ impl Decoder {
     /// One more token, `[batch, 1, d_model]` embedded to `[batch, 1, d_model]` hidden.
     pub fn step(&self, mut x: Tensor<3>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<3> {
         let at = cache.len;
-        for (layer, layer_cache) in self.layers.iter().zip(&mut cache.layers) {
-            x = layer.step(x, layer_cache, at, cache.memory_mask.as_ref(), pass);
+        let bias = StackBias::new(&self.relative_positions, 1, at + 1);
+        for (index, (layer, layer_cache)) in self.layers.iter().zip(&mut cache.layers).enumerate() {
+            x = layer.step(x, bias.layer(index), layer_cache, at, cache.memory_mask.as_ref(), pass);
         }
         cache.len += 1;
         self.final_norm(x)

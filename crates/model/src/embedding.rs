@@ -35,17 +35,18 @@ use crate::config::{ModelConfig, Tie, VocabularySizes};
 /// The matrices between ids and vectors, each `[vocabulary, d_model]`. Each row of `<pad>` is zero and stays zero.
 #[derive(Module, Debug)]
 pub struct Embeddings {
-    /// Source, target and output in one (`tie = "all"`).
+    /// Source, target and output in one (`tie = "all"`), or source and target (`tie = "inputs"`).
     pub shared: Option<Param<Tensor<2>>>,
     /// Source tokens, unless shared.
     pub source: Option<Param<Tensor<2>>>,
     /// Target tokens, unless shared; also the output projection with `tie = "decoder"`.
     pub target: Option<Param<Tensor<2>>>,
-    /// Output projection (`tie = "none"`).
+    /// Output projection (`tie = "none"` and `"inputs"`).
     pub output: Option<Param<Tensor<2>>>,
     /// A bias per target word, `[vocabulary]`.
     pub output_bias: Option<Param<Tensor<1>>>,
     scale: f64,
+    logit_scale: f64,
 }
 
 impl Embeddings {
@@ -57,17 +58,19 @@ impl Embeddings {
             Tie::All => (matrix(sizes.target), None, None, None),
             Tie::Decoder => (None, matrix(sizes.source), matrix(sizes.target), None),
             Tie::None => (None, matrix(sizes.source), matrix(sizes.target), matrix(sizes.target)),
+            Tie::Inputs => (matrix(sizes.target), None, None, matrix(sizes.target)),
         };
         let output_bias = config.output_bias.then(|| Initializer::Zeros.init([sizes.target], device));
-        Self { shared, source, target, output, output_bias, scale: (config.d_model as f64).sqrt() }
+        let (scale, logit_scale) = (config.embedding_scale(), config.logit_scale());
+        Self { shared, source, target, output, output_bias, scale, logit_scale }
     }
 
-    /// Source ids `[batch, source_len]` to vectors `[batch, source_len, d_model]`, times √d_model.
+    /// Source ids `[batch, source_len]` to vectors `[batch, source_len, d_model]`, times √d_model unless unscaled.
     pub fn embed_source(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         self.embed(first([&self.shared, &self.source]), ids)
     }
 
-    /// Target ids `[batch, target_len]` to vectors `[batch, target_len, d_model]`, times √d_model.
+    /// Target ids `[batch, target_len]` to vectors `[batch, target_len, d_model]`, times √d_model unless unscaled.
     pub fn embed_target(&self, ids: Tensor<2, Int>) -> Tensor<3> {
         self.embed(first([&self.shared, &self.target]), ids)
     }
@@ -97,6 +100,7 @@ impl Embeddings {
 
     /// The output projection's matrix `[vocabulary, d_model]`, and its bias.
     fn projection(&self, hidden: Tensor<2>) -> Projection {
+        let hidden = if self.logit_scale == 1.0 { hidden } else { hidden.mul_scalar(self.logit_scale) };
         let bias = self.output_bias.as_ref().map(|bias| bias.val());
         Projection { hidden, matrix: first([&self.output, &self.shared, &self.target]), bias }
     }

@@ -28,6 +28,7 @@ use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
 use crate::recorder::AttentionKind;
+use crate::relative_position::{RelativePositions, StackBias};
 use crate::residual::{Residual, final_norm};
 
 /// Self-attention and feed-forward, each inside a residual connection.
@@ -54,11 +55,18 @@ impl EncoderLayer {
         }
     }
 
-    /// `[batch, source_len, d_model]` to the same shape; `mask` hides the source's padding.
-    pub fn forward(&self, x: Tensor<3>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
+    /// `[batch, source_len, d_model]` to the same shape. `bias` is a term of the scores by distance, `mask` hides the
+    /// source's padding.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        bias: Option<&Tensor<2>>,
+        mask: Option<&Mask>,
+        pass: &mut Pass,
+    ) -> Tensor<3> {
         let x = self.self_attention_residual.forward(x, pass, |x, pass| {
             let own = self.self_attention.key_value(x.clone());
-            self.self_attention.forward(x, &own, mask, AttentionKind::Encoder, pass)
+            self.self_attention.forward(x, &own, bias, mask, AttentionKind::Encoder, pass)
         });
         self.feed_forward_residual.forward(x, pass, |x, pass| self.feed_forward.forward(x, pass))
     }
@@ -71,6 +79,9 @@ pub struct Encoder {
     pub layers: Vec<EncoderLayer>,
     /// The norm after the last layer; pre-norm only.
     pub norm: Option<Norm>,
+    /// Terms of the scores by distance: none, one for all layers, or one for each.
+    pub relative_positions: Vec<RelativePositions>,
+    dropout: f64,
 }
 
 impl Encoder {
@@ -79,15 +90,21 @@ impl Encoder {
         Self {
             layers: (0..config.encoder_layers).map(|_| EncoderLayer::new(config, device)).collect(),
             norm: final_norm(config, device),
+            relative_positions: RelativePositions::of_stack(config, config.encoder_layers, true, device),
+            dropout: config.stack_dropout,
         }
     }
 
     /// Embedded source `[batch, source_len, d_model]` to the memory, of the same shape.
     pub fn forward(&self, x: Tensor<3>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
-        let x = self.layers.iter().fold(x, |x, layer| layer.forward(x, mask, pass));
-        match &self.norm {
+        let [_, len, _] = x.dims();
+        let bias = StackBias::new(&self.relative_positions, len, len);
+        let layers = self.layers.iter().enumerate();
+        let x = layers.fold(x, |x, (index, layer)| layer.forward(x, bias.layer(index), mask, pass));
+        let x = match &self.norm {
             Some(norm) => norm.forward(x),
             None => x,
-        }
+        };
+        pass.dropout(x, self.dropout)
     }
 }

@@ -20,7 +20,7 @@
 //! assert_eq!(y, [6.0, 3.0]); // max(0, [3, −5]) = [3, 0]
 //! ```
 
-use std::f64::consts::FRAC_1_SQRT_2;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI};
 
 use burn::module::Module;
 use burn::nn::Linear;
@@ -31,12 +31,12 @@ use crate::config::{Activation, ModelConfig};
 use crate::forward_pass::Pass;
 use crate::linear;
 
-/// `output(activation(inner(x)))`, or `output(silu(gate(x)) · inner(x))` for SwiGLU.
+/// `output(activation(inner(x)))`, or `output(activation(gate(x)) · inner(x))` for a gated unit.
 #[derive(Module, Debug)]
 pub struct FeedForward {
     /// `d_model` to `d_ff`.
     pub inner: Linear,
-    /// `d_model` to `d_ff`; SwiGLU only.
+    /// `d_model` to `d_ff`; gated units only.
     pub gate: Option<Linear>,
     /// `d_ff` to `d_model`.
     pub output: Linear,
@@ -51,8 +51,8 @@ impl FeedForward {
         let widen = || linear::linear(config.d_model, config.d_ff, config.bias, device);
         let inner = widen();
         let gate = match config.activation {
-            Activation::Relu | Activation::Gelu | Activation::Silu => None,
-            Activation::Swiglu => Some(widen()),
+            Activation::Relu | Activation::Gelu | Activation::Silu | Activation::GeluTanh => None,
+            Activation::Swiglu | Activation::GegluTanh => Some(widen()),
         };
         Self {
             inner,
@@ -71,7 +71,9 @@ impl FeedForward {
             (Activation::Gelu, _) => gelu(inner()),
             (Activation::Silu, _) => silu(inner()),
             (Activation::Swiglu, Some(gate)) => silu(linear::apply(gate, x.clone())) * inner(),
-            (Activation::Swiglu, None) => unreachable!("SwiGLU is made with its gate"),
+            (Activation::GeluTanh, _) => gelu_tanh(inner()),
+            (Activation::GegluTanh, Some(gate)) => gelu_tanh(linear::apply(gate, x.clone())) * inner(),
+            (Activation::Swiglu | Activation::GegluTanh, None) => unreachable!("a gated unit is made with its gate"),
         };
         linear::apply(&self.output, pass.dropout(active, self.dropout))
     }
@@ -83,6 +85,13 @@ impl FeedForward {
 fn gelu(x: Tensor<3>) -> Tensor<3> {
     let half = x.clone().mul_scalar(0.5);
     half.clone() + half * x.mul_scalar(FRAC_1_SQRT_2).erf()
+}
+
+/// x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, the approximation of GELU by tanh.
+fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
+    let inner = (x.clone() + x.clone().powi_scalar(3).mul_scalar(0.044_715)).mul_scalar(FRAC_2_PI.sqrt());
+    let half = x.mul_scalar(0.5);
+    half.clone() + half * inner.tanh()
 }
 
 /// x · sigmoid(x), computed from sigmoid(x) = (1 + tanh(x/2)) / 2, which overflows for no x.

@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | [`embedding`] | 3.4 | token embeddings, √d scaling, weight tying, the output projection |
 //! | [`position`] | 3.5 | sinusoids or learned positions |
+//! | [`relative_position`] | – | terms of the scores by distance (T5) |
 //! | [`attention`] | 3.2 | scaled dot-product and multi-head attention |
 //! | [`feed_forward`] | 3.3 | the position-wise network |
 //! | [`residual`] | 3.1, 5.4 | dropout, add, norm; the only place that distinguishes pre-norm and post-norm |
@@ -45,6 +46,7 @@ pub mod parameters;
 pub mod position;
 pub mod random;
 pub mod recorder;
+pub mod relative_position;
 pub mod residual;
 pub mod safetensors_reader;
 pub mod summary;

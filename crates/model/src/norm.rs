@@ -5,11 +5,11 @@
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};
-//! use model::{config::NormKind, norm::Norm};
+//! use model::{ModelConfig, config::NormKind, norm::Norm};
 //!
 //! let device = Device::flex();
 //! let norm = |kind, x: [[[f32; 2]; 1]; 1]| -> Vec<f32> {
-//!     Norm::new(kind, 2, &device).forward(Tensor::from_floats(x, &device)).into_data().iter().collect()
+//!     Norm::new(&ModelConfig { norm_kind: kind, d_model: 2, ..ModelConfig::default() }, &device).forward(Tensor::from_floats(x, &device)).into_data().iter().collect()
 //! };
 //! let layer = norm(NormKind::Layer, [[[1.0, 3.0]]]); // mean 2, variance 1
 //! assert!((layer[0] + 1.0).abs() < 1e-4 && (layer[1] - 1.0).abs() < 1e-4);
@@ -23,10 +23,7 @@ use burn::tensor::{Device, Tensor};
 use kernels::Dropout;
 use kernels::residual::{self, LayerNorm};
 
-use crate::config::NormKind;
-
-/// ε, added to the variance, in training and in decoding.
-pub const EPSILON: f64 = 1e-5;
+use crate::config::{ModelConfig, NormKind};
 
 /// Layer normalisation, or root-mean-square normalisation (then without `beta`).
 #[derive(Module, Debug)]
@@ -37,16 +34,18 @@ pub struct Norm {
     pub beta: Option<Param<Tensor<1>>>,
     #[module(skip)]
     kind: NormKind,
+    epsilon: f64,
 }
 
 impl Norm {
-    /// A norm with unit gain and zero offset.
-    pub fn new(kind: NormKind, d_model: usize, device: &Device) -> Self {
+    /// A norm with unit gain and zero offset, of the configuration's kind and ε.
+    pub fn new(config: &ModelConfig, device: &Device) -> Self {
+        let (kind, width) = (config.norm_kind, [config.d_model]);
         let beta = match kind {
-            NormKind::Layer => Some(Initializer::Zeros.init([d_model], device)),
+            NormKind::Layer => Some(Initializer::Zeros.init(width, device)),
             NormKind::Rms => None,
         };
-        Self { gamma: Initializer::Ones.init([d_model], device), beta, kind }
+        Self { gamma: Initializer::Ones.init(width, device), beta, kind, epsilon: config.norm_epsilon }
     }
 
     /// `[batch, len, d_model]` to the same shape.
@@ -55,7 +54,7 @@ impl Norm {
             Some(norm) => residual::layer_norm(x, norm),
             None => {
                 let mean_square = x.clone().square().mean_dim(2);
-                x * mean_square.add_scalar(EPSILON).sqrt().recip() * self.gamma.val().unsqueeze()
+                x * mean_square.add_scalar(self.epsilon).sqrt().recip() * self.gamma.val().unsqueeze()
             }
         }
     }
@@ -72,7 +71,7 @@ impl Norm {
     fn layer_norm(&self) -> Option<LayerNorm> {
         match (self.kind, &self.beta) {
             (NormKind::Layer, Some(beta)) => {
-                Some(LayerNorm { gamma: self.gamma.val(), beta: beta.val(), epsilon: EPSILON })
+                Some(LayerNorm { gamma: self.gamma.val(), beta: beta.val(), epsilon: self.epsilon })
             }
             (NormKind::Layer, None) => unreachable!("layer normalisation is made with its offset"),
             (NormKind::Rms, _) => None,

@@ -53,6 +53,10 @@ option_enum! {
         Silu,
         /// A SiLU-gated unit (Shazeer 2020): a third matrix, `silu(gate(x)) · inner(x)`.
         Swiglu,
+        /// Gaussian error linear unit, approximated by tanh: `gelu_new` of Hugging Face.
+        GeluTanh,
+        /// A unit gated by that approximation: `gelu_tanh(gate(x)) · inner(x)`, the `gated-gelu` of T5 1.1.
+        GegluTanh,
     }
 }
 
@@ -65,6 +69,13 @@ option_enum! {
         SinusoidalHalves,
         /// One trained vector per position.
         Learned,
+        /// All sines, then all cosines, with the longest wavelength 2π · 10000: the layout of fairseq and M2M100.
+        SinusoidalFairseq,
+        /// No vector per position, but a trained term of each score by head and distance: T5. All layers of a stack share
+        /// the terms.
+        Relative,
+        /// The same with terms of its own in each layer: UMT5.
+        RelativePerLayer,
     }
 }
 
@@ -79,5 +90,7 @@ option_enum! {
         /// All three share one matrix, which requires a joint vocabulary: the paper.
         #[serde(alias = "three")]
         All,
+        /// Source and target share one and need one joint vocabulary; the output projection has its own: T5 1.1.
+        Inputs,
     }
 }

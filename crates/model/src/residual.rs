@@ -42,7 +42,7 @@ pub struct Residual {
 impl Residual {
     /// A connection with the norm order, norm and dropout of the configuration.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
-        Self { norm: Norm::new(config.norm_kind, config.d_model, device), order: config.norm, dropout: config.dropout }
+        Self { norm: Norm::new(config, device), order: config.norm, dropout: config.dropout }
     }
 
     /// Applies `sublayer` inside the connection: `[batch, len, d_model]` to the same shape.
@@ -69,6 +69,6 @@ impl Residual {
 pub(crate) fn final_norm(config: &ModelConfig, device: &Device) -> Option<Norm> {
     match config.norm {
         NormOrder::Post => None,
-        NormOrder::Pre => Some(Norm::new(config.norm_kind, config.d_model, device)),
+        NormOrder::Pre => Some(Norm::new(config, device)),
     }
 }

@@ -31,6 +31,7 @@ use crate::error::ConfigError;
 use crate::forward_pass::Pass;
 use crate::loss::{LabelSmoothing, LossSums, Objective, label_smoothed_cross_entropy};
 use crate::mask::Mask;
+use crate::norm::Norm;
 use crate::position::Positions;
 
 /// An encoded source, to which the decoder attends.
@@ -60,6 +61,10 @@ pub struct Transformer {
     pub source_positions: Positions,
     /// Positions of the target.
     pub target_positions: Positions,
+    /// The norm of the source's embedding and position (`embedding_norm`).
+    pub source_embedding_norm: Option<Norm>,
+    /// The norm of the target's embedding and position (`embedding_norm`).
+    pub target_embedding_norm: Option<Norm>,
     /// The stack of the source side.
     pub encoder: Encoder,
     /// The stack of the target side.
@@ -69,12 +74,12 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// A network of the given sizes whose weights are a function of `seed`, `config.norm` and each parameter's name.
+    /// A network of the given sizes whose weights are a function of `seed`, the options and each parameter's name.
     ///
     /// # Errors
     /// An invalid configuration, or one that the vocabularies do not fit.
     pub fn new(config: &ModelConfig, sizes: VocabularySizes, seed: u64, device: &Device) -> Result<Self, ConfigError> {
-        Ok(crate::init::initialise(Self::blank(config, sizes, device)?, config.norm, seed))
+        Ok(crate::init::initialise(Self::blank(config, sizes, device)?, config, seed))
     }
 
     /// A network of the given sizes with all matrices zero, into which weights are [loaded](crate::weights::load).
@@ -88,6 +93,8 @@ impl Transformer {
             embeddings: Embeddings::new(config, sizes, device),
             source_positions: Positions::new(config, device),
             target_positions: Positions::new(config, device),
+            source_embedding_norm: config.embedding_norm.then(|| Norm::new(config, device)),
+            target_embedding_norm: config.embedding_norm.then(|| Norm::new(config, device)),
             encoder: Encoder::new(config, device),
             decoder: Decoder::new(config, device),
             dropout: config.dropout,
@@ -101,6 +108,7 @@ impl Transformer {
     /// If the source is longer than `max_length`; callers check the length of their input first.
     pub fn encode(&self, source: SourceBatch, pass: &mut Pass) -> Memory {
         let embedded = self.source_positions.forward(self.embeddings.embed_source(source.ids), 0);
+        let embedded = normalised(&self.source_embedding_norm, embedded);
         let embedded = pass.dropout(embedded, self.dropout);
         Memory { states: self.encoder.forward(embedded, source.mask.as_ref(), pass), mask: source.mask }
     }
@@ -111,6 +119,7 @@ impl Transformer {
     /// If the target is longer than `max_length`.
     pub fn decode(&self, target_input: Tensor<2, Int>, memory: &Memory, pass: &mut Pass) -> Tensor<3> {
         let embedded = self.target_positions.forward(self.embeddings.embed_target(target_input), 0);
+        let embedded = normalised(&self.target_embedding_norm, embedded);
         let embedded = pass.dropout(embedded, self.dropout);
         self.decoder.forward(embedded, memory.states.clone(), memory.mask.as_ref(), pass)
     }
@@ -168,8 +177,17 @@ impl Transformer {
     pub fn step(&self, tokens: Tensor<1, Int>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<2> {
         let embedded = self.embeddings.embed_target(tokens.unsqueeze_dim(1));
         let embedded = self.target_positions.forward(embedded, cache.len());
+        let embedded = normalised(&self.target_embedding_norm, embedded);
         let hidden = self.decoder.step(embedded, cache, pass);
         let [rows, _, d_model] = hidden.dims();
         self.embeddings.logits(hidden.reshape([rows, d_model]))
+    }
+}
+
+/// `x`, through the norm if there is one.
+fn normalised(norm: &Option<Norm>, x: Tensor<3>) -> Tensor<3> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
     }
 }

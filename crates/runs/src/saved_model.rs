@@ -79,12 +79,13 @@ impl SavedModel {
     }
 }
 
-/// Checks that the `[model]` table has every key. A missing key would be read as its default, and some of them, such as the
-/// number of heads, change the output without changing a shape.
+/// Checks that the `[model]` table has every key of version 0.1. A missing key would be read as its default, and some of
+/// them, such as the number of heads, change the output without changing a shape.
 fn check_complete(config: &toml::Table) -> Result<(), ConfigError> {
     let all = toml::Table::try_from(ModelConfig::default()).unwrap_or_default();
     let model = config.get("model").and_then(toml::Value::as_table);
-    match all.keys().find(|key| model.is_none_or(|model| !model.contains_key(*key))) {
+    let mut required = all.keys().filter(|key| !ModelConfig::ADDED.contains(&key.as_str()));
+    match required.find(|key| model.is_none_or(|model| !model.contains_key(*key))) {
         None => Ok(()),
         Some(key) => Err(ConfigError::new(
             &format!("model.{key}"),

@@ -47,15 +47,23 @@ impl Variant {
 
 /// The base, each other value of each option alone, and some pairs.
 pub fn variants(base: &ModelConfig) -> Vec<Variant> {
-    let (norm, norm_kind, activation, positions, tie, bias, output_bias) = options(base);
     let singles = [
-        others("norm", NormOrder::ALL, norm),
-        others("norm_kind", NormKind::ALL, norm_kind),
-        others("activation", Activation::ALL, activation),
-        others("positions", PositionKind::ALL, positions),
-        others("tie", Tie::ALL, tie),
-        others("bias", &[true, false], bias),
-        others("output_bias", &[true, false], output_bias),
+        others("norm", NormOrder::ALL, base.norm),
+        others("norm_kind", NormKind::ALL, base.norm_kind),
+        others("norm_epsilon", &[1e-5, 0.1], base.norm_epsilon),
+        others("embedding_norm", &[true, false], base.embedding_norm),
+        others("activation", Activation::ALL, base.activation),
+        others("positions", PositionKind::ALL, base.positions),
+        others("position_offset", &[0, 2], base.position_offset),
+        others("tie", Tie::ALL, base.tie),
+        others("bias", &[true, false], base.bias),
+        others("output_bias", &[true, false], base.output_bias),
+        others("scale_attention", &[true, false], base.scale_attention),
+        others("scale_embeddings", &[true, false], base.scale_embeddings),
+        others("scale_logits", &[true, false], base.scale_logits),
+        others("head_size", &[None, Some(5)], base.head_size),
+        others("decoder_heads", &[None, Some(2)], base.decoder_heads),
+        others("decoder_d_ff", &[None, Some(14)], base.decoder_d_ff),
     ];
     let pairs = [
         vec![("norm", json!("pre")), ("norm_kind", json!("rms"))],
@@ -64,16 +72,39 @@ pub fn variants(base: &ModelConfig) -> Vec<Variant> {
         vec![("positions", json!("sinusoidal_halves")), ("output_bias", json!(true))],
         vec![("tie", json!("none")), ("output_bias", json!(true))],
         vec![("norm", json!("pre")), ("norm_kind", json!("rms")), ("bias", json!(false))],
+        // T5 1.1, and BART with stacks that differ.
+        vec![
+            ("norm", json!("pre")),
+            ("norm_kind", json!("rms")),
+            ("norm_epsilon", json!(1e-6)),
+            ("activation", json!("geglu_tanh")),
+            ("positions", json!("relative")),
+            ("relative_buckets", json!(8)),
+            ("relative_max_distance", json!(12)),
+            ("tie", json!("inputs")),
+            ("bias", json!(false)),
+            ("scale_attention", json!(false)),
+            ("scale_embeddings", json!(false)),
+            ("head_size", json!(5)),
+        ],
+        vec![
+            ("embedding_norm", json!(true)),
+            ("activation", json!("gelu")),
+            ("positions", json!("learned")),
+            ("output_bias", json!(true)),
+            ("scale_embeddings", json!(false)),
+            ("decoder_heads", json!(2)),
+            ("decoder_d_ff", json!(14)),
+        ],
     ];
     let singles = singles.into_iter().flatten().map(|change| vec![change]);
     let all = std::iter::once(Vec::new()).chain(singles).chain(pairs);
     all.map(|changes| Variant::new(base, &changes)).collect()
 }
 
-type Options = (NormOrder, NormKind, Activation, PositionKind, Tie, bool, bool);
-
-/// The options of a configuration. A new field does not compile until it is named here.
-fn options(config: &ModelConfig) -> Options {
+/// The options of a configuration: all but sizes that every network has, and rates. A new field does not compile until it
+/// is named here.
+fn options(config: &ModelConfig) -> Value {
     let ModelConfig {
         // Sizes.
         d_model: _,
@@ -86,16 +117,31 @@ fn options(config: &ModelConfig) -> Options {
         dropout: _,
         attention_dropout: _,
         ff_dropout: _,
+        stack_dropout: _,
         // Options.
         norm,
         norm_kind,
+        norm_epsilon,
+        embedding_norm,
         activation,
         positions,
+        position_offset,
+        relative_buckets,
+        relative_max_distance,
         tie,
         bias,
         output_bias,
+        scale_attention,
+        scale_embeddings,
+        scale_logits,
+        head_size,
+        decoder_heads,
+        decoder_d_ff,
     } = *config;
-    (norm, norm_kind, activation, positions, tie, bias, output_bias)
+    json!([
+        norm, norm_kind, activation, positions, tie, norm_epsilon, embedding_norm, position_offset, relative_buckets, relative_max_distance, bias, output_bias,
+        scale_attention, scale_embeddings, scale_logits, head_size, decoder_heads, decoder_d_ff
+    ])
 }
 
 /// The values of an option other than the base's.

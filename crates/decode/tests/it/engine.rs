@@ -118,7 +118,7 @@ fn small() -> ModelConfig {
 
 fn sizes(tie: Tie) -> VocabularySizes {
     match tie {
-        Tie::All => VocabularySizes::joint(30),
+        Tie::All | Tie::Inputs => VocabularySizes::joint(30),
         Tie::Decoder | Tie::None => SIZES,
     }
 }

@@ -23,7 +23,8 @@ pub struct Network {
 }
 
 /// Activations that Marian has.
-const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Silu];
+const ACTIVATIONS: [Activation; 4] =
+    [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::GeluTanh];
 
 /// Returns Marian's names of an activation, of which an export writes the first; none if Marian lacks it.
 fn marian_names(activation: Activation) -> &'static [&'static str] {
@@ -31,9 +32,13 @@ fn marian_names(activation: Activation) -> &'static [&'static str] {
         Activation::Relu => &["relu"],
         Activation::Gelu => &["gelu"],
         Activation::Silu => &["swish", "silu"],
-        Activation::Swiglu => &[],
+        Activation::GeluTanh => &["gelu_new"],
+        Activation::Swiglu | Activation::GegluTanh => &[],
     }
 }
+
+/// ε of every norm in Marian.
+const NORM_EPSILON: f64 = 1e-5;
 
 /// Keys that must be absent or have this value.
 const FIXED: [(&str, Value); 8] = [
@@ -58,8 +63,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
             require(config, key, expected)?;
         }
     }
-    // The default of transformers is false; Marian models always set it.
-    require(config, "scale_embedding", &json!(true))?;
+    let scale_embeddings = flag(config, "scale_embedding", false)?;
 
     let source = size(config, "vocab_size", None)?;
     let shared = flag(config, "share_encoder_decoder_embeddings", true)?;
@@ -81,36 +85,49 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
             return Err(unexpected(key, &found.to_string(), &expected, ELSEWHERE));
         }
     }
-    let same = |encoder: &str, decoder: &str| {
-        let found = size(config, decoder, None)?;
-        match size(config, encoder, None)? {
-            size if size == found => Ok(size),
-            size => Err(unexpected(decoder, &found.to_string(), &format!("{encoder} = {size}"), ELSEWHERE)),
-        }
+    // The size of the encoder, and that of the decoder if it differs.
+    let both = |encoder: &str, decoder: &str| {
+        let (encoder, decoder) = (size(config, encoder, None)?, size(config, decoder, None)?);
+        Ok::<_, ConfigError>((encoder, Some(decoder).filter(|decoder| *decoder != encoder)))
     };
+    let (n_heads, decoder_heads) = both("encoder_attention_heads", "decoder_attention_heads")?;
+    let (d_ff, decoder_d_ff) = both("encoder_ffn_dim", "decoder_ffn_dim")?;
     let name = config["activation_function"].as_str().unwrap_or("nothing");
     let activation = ACTIVATIONS.into_iter().find(|activation| marian_names(*activation).contains(&name));
     let activation = activation.ok_or_else(|| {
         let names: Vec<&str> = ACTIVATIONS.into_iter().flat_map(marian_names).copied().collect();
         unexpected("activation_function", name, &format!("one of {}", names.join(", ")), ELSEWHERE)
     })?;
+    let defaults = ModelConfig::default();
     let model = ModelConfig {
         d_model: size(config, "d_model", None)?,
-        n_heads: same("encoder_attention_heads", "decoder_attention_heads")?,
-        d_ff: same("encoder_ffn_dim", "decoder_ffn_dim")?,
+        n_heads,
+        head_size: None,
+        d_ff,
         encoder_layers: size(config, "encoder_layers", None)?,
         decoder_layers: size(config, "decoder_layers", None)?,
+        decoder_heads,
+        decoder_d_ff,
         dropout: rate(config, "dropout", 0.1)?,
         attention_dropout: rate(config, "attention_dropout", 0.0)?,
         ff_dropout: rate(config, "activation_dropout", 0.0)?,
+        stack_dropout: 0.0,
         norm: NormOrder::Post,
         norm_kind: NormKind::Layer,
+        norm_epsilon: NORM_EPSILON,
+        embedding_norm: false,
         activation,
         positions: PositionKind::SinusoidalHalves,
+        position_offset: 0,
+        relative_buckets: defaults.relative_buckets,
+        relative_max_distance: defaults.relative_max_distance,
         max_length: size(config, "max_position_embeddings", None)?,
         tie,
         bias: true,
         output_bias: true,
+        scale_attention: true,
+        scale_embeddings,
+        scale_logits: false,
     };
     model.validate()?;
     Ok(Network { model, sizes: VocabularySizes { source, target } })
@@ -136,11 +153,40 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
     }
     match model.positions {
         PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => {}
-        PositionKind::Learned => return lacks("model.positions", "\"learned\"", "model.positions = \"sinusoidal\""),
+        PositionKind::Learned
+        | PositionKind::SinusoidalFairseq
+        | PositionKind::Relative
+        | PositionKind::RelativePerLayer => {
+            return lacks("model.positions", &shown(&json!(model.positions)), "model.positions = \"sinusoidal\"");
+        }
     }
     let Some(activation) = marian_names(model.activation).first() else {
-        return lacks("model.activation", "\"swiglu\"", "model.activation = \"relu\", \"gelu\" or \"silu\"");
+        let found = shown(&json!(model.activation));
+        return lacks("model.activation", &found, "model.activation = \"relu\", \"gelu\", \"gelu_tanh\" or \"silu\"");
     };
+    match model.tie {
+        Tie::None | Tie::Decoder | Tie::All => {}
+        Tie::Inputs => return lacks("model.tie", "\"inputs\"", "model.tie = \"all\" or \"none\""),
+    }
+    let fixed = [
+        ("norm_epsilon", json!(model.norm_epsilon), json!(NORM_EPSILON)),
+        ("embedding_norm", json!(model.embedding_norm), json!(false)),
+        ("position_offset", json!(model.position_offset), json!(0)),
+        ("scale_attention", json!(model.scale_attention), json!(true)),
+        ("scale_logits", json!(model.scale_logits), json!(false)),
+    ];
+    if let Some((key, found, expected)) = fixed.iter().find(|(_, found, expected)| found != expected) {
+        return lacks(&format!("model.{key}"), &found.to_string(), &format!("model.{key} = {expected}"));
+    }
+    if let Some(size) = model.head_size.filter(|size| size * model.n_heads != model.d_model) {
+        let expected = format!("model.head_size = {}", model.d_model / model.n_heads);
+        return lacks("model.head_size", &size.to_string(), &expected);
+    }
+    let decoder = model.of_decoder();
+    if decoder.heads_width() != model.d_model {
+        let expected = "a model.decoder_heads with model.decoder_heads * model.head_size = model.d_model";
+        return lacks("model.decoder_heads", &decoder.n_heads.to_string(), expected);
+    }
     if sizes.source_pad() != sizes.target_pad() {
         // In transformers both sides share one id of `<pad>`.
         return Err(unexpected(
@@ -158,15 +204,15 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         "encoder_layers": model.encoder_layers,
         "decoder_layers": model.decoder_layers,
         "encoder_attention_heads": model.n_heads,
-        "decoder_attention_heads": model.n_heads,
+        "decoder_attention_heads": decoder.n_heads,
         "encoder_ffn_dim": model.d_ff,
-        "decoder_ffn_dim": model.d_ff,
+        "decoder_ffn_dim": decoder.d_ff,
         "activation_function": activation,
         "dropout": model.dropout,
         "attention_dropout": model.attention_dropout,
         "activation_dropout": model.ff_dropout,
         "max_position_embeddings": model.max_length,
-        "scale_embedding": true,
+        "scale_embedding": model.scale_embeddings,
         "static_position_embeddings": true,
         "normalize_before": false,
         "normalize_embedding": false,
@@ -189,7 +235,11 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
 pub fn column_order(model: &ModelConfig) -> Option<Vec<usize>> {
     match model.positions {
         PositionKind::Sinusoidal => Some(positions::halves_of_interleaved(model.d_model)),
-        PositionKind::SinusoidalHalves | PositionKind::Learned => None,
+        PositionKind::SinusoidalHalves
+        | PositionKind::Learned
+        | PositionKind::SinusoidalFairseq
+        | PositionKind::Relative
+        | PositionKind::RelativePerLayer => None,
     }
 }
 

@@ -115,7 +115,7 @@ impl Stored {
             if shape != expected {
                 return Err(self.wrong(name, format!("shape {shape:?}"), format!("{expected:?}")));
             }
-            let computed = sinusoids(SinusoidLayout::Halves, model.max_length, model.d_model);
+            let computed = sinusoids(SinusoidLayout::Halves, 0, model.max_length, model.d_model);
             let furthest = values.iter().zip(computed).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             if furthest > POSITIONS_TOLERANCE || values.iter().any(|value| value.is_nan()) {
                 let found = format!("numbers up to {furthest} away from Marian's sinusoids");
@@ -131,6 +131,7 @@ impl Stored {
             Tie::All => &[SHARED, ENCODER, DECODER, OUTPUT],
             Tie::Decoder => &[DECODER, OUTPUT],
             Tie::None => &[],
+            Tie::Inputs => &[SHARED, ENCODER, DECODER],
         };
         let mut found = names.iter().filter_map(|name| Some((*name, self.tensors.remove(*name)?)));
         let Some((first, matrix)) = found.next() else { return Ok(()) };

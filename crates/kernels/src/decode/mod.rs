@@ -19,6 +19,6 @@ pub mod matmul;
 pub mod packed;
 pub mod rows;
 
-pub use attention_cache::AttentionCache;
+pub use attention_cache::{AttentionCache, DistanceBias, Scoring};
 pub use matmul::{Epilogue, multiply};
 pub use packed::PackedMatrix;

@@ -59,6 +59,29 @@ pub fn swiglu(gate: &[f32], values: &mut [f32]) {
     vectorised!(values.iter_mut().zip(gate).for_each(|(x, &gate)| *x *= silu_of(gate)));
 }
 
+/// 0.5 · x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))): GELU's approximation by tanh.
+pub fn gelu_tanh(values: &mut [f32]) {
+    vectorised!(values.iter_mut().for_each(|x| *x = gelu_tanh_of(*x)));
+}
+
+/// `values = gelu_tanh(gate) · values`: the gated unit GEGLU with GELU's approximation by tanh.
+///
+/// # Panics
+/// Slices of different lengths.
+pub fn geglu_tanh(gate: &[f32], values: &mut [f32]) {
+    assert_eq!(gate.len(), values.len(), "as many gates as values");
+    vectorised!(values.iter_mut().zip(gate).for_each(|(x, &gate)| *x *= gelu_tanh_of(gate)));
+}
+
+/// 0.5 · (1 + tanh(y)) is sigmoid(2y), so that GELU's approximation is x · sigmoid(2y).
+#[inline(always)]
+fn gelu_tanh_of(x: f32) -> f32 {
+    const ROOT: f32 = 0.797_884_6; // √(2/π)
+    let twice = 2.0 * ROOT * (x + 0.044_715 * x * x * x);
+    let power = exp(if twice > 0.0 { -twice } else { twice });
+    if twice > 0.0 { x / (1.0 + power) } else { x * power / (1.0 + power) }
+}
+
 /// x · sigmoid(x); the exponential of −|x| cannot overflow.
 #[inline(always)]
 fn silu_of(x: f32) -> f32 {
@@ -97,6 +120,15 @@ mod tests {
                 "gelu({x}) = {gelu}"
             );
         }
+        let mut tanhs = inputs;
+        gelu_tanh(&mut tanhs);
+        for (x, found) in inputs.into_iter().map(f64::from).zip(tanhs) {
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            assert!((f64::from(found) - 0.5 * x * (1.0 + inner.tanh())).abs() < 1e-6, "gelu_tanh({x}) = {found}");
+        }
+        let mut gated = [2.0; 7];
+        geglu_tanh(&inputs, &mut gated);
+        assert_eq!(gated, tanhs.map(|x| 2.0 * x));
         let mut gated = [2.0; 7];
         swiglu(&inputs, &mut gated);
         assert_eq!(gated, silus.map(|x| 2.0 * x));

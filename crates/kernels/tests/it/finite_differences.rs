@@ -1,6 +1,7 @@
 //! Hand-written derivatives against central differences of the fused operations.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::residual::LayerNorm;
@@ -103,10 +104,15 @@ fn attention_with_hidden_keys() {
     let hidden: Vec<bool> = (0..2 * 3 * 5).map(|i| i % 5 >= (i / 15 + i / 5 % 3 * 2)).collect();
     let mask = Mask::from(Tensor::<4, Bool>::from_data(TensorData::new(hidden, [2, 1, 3, 5]), &Device::flex()));
     for dropped in [None, Some(Dropout { key: 4, rate: 0.3 })] {
-        let attend = |q, k, v| attention::attention(q, k, v, Some(&mask), dropped);
+        let attend = |q, k, v| attention::attention(q, k, v, Scoring::scaled(4), Some(&mask), dropped);
         check("queries", queries, |q| attend(q, constant(keys, 3), constant(keys, 4)));
         check("keys", keys, |k| attend(constant(queries, 3), k, constant(keys, 4)));
         check("values", keys, |v| attend(constant(queries, 3), constant(keys, 4), v));
+        check("bias", [2, 7], |bias| {
+            let scoring = Scoring { divisor: 1.0, bias: Some(bias) };
+            let (q, k, v) = (constant(queries, 3), constant(keys, 4), constant(keys, 5));
+            attention::attention(q, k, v, scoring, Some(&mask), dropped)
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use model::attention::attention_weights;
+use model::attention::{Scoring, attention_weights};
 use model::batch::{SourceBatch, padded};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::loss::Objective;
@@ -189,7 +189,7 @@ fn fully_hidden_rows_give_zeros() {
             TensorData::new(vec![true, true, false, true], [1, 1, 2, 2]),
             &device.clone().without_autodiff(),
         );
-        let weights = attention_weights(queries.clone(), keys.clone(), Some(&Mask::from(hidden)));
+        let weights = attention_weights(queries.clone(), keys.clone(), Scoring::scaled(2), Some(&Mask::from(hidden)));
         assert_eq!(values(weights.clone()), [0.0, 0.0, 1.0, 0.0]);
         let gradients = (weights.clone() * weights).sum().backward();
         for gradient in [queries.grad(&gradients), keys.grad(&gradients)] {

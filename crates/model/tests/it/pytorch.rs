@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use model::attention::{MultiHeadAttention, attention_weights};
+use model::attention::{MultiHeadAttention, Scoring, attention_weights};
 use model::decoder::DecoderLayer;
 use model::encoder::EncoderLayer;
 use model::loss::Objective;
@@ -57,7 +57,7 @@ fn multi_head_attention() {
             let attended = attention.key_value(memory.clone().unwrap_or_else(|| query.clone()));
             let kind = AttentionKind::Cross;
             let output =
-                attention.forward(query.clone(), &attended, mask.as_ref(), kind, &mut Pass::recording(&mut maps));
+                attention.forward(query.clone(), &attended, None, mask.as_ref(), kind, &mut Pass::recording(&mut maps));
 
             assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
             let expected = fixture.floats(&format!("{case}attention_weights"));
@@ -80,7 +80,7 @@ fn encoder_layers() {
                 for case in ["", "unpadded."] {
                     let mask = case.is_empty().then(|| fixture.padding_mask("padding_mask", &device));
                     let input = fixture.tensor::<3>("input", &device).require_grad();
-                    let output = layer.forward(input.clone(), mask.as_ref(), &mut Pass::inference());
+                    let output = layer.forward(input.clone(), None, mask.as_ref(), &mut Pass::inference());
                     assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
                     compare_gradients(&layer, output, &[("input", &input)], &fixture, (case, "upstream"));
                 }
@@ -103,7 +103,7 @@ fn decoder_layers() {
                     let memory = fixture.tensor::<3>("memory", &device).require_grad();
                     let attended = layer.cross_attention.key_value(memory.clone());
                     let mut pass = Pass::inference();
-                    let output = layer.forward(input.clone(), &Mask::Causal, &attended, mask.as_ref(), &mut pass);
+                    let output = layer.forward(input.clone(), None, &Mask::Causal, &attended, mask.as_ref(), &mut pass);
                     assert_close(case, &values(output.clone()), fixture.floats(&format!("{case}output")), OUTPUT);
                     let inputs = [("input", &input), ("memory", &memory)];
                     compare_gradients(&layer, output, &inputs, &fixture, (case, "upstream"));
@@ -167,7 +167,8 @@ fn attention_maps_of_whole_transformers() {
                     assert_close(&key, &values(map.clone()), fixture.floats(&key), OUTPUT);
                     let (queries, keys) = (vectors.queries.clone(), vectors.attended.keys.clone());
                     assert_eq!(vectors.attended.values.dims(), keys.dims(), "{key}");
-                    assert_eq!(values(attention_weights(queries, keys, mask)), values(map.clone()), "{key}");
+                    let scoring = Scoring::scaled(fixture.config().head_size());
+                    assert_eq!(values(attention_weights(queries, keys, scoring, mask)), values(map.clone()), "{key}");
                 }
             }
         }

@@ -132,11 +132,16 @@ impl RunConfig {
         match (&self.task, &self.tokenizer) {
             (TaskConfig::Translate(_), Some(tokenizer)) => {
                 tokenizer.validate().map_err(tokenizer_error)?;
-                if self.model.tie == Tie::All && !tokenizer.joint {
+                let (one_matrix, tie) = match self.model.tie {
+                    Tie::All => (true, "\"all\""),
+                    Tie::Inputs => (true, "\"inputs\""),
+                    Tie::Decoder | Tie::None => (false, ""),
+                };
+                if one_matrix && !tokenizer.joint {
                     // Two vocabularies may be equally large, so comparing sizes is not enough.
                     return Err(ConfigError::new(
                         "model.tie",
-                        "\"all\"",
+                        tie,
                         "one joint vocabulary, but tokenizer.joint = false makes two",
                         "set tokenizer.joint = true, or model.tie = \"decoder\"",
                     ));

@@ -230,6 +230,7 @@ fn difference(there: &ModelConfig, now: &ModelConfig) -> Option<String> {
         dropout: now.dropout,
         attention_dropout: now.attention_dropout,
         ff_dropout: now.ff_dropout,
+        stack_dropout: now.stack_dropout,
         max_length: if learned { there.max_length } else { now.max_length },
         ..there.clone()
     };

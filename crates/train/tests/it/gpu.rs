@@ -9,7 +9,7 @@ use decode::engine::NetworkEngine;
 use decode::search::greedy::greedy;
 use decode::search::hypothesis::DecodeInput;
 use decode::search::options::SearchOptions;
-use model::attention::attention_weights;
+use model::attention::{Scoring, attention_weights};
 use model::backend;
 use model::loss::Objective;
 use model::{Mask, Pass, weights};
@@ -65,7 +65,7 @@ fn a_fully_masked_row_has_finite_gradients() {
         let keys = Tensor::<4>::from_floats([[[[0.5, 1.0], [1.0, 0.0]]]], &device);
         let hidden = TensorData::new(vec![true, true, false, true], [1, 1, 2, 2]);
         let hidden = Tensor::<4, Bool>::from_data(hidden, &device.clone().without_autodiff());
-        let weights = attention_weights(queries.clone(), keys, Some(&Mask::from(hidden)));
+        let weights = attention_weights(queries.clone(), keys, Scoring::scaled(2), Some(&Mask::from(hidden)));
         assert_close("weights", &values(weights.clone()), &[0.0, 0.0, 1.0, 0.0], 1e-6);
         let gradients = (weights.clone() * weights).sum().backward();
         assert!(values(queries.grad(&gradients).unwrap()).iter().all(|x| x.is_finite()));

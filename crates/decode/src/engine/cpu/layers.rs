@@ -1,6 +1,8 @@
 //! The layers of both stacks (paper, section 3.1).
 
-use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply, rows};
+use std::sync::Arc;
+
+use kernels::decode::{AttentionCache, DistanceBias, Epilogue, PackedMatrix, Scoring, multiply, rows};
 use model::AttentionKind;
 use model::config::NormOrder;
 
@@ -8,15 +10,13 @@ use super::recorder::Site;
 use super::row::Row;
 use super::scratch::Scratch;
 
-const EPSILON: f32 = model::norm::EPSILON as f32;
-
 /// The table of token embeddings.
 #[derive(Debug)]
 pub(super) enum Embedding {
     /// The output projection, which is the same matrix.
     Output,
-    /// A table of its own, `[vocabulary, d_model]`.
-    Own(Vec<f32>),
+    /// Another table, `[vocabulary, d_model]`, which both sides may share.
+    Own(Arc<[f32]>),
 }
 
 /// A norm; without `beta` it is the root-mean-square one.
@@ -24,25 +24,36 @@ pub(super) enum Embedding {
 pub(super) struct Norm {
     pub gamma: Vec<f32>,
     pub beta: Option<Vec<f32>>,
+    pub epsilon: f32,
 }
 
 impl Norm {
-    fn apply(&self, x: &mut [f32]) {
+    pub fn apply(&self, x: &mut [f32]) {
         match &self.beta {
-            Some(beta) => rows::layer_norm(x, &self.gamma, beta, EPSILON),
-            None => rows::rms_norm(x, &self.gamma, EPSILON),
+            Some(beta) => rows::layer_norm(x, &self.gamma, beta, self.epsilon),
+            None => rows::rms_norm(x, &self.gamma, self.epsilon),
         }
     }
 }
 
-/// The norms after the stacks, of pre-norm alone.
+/// The norms before the stacks, with `embedding_norm`, and after them, with pre-norm.
 #[derive(Debug)]
 pub(super) struct Norms {
+    pub source: Option<Norm>,
+    pub target: Option<Norm>,
     pub encoder: Option<Norm>,
     pub decoder: Option<Norm>,
 }
 
 impl Norms {
+    pub fn begin_encoder(&self, x: &mut [f32]) {
+        self.source.iter().for_each(|norm| norm.apply(x));
+    }
+
+    pub fn begin_decoder(&self, x: &mut [f32]) {
+        self.target.iter().for_each(|norm| norm.apply(x));
+    }
+
     pub fn finish_encoder(&self, x: &mut [f32]) {
         self.encoder.iter().for_each(|norm| norm.apply(x));
     }
@@ -90,11 +101,30 @@ fn product<'a>(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &'a mut Vec<
     y
 }
 
+/// The heads of an attention.
+#[derive(Clone, Debug)]
+pub(super) struct Heads {
+    pub count: usize,
+    /// The factor of q·kᵀ.
+    pub scale: f32,
+    /// Relative positions of self-attention, which layers may share.
+    pub bias: Option<Arc<DistanceBias>>,
+}
+
+impl Heads {
+    /// The scores of a query at a position.
+    fn scoring(&self, position: usize) -> Scoring<'_> {
+        let bias = self.bias.as_deref().map(|bias| (bias, position));
+        Scoring { n_heads: self.count, scale: self.scale, bias }
+    }
+}
+
 /// Self-attention: queries, keys and values are one product.
 #[derive(Debug)]
 pub(super) struct SelfAttention {
     pub projections: PackedMatrix,
     pub output: PackedMatrix,
+    pub heads: Heads,
     pub residual: Residual,
 }
 
@@ -104,6 +134,7 @@ pub(super) struct CrossAttention {
     pub query: PackedMatrix,
     pub key_value: PackedMatrix,
     pub output: PackedMatrix,
+    pub heads: Heads,
     pub residual: Residual,
 }
 
@@ -115,6 +146,9 @@ pub(super) enum Nonlinearity {
     Silu,
     /// `silu(gate(x)) · inner(x)`, with the matrix of the gate.
     Swiglu(PackedMatrix),
+    GeluTanh,
+    /// `gelu_tanh(gate(x)) · inner(x)`, with the matrix of the gate.
+    GegluTanh(PackedMatrix),
 }
 
 /// The position-wise network.
@@ -147,6 +181,16 @@ impl FeedForward {
                 rows::swiglu(product(read, matrix, Epilogue::None, gate), inner);
                 inner
             }
+            Nonlinearity::GeluTanh => {
+                let inner = product(read, &self.inner, Epilogue::None, projected);
+                rows::gelu_tanh(inner);
+                inner
+            }
+            Nonlinearity::GegluTanh(matrix) => {
+                let inner = product(read, &self.inner, Epilogue::None, projected);
+                rows::geglu_tanh(product(read, matrix, Epilogue::None, gate), inner);
+                inner
+            }
         };
         self.residual.after(x, product(inner, &self.output, Epilogue::None, change));
     }
@@ -160,23 +204,23 @@ pub(super) struct EncoderLayer {
 
 impl EncoderLayer {
     /// Transforms `x`, which holds sentences of these lengths, one after the other.
-    pub fn forward(&self, x: &mut [f32], lengths: &[usize], layer: usize, n_heads: usize, scratch: &mut Scratch) {
+    pub fn forward(&self, x: &mut [f32], lengths: &[usize], layer: usize, scratch: &mut Scratch) {
         let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
-        let SelfAttention { projections, output, residual } = &self.self_attention;
-        let d_model = output.d_output();
+        let SelfAttention { projections, output, heads, residual } = &self.self_attention;
+        let width = output.d_input();
         let mut rest = &*product(residual.before(x, normed), projections, Epilogue::None, projected);
-        context.resize(x.len(), 0.0);
-        let mut contexts = context.chunks_exact_mut(d_model);
-        let mut sentence = AttentionCache::new(d_model);
+        context.resize(rest.len() / 3, 0.0);
+        let mut contexts = context.chunks_exact_mut(width);
+        let mut sentence = AttentionCache::new(width);
         for len in lengths {
-            let (rows, others) = rest.split_at(len * 3 * d_model);
+            let (rows, others) = rest.split_at(len * 3 * width);
             sentence.clear();
-            for row in rows.chunks_exact(3 * d_model) {
-                sentence.push(&row[d_model..2 * d_model], &row[2 * d_model..]);
+            for row in rows.chunks_exact(3 * width) {
+                sentence.push(&row[width..2 * width], &row[2 * width..]);
             }
-            for (row, context) in rows.chunks_exact(3 * d_model).zip(&mut contexts) {
-                let site = Site { kind: AttentionKind::Encoder, layer, n_heads, row: 0 };
-                recorder.attend(site, &sentence, &row[..d_model], weights, context);
+            for (position, (row, context)) in rows.chunks_exact(3 * width).zip(&mut contexts).enumerate() {
+                let site = Site { kind: AttentionKind::Encoder, layer, scoring: heads.scoring(position), row: 0 };
+                recorder.attend(site, &sentence, &row[..width], weights, context);
             }
             recorder.record_keys_values(AttentionKind::Encoder, layer, &sentence);
             rest = others;
@@ -196,39 +240,41 @@ pub(super) struct DecoderLayer {
 impl DecoderLayer {
     /// The keys and values of cross-attention over the memory, which holds sentences of these lengths.
     pub fn memories(&self, memory: &[f32], lengths: &[usize], scratch: &mut Scratch) -> Vec<AttentionCache> {
-        let d_model = self.cross_attention.output.d_output();
+        let width = self.cross_attention.output.d_input();
         let both = product(memory, &self.cross_attention.key_value, Epilogue::None, &mut scratch.projected);
-        let mut rows = both.chunks_exact(2 * d_model);
+        let mut rows = both.chunks_exact(2 * width);
         let sentence = |len: &usize| {
-            let mut cache = AttentionCache::new(d_model);
-            rows.by_ref().take(*len).for_each(|row| cache.push(&row[..d_model], &row[d_model..]));
+            let mut cache = AttentionCache::new(width);
+            rows.by_ref().take(*len).for_each(|row| cache.push(&row[..width], &row[width..]));
             cache
         };
         lengths.iter().map(sentence).collect()
     }
 
     /// Transforms one more position of every row.
-    pub fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, n_heads: usize, scratch: &mut Scratch) {
+    pub fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, scratch: &mut Scratch) {
         let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
-        let SelfAttention { projections, output, residual } = &self.self_attention;
-        let d_model = output.d_output();
-        let site = |kind, row| Site { kind, layer, n_heads, row };
-        context.resize(x.len(), 0.0);
+        let SelfAttention { projections, output, heads, residual } = &self.self_attention;
+        let width = output.d_input();
+        context.resize(rows.len() * width, 0.0);
 
         let projected = product(residual.before(x, normed), projections, Epilogue::None, projected);
-        let own = projected.chunks_exact(3 * d_model).zip(context.chunks_exact_mut(d_model));
+        let own = projected.chunks_exact(3 * width).zip(context.chunks_exact_mut(width));
         for (at, (row, (own, context))) in rows.iter_mut().zip(own).enumerate() {
-            row.past[layer].push(&own[d_model..2 * d_model], &own[2 * d_model..]);
-            let site = site(AttentionKind::Decoder, at);
-            recorder.attend(site, &row.past[layer], &own[..d_model], weights, context);
+            let past = &mut row.past[layer];
+            past.push(&own[width..2 * width], &own[2 * width..]);
+            let site =
+                Site { kind: AttentionKind::Decoder, layer, scoring: heads.scoring(past.len() - 1), row: at };
+            recorder.attend(site, past, &own[..width], weights, context);
         }
         residual.after(x, product(context, output, Epilogue::None, change));
 
-        let CrossAttention { query, output, residual, .. } = &self.cross_attention;
+        let CrossAttention { query, output, heads, residual, .. } = &self.cross_attention;
         let queries = product(residual.before(x, normed), query, Epilogue::None, &mut scratch.projected);
-        let own = queries.chunks_exact(d_model).zip(context.chunks_exact_mut(d_model));
+        let own = queries.chunks_exact(width).zip(context.chunks_exact_mut(width));
         for (at, (row, (query, context))) in rows.iter().zip(own).enumerate() {
-            recorder.attend(site(AttentionKind::Cross, at), &row.memory[layer], query, weights, context);
+            let site = Site { kind: AttentionKind::Cross, layer, scoring: heads.scoring(0), row: at };
+            recorder.attend(site, &row.memory[layer], query, weights, context);
         }
         residual.after(x, product(context, output, Epilogue::None, change));
 

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use kernels::decode::PackedMatrix;
+use kernels::decode::{DistanceBias, PackedMatrix};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::position::{SinusoidLayout, sinusoids};
+use model::relative_position::bucket;
 use model::safetensors_reader::SafetensorsReader;
 use model::weights::{NamedTensor, WeightsError};
 use model::{ModelConfig, VocabularySizes};
 
 use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Nonlinearity, Norm, Norms, Residual,
+    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity, Norm, Norms, Residual,
     SelfAttention,
 };
 
@@ -31,7 +33,7 @@ impl CpuEngine {
             let tensor = by_name.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
             Ok(tensor.values.clone())
         };
-        let engine = Loader { config, sizes, parameters: 0, read: &mut read }.engine();
+        let engine = Loader::new(config, sizes, &mut read).engine();
         engine.expect("a network has all weights of its own configuration")
     }
 
@@ -42,40 +44,57 @@ impl CpuEngine {
     pub fn open(path: &Path, config: &ModelConfig, sizes: VocabularySizes) -> Result<Self, WeightsError> {
         let mut file = SafetensorsReader::open(path)?;
         let mut read = |name: &str, shape: &[usize]| Ok(file.read(name, shape)?.values);
-        let engine = Loader { config, sizes, parameters: 0, read: &mut read }.engine()?;
+        let engine = Loader::new(config, sizes, &mut read).engine()?;
         file.finish()?;
         Ok(engine)
     }
 }
 
 struct Loader<'a> {
+    /// The configuration, and that of the decoder's layers.
     config: &'a ModelConfig,
+    of_decoder: ModelConfig,
     sizes: VocabularySizes,
     /// Weights read so far.
     parameters: usize,
     read: &'a mut Read<'a>,
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(config: &'a ModelConfig, sizes: VocabularySizes, read: &'a mut Read<'a>) -> Self {
+        Self { config, of_decoder: config.of_decoder(), sizes, parameters: 0, read }
+    }
+
     fn engine(mut self) -> Result<CpuEngine, WeightsError> {
         let (config, sizes) = (self.config, self.sizes);
         let (source, target, output) = self.embeddings()?;
         let source_positions = self.positions("source_positions")?;
         let target_positions = self.positions("target_positions")?;
-        let encoder = (0..config.encoder_layers).map(|layer| self.encoder_layer(layer)).collect::<Result<_, _>>()?;
-        let decoder = (0..config.decoder_layers).map(|layer| self.decoder_layer(layer)).collect::<Result<_, _>>()?;
-        let norms = match config.norm {
-            NormOrder::Post => Norms { encoder: None, decoder: None },
-            NormOrder::Pre => {
-                Norms { encoder: Some(self.norm("encoder.norm")?), decoder: Some(self.norm("decoder.norm")?) }
-            }
+        let biases = self.relative_positions("encoder", config, config.encoder_layers, true)?;
+        let encoder = biases.into_iter().enumerate().map(|(layer, bias)| self.encoder_layer(layer, bias));
+        let encoder = encoder.collect::<Result<_, _>>()?;
+        let of_decoder = self.of_decoder.clone();
+        let biases = self.relative_positions("decoder", &of_decoder, config.decoder_layers, false)?;
+        let decoder = biases.into_iter().enumerate().map(|(layer, bias)| self.decoder_layer(layer, bias));
+        let decoder = decoder.collect::<Result<_, _>>()?;
+        let after_stacks = match config.norm {
+            NormOrder::Post => false,
+            NormOrder::Pre => true,
+        };
+        let norms = Norms {
+            source: self.norm_if(config.embedding_norm, "source_embedding_norm")?,
+            target: self.norm_if(config.embedding_norm, "target_embedding_norm")?,
+            encoder: self.norm_if(after_stacks, "encoder.norm")?,
+            decoder: self.norm_if(after_stacks, "decoder.norm")?,
         };
         Ok(CpuEngine {
             parameters: self.parameters,
             d_model: config.d_model,
-            n_heads: config.n_heads,
+            decoder_width: of_decoder.heads_width(),
             vocabulary: sizes.target,
-            scale: (config.d_model as f32).sqrt(),
+            max_length: config.max_length,
+            scale: config.embedding_scale() as f32,
+            logit_scale: config.scale_logits.then(|| config.logit_scale() as f32),
             source,
             target,
             source_positions,
@@ -99,10 +118,16 @@ impl Loader<'_> {
         let mut table = |name: &str, rows: usize| self.read(&format!("embeddings.{name}"), &[rows, d_model]);
         let (source, target, output) = match tie {
             Tie::All => (Embedding::Output, Embedding::Output, table("shared", target)?),
-            Tie::Decoder => (Embedding::Own(table("source", source)?), Embedding::Output, table("target", target)?),
+            Tie::Decoder => {
+                (Embedding::Own(table("source", source)?.into()), Embedding::Output, table("target", target)?)
+            }
             Tie::None => {
-                let tables = (table("source", source)?, table("target", target)?);
+                let tables = (table("source", source)?.into(), table("target", target)?.into());
                 (Embedding::Own(tables.0), Embedding::Own(tables.1), table("output", target)?)
+            }
+            Tie::Inputs => {
+                let shared: Arc<[f32]> = table("shared", target)?.into();
+                (Embedding::Own(shared.clone()), Embedding::Own(shared), table("output", target)?)
             }
         };
         let bias = match self.config.output_bias {
@@ -112,51 +137,102 @@ impl Loader<'_> {
         Ok((source, target, PackedMatrix::new(&output, bias.as_deref(), d_model)))
     }
 
-    fn positions(&mut self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        let ModelConfig { positions, max_length, d_model, .. } = *self.config;
+    fn positions(&mut self, name: &str) -> Result<Option<Vec<f32>>, WeightsError> {
+        let ModelConfig { positions, position_offset, max_length, d_model, .. } = *self.config;
+        let fixed = |layout| Ok(Some(sinusoids(layout, position_offset, max_length, d_model)));
         match positions {
-            PositionKind::Learned => self.read(&format!("{name}.table"), &[max_length, d_model]),
-            PositionKind::Sinusoidal => Ok(sinusoids(SinusoidLayout::Interleaved, max_length, d_model)),
-            PositionKind::SinusoidalHalves => Ok(sinusoids(SinusoidLayout::Halves, max_length, d_model)),
+            PositionKind::Learned => Ok(Some(self.read(&format!("{name}.table"), &[max_length, d_model])?)),
+            PositionKind::Sinusoidal => fixed(SinusoidLayout::Interleaved),
+            PositionKind::SinusoidalHalves => fixed(SinusoidLayout::Halves),
+            PositionKind::SinusoidalFairseq => fixed(SinusoidLayout::Fairseq),
+            PositionKind::Relative | PositionKind::RelativePerLayer => Ok(None),
         }
     }
 
-    fn encoder_layer(&mut self, layer: usize) -> Result<EncoderLayer, WeightsError> {
-        let name = format!("encoder.layers.{layer}");
-        Ok(EncoderLayer { self_attention: self.self_attention(&name)?, feed_forward: self.feed_forward(&name)? })
+    /// The relative positions of each layer of a stack, if it has any.
+    fn relative_positions(
+        &mut self,
+        stack: &str,
+        config: &ModelConfig,
+        layers: usize,
+        both_directions: bool,
+    ) -> Result<Vec<Option<Arc<DistanceBias>>>, WeightsError> {
+        let count = match config.positions {
+            PositionKind::Relative => 1,
+            PositionKind::RelativePerLayer => layers,
+            PositionKind::Sinusoidal
+            | PositionKind::SinusoidalHalves
+            | PositionKind::Learned
+            | PositionKind::SinusoidalFairseq => return Ok(vec![None; layers]),
+        };
+        let ModelConfig { relative_buckets: buckets, relative_max_distance: reach, n_heads, .. } = *config;
+        let mut biases = Vec::with_capacity(layers);
+        for index in 0..count {
+            let terms = self.read(&format!("{stack}.relative_positions.{index}.bias"), &[buckets, n_heads])?;
+            let distances = || -(reach as isize)..=reach as isize;
+            let term = |head: usize, distance| terms[bucket(distance, buckets, reach, both_directions) * n_heads + head];
+            let values = (0..n_heads).flat_map(|head| distances().map(move |distance| (head, distance)));
+            let values = values.map(|(head, distance)| term(head, distance)).collect();
+            biases.push(Some(Arc::new(DistanceBias::new(values, n_heads, reach))));
+        }
+        biases.resize(layers, biases[0].clone());
+        Ok(biases)
     }
 
-    fn decoder_layer(&mut self, layer: usize) -> Result<DecoderLayer, WeightsError> {
-        let name = format!("decoder.layers.{layer}");
+    fn encoder_layer(
+        &mut self,
+        layer: usize,
+        bias: Option<Arc<DistanceBias>>,
+    ) -> Result<EncoderLayer, WeightsError> {
+        let (name, config) = (format!("encoder.layers.{layer}"), self.config);
+        Ok(EncoderLayer {
+            self_attention: self.self_attention(&name, config, bias)?,
+            feed_forward: self.feed_forward(&name, config)?,
+        })
+    }
+
+    fn decoder_layer(
+        &mut self,
+        layer: usize,
+        bias: Option<Arc<DistanceBias>>,
+    ) -> Result<DecoderLayer, WeightsError> {
+        let (name, config) = (format!("decoder.layers.{layer}"), &self.of_decoder.clone());
         Ok(DecoderLayer {
-            self_attention: self.self_attention(&name)?,
-            cross_attention: self.cross_attention(&name)?,
-            feed_forward: self.feed_forward(&name)?,
+            self_attention: self.self_attention(&name, config, bias)?,
+            cross_attention: self.cross_attention(&name, config)?,
+            feed_forward: self.feed_forward(&name, config)?,
         })
     }
 
-    fn self_attention(&mut self, layer: &str) -> Result<SelfAttention, WeightsError> {
-        let (name, d_model) = (format!("{layer}.self_attention"), self.config.d_model);
+    fn self_attention(
+        &mut self,
+        layer: &str,
+        config: &ModelConfig,
+        bias: Option<Arc<DistanceBias>>,
+    ) -> Result<SelfAttention, WeightsError> {
+        let (name, width) = (format!("{layer}.self_attention"), config.heads_width());
         Ok(SelfAttention {
-            projections: self.stacked(&name, &["query", "key", "value"])?,
-            output: self.linear(&format!("{name}.output"), d_model, d_model)?,
+            projections: self.stacked(&name, &["query", "key", "value"], width)?,
+            output: self.linear(&format!("{name}.output"), config.d_model, width)?,
+            heads: heads(config, bias),
             residual: self.residual(&name)?,
         })
     }
 
-    fn cross_attention(&mut self, layer: &str) -> Result<CrossAttention, WeightsError> {
-        let (name, d_model) = (format!("{layer}.cross_attention"), self.config.d_model);
+    fn cross_attention(&mut self, layer: &str, config: &ModelConfig) -> Result<CrossAttention, WeightsError> {
+        let (name, width) = (format!("{layer}.cross_attention"), config.heads_width());
         Ok(CrossAttention {
-            query: self.linear(&format!("{name}.query"), d_model, d_model)?,
-            key_value: self.stacked(&name, &["key", "value"])?,
-            output: self.linear(&format!("{name}.output"), d_model, d_model)?,
+            query: self.linear(&format!("{name}.query"), width, config.d_model)?,
+            key_value: self.stacked(&name, &["key", "value"], width)?,
+            output: self.linear(&format!("{name}.output"), config.d_model, width)?,
+            heads: heads(config, None),
             residual: self.residual(&name)?,
         })
     }
 
-    fn feed_forward(&mut self, layer: &str) -> Result<FeedForward, WeightsError> {
+    fn feed_forward(&mut self, layer: &str, config: &ModelConfig) -> Result<FeedForward, WeightsError> {
         let name = format!("{layer}.feed_forward");
-        let ModelConfig { d_model, d_ff, activation, .. } = *self.config;
+        let ModelConfig { d_model, d_ff, activation, .. } = *config;
         Ok(FeedForward {
             inner: self.linear(&format!("{name}.inner"), d_ff, d_model)?,
             nonlinearity: match activation {
@@ -164,6 +240,10 @@ impl Loader<'_> {
                 Activation::Gelu => Nonlinearity::Gelu,
                 Activation::Silu => Nonlinearity::Silu,
                 Activation::Swiglu => Nonlinearity::Swiglu(self.linear(&format!("{name}.gate"), d_ff, d_model)?),
+                Activation::GeluTanh => Nonlinearity::GeluTanh,
+                Activation::GegluTanh => {
+                    Nonlinearity::GegluTanh(self.linear(&format!("{name}.gate"), d_ff, d_model)?)
+                }
             },
             output: self.linear(&format!("{name}.output"), d_model, d_ff)?,
             residual: self.residual(&name)?,
@@ -175,12 +255,12 @@ impl Loader<'_> {
         Ok(PackedMatrix::new(&weight, bias.as_deref(), d_input))
     }
 
-    /// Projections of one width over the same input, as one.
-    fn stacked(&mut self, attention: &str, names: &[&str]) -> Result<PackedMatrix, WeightsError> {
+    /// Projections to one width over the same input, as one.
+    fn stacked(&mut self, attention: &str, names: &[&str], width: usize) -> Result<PackedMatrix, WeightsError> {
         let d_model = self.config.d_model;
         let projections = names
             .iter()
-            .map(|name| self.weight_and_bias(&format!("{attention}.{name}"), d_model, d_model))
+            .map(|name| self.weight_and_bias(&format!("{attention}.{name}"), width, d_model))
             .collect::<Result<Vec<_>, _>>()?;
         let slices: Vec<(&[f32], Option<&[f32]>)> =
             projections.iter().map(|(weight, bias)| (&weight[..], bias.as_deref())).collect();
@@ -205,6 +285,10 @@ impl Loader<'_> {
         Ok(Residual { order: self.config.norm, norm: self.norm(&format!("{sublayer}_residual.norm"))? })
     }
 
+    fn norm_if(&mut self, exists: bool, name: &str) -> Result<Option<Norm>, WeightsError> {
+        exists.then(|| self.norm(name)).transpose()
+    }
+
     fn norm(&mut self, name: &str) -> Result<Norm, WeightsError> {
         let width = [self.config.d_model];
         let gamma = self.read(&format!("{name}.gamma"), &width)?;
@@ -212,6 +296,11 @@ impl Loader<'_> {
             NormKind::Layer => Some(self.read(&format!("{name}.beta"), &width)?),
             NormKind::Rms => None,
         };
-        Ok(Norm { gamma, beta })
+        Ok(Norm { gamma, beta, epsilon: self.config.norm_epsilon as f32 })
     }
+}
+
+/// The heads of an attention layer.
+fn heads(config: &ModelConfig, bias: Option<Arc<DistanceBias>>) -> Heads {
+    Heads { count: config.n_heads, scale: 1.0 / config.score_divisor() as f32, bias }
 }

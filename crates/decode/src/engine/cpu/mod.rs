@@ -32,15 +32,19 @@ const CACHED_PARAMETERS: usize = 4 << 20;
 pub struct CpuEngine {
     parameters: usize,
     d_model: usize,
-    n_heads: usize,
+    /// Width of keys and values of the decoder.
+    decoder_width: usize,
     vocabulary: usize,
-    /// √d_model, the factor of embeddings (paper, section 3.4).
+    max_length: usize,
+    /// The factor of embeddings: √d_model in the paper (section 3.4).
     scale: f32,
+    /// The factor of logits, if not one.
+    logit_scale: Option<f32>,
     source: Embedding,
     target: Embedding,
-    /// `[max_length, d_model]`.
-    source_positions: Vec<f32>,
-    target_positions: Vec<f32>,
+    /// `[max_length, d_model]`; none with relative positions.
+    source_positions: Option<Vec<f32>>,
+    target_positions: Option<Vec<f32>>,
     encoder: Vec<EncoderLayer>,
     decoder: Vec<DecoderLayer>,
     norms: Norms,
@@ -52,17 +56,18 @@ impl CpuEngine {
     fn encode(&self, sources: &[&[u32]], scratch: &mut Scratch) -> Vec<Row> {
         let d_model = self.d_model;
         let lengths: Vec<usize> = sources.iter().map(|ids| ids.len()).collect();
-        let max_length = self.source_positions.len() / d_model;
+        let max_length = self.max_length;
         assert!(lengths.iter().all(|&length| length <= max_length), "a source has at most {max_length} tokens");
         let mut x = vec![0.0; lengths.iter().sum::<usize>() * d_model];
         let mut rows = x.chunks_exact_mut(d_model);
         for ids in sources {
-            for ((&id, row), position) in ids.iter().zip(&mut rows).zip(self.source_positions.chunks_exact(d_model)) {
-                self.embed(&self.source, id, position, row);
+            for (position, (&id, row)) in ids.iter().zip(&mut rows).enumerate() {
+                self.embed(&self.source, id, self.source_positions.as_deref(), position, row);
             }
         }
+        self.norms.begin_encoder(&mut x);
         for (index, layer) in self.encoder.iter().enumerate() {
-            layer.forward(&mut x, &lengths, index, self.n_heads, scratch);
+            layer.forward(&mut x, &lengths, index, scratch);
         }
         self.norms.finish_encoder(&mut x);
         let mut memories: Vec<Vec<AttentionCache>> = vec![Vec::with_capacity(self.decoder.len()); sources.len()];
@@ -70,7 +75,7 @@ impl CpuEngine {
             let layers = layer.memories(&x, &lengths, scratch);
             memories.iter_mut().zip(layers).for_each(|(memory, layer)| memory.push(layer));
         }
-        lengths.into_iter().zip(memories).map(|(length, memory)| Row::new(length, memory, d_model)).collect()
+        lengths.into_iter().zip(memories).map(|(length, memory)| Row::new(length, memory, self.decoder_width)).collect()
     }
 
     /// Appends one token to each row and writes the logits of the next, `[rows, vocabulary]`.
@@ -79,20 +84,24 @@ impl CpuEngine {
         let mut x = std::mem::take(&mut scratch.x);
         x.resize(rows.len() * d_model, 0.0);
         for ((row, &id), x) in rows.iter_mut().zip(tokens).zip(x.chunks_exact_mut(d_model)) {
-            self.embed(&self.target, id, &self.target_positions[row.len * d_model..][..d_model], x);
+            self.embed(&self.target, id, self.target_positions.as_deref(), row.len, x);
             row.len += 1;
         }
+        self.norms.begin_decoder(&mut x);
         for (index, layer) in self.decoder.iter().enumerate() {
-            layer.step(&mut x, rows, index, self.n_heads, scratch);
+            layer.step(&mut x, rows, index, scratch);
         }
         self.norms.finish_decoder(&mut x);
+        if let Some(scale) = self.logit_scale {
+            x.iter_mut().for_each(|x| *x *= scale);
+        }
         logits.resize(rows.len() * self.vocabulary, 0.0);
         multiply(&x, &self.output, Epilogue::None, logits);
         scratch.x = x;
     }
 
-    /// Writes √d_model times the embedding of a token, plus its position's encoding.
-    fn embed(&self, embedding: &Embedding, id: u32, position: &[f32], x: &mut [f32]) {
+    /// Writes the scaled embedding of a token, plus its position's encoding, a row of `positions`.
+    fn embed(&self, embedding: &Embedding, id: u32, positions: Option<&[f32]>, position: usize, x: &mut [f32]) {
         match embedding {
             Embedding::Output => self.output.row(id as usize, self.scale, x),
             Embedding::Own(table) => {
@@ -100,7 +109,9 @@ impl CpuEngine {
                 x.iter_mut().zip(row).for_each(|(x, value)| *x = self.scale * value);
             }
         }
-        kernels::decode::rows::add(x, position);
+        if let Some(positions) = positions {
+            kernels::decode::rows::add(x, &positions[position * self.d_model..][..self.d_model]);
+        }
     }
 }
 
@@ -144,7 +155,7 @@ impl Engine for CpuEngine {
             scratch.recorder.record_keys_values(AttentionKind::Cross, layer, memory);
         }
         let layers = match scratch.recorder {
-            Recorder::Everything(full) => full.finish(self.n_heads),
+            Recorder::Everything(full) => full.finish(),
             Recorder::Nothing | Recorder::Alignment(_) => ByAttention::default(),
         };
         Ok(Recording { layers, logits })

@@ -1,6 +1,6 @@
 //! The recorder of the CPU engine: attention weights as they are computed, for alignments and views.
 
-use kernels::decode::AttentionCache;
+use kernels::decode::{AttentionCache, Scoring};
 use model::{AttentionKind, ByAttention};
 
 use super::super::recording::{LayerRecording, by_head};
@@ -18,10 +18,10 @@ pub(super) enum Recorder {
 
 /// The attention that a query belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Site {
+pub(super) struct Site<'a> {
     pub kind: AttentionKind,
     pub layer: usize,
-    pub n_heads: usize,
+    pub scoring: Scoring<'a>,
     pub row: usize,
 }
 
@@ -36,18 +36,19 @@ impl Recorder {
         weights: &mut Vec<f32>,
         context: &mut [f32],
     ) {
-        let Site { kind, layer, n_heads, row } = site;
+        let Site { kind, layer, scoring, row } = site;
         match self {
             Self::Alignment(alignment) if kind == AttentionKind::Cross && alignment.heads.includes(layer) => {
                 let map = &mut alignment.map;
-                cache.attend_and_record(query, n_heads, weights, context, Some(map));
-                alignment.rows[row].add_layer(layer, n_heads, map);
+                cache.attend_and_record(query, scoring, weights, context, Some(map));
+                alignment.rows[row].add_layer(layer, scoring.n_heads, map);
             }
-            Self::Nothing | Self::Alignment(_) => cache.attend(query, n_heads, weights, context),
+            Self::Nothing | Self::Alignment(_) => cache.attend(query, scoring, weights, context),
             Self::Everything(full) => {
                 let mut map = Vec::new();
-                cache.attend_and_record(query, n_heads, weights, context, Some(&mut map));
+                cache.attend_and_record(query, scoring, weights, context, Some(&mut map));
                 let rows = full.layer(kind, layer);
+                rows.n_heads = scoring.n_heads;
                 rows.maps.push(map);
                 rows.queries.push(query.to_vec());
             }
@@ -101,9 +102,10 @@ pub(super) struct FullRecorder {
 /// One layer's attention, a row for each query or key.
 #[derive(Debug, Default)]
 struct Rows {
+    n_heads: usize,
     /// `[head, keys]`.
     maps: Vec<Vec<f32>>,
-    /// Each `[d_model]`.
+    /// Each as wide as all heads.
     queries: Vec<Vec<f32>>,
     keys: Vec<Vec<f32>>,
     values: Vec<Vec<f32>>,
@@ -119,15 +121,16 @@ impl FullRecorder {
     }
 
     /// The recording, head by head.
-    pub fn finish(self, n_heads: usize) -> ByAttention<Vec<LayerRecording>> {
-        let layers = |layers: Vec<Rows>| layers.into_iter().map(|rows| rows.split(n_heads)).collect();
+    pub fn finish(self) -> ByAttention<Vec<LayerRecording>> {
+        let layers = |layers: Vec<Rows>| layers.into_iter().map(Rows::split).collect();
         let ByAttention { encoder, decoder, cross } = self.layers;
         ByAttention { encoder: layers(encoder), decoder: layers(decoder), cross: layers(cross) }
     }
 }
 
 impl Rows {
-    fn split(self, n_heads: usize) -> LayerRecording {
+    fn split(self) -> LayerRecording {
+        let n_heads = self.n_heads;
         let mut maps = by_head(&self.maps, n_heads);
         // A causal row has no weights for later keys: they are zero.
         maps.iter_mut().flatten().for_each(|row| row.resize(self.keys.len(), 0.0));

@@ -18,9 +18,9 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A row that has read no target token, over the memory of a source.
-    pub fn new(source_len: usize, memory: Vec<AttentionCache>, d_model: usize) -> Self {
-        let past = vec![AttentionCache::new(d_model); memory.len()];
+    /// A row that has read no target token, over the memory of a source. Keys and values of the target are `width` wide.
+    pub fn new(source_len: usize, memory: Vec<AttentionCache>, width: usize) -> Self {
+        let past = vec![AttentionCache::new(width); memory.len()];
         Self { source_len, len: 0, past, memory: Arc::new(memory) }
     }
 }

@@ -3,8 +3,10 @@
 use burn::tensor::{Bool, Tensor};
 use rayon::prelude::*;
 
+use super::Scoring;
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
+use crate::blocks::{add_to, added_in_order};
 use crate::dropout::Dropout;
 use crate::mask::Mask;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply};
@@ -23,14 +25,24 @@ pub fn attention(
     queries: Tensor<4>,
     keys: Tensor<4>,
     values: Tensor<4>,
+    scoring: Scoring,
     visible: VisibleKeys,
     dropout: Option<Dropout>,
 ) -> Tensor<4> {
-    autodiff::three(queries, keys, values, Attention { visible, dropout })
+    let operation = Attention { divisor: scoring.divisor as f32, visible, dropout };
+    match scoring.bias {
+        Some(bias) => {
+            let ([_, heads, query_len, _], [_, _, key_len, _]) = (queries.dims(), keys.dims());
+            assert_eq!(bias.dims(), [heads, (query_len + key_len).saturating_sub(1)], "a bias by head and distance");
+            autodiff::four(queries, keys, values, bias, operation)
+        }
+        None => autodiff::three(queries, keys, values, operation),
+    }
 }
 
 #[derive(Debug)]
 struct Attention {
+    divisor: f32,
     visible: VisibleKeys,
     dropout: Option<Dropout>,
 }
@@ -113,6 +125,33 @@ impl<'a> Heads<'a> {
     }
 }
 
+/// A bias by head and distance, `[head, query_len + key_len - 1]`.
+#[derive(Clone, Copy)]
+struct Bias<'a> {
+    values: &'a [f32],
+    width: usize,
+    query_len: usize,
+}
+
+impl<'a> Bias<'a> {
+    fn of(array: &'a Array, query_len: usize) -> Self {
+        Self { values: array.values(), width: array.width(), query_len }
+    }
+
+    /// The place of the term of one head, query and the first key; those of later keys follow.
+    fn start(&self, head: usize, query: usize) -> usize {
+        head * self.width + self.query_len - 1 - query
+    }
+}
+
+/// A block of queries of one head.
+#[derive(Clone, Copy)]
+struct Place {
+    batch: usize,
+    head: usize,
+    first: usize,
+}
+
 /// The array with contiguous heads and no dimension backwards, copied only if necessary.
 fn readable(array: Array) -> Array {
     let stands = array.runs_forward() && (array.width() == 1 || array.strided::<4>().1[3] == 1);
@@ -122,8 +161,9 @@ fn readable(array: Array) -> Array {
 impl Attention {
     /// Writes the scores of one head's queries, from query `first` on, over the first `keys.rows` keys: rows of `padded`
     /// length, −∞ at hidden keys.
-    fn scores(&self, scores: &mut [f32], (batch, first): (usize, usize), queries: Matrix, keys: Matrix) {
-        let scale = 1.0 / (queries.cols as f32).sqrt();
+    fn scores(&self, scores: &mut [f32], place: Place, queries: Matrix, keys: Matrix, bias: Option<Bias>) {
+        let Place { batch, head, first } = place;
+        let scale = 1.0 / self.divisor;
         let length = padded(keys.rows);
         multiply(
             MatrixMut::strided(scores, queries.rows, keys.rows, length),
@@ -132,6 +172,13 @@ impl Attention {
             queries,
             keys.transposed(),
         );
+        if let Some(bias) = bias {
+            vectorised!({
+                for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
+                    add_to(&mut scores[..keys.rows], &bias.values[bias.start(head, first + i)..][..keys.rows], 1.0);
+                }
+            });
+        }
         for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
             scores[self.visible.count(batch, first + i)..].fill(f32::NEG_INFINITY);
         }
@@ -145,13 +192,19 @@ impl Attention {
 
 impl autodiff::Operation for Attention {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
-        let [queries, keys, values] = autodiff::exactly(inputs).map(readable);
+        let mut inputs = inputs.into_iter();
+        let (Some(queries), Some(keys), Some(values)) = (inputs.next(), inputs.next(), inputs.next()) else {
+            unreachable!("attention has queries, keys and values")
+        };
+        let [queries, keys, values] = [queries, keys, values].map(readable);
+        let bias = inputs.next().map(Array::row_major);
         let [batch, heads, query_len, head_size] = queries.dims();
         let [_, _, key_len, _] = keys.dims();
         let mut context = vec![0.0; batch * query_len * heads * head_size]; // [batch, query, head, head_size]
         let mut normalisers = vec![0.0; batch * heads * query_len]; // log Σ exp of each query's scores
         {
             let (q, k, v) = (Heads::of(&queries), Heads::of(&keys), Heads::of(&values));
+            let bias = bias.as_ref().map(|bias| Bias::of(bias, query_len));
             let width = heads * head_size;
             let sentences = context.par_chunks_mut((query_len * width).max(1)).enumerate();
             sentences.zip(normalisers.par_chunks_mut((heads * query_len).max(1))).for_each(
@@ -167,7 +220,8 @@ impl autodiff::Operation for Attention {
                             let length = padded(n);
                             let weights = &mut weights[..rows * length];
                             let normalisers = &mut normalisers[head * query_len + first..][..rows];
-                            self.scores(weights, (b, first), q.rows(b, head, first, rows), k.rows(b, head, 0, n));
+                            let place = Place { batch: b, head, first };
+                            self.scores(weights, place, q.rows(b, head, first, rows), k.rows(b, head, 0, n), bias);
                             vectorised!({
                                 for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers.iter_mut())
                                 {
@@ -186,24 +240,32 @@ impl autodiff::Operation for Attention {
         }
         let context = Array::new(context, [batch, query_len, heads, head_size]).transposed(1, 2);
         let normalisers = Array::new(normalisers, [batch, heads, query_len]);
-        (context, if tracked { vec![queries, keys, values, normalisers] } else { vec![] })
+        let kept = match tracked {
+            true => [queries, keys, values, normalisers].into_iter().chain(bias).collect(),
+            false => vec![],
+        };
+        (context, kept)
     }
 
     fn backward(&self, kept: Kept, gradient: Array, _wanted: &[bool]) -> Vec<Option<Array>> {
         let gradient = readable(gradient);
-        let [queries, keys, values, normalisers] = &kept[..] else { unreachable!("kept by the forward pass") };
+        let [queries, keys, values, normalisers, bias @ ..] = &kept[..] else {
+            unreachable!("kept by the forward pass")
+        };
         let [batch, heads, query_len, head_size] = queries.dims();
         let [_, _, key_len, _] = keys.dims();
         let width = heads * head_size;
         let zeros = |len: usize| vec![0.0; batch * len * width]; // [batch, len, head, head_size]
         let (mut d_queries, mut d_keys, mut d_values) = (zeros(query_len), zeros(key_len), zeros(key_len));
         let (q, k, v, d) = (Heads::of(queries), Heads::of(keys), Heads::of(values), Heads::of(&gradient));
-        let scale = 1.0 / (head_size as f32).sqrt();
+        let bias = bias.first().map(|bias| Bias::of(bias, query_len));
+        let scale = 1.0 / self.divisor;
 
         let sentences = d_queries.par_chunks_mut((query_len * width).max(1)).enumerate();
         let of_keys = d_keys.par_chunks_mut((key_len * width).max(1));
         let of_values = d_values.par_chunks_mut((key_len * width).max(1));
-        sentences.zip(of_keys).zip(of_values).for_each(|(((b, d_queries), d_keys), d_values)| {
+        let each = sentences.zip(of_keys).zip(of_values).map(|(((b, d_queries), d_keys), d_values)| {
+            let mut d_bias = vec![0.0; bias.map_or(0, |bias| bias.values.len())];
             let block = || vec![0.0; BLOCK.min(query_len) * padded(key_len)];
             let (mut weights, mut d_weights) = (block(), block());
             let mut dropped = if self.dropout.is_some() { block() } else { vec![] };
@@ -219,7 +281,7 @@ impl autodiff::Operation for Attention {
                     let normalisers = &normalisers.values()[(b * heads + head) * query_len + first..];
                     let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
                     let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
-                    self.scores(weights, (b, first), q, k);
+                    self.scores(weights, Place { batch: b, head, first }, q, k, bias);
                     vectorised!({
                         for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers) {
                             scores.iter_mut().for_each(|x| *x = exp(*x - normaliser));
@@ -248,6 +310,14 @@ impl autodiff::Operation for Attention {
                             }
                         }
                     });
+                    if let Some(bias) = bias {
+                        vectorised!({
+                            for (i, d_scores) in d_weights.chunks_exact(length).enumerate() {
+                                let start = bias.start(head, first + i);
+                                add_to(&mut d_bias[start..start + n], &d_scores[..n], self.divisor);
+                            }
+                        });
+                    }
                     let d_scores = Matrix::strided(d_weights, rows, n, length);
                     let target = &mut d_queries[first * width + head * head_size..];
                     multiply(
@@ -261,10 +331,16 @@ impl autodiff::Operation for Attention {
                     multiply(target, Accumulate::Add, 1.0, d_scores.transposed(), q);
                 }
             }
+            d_bias
         });
-        [(d_queries, query_len), (d_keys, key_len), (d_values, key_len)]
-            .map(|(values, len)| Some(Array::new(values, [batch, len, heads, head_size]).transposed(1, 2)))
-            .into()
+        let d_bias: Vec<Vec<f32>> = each.collect();
+        let d_bias = bias.map(|bias| {
+            let sum = added_in_order(d_bias, bias.values.len());
+            Some(Array::new(sum, [heads, bias.width]))
+        });
+        let others = [(d_queries, query_len), (d_keys, key_len), (d_values, key_len)]
+            .map(|(values, len)| Some(Array::new(values, [batch, len, heads, head_size]).transposed(1, 2)));
+        others.into_iter().chain(d_bias).collect()
     }
 }
 

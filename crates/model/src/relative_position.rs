@@ -1,0 +1,107 @@
+//! Relative positions (Raffel et al. 2020): a trained term of each attention score by head and distance.
+//!
+//! > "we use a simplified form of position embeddings where each “embedding” is simply a scalar that is added to the
+//! > corresponding logit used for computing the attention weights." (T5, section 2.1)
+//!
+//! Short distances have a term each; longer ones share terms in intervals that grow with the distance. The encoder
+//! distinguishes earlier from later keys; the decoder sees only earlier ones.
+//!
+//! ```
+//! use model::relative_position::bucket;
+//!
+//! let encoder = |distance| bucket(distance, 32, 128, true);
+//! assert_eq!([0, -1, -7, -8, -127, -500].map(encoder), [0, 1, 7, 8, 15, 15]); // earlier keys
+//! assert_eq!([1, 7, 8, 500].map(encoder), [17, 23, 24, 31]); // later keys
+//! let decoder = |distance| bucket(distance, 32, 128, false);
+//! assert_eq!([0, -1, -15, -16, -500, 3].map(decoder), [0, 1, 15, 16, 31, 0]);
+//! ```
+
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::config::{ModelConfig, PositionKind};
+
+/// The terms of one stack, or of one layer.
+#[derive(Module, Debug)]
+pub struct RelativePositions {
+    /// A term per bucket of distances and head, `[relative_buckets, n_heads]`.
+    pub bias: Param<Tensor<2>>,
+    max_distance: usize,
+    /// Whether later keys have buckets of their own.
+    both_directions: bool,
+}
+
+impl RelativePositions {
+    /// The terms of a stack of `layers` layers, all zero: none, one for all layers, or one for each.
+    pub fn of_stack(config: &ModelConfig, layers: usize, both_directions: bool, device: &Device) -> Vec<Self> {
+        let count = match config.positions {
+            PositionKind::Relative => 1,
+            PositionKind::RelativePerLayer => layers,
+            PositionKind::Sinusoidal
+            | PositionKind::SinusoidalHalves
+            | PositionKind::Learned
+            | PositionKind::SinusoidalFairseq => 0,
+        };
+        let new = |_| Self {
+            bias: Initializer::Zeros.init([config.relative_buckets, config.n_heads], device),
+            max_distance: config.relative_max_distance,
+            both_directions,
+        };
+        (0..count).map(new).collect()
+    }
+
+    /// The terms by head and distance, `[head, query_len + key_len - 1]`, as attention reads them. Queries have the last
+    /// positions of the keys.
+    pub fn forward(&self, query_len: usize, key_len: usize) -> Tensor<2> {
+        let [buckets, _] = self.bias.dims();
+        let columns = query_len + key_len - 1;
+        let bucket = |column: usize| {
+            let distance = column as isize - (key_len as isize - 1);
+            bucket(distance, buckets, self.max_distance, self.both_directions) as i32
+        };
+        let bias = self.bias.val();
+        let data = TensorData::new((0..columns).map(bucket).collect::<Vec<i32>>(), [columns]);
+        let rows = Tensor::<1, Int>::from_data(data, &bias.device());
+        bias.select(0, rows).transpose()
+    }
+}
+
+/// The terms of each layer of a stack in one pass; a shared one is computed once.
+pub(crate) struct StackBias {
+    biases: Vec<Tensor<2>>,
+}
+
+impl StackBias {
+    pub fn new(positions: &[RelativePositions], query_len: usize, key_len: usize) -> Self {
+        Self { biases: positions.iter().map(|positions| positions.forward(query_len, key_len)).collect() }
+    }
+
+    /// The terms of one layer, if there are any.
+    pub fn layer(&self, layer: usize) -> Option<&Tensor<2>> {
+        self.biases.get(layer).or(self.biases.first())
+    }
+}
+
+/// The bucket of a distance, key position minus query position.
+///
+/// Half of a direction's buckets hold one distance each. The others divide the distances up to `max_distance`
+/// logarithmically; the last one holds all beyond. Computed in float32, as by the programs that train such models, since
+/// rounding decides at the boundaries.
+pub fn bucket(distance: isize, buckets: usize, max_distance: usize, both_directions: bool) -> usize {
+    let (buckets, first) = match both_directions {
+        true => (buckets / 2, if distance > 0 { buckets / 2 } else { 0 }),
+        false => (buckets, 0),
+    };
+    let far = match both_directions {
+        true => distance.unsigned_abs(),
+        false => distance.min(0).unsigned_abs(),
+    };
+    let single = buckets / 2;
+    if far < single {
+        return first + far;
+    }
+    let share = (far as f32 / single as f32).ln() / (max_distance as f64 / single as f64).ln() as f32;
+    let interval = (share * (buckets - single) as f32) as usize;
+    first + (single + interval).min(buckets - 1)
+}
