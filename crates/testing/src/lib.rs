@@ -3,6 +3,7 @@
 #[cfg(feature = "attention")]
 pub mod attention_fixture;
 pub mod cli_reference;
+pub mod family_fixture;
 pub mod http_client;
 pub mod marian_fixture;
 pub mod model_fixture;

@@ -2,3 +2,4 @@
 
 mod beam;
 mod engine;
+mod families;

@@ -162,11 +162,11 @@ fn format_by_extension(path: &Path) -> Option<AttendFormat> {
 
 /// Rejects a layer or head that the model does not have.
 fn check_view(view: View, config: &ModelConfig) -> Result<(), ConfigError> {
-    let layers = match view.kind {
-        AttentionKind::Encoder => config.encoder_layers,
-        AttentionKind::Decoder | AttentionKind::Cross => config.decoder_layers,
+    let (layers, heads) = match view.kind {
+        AttentionKind::Encoder => (config.encoder_layers, config.n_heads),
+        AttentionKind::Decoder | AttentionKind::Cross => (config.decoder_layers, config.of_decoder().n_heads),
     };
-    for (option, selected, count) in [("--layer", view.layer, layers), ("--head", view.head, config.n_heads)] {
+    for (option, selected, count) in [("--layer", view.layer, layers), ("--head", view.head, heads)] {
         if let Some(index) = selected.filter(|&index| index >= count) {
             let expected = format!("1 to {count}, which the {} has", view.kind.name());
             return Err(ConfigError::new(option, index + 1, expected, "leave it out for all"));

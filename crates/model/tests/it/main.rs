@@ -1,4 +1,5 @@
 //! The network against PyTorch and its own invariants.
 
 mod behaviour;
+mod families;
 mod pytorch;
