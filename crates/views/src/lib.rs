@@ -20,13 +20,14 @@ pub struct Attention {
     pub source: Sentence,
     /// The target.
     pub target: Target,
-    /// Attention heads per layer.
+    /// Attention heads per layer of the encoder.
     pub n_heads: usize,
     /// Width of the model.
     pub d_model: usize,
     /// Weights after the softmax and before dropout, `[layer][head][query][key]`; each row sums to one.
     pub maps: ByAttention<Vec<Vec<Matrix>>>,
-    /// Queries, keys and values of each layer, from which equation 1 computes the weights.
+    /// Queries, keys and values of each layer, from which equation 1 computes the weights. Empty for an attention whose
+    /// scores are not those of equation 1, since they are unscaled or have terms by distance.
     pub vectors: ByAttention<Vec<Vectors>>,
     /// The decoder's prediction at each position, one entry per target output.
     pub steps: Vec<Step>,

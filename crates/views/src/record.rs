@@ -5,7 +5,8 @@ use decode::search::hypothesis::Hypothesis;
 use decode::search::logits_processor::log_sum_exp;
 use decode::{DecodeError, EncodedInput, Input, Settings, TooLong, TrainedModel, Translator};
 use kernels::decode::logits::largest;
-use model::ByAttention;
+use model::config::PositionKind;
+use model::{AttentionKind, ByAttention, ModelConfig};
 use text::{END_ID, Tokenizer};
 
 use super::{Attention, Candidate, Matrix, Sentence, Step, Target, Vectors};
@@ -96,9 +97,10 @@ pub fn attend_encoded(
     let recording = model.engine.record(&source.ids, &target_ids)?;
     let start = [model.target_tokenizer.pad_id()];
     let inputs: Vec<u32> = start.iter().chain(&target_ids[..target_ids.len() - 1]).copied().collect();
-    let (encoder, encoder_vectors) = split(recording.layers.encoder);
-    let (decoder, decoder_vectors) = split(recording.layers.decoder);
-    let (cross, cross_vectors) = split(recording.layers.cross);
+    let split = |layers, kind| split(layers, has_scores_of_equation_1(&model.config, kind));
+    let (encoder, encoder_vectors) = split(recording.layers.encoder, AttentionKind::Encoder);
+    let (decoder, decoder_vectors) = split(recording.layers.decoder, AttentionKind::Decoder);
+    let (cross, cross_vectors) = split(recording.layers.cross, AttentionKind::Cross);
     Ok(Attention {
         format: FORMAT,
         source: Sentence { text: source.text.clone(), tokens: labels(&model.source_tokenizer, &source.ids) },
@@ -157,9 +159,22 @@ fn label(tokenizer: &Tokenizer, id: u32) -> String {
 }
 
 /// The maps and the vectors of each layer.
-fn split(layers: Vec<LayerRecording>) -> (Vec<Vec<Matrix>>, Vec<Vectors>) {
+fn split(layers: Vec<LayerRecording>, with_vectors: bool) -> (Vec<Vec<Matrix>>, Vec<Vectors>) {
     let layer = |LayerRecording { maps, queries, keys, values }| (maps, Vectors { queries, keys, values });
-    layers.into_iter().map(layer).unzip()
+    let (maps, vectors) = layers.into_iter().map(layer).unzip();
+    (maps, if with_vectors { vectors } else { Vec::new() })
+}
+
+/// Whether the scores of an attention are q·kᵀ / √d_k: scaled, and without relative positions.
+fn has_scores_of_equation_1(config: &ModelConfig, kind: AttentionKind) -> bool {
+    let relative = match config.positions {
+        PositionKind::Relative | PositionKind::RelativePerLayer => true,
+        PositionKind::Sinusoidal
+        | PositionKind::SinusoidalHalves
+        | PositionKind::SinusoidalFairseq
+        | PositionKind::Learned => false,
+    };
+    config.scale_attention && (!relative || kind == AttentionKind::Cross)
 }
 
 /// The probability of each target token, with the most probable candidates. `logits` is `[target_len][vocabulary]`.
