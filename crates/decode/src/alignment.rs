@@ -21,9 +21,10 @@ impl AlignmentHeads {
     /// # Errors
     /// A layer or head that the model does not have.
     pub fn validate(&self, config: &ModelConfig) -> Result<(), ConfigError> {
-        for (field, chosen, count) in
-            [("alignment.layer", self.layer, config.decoder_layers), ("alignment.head", self.head, config.of_decoder().n_heads)]
-        {
+        for (field, chosen, count) in [
+            ("alignment.layer", self.layer, config.decoder_layers),
+            ("alignment.head", self.head, config.of_decoder().n_heads),
+        ] {
             if let Some(chosen) = chosen.filter(|&chosen| chosen >= count) {
                 let remedy = "choose one that the model has, or none for the mean of all";
                 return Err(ConfigError::new(field, chosen + 1, format!("1 to {count}"), remedy));

@@ -65,7 +65,11 @@ fn attention_over_heads() {
     precision::set(Precision::Bfloat16);
     let [q, k, v] = [1, 2, 3].map(|seed| leaf([2, 3, 20, 32], seed));
     let ours = attention::attention(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None);
-    compare!(ours, attention::portable(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None), [q, k, v]);
+    compare!(
+        ours,
+        attention::portable(q.clone(), k.clone(), v.clone(), Scoring::scaled(q.dims()[3]), None, None),
+        [q, k, v]
+    );
 }
 
 #[test]

@@ -57,13 +57,7 @@ impl EncoderLayer {
 
     /// `[batch, source_len, d_model]` to the same shape. `bias` is a term of the scores by distance, `mask` hides the
     /// source's padding.
-    pub fn forward(
-        &self,
-        x: Tensor<3>,
-        bias: Option<&Tensor<2>>,
-        mask: Option<&Mask>,
-        pass: &mut Pass,
-    ) -> Tensor<3> {
+    pub fn forward(&self, x: Tensor<3>, bias: Option<&Tensor<2>>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
         let x = self.self_attention_residual.forward(x, pass, |x, pass| {
             let own = self.self_attention.key_value(x.clone());
             self.self_attention.forward(x, &own, bias, mask, AttentionKind::Encoder, pass)

@@ -139,8 +139,24 @@ fn options(config: &ModelConfig) -> Value {
         decoder_d_ff,
     } = *config;
     json!([
-        norm, norm_kind, activation, positions, tie, norm_epsilon, embedding_norm, position_offset, relative_buckets, relative_max_distance, bias, output_bias,
-        scale_attention, scale_embeddings, scale_logits, head_size, decoder_heads, decoder_d_ff
+        norm,
+        norm_kind,
+        activation,
+        positions,
+        tie,
+        norm_epsilon,
+        embedding_norm,
+        position_offset,
+        relative_buckets,
+        relative_max_distance,
+        bias,
+        output_bias,
+        scale_attention,
+        scale_embeddings,
+        scale_logits,
+        head_size,
+        decoder_heads,
+        decoder_d_ff
     ])
 }
 

@@ -23,8 +23,7 @@ pub struct Network {
 }
 
 /// Activations that Marian has.
-const ACTIVATIONS: [Activation; 4] =
-    [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::GeluTanh];
+const ACTIVATIONS: [Activation; 4] = [Activation::Relu, Activation::Gelu, Activation::Silu, Activation::GeluTanh];
 
 /// Returns Marian's names of an activation, of which an export writes the first; none if Marian lacks it.
 fn marian_names(activation: Activation) -> &'static [&'static str] {

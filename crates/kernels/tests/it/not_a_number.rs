@@ -19,7 +19,8 @@ fn all_nan<const D: usize>(values: Tensor<D>) -> bool {
 fn attention_propagates_nan_at_any_length() {
     for len in [1, 10, 16, 17] {
         let (keys, values) = (tensor([1, 1, len, 4], 1.0), tensor([1, 1, len, 4], 2.0));
-        let context = attention::attention(tensor([1, 1, 1, 4], f32::NAN), keys, values, Scoring::scaled(4), None, None);
+        let context =
+            attention::attention(tensor([1, 1, 1, 4], f32::NAN), keys, values, Scoring::scaled(4), None, None);
         assert!(all_nan(context), "{len} keys");
     }
 }

@@ -171,7 +171,9 @@ fn attention_of_every_mask() {
 
 #[test]
 fn attention_with_a_bias_by_distance() {
-    for (batch, heads, queries, keys, head_size) in [(1, 1, 1, 1usize, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)] {
+    for (batch, heads, queries, keys, head_size) in
+        [(1, 1, 1, 1usize, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)]
+    {
         let lengths: Vec<usize> = (0..batch).map(|row: usize| keys.saturating_sub(2 * row)).collect();
         let masks = [
             ("none", None),

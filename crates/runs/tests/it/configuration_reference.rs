@@ -31,10 +31,13 @@ const FILES: [&str; 13] = [
 ];
 
 /// Defaults that depend on other keys or on the text.
-const DERIVED: [(&str, &str); 3] = [
+const DERIVED: [(&str, &str); 6] = [
     ("tokenizer.normalization", "`\"nfc\"`"),
     ("data.max_length", "`model.max_length`"),
     ("decoding.max_length", "source length + 50"),
+    ("model.decoder_d_ff", "`d_ff`"),
+    ("model.decoder_heads", "`n_heads`"),
+    ("model.head_size", "`d_model / n_heads`"),
 ];
 
 const INTRODUCTION: &str = "# Configuration reference

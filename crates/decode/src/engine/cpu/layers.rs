@@ -263,8 +263,7 @@ impl DecoderLayer {
         for (at, (row, (own, context))) in rows.iter_mut().zip(own).enumerate() {
             let past = &mut row.past[layer];
             past.push(&own[width..2 * width], &own[2 * width..]);
-            let site =
-                Site { kind: AttentionKind::Decoder, layer, scoring: heads.scoring(past.len() - 1), row: at };
+            let site = Site { kind: AttentionKind::Decoder, layer, scoring: heads.scoring(past.len() - 1), row: at };
             recorder.attend(site, past, &own[..width], weights, context);
         }
         residual.after(x, product(context, output, Epilogue::None, change));

@@ -170,7 +170,8 @@ impl<'a> Loader<'a> {
         for index in 0..count {
             let terms = self.read(&format!("{stack}.relative_positions.{index}.bias"), &[buckets, n_heads])?;
             let distances = || -(reach as isize)..=reach as isize;
-            let term = |head: usize, distance| terms[bucket(distance, buckets, reach, both_directions) * n_heads + head];
+            let term =
+                |head: usize, distance| terms[bucket(distance, buckets, reach, both_directions) * n_heads + head];
             let values = (0..n_heads).flat_map(|head| distances().map(move |distance| (head, distance)));
             let values = values.map(|(head, distance)| term(head, distance)).collect();
             biases.push(Some(Arc::new(DistanceBias::new(values, n_heads, reach))));
@@ -179,11 +180,7 @@ impl<'a> Loader<'a> {
         Ok(biases)
     }
 
-    fn encoder_layer(
-        &mut self,
-        layer: usize,
-        bias: Option<Arc<DistanceBias>>,
-    ) -> Result<EncoderLayer, WeightsError> {
+    fn encoder_layer(&mut self, layer: usize, bias: Option<Arc<DistanceBias>>) -> Result<EncoderLayer, WeightsError> {
         let (name, config) = (format!("encoder.layers.{layer}"), self.config);
         Ok(EncoderLayer {
             self_attention: self.self_attention(&name, config, bias)?,
@@ -191,11 +188,7 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn decoder_layer(
-        &mut self,
-        layer: usize,
-        bias: Option<Arc<DistanceBias>>,
-    ) -> Result<DecoderLayer, WeightsError> {
+    fn decoder_layer(&mut self, layer: usize, bias: Option<Arc<DistanceBias>>) -> Result<DecoderLayer, WeightsError> {
         let (name, config) = (format!("decoder.layers.{layer}"), &self.of_decoder.clone());
         Ok(DecoderLayer {
             self_attention: self.self_attention(&name, config, bias)?,

@@ -70,7 +70,8 @@ mod tests {
         let one = |value: f32| Tensor::<4>::from_floats([[[[value]]]], &device);
         for score in [-1e30f32, -1e5, 0.0, 1e30] {
             let keys = Tensor::<4>::from_floats([[[[score], [1.0]]]], &device);
-            let weights = |seen| attention_weights(one(1.0), keys.clone(), Scoring::scaled(1), Some(&hidden(seen))).into_data();
+            let weights =
+                |seen| attention_weights(one(1.0), keys.clone(), Scoring::scaled(1), Some(&hidden(seen))).into_data();
             weights([false, true]).assert_eq(&TensorData::from([[[[1f32, 0.0]]]]), true);
             weights([true, true]).assert_eq(&TensorData::from([[[[0f32, 0.0]]]]), true);
             let scoring = Scoring::scaled(1);

@@ -38,12 +38,7 @@ pub fn portable(
 /// let weights: Vec<f32> = weights.into_data().iter().collect();
 /// assert!((weights[1] - 1.0 / (1.0 + (-1f32).exp())).abs() < 1e-6);
 /// ```
-pub fn attention_weights(
-    queries: Tensor<4>,
-    keys: Tensor<4>,
-    scoring: Scoring,
-    mask: Option<&Mask>,
-) -> Tensor<4> {
+pub fn attention_weights(queries: Tensor<4>, keys: Tensor<4>, scoring: Scoring, mask: Option<&Mask>) -> Tensor<4> {
     let ([_, _, query_len, _], [_, _, key_len, _]) = (queries.dims(), keys.dims());
     let scaled = queries.div_scalar(scoring.divisor);
     let scores = scaled.matmul(keys.swap_dims(2, 3));
