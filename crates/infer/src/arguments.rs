@@ -21,7 +21,6 @@ pub fn prepare(arguments: Vec<OsString>) -> Vec<OsString> {
 ///
 /// # Errors
 /// None; clap requires a `Result`.
-#[expect(clippy::unnecessary_wraps, reason = "the form of a value parser")]
 pub fn parse_text(text: &str) -> Result<String, std::convert::Infallible> {
     Ok(text.strip_prefix(TEXT_MARK).unwrap_or(text).to_string())
 }
