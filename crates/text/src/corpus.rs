@@ -2,15 +2,19 @@
 //!
 //! A corpus has lines of `source TAB target`, or two files where line N of one translates line N of the other. Either
 //! may have several files, read in order. Files are plain, gzip or zstd, whatever their names. Lines end with `\n`
-//! or `\r\n`; a byte order mark is skipped.
+//! or `\r\n`; a byte order mark at the start of a line or column is skipped. A blank line is a pair of empty sides.
 
+mod format;
+mod gzip;
 mod lines;
 mod path;
+mod pipe;
 
 use std::path::PathBuf;
 
-use lines::Lines;
+use lines::{BYTE_ORDER_MARK, Lines};
 pub use path::{ParallelPath, Shards};
+pub use pipe::reject_shared_pipes;
 
 use crate::TextError;
 
@@ -52,9 +56,10 @@ impl ParallelReader {
     /// Opens a corpus: its first files at once, the others when they are reached.
     ///
     /// # Errors
-    /// A first file that cannot be opened, or different numbers of source and target files.
+    /// A first file that cannot be opened, different numbers of source and target files, or a pipe given twice.
     pub fn open(path: &ParallelPath) -> Result<Self, TextError> {
         path.shards()?;
+        reject_shared_pipes(&[path])?;
         let mut waiting: Vec<Shard<PathBuf>> = match path {
             ParallelPath::Tsv(shards) => shards.paths().iter().cloned().map(Shard::Tsv).collect(),
             ParallelPath::Files { source, target } => {
@@ -114,15 +119,36 @@ fn tsv_pair(lines: &mut Lines) -> Result<Option<Pair>, TextError> {
     let Some(line) = lines.next_line()? else {
         return Ok(None);
     };
-    match line.split_once('\t') {
-        Some((source, target)) if !target.contains('\t') => {
-            Ok(Some(Pair { source: source.to_owned(), target: target.to_owned() }))
+    if let Some((source, target)) = line.split_once('\t')
+        && !target.contains('\t')
+    {
+        // `paste` moves the mark of its second file here.
+        let target = target.trim_start_matches(BYTE_ORDER_MARK);
+        return Ok(Some(Pair { source: source.to_owned(), target: target.to_owned() }));
+    }
+    if is_blank(line) {
+        return Ok(Some(Pair { source: String::new(), target: String::new() }));
+    }
+    let (tabs, returns, remedy) = (line.matches('\t').count(), line.contains('\r'), columns_remedy(line));
+    match returns {
+        true => Err(lines.carriage_returns()),
+        false => Err(TextError::Columns { tabs, path: lines.path().to_owned(), line: lines.number(), remedy }),
+    }
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+/// The remedy for a line without exactly one tab, by its looks.
+fn columns_remedy(line: &str) -> &'static str {
+    match line {
+        _ if line.contains('\t') => "keep the first two columns with `cut -f1,2`, or fix the line",
+        _ if line.contains(" ||| ") => "replace ` ||| ` by a tab, or fix or remove the line",
+        _ if line.starts_with('"') || line.contains("\",\"") => {
+            "convert CSV to two tab-separated columns without quotes, or fix or remove the line"
         }
-        _ => Err(TextError::Columns {
-            tabs: line.matches('\t').count(),
-            path: lines.path().to_owned(),
-            line: lines.number(),
-        }),
+        _ => "fix or remove the line",
     }
 }
 

@@ -43,13 +43,44 @@ pub enum TextError {
         line: usize,
     },
 
-    /// A file is compressed in a way that cannot be read.
-    #[error("{}: found {format}-compressed data, expected plain text, gzip or zstd; decompress the file first", path.display())]
-    Compressed {
+    /// A file has another encoding than UTF-8.
+    #[error(
+        "{}: found {encoding} text, expected UTF-8; convert the file with `iconv -f {encoding} -t UTF-8`",
+        path.display()
+    )]
+    Encoding {
         /// The file.
         path: PathBuf,
-        /// The format of the compression.
+        /// The encoding's name.
+        encoding: &'static str,
+    },
+
+    /// A file is compressed or packed in a way that cannot be read.
+    #[error("{}: found {format} data, expected plain text, gzip or zstd; {remedy}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The name of the format.
         format: &'static str,
+        /// The remedy.
+        remedy: &'static str,
+    },
+
+    /// A path leads to a folder.
+    #[error("{}: found a folder, expected a file; give the files in it, as a list if there are several", path.display())]
+    Folder {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A file that can be read only once is given twice.
+    #[error(
+        "{}: found the same pipe twice, expected it once: it can be read only once; write it to a file",
+        path.display()
+    )]
+    SharedPipe {
+        /// The file.
+        path: PathBuf,
     },
 
     /// A compressed file is truncated or damaged.
@@ -68,8 +99,23 @@ pub enum TextError {
         source: std::io::Error,
     },
 
+    /// A compressed file is followed by other bytes.
+    #[error(
+        "{}: found other bytes after the {format} data, which ends with line {line}, expected the end of the file or \
+         zero padding; keep the text with `{format} -dc`, or download the file again",
+        path.display()
+    )]
+    TrailingBytes {
+        /// The file.
+        path: PathBuf,
+        /// The name of the format.
+        format: &'static str,
+        /// The number of the line, from 1.
+        line: usize,
+    },
+
     /// A line of a tab-separated corpus does not hold exactly two columns.
-    #[error("{}:{line}: found {tabs} tabs, expected exactly one (source TAB target); fix or remove the line", path.display())]
+    #[error("{}:{line}: found {tabs} tabs, expected exactly one (source TAB target); {remedy}", path.display())]
     Columns {
         /// The file.
         path: PathBuf,
@@ -77,6 +123,21 @@ pub enum TextError {
         line: usize,
         /// Tabs in the line.
         tabs: usize,
+        /// The remedy.
+        remedy: &'static str,
+    },
+
+    /// Lines end in lone carriage returns, as on old Macs.
+    #[error(
+        "{}:{line}: found lone carriage returns, expected lines that end in a line feed; \
+         convert the file with `tr '\\r' '\\n'`",
+        path.display()
+    )]
+    CarriageReturns {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
     },
 
     /// Two parallel files have different numbers of lines.

@@ -23,7 +23,7 @@ pub mod tokenizer;
 
 pub use blank::is_blank;
 pub use case::lowercase;
-pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel};
+pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel, reject_shared_pipes};
 pub use error::{FieldError, TextError};
 pub use metrics::exact_match;
 pub use special_tokens::{END_ID, UNKNOWN_ID};

@@ -52,6 +52,13 @@ pub enum TrainError {
     /// Data without a usable example.
     #[error("{0}")]
     Data(String),
+    /// A corpus that can be read only once, although it would be read in each epoch.
+    #[error(
+        "{path}: found a pipe with more than data.shuffle_buffer = {shuffle_buffer} pairs, which can be read only once, \
+         expected a file: a corpus of that size is read again in each epoch; write it to a file, or raise \
+         data.shuffle_buffer"
+    )]
+    Pipe { path: PathBuf, shuffle_buffer: usize },
     /// A corpus on which no vocabulary can be trained.
     #[error("{origin}: {source}")]
     Vocabulary {

@@ -6,7 +6,7 @@ use model::VocabularySizes;
 use runs::config::{GeneratedConfig, TaskConfig, TranslateConfig};
 use runs::corpora::{Corpora, CorpusHash};
 use runs::{RunConfig, RunError};
-use text::{Tokenizer, read_parallel};
+use text::{Tokenizer, read_parallel, reject_shared_pipes};
 
 use crate::data::{
     self, EvalExample, Generator, PairEncoder, Split, Survey, TrainingData, Vocabularies, eval_examples,
@@ -88,7 +88,9 @@ impl Task {
         let tokenizer = config.tokenizer.clone().unwrap_or_default();
         let filters = config.data.clone().unwrap_or_default();
         let sampled = if vocabularies.is_some() { 0 } else { Survey::sample_size(&tokenizer) };
-        let survey = Survey::read(&task.train, filters.shuffle_buffer.max(sampled))?;
+        let splits = [Some(&task.train), Some(&task.validation), task.test.as_ref()];
+        reject_shared_pipes(&splits.into_iter().flatten().collect::<Vec<_>>())?;
+        let survey = Survey::read(&task.train, filters.shuffle_buffer.max(sampled), filters.shuffle_buffer)?;
         let validation = read_parallel(&task.validation)?;
         let test = task.test.as_ref().map(read_parallel).transpose()?.unwrap_or_default();
         let corpora = Corpora {

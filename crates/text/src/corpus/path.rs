@@ -1,8 +1,9 @@
 //! The paths of a corpus in a configuration.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::pipe::is_pipe;
 use crate::TextError;
 use serde::de::{self, MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -70,6 +71,20 @@ impl ParallelPath {
                 target_files: target.0.len(),
             }),
         }
+    }
+
+    /// Returns all files.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let (one, other): (&[PathBuf], &[PathBuf]) = match self {
+            Self::Tsv(shards) => (&shards.0, &[]),
+            Self::Files { source, target } => (&source.0, &target.0),
+        };
+        one.iter().chain(other).map(PathBuf::as_path)
+    }
+
+    /// Returns the first file that can be read only once, such as a pipe.
+    pub fn pipe(&self) -> Option<&Path> {
+        self.files().find(|path| is_pipe(path))
     }
 
     /// Returns the corpus with its shards reordered: `order` has their indices.

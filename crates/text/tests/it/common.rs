@@ -1,5 +1,7 @@
 //! Text for tests, generated from a seed.
 
+use std::io::Write;
+
 use text::{Tokenizer, TokenizerConfig, TokenizerKind};
 
 /// A small generator of pseudo-random numbers (SplitMix64).
@@ -121,4 +123,16 @@ pub fn trained(kind: TokenizerKind, change: impl FnOnce(&mut TokenizerConfig)) -
         Ok(tokenizer) => tokenizer,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Text compressed with gzip.
+pub fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Text compressed with zstd.
+pub fn zstandard(text: &str) -> Vec<u8> {
+    zstd::encode_all(text.as_bytes(), 1).unwrap()
 }

@@ -5,6 +5,7 @@ mod byte_tokens;
 mod common;
 mod corpus;
 mod determinism;
+mod field_files;
 mod metrics;
 mod normalization;
 mod tokenizer;

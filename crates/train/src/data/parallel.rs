@@ -51,15 +51,20 @@ impl Survey {
         }
     }
 
-    /// Reads a corpus and keeps at most `max_pairs` pairs, the first.
+    /// Reads a corpus and keeps at most `max_pairs` pairs, the first. A corpus of more than `shuffle_buffer` pairs is read
+    /// again in each epoch.
     ///
     /// # Errors
-    /// A corpus that cannot be read or is empty.
-    pub fn read(path: &ParallelPath, max_pairs: usize) -> Result<Self, TrainError> {
+    /// A corpus that cannot be read or is empty, or a pipe that would be read again.
+    pub fn read(path: &ParallelPath, max_pairs: usize, shuffle_buffer: usize) -> Result<Self, TrainError> {
+        let pipe = path.pipe();
         let (mut corpus_hash, mut unordered_hash) = (CorpusHash::default(), UnorderedHash::default());
         let mut first_pairs = Vec::new();
         for pair in ParallelReader::open(path)? {
             let pair = pair?;
+            if let Some(path) = pipe.filter(|_| corpus_hash.pairs == shuffle_buffer) {
+                return Err(TrainError::Pipe { path: path.to_path_buf(), shuffle_buffer });
+            }
             corpus_hash.add(&pair);
             unordered_hash.add(&pair);
             if first_pairs.len() < max_pairs {
@@ -235,10 +240,10 @@ mod tests {
     fn a_survey_keeps_the_sample_of_the_vocabularies() {
         let folder = temp_dir::TempDir::new().unwrap();
         let path = corpus(&folder);
-        let whole = Survey::read(&path, 60).unwrap();
+        let whole = Survey::read(&path, 60, 60).unwrap();
         for (joint, sample_lines, pairs) in [(true, 7, 4), (true, 8, 4), (false, 7, 7), (true, 1000, 60)] {
             let tokenizer = TokenizerConfig { kind: TokenizerKind::Word, joint, sample_lines, ..Default::default() };
-            let survey = Survey::read(&path, Survey::sample_size(&tokenizer)).unwrap();
+            let survey = Survey::read(&path, Survey::sample_size(&tokenizer), 60).unwrap();
             assert_eq!((survey.first_pairs.len(), &survey.corpus_hash), (pairs, &whole.corpus_hash));
             let [some, all] = [&survey, &whole].map(|survey| survey.train_vocabularies(&path, &tokenizer).unwrap());
             assert_eq!(some.source.to_json(), all.source.to_json());
