@@ -10,6 +10,9 @@ pub struct Corpora {
     /// The training corpus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train: Option<CorpusHash>,
+    /// Pairs in each file of a training corpus that is streamed from several files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_files: Option<Vec<usize>>,
     /// The validation corpus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<CorpusHash>,

@@ -125,12 +125,16 @@ pub enum RunError {
         source: std::io::Error,
     },
     /// A run that was made with another configuration.
-    #[error("{path} was made with another configuration ({difference}); resume with the same one, or use --overwrite")]
+    #[error(
+        "{path} was made with another configuration ({difference}): {reason}; resume with the same one, or use --overwrite"
+    )]
     OtherConfig {
         /// The file or folder.
         path: PathBuf,
-        /// The first key that differs, with both values.
+        /// The first key that may not change, with both values.
         difference: String,
+        /// The reason.
+        reason: String,
     },
     /// A run that was made with another corpus.
     #[error(
@@ -142,6 +146,15 @@ pub enum RunError {
         path: PathBuf,
         /// The split: `train`, `validation` or `test`.
         split: &'static str,
+    },
+    /// A streamed corpus whose pairs are divided otherwise among its files.
+    #[error(
+        "{path} was made with a training corpus whose pairs are divided otherwise among its files, which are read in a new \
+         order in each epoch; restore those files, or start a new run with --overwrite"
+    )]
+    OtherFiles {
+        /// The file or folder.
+        path: PathBuf,
     },
     /// A file of the run folder with unexpected contents.
     #[error("{path} holds {found}, expected {expected}; restore it, or start a new run with --overwrite")]

@@ -1,5 +1,7 @@
 //! Names of the files in a run folder.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The resolved configuration, defaults included.
@@ -27,6 +29,8 @@ pub const STATE: &str = "state.json";
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// In a checkpoint: the moving average of the weights.
 pub const EMA: &str = "ema.safetensors";
+/// In the checkpoint of a finished run: the best weights before its end, if the end replaced them in [`WEIGHTS`].
+pub const BEST: &str = "best.safetensors";
 
 /// The files without which a folder cannot be opened for decoding.
 pub const REQUIRED: [&str; 4] = [CONFIG, SOURCE_TOKENIZER, TARGET_TOKENIZER, WEIGHTS];
@@ -45,6 +49,21 @@ pub fn checkpoint(run: &Path, step: u64) -> PathBuf {
 /// The step of a checkpoint's folder; `None` for any other path.
 pub fn checkpoint_step(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()
+}
+
+/// Returns the checkpoints of a run folder with their steps, oldest first.
+///
+/// # Errors
+/// A folder that cannot be read; a missing one has no checkpoints.
+pub fn checkpoints(run: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let folder = run.join(CHECKPOINTS);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let step = |path: PathBuf| Some((checkpoint_step(&path)?, path));
+    let mut found: Vec<_> = fs::read_dir(folder)?.flatten().filter_map(|entry| step(entry.path())).collect();
+    found.sort();
+    Ok(found)
 }
 
 /// The file of the weights kept for averaging after update number `step`.

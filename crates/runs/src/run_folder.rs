@@ -8,7 +8,7 @@ use model::safetensors_reader::SafetensorsReader;
 use text::Tokenizer;
 
 use crate::atomic::{self, make_folder, replace_file, replace_folder, write_error, write_file};
-use crate::config::{self, RunConfig};
+use crate::config::{self, Progress, RunConfig, TaskConfig};
 use crate::corpora::Corpora;
 use crate::error::RunError;
 use crate::record::Record;
@@ -80,7 +80,7 @@ impl RunFolder {
         match if_exists {
             IfExists::Fail => Err(RunError::Exists { path: path.to_path_buf() }),
             IfExists::Resume => {
-                check_same_config(&config_file, config)?;
+                check_same_config(path, config)?;
                 check_has_checkpoints(path)?;
                 check_unlocked().map(|()| ExistingRun::Resumable)
             }
@@ -136,8 +136,8 @@ impl RunFolder {
     /// # Errors
     /// Corpora that differ from those at the start of the run, metrics that cannot be written to, or another process
     /// that trains there.
-    pub fn resume(path: &Path, corpora: &Corpora) -> Result<Self, RunError> {
-        check_same_corpora(path, corpora)?;
+    pub fn resume(path: &Path, corpora: &Corpora, config: &RunConfig) -> Result<Self, RunError> {
+        check_same_corpora(path, corpora, &stored_config(path)?, config)?;
         let folder = Self::open(path)?;
         for part in [path, &path.join(layout::CHECKPOINTS), &path.join(layout::SNAPSHOTS)] {
             atomic::remove_remains(part);
@@ -152,6 +152,22 @@ impl RunFolder {
         let mut metrics = options.map_err(write_error(&file, "opening the file"))?;
         metrics.seek(SeekFrom::End(0)).map_err(write_error(&file, "finding the end"))?;
         Ok(Self { path: path.to_path_buf(), metrics, _lock: lock })
+    }
+
+    /// The configuration in the folder.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn config(&self) -> Result<RunConfig, RunError> {
+        stored_config(&self.path)
+    }
+
+    /// Replaces the configuration in the folder.
+    ///
+    /// # Errors
+    /// A full disk, for example.
+    pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
+        Ok(replace_file(&self.path.join(layout::CONFIG), config.to_toml().as_bytes())?)
     }
 
     /// The path of the folder.
@@ -197,8 +213,7 @@ impl RunFolder {
 
     /// Returns the step of the weights that `infer` reads, if there are any.
     pub fn weights_step(&self) -> Option<u64> {
-        let file = SafetensorsReader::open(&self.path.join(layout::WEIGHTS)).ok()?;
-        layout::noted_step(file.note())
+        weights_step(&self.path)
     }
 
     /// Replaces the weights that `infer` reads by this safetensors file.
@@ -233,22 +248,37 @@ fn reject_self_init(path: &Path, config: &RunConfig) -> Result<(), RunError> {
     }
 }
 
-/// Rejects another configuration, naming the first difference.
-fn check_same_config(path: &Path, config: &RunConfig) -> Result<(), RunError> {
-    let old = fs::read_to_string(path).map_err(|source| RunError::ConfigFile { path: path.to_path_buf(), source })?;
-    let mut old: RunConfig =
-        toml::from_str(&old).map_err(|source| RunError::Toml { path: path.to_path_buf(), source: Box::new(source) })?;
-    let mut config = config.clone();
+/// The step of the weights that `infer` reads from a run folder, if there are any.
+fn weights_step(run: &Path) -> Option<u64> {
+    let file = SafetensorsReader::open(&run.join(layout::WEIGHTS)).ok()?;
+    layout::noted_step(file.note())
+}
+
+/// Reads the configuration in a run folder.
+fn stored_config(run: &Path) -> Result<RunConfig, RunError> {
+    let path = run.join(layout::CONFIG);
+    let text = fs::read_to_string(&path).map_err(|source| RunError::ConfigFile { path: path.clone(), source })?;
+    toml::from_str(&text).map_err(|source| RunError::Toml { path, source: Box::new(source) })
+}
+
+/// Rejects a configuration with which the run cannot go on, naming the first difference.
+fn check_same_config(run: &Path, config: &RunConfig) -> Result<(), RunError> {
+    let (mut old, mut config) = (stored_config(run)?, config.clone());
     config::align_normalization(&mut old, &mut config);
-    if old == config {
-        return Ok(());
+    let checkpoints = layout::checkpoints(run).unwrap_or_default();
+    let step = checkpoints.last().map_or(0, |(step, _)| *step);
+    let progress = Progress { step, weights_step: weights_step(run) };
+    for difference in config::differences("", &old, &config) {
+        if let Some(reason) = config::why_not_changeable(&difference.key, &old, &config, progress) {
+            let difference = difference.to_string();
+            return Err(RunError::OtherConfig { path: run.to_path_buf(), difference, reason });
+        }
     }
-    let difference = config::first_difference("", &old, &config).unwrap_or_default();
-    Err(RunError::OtherConfig { path: path.parent().unwrap_or(path).to_path_buf(), difference })
+    Ok(())
 }
 
 /// Rejects corpora that differ from those at the start of the run.
-fn check_same_corpora(path: &Path, corpora: &Corpora) -> Result<(), RunError> {
+fn check_same_corpora(path: &Path, corpora: &Corpora, there: &RunConfig, now: &RunConfig) -> Result<(), RunError> {
     let file = path.join(layout::CORPORA);
     let bytes = fs::read(&file).map_err(|source| RunError::Read { path: file.clone(), source })?;
     let old: Corpora = serde_json::from_slice(&bytes).map_err(|error| RunError::Damaged {
@@ -256,8 +286,17 @@ fn check_same_corpora(path: &Path, corpora: &Corpora) -> Result<(), RunError> {
         found: error.to_string(),
         expected: "the number of pairs and a hash for each corpus",
     })?;
-    match old.difference(corpora) {
-        None => Ok(()),
-        Some(split) => Err(RunError::OtherCorpus { path: path.to_path_buf(), split }),
+    if let Some(split) = old.difference(corpora) {
+        return Err(RunError::OtherCorpus { path: path.to_path_buf(), split });
+    }
+    // Earlier versions did not record the files, so an unchanged path is taken for the same files.
+    let train = |config: &RunConfig| match &config.task {
+        TaskConfig::Translate(task) => Some(task.train.clone()),
+        TaskConfig::Generated(_) => None,
+    };
+    let unrecorded = old.train_files.is_none() && train(there) == train(now);
+    match unrecorded || old.train_files == corpora.train_files {
+        true => Ok(()),
+        false => Err(RunError::OtherFiles { path: path.to_path_buf() }),
     }
 }

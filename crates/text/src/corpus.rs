@@ -16,7 +16,7 @@ use lines::{BYTE_ORDER_MARK, Lines};
 pub use path::{ParallelPath, Shards};
 pub use pipe::reject_shared_pipes;
 
-use crate::TextError;
+use crate::{TextError, is_blank};
 
 /// A sentence and its translation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct ParallelReader {
     /// Files not opened yet, in reverse order.
     waiting: Vec<Shard<PathBuf>>,
     current: Option<Shard<Lines>>,
+    /// Files, or pairs of files, opened so far.
+    opened: usize,
 }
 
 /// One part of a corpus: a file of both languages, or a file for each.
@@ -68,13 +70,19 @@ impl ParallelReader {
             }
         };
         waiting.reverse();
-        let mut reader = Self { waiting, current: None };
+        let mut reader = Self { waiting, current: None, opened: 0 };
         reader.open_next()?;
         Ok(reader)
     }
 
+    /// The number of the current file, or pair of files, from 1.
+    pub fn file_number(&self) -> usize {
+        self.opened
+    }
+
     /// Opens the next files, if there are more.
     fn open_next(&mut self) -> Result<(), TextError> {
+        self.opened += 1;
         self.current = match self.waiting.pop() {
             None => None,
             Some(Shard::Tsv(path)) => Some(Shard::Tsv(Lines::open(path)?)),
@@ -134,10 +142,6 @@ fn tsv_pair(lines: &mut Lines) -> Result<Option<Pair>, TextError> {
         true => Err(lines.carriage_returns()),
         false => Err(TextError::Columns { tabs, path: lines.path().to_owned(), line: lines.number(), remedy }),
     }
-}
-
-fn is_blank(line: &str) -> bool {
-    line.trim().is_empty()
 }
 
 /// The remedy for a line without exactly one tab, by its looks.

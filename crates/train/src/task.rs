@@ -93,8 +93,10 @@ impl Task {
         let survey = Survey::read(&task.train, filters.shuffle_buffer.max(sampled), filters.shuffle_buffer)?;
         let validation = read_parallel(&task.validation)?;
         let test = task.test.as_ref().map(read_parallel).transpose()?.unwrap_or_default();
+        let streamed = survey.corpus_hash.pairs > filters.shuffle_buffer;
         let corpora = Corpora {
             train: Some(survey.corpus_hash.clone()),
+            train_files: (streamed && survey.files.len() > 1).then(|| survey.files.clone()),
             validation: Some(CorpusHash::from_pairs(&validation)),
             test: task.test.as_ref().map(|_| CorpusHash::from_pairs(&test)),
         };

@@ -7,7 +7,10 @@ use std::fs;
 use std::path::Path;
 
 use model::ModelConfig;
-use runs::config::{DataConfig, DecodingConfig, GeneratedConfig, GeneratedTask, TrainingConfig, ValidationConfig};
+use runs::config::{
+    DataConfig, DecodingConfig, GeneratedConfig, GeneratedTask, ResumeRule, TrainingConfig, ValidationConfig,
+    resume_rules,
+};
 use serde::Serialize;
 use text::TokenizerConfig;
 use toml::{Table, Value};
@@ -74,7 +77,29 @@ fn reference() -> String {
     section(&mut page, &source, "validation", "ValidationConfig", note, &ValidationConfig::default());
     let note = "Default decoding settings. The options of `infer` override this table.";
     section(&mut page, &source, "decoding", "DecodingConfig", note, &DecodingConfig::default());
+    resume(&mut page);
     page
+}
+
+/// The keys that may change with `--resume`.
+fn resume(page: &mut String) {
+    page.push_str(
+        "\n## Changes with `--resume`\n\nA resumed run ends with the weights of a run that had its configuration from the \
+         start. The rule of a table holds for its keys without a rule of their own.\n\n| key | may change |\n|---|---|\n",
+    );
+    for (key, rule) in resume_rules().into_iter().filter(|(key, _)| *key != "task.rule") {
+        let rule = match rule {
+            ResumeRule::Fixed(reason) => format!("no: {reason}"),
+            ResumeRule::Free => "yes: it decides only what is logged and kept from here on".to_string(),
+            ResumeRule::Corpus => "yes, if the text is the same by its hash in `corpora.json`".to_string(),
+            ResumeRule::Steps => "yes, to at least the checkpoint's step, unless `training.schedule = \"cosine\"` or \
+                                  `training.anneal_dropout` makes updates depend on it"
+                .to_string(),
+            ResumeRule::Patience => "yes, to a higher number or 0".to_string(),
+            ResumeRule::BeforeValidation => "before the first validation".to_string(),
+        };
+        writeln!(page, "| `{key}` | {rule} |").unwrap();
+    }
 }
 
 /// `[task]`, whose keys depend on its kind.

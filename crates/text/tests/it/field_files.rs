@@ -92,7 +92,7 @@ fn a_blank_line_is_an_empty_pair_in_both_forms() {
         target: folder.file("t", "b\n\nd\n\n").into(),
     };
     assert_eq!(read_parallel(&files).unwrap(), expected);
-    for blank in [" ", "\r", "\u{a0}", "\t\t", "\u{feff}"] {
+    for blank in [" ", "\r", "\u{a0}", "\t\t", "\u{feff}", "\u{200b}\u{ad}"] {
         assert_eq!(folder.pairs(format!("a\tb\n{blank}\nc\td\n{blank}")), expected, "{blank:?}");
     }
     assert!(folder.error("a\tb\nc d\n").starts_with("a:2: found 0 tabs"));

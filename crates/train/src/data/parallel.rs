@@ -38,6 +38,8 @@ impl Vocabularies {
 pub struct Survey {
     /// The hash of the corpus in order.
     pub corpus_hash: CorpusHash,
+    /// Pairs in each file, or pair of files.
+    pub files: Vec<usize>,
     unordered_hash: UnorderedHash,
     first_pairs: Vec<Pair>,
 }
@@ -59,9 +61,11 @@ impl Survey {
     pub fn read(path: &ParallelPath, max_pairs: usize, shuffle_buffer: usize) -> Result<Self, TrainError> {
         let pipe = path.pipe();
         let (mut corpus_hash, mut unordered_hash) = (CorpusHash::default(), UnorderedHash::default());
-        let mut first_pairs = Vec::new();
-        for pair in ParallelReader::open(path)? {
+        let (mut first_pairs, mut files) = (Vec::new(), vec![0; path.shards()?]);
+        let mut reader = ParallelReader::open(path)?;
+        while let Some(pair) = reader.next() {
             let pair = pair?;
+            files[reader.file_number() - 1] += 1;
             if let Some(path) = pipe.filter(|_| corpus_hash.pairs == shuffle_buffer) {
                 return Err(TrainError::Pipe { path: path.to_path_buf(), shuffle_buffer });
             }
@@ -73,7 +77,7 @@ impl Survey {
         }
         match corpus_hash.pairs {
             0 => Err(TextError::Empty { origin: path.to_string() }.into()),
-            _ => Ok(Self { corpus_hash, unordered_hash, first_pairs }),
+            _ => Ok(Self { corpus_hash, files, unordered_hash, first_pairs }),
         }
     }
 

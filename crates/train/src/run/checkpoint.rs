@@ -8,11 +8,12 @@ use model::weights::{self, NamedTensor};
 use model::{Transformer, parameters};
 use serde::{Deserialize, Serialize};
 
-use runs::atomic::{replace_folder, write_error, write_file};
+use runs::atomic::{WriteError, replace_file, replace_folder, write_error, write_file};
 use runs::config::TrainingConfig;
-use runs::layout::{self, CHECKPOINTS, EMA, OPTIMIZER, STATE, WEIGHTS};
+use runs::layout::{self, BEST, CHECKPOINTS, EMA, OPTIMIZER, STATE, WEIGHTS};
 use runs::{RunFolder, failpoint};
 
+use super::reopen::BeforeEnd;
 use super::snapshots::{self, Snapshot};
 use super::step_metrics::Sums;
 use crate::data::Position;
@@ -41,6 +42,19 @@ pub struct CheckpointState {
     pub since_logged: Sums,
     /// Whether the run is finished, the test included.
     pub finished: bool,
+    /// In a finished run, what a longer one goes on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_end: Option<BeforeEnd>,
+}
+
+impl CheckpointState {
+    /// Returns the contents of `state.json` in the checkpoint `path`.
+    ///
+    /// # Errors
+    /// A number that JSON cannot express.
+    pub(super) fn to_json(&self, path: &Path) -> Result<Vec<u8>, WriteError> {
+        serde_json::to_vec_pretty(self).map_err(|error| write_error(path, "encoding")(error.into()))
+    }
 }
 
 /// A checkpoint in memory.
@@ -62,7 +76,8 @@ impl Checkpoint {
     }
 }
 
-/// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints.
+/// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints. At the end of a run, `best`
+/// has the best weights before it if they are in no other file.
 ///
 /// # Errors
 /// A full disk, for example; earlier checkpoints are kept.
@@ -70,11 +85,17 @@ pub fn save(
     folder: &RunFolder,
     train_state: &TrainState,
     state: &CheckpointState,
+    best: Option<&[u8]>,
     keep: usize,
 ) -> Result<(), TrainError> {
     let path = layout::checkpoint(folder.path(), state.step);
     if path.is_dir() {
-        return Ok(()); // it is complete, and the same step of a run always leads to the same state
+        // It is complete, and the same step of a run always leads to the same state, but for its end.
+        if state.finished {
+            best.map_or(Ok(()), |best| replace_file(&path.join(BEST), best))?;
+            replace_file(&path.join(STATE), &state.to_json(&path)?)?;
+        }
+        return Ok(());
     }
     let fail = |source| TrainError::Weights { path: path.clone(), source };
     let note = layout::step_note(state.step);
@@ -85,8 +106,8 @@ pub fn save(
         write_file(&partial.join(WEIGHTS), &model)?;
         write_file(&partial.join(OPTIMIZER), &optimizer)?;
         ema.map_or(Ok(()), |ema| write_file(&partial.join(EMA), &ema))?;
-        let state = serde_json::to_vec_pretty(state).map_err(|error| write_error(partial, "encoding")(error.into()))?;
-        write_file(&partial.join(STATE), &state)
+        best.map_or(Ok(()), |best| write_file(&partial.join(BEST), best))?;
+        write_file(&partial.join(STATE), &state.to_json(partial)?)
     })?;
     remove_old(folder.path(), keep)
 }
@@ -99,7 +120,9 @@ fn remove_old(folder: &Path, keep: usize) -> Result<(), TrainError> {
     }
     let kept: Result<Vec<CheckpointState>, _> = list(folder)?.into_iter().map(|(_, path)| read_state(&path)).collect();
     let Ok(kept) = kept else { return Ok(()) }; // a damaged one no longer lists its snapshots
-    let steps = kept.iter().flat_map(|state| &state.snapshots).map(|snapshot| snapshot.step).collect();
+    let before_end = kept.iter().filter_map(|state| state.before_end.as_ref()).flat_map(|before| &before.snapshots);
+    let all = kept.iter().flat_map(|state| &state.snapshots).chain(before_end);
+    let steps = all.map(|snapshot| snapshot.step).collect();
     snapshots::keep_only(folder, &steps)
 }
 
@@ -188,15 +211,7 @@ fn check_ema(ema: &[NamedTensor], sizes: &BTreeMap<String, usize>) -> Result<(),
 
 /// Returns the checkpoints of a run folder with their steps, oldest first.
 fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
-    let checkpoints = folder.join(CHECKPOINTS);
-    if !checkpoints.is_dir() {
-        return Ok(Vec::new());
-    }
-    let entries = fs::read_dir(&checkpoints).map_err(write_error(&checkpoints, "listing"))?;
-    let step = |path: PathBuf| Some((layout::checkpoint_step(&path)?, path));
-    let mut found: Vec<(u64, PathBuf)> = entries.flatten().filter_map(|entry| step(entry.path())).collect();
-    found.sort();
-    Ok(found)
+    Ok(layout::checkpoints(folder).map_err(write_error(&folder.join(CHECKPOINTS), "listing"))?)
 }
 
 #[cfg(test)]
@@ -229,7 +244,8 @@ mod tests {
     #[test]
     fn a_state_survives_its_file_to_the_last_bit() {
         for k in 1..1000 {
-            let since_logged = Sums { loss: k as f32 / 3.0, nll: 1.0 / k as f32, tokens: k, padded: 2 * k };
+            let (loss, nll) = (k as f32 / 3.0, 1.0 / k as f32);
+            let since_logged = Sums { loss, nll, tokens: k, padded: 2 * k, gradient_norm: loss / 7.0 };
             let state = CheckpointState { best: Some(k as f64 / 1001.0), since_logged, ..Default::default() };
             let written = serde_json::to_vec_pretty(&state).unwrap();
             assert_eq!(serde_json::from_slice::<CheckpointState>(&written).unwrap(), state);

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod evaluate;
 mod observer;
 mod prepare;
+pub mod reopen;
 pub mod snapshots;
 pub mod step_metrics;
 mod trainer;

@@ -38,6 +38,9 @@ pub struct Sums {
     pub tokens: usize,
     /// Target positions, padding included.
     pub padded: usize,
+    /// Global gradient norm of the last update.
+    #[serde(default)]
+    pub gradient_norm: f32,
 }
 
 /// The numbers of a logged step.
@@ -66,7 +69,7 @@ impl StepMetrics {
         Self {
             loss: tensor(sums.loss),
             nll: tensor(sums.nll),
-            gradient_norm: None,
+            gradient_norm: tensor(sums.gradient_norm),
             tokens: sums.tokens,
             padded: sums.padded,
             earlier_tokens: sums.tokens,
@@ -104,8 +107,9 @@ impl StepMetrics {
     /// # Errors
     /// A device that fails.
     pub fn sums(&self) -> Result<Sums, TrainError> {
-        let (loss, nll) = (scalar(&self.loss)?, scalar(&self.nll)?);
-        Ok(Sums { loss, nll, tokens: self.tokens, padded: self.padded })
+        let [loss, nll, gradient_norm] = [&self.loss, &self.nll, &self.gradient_norm].map(scalar);
+        let (tokens, padded) = (self.tokens, self.padded);
+        Ok(Sums { loss: loss?, nll: nll?, tokens, padded, gradient_norm: gradient_norm? })
     }
 
     /// Returns the means since the last logged step, and resets the sums.
@@ -113,8 +117,7 @@ impl StepMetrics {
     /// # Errors
     /// A device that fails.
     pub fn take(&mut self, device: &Device) -> Result<Means, TrainError> {
-        let Sums { loss, nll, tokens, padded } = self.sums()?;
-        let gradient_norm = scalar(&self.gradient_norm)?.into();
+        let Sums { loss, nll, tokens, padded, gradient_norm } = self.sums()?;
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         let waiting = self.waited.as_secs_f64() / seconds;
         let tokens_per_second = (tokens - self.earlier_tokens) as f64 / seconds;
@@ -123,7 +126,7 @@ impl StepMetrics {
         Ok(Means {
             loss: f64::from(loss) / tokens,
             nll: f64::from(nll) / tokens,
-            gradient_norm,
+            gradient_norm: gradient_norm.into(),
             padding: 1.0 - tokens / padded.max(1) as f64,
             seconds,
             waiting,
@@ -146,16 +149,16 @@ mod tests {
     #[test]
     fn tokens_before_a_resume_do_not_count_for_the_speed() {
         let device = Device::default();
-        let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
+        let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20, gradient_norm: 3.0 };
         let means = StepMetrics::resume(sums, &device).take(&device).unwrap();
-        assert_eq!((means.loss, means.nll, means.padding), (2.0, 1.0, 0.5));
+        assert_eq!((means.loss, means.nll, means.padding, means.gradient_norm), (2.0, 1.0, 0.5, 3.0));
         assert_eq!(means.tokens_per_second, 0.0);
     }
 
     #[test]
     fn waiting_is_a_share_of_the_time() {
         let device = Device::default();
-        let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20 };
+        let sums = Sums { loss: 20.0, nll: 10.0, tokens: 10, padded: 20, gradient_norm: 3.0 };
         let mut metrics = StepMetrics::resume(sums, &device);
         std::thread::sleep(Duration::from_millis(20));
         metrics.add_waiting(Duration::from_millis(3));

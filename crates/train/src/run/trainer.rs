@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use model::{Batch, Transformer};
-use runs::config::RunConfig;
+use runs::config::{self, Difference, RunConfig};
 use runs::record::{PairCounts, Record, Scores, Step, StepTiming};
 use runs::{ExistingRun, RunFolder, RunParts};
 
 use super::checkpoint::{self, Checkpoint, CheckpointState};
 use super::observer::{Observer, Started};
 use super::prepare;
+use super::reopen::reopen;
 use super::step_metrics::StepMetrics;
 use crate::data::{Example, Prefetch, Prefetched};
 use crate::error::TrainError;
@@ -44,6 +45,10 @@ pub(super) struct Trainer<'a> {
     pub(super) train_state: TrainState,
     pub(super) state: CheckpointState,
     pub(super) metrics: StepMetrics,
+    /// The best weights before the end of the run, if its end replaced them.
+    pub(super) best_before_end: Option<Vec<u8>>,
+    /// Changes of the configuration since the run was last started.
+    changes: Vec<Difference>,
 }
 
 impl<'a> Trainer<'a> {
@@ -61,18 +66,33 @@ impl<'a> Trainer<'a> {
         let training = &config.training;
         let (mut folder, checkpoint) = match existing {
             ExistingRun::Resumable => {
-                (RunFolder::resume(path, &task.corpora)?, checkpoint::load_latest(path, &model, training)?)
+                (RunFolder::resume(path, &task.corpora, config)?, checkpoint::load_latest(path, &model, training)?)
             }
             ExistingRun::None | ExistingRun::ToBackUp => (RunFolder::create(path, parts(config, task))?, None),
         };
         let Checkpoint { state, model, optimizer, ema } = checkpoint.unwrap_or_else(|| Checkpoint::initial(model));
         let model = prepare::frozen(model, training)?;
-        folder.truncate_metrics(state.metrics_length)?;
+        let state = match state.reopens(config) {
+            true => {
+                let state = state.reopened(&folder)?;
+                reopen(&mut folder, &state)?;
+                state
+            }
+            false => {
+                folder.truncate_metrics(state.metrics_length)?;
+                state
+            }
+        };
+        let changes = config::differences("", &folder.config()?, config);
+        if !state.finished && !changes.is_empty() {
+            folder.write_config(config)?;
+        }
         let metrics = StepMetrics::resume(state.since_logged, &device);
         let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));
         let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
         let train_state = TrainState::new(model, optimizer, workers, device.clone()).with_ema(ema);
-        let mut trainer = Self { config, task, device, folder, train_state, state, metrics };
+        let best_before_end = None;
+        let mut trainer = Self { config, task, device, folder, train_state, state, metrics, best_before_end, changes };
         if existing != ExistingRun::Resumable && training.init_from.is_some() {
             trainer.save()?; // from here on the other run may be changed or removed
         }
@@ -85,8 +105,12 @@ impl<'a> Trainer<'a> {
         let (model, notes) = (self.train_state.model(), &self.task.notes);
         observer.started(Started { model, notes, step: self.state.step, steps: training.steps });
         if self.state.finished {
+            if self.state.step < training.steps {
+                observer.note(&format!("it stopped early, by validation.patience = {}", validation.patience));
+            }
             return Ok(Outcome::AlreadyFinished { step: self.state.step });
         }
+        self.changes.iter().for_each(|change| observer.note(&format!("changed: {change}")));
         self.warn_newer_weights(observer);
         let max_tokens = training.max_tokens / training.micro_batches;
         let data = self.task.training.clone();
@@ -106,23 +130,22 @@ impl<'a> Trainer<'a> {
             self.state.position = after;
             observer.updated(self.state.step);
 
-            let due = |every: u64| self.state.step.is_multiple_of(every);
-            let (log, last) = (due(training.log_every), self.state.step == training.steps);
-            let (validate, checkpoint) = (due(validation.every) || last, due(training.checkpoint_every));
-            if log || last {
+            let step = self.state.step;
+            let due = |every: u64| step.is_multiple_of(every);
+            if due(training.log_every) {
                 observer.logged(&self.log()?);
             }
             if let Some(counts) = epoch_read {
                 self.log_epoch(counts, observer)?;
             }
-            if validate {
+            if due(validation.every) {
                 self.validate(observer)?;
                 if self.out_of_patience() {
                     observer.note(&format!("no improvement in {} validations: stopping early", validation.patience));
                     break;
                 }
             }
-            if checkpoint && !last {
+            if due(training.checkpoint_every) && step < training.steps {
                 self.save()?;
             }
         }
@@ -167,7 +190,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Logs the numbers since the last logged step.
-    fn log(&mut self) -> Result<Step, TrainError> {
+    pub(super) fn log(&mut self) -> Result<Step, TrainError> {
         let step = self.state.step;
         let means = self.metrics.take(&self.device)?;
         self.ensure_finite(means.loss)?;
@@ -213,7 +236,8 @@ impl<'a> Trainer<'a> {
         self.state.metrics_length = self.folder.sync_metrics()?;
         self.state.since_logged = self.metrics.sums()?;
         self.ensure_finite(self.state.since_logged.loss.into())?;
-        checkpoint::save(&self.folder, &self.train_state, &self.state, self.config.training.keep_checkpoints)
+        let (best, keep) = (self.best_before_end.as_deref(), self.config.training.keep_checkpoints);
+        checkpoint::save(&self.folder, &self.train_state, &self.state, best, keep)
     }
 }
 

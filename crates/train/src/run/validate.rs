@@ -1,17 +1,21 @@
 //! Validation during training, and the choice of the weights that the run folder holds.
 
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use decode::engine::{self, read_network};
 use decode::{DecodeError, TrainedModel};
 use model::Transformer;
 use model::weights::{self, NamedTensor};
-use runs::config::FinalWeights;
+use runs::config::{FinalWeights, RunConfig};
 use runs::record::{self, Record, Scores, Timing};
 use runs::{DecodingConfig, SavedModel, layout};
 
+use super::checkpoint::CheckpointState;
 use super::evaluate::{evaluate, score};
 use super::observer::Observer;
+use super::reopen::BeforeEnd;
 use super::snapshots::{self, Snapshot};
 use super::trainer::Trainer;
 use crate::error::TrainError;
@@ -70,12 +74,30 @@ impl Trainer<'_> {
         }
     }
 
-    /// Writes the final weights and measures them on the test split, if there is one.
+    /// Logs and validates the last update, writes the final weights and measures them on the test split, if there is one.
+    /// What a longer run would not do here comes after the state that it goes on with.
     pub(super) fn finish(&mut self, observer: &mut impl Observer) -> Result<Option<Scores>, TrainError> {
+        let RunConfig { training, validation, .. } = self.config;
+        let CheckpointState { step, best, stale, .. } = self.state;
+        let (metrics_length, since_logged) = (self.folder.sync_metrics()?, self.metrics.sums()?);
+        let snapshots = self.state.snapshots.clone();
+        self.state.before_end = Some(BeforeEnd { best, stale, snapshots, metrics_length, since_logged });
+        let read_weights = |run: &Path| best.and_then(|_| fs::read(run.join(layout::WEIGHTS)).ok());
+        let before = read_weights(self.folder.path());
+        if step == training.steps {
+            if !step.is_multiple_of(training.log_every) {
+                observer.logged(&self.log()?);
+            }
+            if !step.is_multiple_of(validation.every) {
+                self.validate(observer)?;
+            }
+        }
         match self.config.training.final_weights {
             FinalWeights::Average => self.write_average(observer)?,
             FinalWeights::Best | FinalWeights::Ema => {} // the best validation wrote them
         }
+        let replaced = before != read_weights(self.folder.path());
+        self.best_before_end = before.filter(|_| replaced);
         if self.task.test.is_empty() {
             return Ok(None);
         }

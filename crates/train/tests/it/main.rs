@@ -7,12 +7,14 @@ mod across_backends;
 mod bad_configuration;
 mod bad_data;
 mod bad_options;
+mod changed_settings;
 mod changing_corpus;
 mod cli_reference;
 mod common;
 mod damaged_run;
 mod early_stopping;
 mod fine_tuning;
+mod field_files;
 #[cfg(unix)]
 mod full_disk;
 #[cfg(feature = "gpu-tests")]
