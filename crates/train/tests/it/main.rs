@@ -23,6 +23,7 @@ mod gpu;
 mod kill;
 mod metrics_file;
 mod noisy_text;
+mod moved_corpora;
 mod old_run;
 mod options;
 mod precision;
