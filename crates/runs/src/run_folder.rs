@@ -8,7 +8,7 @@ use model::safetensors_reader::SafetensorsReader;
 use text::Tokenizer;
 
 use crate::atomic::{self, make_folder, replace_file, replace_folder, write_error, write_file};
-use crate::config::{self, Progress, RunConfig, TaskConfig};
+use crate::config::{self, Difference, Progress, RunConfig, TaskConfig};
 use crate::corpora::Corpora;
 use crate::error::RunError;
 use crate::record::Record;
@@ -162,12 +162,18 @@ impl RunFolder {
         stored_config(&self.path)
     }
 
-    /// Replaces the configuration in the folder.
+    /// Replaces the configuration in the folder by one with which the run goes on, and returns the changes.
     ///
     /// # Errors
     /// A full disk, for example.
-    pub fn write_config(&self, config: &RunConfig) -> Result<(), RunError> {
-        Ok(replace_file(&self.path.join(layout::CONFIG), config.to_toml().as_bytes())?)
+    pub fn adopt_config(&self, config: &RunConfig) -> Result<Vec<Difference>, RunError> {
+        let (mut old, mut config) = (self.config()?, config.clone());
+        config::align_normalization(&mut old, &mut config);
+        let changes = config::differences("", &old, &config);
+        if !changes.is_empty() {
+            replace_file(&self.path.join(layout::CONFIG), config.to_toml().as_bytes())?;
+        }
+        Ok(changes)
     }
 
     /// The path of the folder.

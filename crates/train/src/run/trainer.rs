@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::tensor::Device;
 use model::{Batch, Transformer};
-use runs::config::{self, Difference, RunConfig};
+use runs::config::{Difference, RunConfig};
 use runs::record::{PairCounts, Record, Scores, Step, StepTiming};
 use runs::{ExistingRun, RunFolder, RunParts};
 
@@ -83,10 +83,7 @@ impl<'a> Trainer<'a> {
                 state
             }
         };
-        let changes = config::differences("", &folder.config()?, config);
-        if !state.finished && !changes.is_empty() {
-            folder.write_config(config)?;
-        }
+        let changes = if state.finished { Vec::new() } else { folder.adopt_config(config)? };
         let metrics = StepMetrics::resume(state.since_logged, &device);
         let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));
         let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);

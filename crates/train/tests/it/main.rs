@@ -22,8 +22,8 @@ mod gpu;
 #[cfg(unix)]
 mod kill;
 mod metrics_file;
-mod noisy_text;
 mod moved_corpora;
+mod noisy_text;
 mod old_run;
 mod options;
 mod precision;
