@@ -58,7 +58,12 @@ pub enum TrainError {
          expected a file: a corpus of that size is read again in each epoch; write it to a file, or raise \
          data.shuffle_buffer"
     )]
-    Pipe { path: PathBuf, shuffle_buffer: usize },
+    Pipe {
+        /// The file.
+        path: PathBuf,
+        /// The limit of pairs.
+        shuffle_buffer: usize,
+    },
     /// A corpus on which no vocabulary can be trained.
     #[error("{origin}: {source}")]
     Vocabulary {
