@@ -13,8 +13,8 @@ mod cli_reference;
 mod common;
 mod damaged_run;
 mod early_stopping;
-mod fine_tuning;
 mod field_files;
+mod fine_tuning;
 #[cfg(unix)]
 mod full_disk;
 #[cfg(feature = "gpu-tests")]
