@@ -89,12 +89,6 @@ pub enum DecodeError {
     /// A picture that cannot be rendered.
     #[error("cannot draw the picture: {0}")]
     Picture(String),
-    /// Input that is not UTF-8.
-    #[error("{origin} is not valid UTF-8; convert the input, for example with iconv")]
-    Utf8 {
-        /// The stream and the line.
-        origin: String,
-    },
     /// A stream that cannot be read or written.
     #[error("{origin}: {source}")]
     Stream {

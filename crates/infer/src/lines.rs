@@ -163,7 +163,7 @@ fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Line
     let (sender, receiver) = mpsc::sync_channel(WINDOW);
     thread::spawn(move || {
         let mut reader = std::io::BufReader::new(input);
-        for number in 1.. {
+        loop {
             let mut bytes = Vec::new();
             let line = match reader.read_until(b'\n', &mut bytes) {
                 Ok(0) => return,
@@ -171,7 +171,7 @@ fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Line
                     while matches!(bytes.last(), Some(b'\n' | b'\r')) {
                         bytes.pop();
                     }
-                    if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+                    if bytes.starts_with(BYTE_ORDER_MARK) {
                         bytes.drain(..BYTE_ORDER_MARK.len());
                     }
                     Ok(match String::from_utf8(bytes) {

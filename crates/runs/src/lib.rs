@@ -19,6 +19,7 @@ mod partial;
 pub mod record;
 pub mod replaceable;
 pub mod run_folder;
+mod same_run;
 pub mod saved_model;
 mod sync;
 

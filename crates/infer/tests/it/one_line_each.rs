@@ -101,6 +101,15 @@ fn odd_lines_give_one_line_each() {
     }
 }
 
+/// Files glued together have a mark within (UniversalDependencies/UD_German-GSD#29).
+#[test]
+fn a_byte_order_mark_begins_any_line() {
+    let run = Run::new();
+    let expected = run.translations(&["1 2", "3 4"], &[]);
+    let ran = run.infer_with_stdin("\u{feff}1 2\n\u{feff}3 4\n".as_bytes(), &[]);
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
+}
+
 /// Invalid bytes are read as U+FFFD, and the line keeps its place (sillsdev/silnlp#219 has the same of empty lines).
 #[test]
 fn invalid_utf8_keeps_its_line() {
