@@ -64,10 +64,18 @@ pub struct DecoderCache {
 /// The state of one decoder layer.
 #[derive(Clone, Debug)]
 pub struct LayerCache {
-    /// Past keys and values, `[batch, head, capacity, head_size]`; the first `len` positions are filled.
-    buffer: KeyValue,
+    past: Past,
     /// Keys and values of the memory, `[batch, head, source_len, head_size]`.
     pub(crate) memory: KeyValue,
+}
+
+/// What a layer keeps of the tokens that it has read.
+#[derive(Clone, Debug)]
+enum Past {
+    /// Keys and values of self-attention, `[batch, head, capacity, head_size]`; the first `len` positions are filled.
+    KeyValue(KeyValue),
+    /// The state of a recurrent cell, `[batch, 1, d_model]`.
+    State(Tensor<3>),
 }
 
 impl DecoderCache {
@@ -89,7 +97,10 @@ impl DecoderCache {
         let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), device);
         for layer in &mut self.layers {
-            layer.buffer = layer.buffer.select(&indices);
+            layer.past = match &layer.past {
+                Past::KeyValue(buffer) => Past::KeyValue(buffer.select(&indices)),
+                Past::State(state) => Past::State(state.clone().select(0, indices.clone())),
+            };
             layer.memory = layer.memory.select(&indices);
         }
         self.memory_mask = self.memory_mask.as_ref().map(|mask| mask.select(rows));
@@ -97,17 +108,40 @@ impl DecoderCache {
 }
 
 impl LayerCache {
-    pub(crate) fn new(memory: KeyValue) -> Self {
+    /// The cache of a layer with self-attention.
+    pub(crate) fn of_attention(memory: KeyValue) -> Self {
         let [batch, heads, _, head_size] = memory.keys.dims();
         let empty = || Tensor::zeros([batch, heads, FIRST_CAPACITY, head_size], &memory.keys.device());
-        Self { buffer: KeyValue { keys: empty(), values: empty() }, memory }
+        Self { past: Past::KeyValue(KeyValue { keys: empty(), values: empty() }), memory }
+    }
+
+    /// The cache of a layer with a recurrent cell in this state, `[batch, 1, d_model]`.
+    pub(crate) fn of_cell(state: Tensor<3>, memory: KeyValue) -> Self {
+        Self { past: Past::State(state), memory }
     }
 
     /// Writes one step's keys and values at position `at` and returns all up to it.
+    ///
+    /// # Panics
+    /// If the layer has no self-attention.
     pub(crate) fn append(&mut self, step: KeyValue, at: usize) -> KeyValue {
-        KeyValue {
-            keys: write(&mut self.buffer.keys, step.keys, at),
-            values: write(&mut self.buffer.values, step.values, at),
+        match &mut self.past {
+            Past::KeyValue(buffer) => KeyValue {
+                keys: write(&mut buffer.keys, step.keys, at),
+                values: write(&mut buffer.values, step.values, at),
+            },
+            Past::State(_) => panic!("keys and values belong to self-attention"),
+        }
+    }
+
+    /// The state of the recurrent cell.
+    ///
+    /// # Panics
+    /// If the layer has none.
+    pub(crate) fn state(&mut self) -> &mut Tensor<3> {
+        match &mut self.past {
+            Past::State(state) => state,
+            Past::KeyValue(_) => panic!("a state belongs to a recurrent cell"),
         }
     }
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ConfigError;
-pub use crate::options::{Activation, NormKind, NormOrder, PositionKind, Tie};
+pub use crate::options::{Activation, DecoderSelf, NormKind, NormOrder, PositionKind, Tie};
 
 /// Sizes and options of a [`Transformer`](crate::Transformer).
 ///
@@ -33,6 +33,8 @@ pub struct ModelConfig {
     pub decoder_heads: Option<usize>,
     /// Inner width of the decoder's feed-forward network.
     pub decoder_d_ff: Option<usize>,
+    /// First sub-layer of the decoder's layers: self-attention (paper) or a recurrent cell.
+    pub decoder_self: DecoderSelf,
     /// Dropout on each sub-layer's output and on the sum of embedding and position (paper, section 5.4).
     pub dropout: f64,
     /// Dropout on the attention weights (not in the paper).
@@ -86,6 +88,7 @@ impl Default for ModelConfig {
             decoder_layers: 6,
             decoder_heads: None,
             decoder_d_ff: None,
+            decoder_self: DecoderSelf::Attention,
             dropout: 0.1,
             attention_dropout: 0.0,
             ff_dropout: 0.0,
@@ -138,7 +141,8 @@ impl VocabularySizes {
 
 impl ModelConfig {
     /// Keys that run folders of version 0.1 lack, whose networks have the defaults.
-    pub const ADDED: [&str; 9] = [
+    pub const ADDED: [&str; 10] = [
+        "decoder_self",
         "stack_dropout",
         "norm_epsilon",
         "embedding_norm",
@@ -284,6 +288,22 @@ impl ModelConfig {
                 "an even number, since sinusoids come in pairs of sine and cosine",
                 "choose an even d_model, or model.positions = \"learned\"",
             ));
+        }
+        let recurrent = match self.decoder_self {
+            DecoderSelf::Attention => false,
+            DecoderSelf::Ssru => true,
+        };
+        let relative = match self.positions {
+            PositionKind::Relative | PositionKind::RelativePerLayer => true,
+            PositionKind::Sinusoidal
+            | PositionKind::SinusoidalHalves
+            | PositionKind::SinusoidalFairseq
+            | PositionKind::Learned => false,
+        };
+        if recurrent && relative {
+            let expected = "\"attention\", since relative positions are terms of its scores";
+            let remedy = "choose sinusoids in model.positions, or model.decoder_self = \"attention\"";
+            return Err(ConfigError::new("model.decoder_self", "\"ssru\"", expected, remedy));
         }
         at_most("model.position_offset", self.position_offset)?;
         if !sinusoids && self.position_offset != 0 {

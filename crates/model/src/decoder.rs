@@ -25,7 +25,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::attention::MultiHeadAttention;
 use crate::cache::{DecoderCache, KeyValue, LayerCache};
-use crate::config::ModelConfig;
+use crate::config::{DecoderSelf, ModelConfig};
 use crate::feed_forward::FeedForward;
 use crate::forward_pass::Pass;
 use crate::mask::Mask;
@@ -33,13 +33,16 @@ use crate::norm::Norm;
 use crate::recorder::AttentionKind;
 use crate::relative_position::{RelativePositions, StackBias};
 use crate::residual::{self, Residual};
+use crate::ssru::Ssru;
 
-/// Masked self-attention, cross-attention and feed-forward, each inside a residual connection.
+/// Masked self-attention or a recurrent cell, cross-attention and feed-forward, each inside a residual connection.
 #[derive(Module, Debug)]
 pub struct DecoderLayer {
-    /// Each position attends to itself and the positions before it.
-    pub self_attention: MultiHeadAttention,
-    /// The connection around self-attention.
+    /// Each position attends to itself and the positions before it; none with a recurrent cell.
+    pub self_attention: Option<MultiHeadAttention>,
+    /// The recurrent cell in place of self-attention.
+    pub ssru: Option<Ssru>,
+    /// The connection around self-attention or the cell.
     pub self_attention_residual: Residual,
     /// Each position attends to the memory.
     pub cross_attention: MultiHeadAttention,
@@ -55,8 +58,13 @@ impl DecoderLayer {
     /// A layer with all matrices zero; [`Transformer::new`](crate::Transformer::new) initialises them.
     pub fn new(config: &ModelConfig, device: &Device) -> Self {
         let config = &config.of_decoder();
+        let (self_attention, ssru) = match config.decoder_self {
+            DecoderSelf::Attention => (Some(MultiHeadAttention::new(config, device)), None),
+            DecoderSelf::Ssru => (None, Some(Ssru::new(config, device))),
+        };
         Self {
-            self_attention: MultiHeadAttention::new(config, device),
+            self_attention,
+            ssru,
             self_attention_residual: Residual::new(config, device),
             cross_attention: MultiHeadAttention::new(config, device),
             cross_attention_residual: Residual::new(config, device),
@@ -76,8 +84,19 @@ impl DecoderLayer {
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
-        let own = Own { bias, causal: Some(causal) };
-        self.layer(x, |new| new, own, memory, memory_mask, pass)
+        let x = self.self_attention_residual.forward(x, pass, |x, pass| match (&self.self_attention, &self.ssru) {
+            (Some(attention), _) => {
+                let key_value = attention.key_value(x.clone());
+                attention.forward(x, &key_value, bias, Some(causal), AttentionKind::Decoder, pass)
+            }
+            (None, Some(cell)) => {
+                let [batch, ..] = x.dims();
+                let state = cell.initial_state(batch, &x.device());
+                cell.forward(x, state).0
+            }
+            (None, None) => x,
+        });
+        self.after_self(x, memory, memory_mask, pass)
     }
 
     /// One more token, `[batch, 1, d_model]`, after the `at` tokens in the cache.
@@ -90,35 +109,34 @@ impl DecoderLayer {
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
-        let memory = cache.memory.clone();
-        self.layer(x, |new| cache.append(new, at), Own { bias, causal: None }, &memory, memory_mask, pass)
+        let x = self.self_attention_residual.forward(x, pass, |x, pass| match (&self.self_attention, &self.ssru) {
+            (Some(attention), _) => {
+                let past = cache.append(attention.key_value(x.clone()), at);
+                attention.forward(x, &past, bias, None, AttentionKind::Decoder, pass)
+            }
+            (None, Some(cell)) => {
+                let (hidden, state) = cell.forward(x, cache.state().clone());
+                *cache.state() = state;
+                hidden
+            }
+            (None, None) => x,
+        });
+        self.after_self(x, &cache.memory, memory_mask, pass)
     }
 
-    /// Both forms of a layer; `history` extends the keys and values of `x` by those of earlier steps.
-    fn layer(
+    /// Cross-attention and feed-forward.
+    fn after_self(
         &self,
         x: Tensor<3>,
-        history: impl FnOnce(KeyValue) -> KeyValue,
-        own: Own,
         memory: &KeyValue,
         memory_mask: Option<&Mask>,
         pass: &mut Pass,
     ) -> Tensor<3> {
-        let x = self.self_attention_residual.forward(x, pass, |x, pass| {
-            let past = history(self.self_attention.key_value(x.clone()));
-            self.self_attention.forward(x, &past, own.bias, own.causal, AttentionKind::Decoder, pass)
-        });
         let x = self.cross_attention_residual.forward(x, pass, |x, pass| {
             self.cross_attention.forward(x, memory, None, memory_mask, AttentionKind::Cross, pass)
         });
         self.feed_forward_residual.forward(x, pass, |x, pass| self.feed_forward.forward(x, pass))
     }
-}
-
-/// What applies to the scores of self-attention.
-struct Own<'a> {
-    bias: Option<&'a Tensor<2>>,
-    causal: Option<&'a Mask>,
 }
 
 /// A stack of decoder layers.
@@ -159,7 +177,16 @@ impl Decoder {
 
     /// An empty cache over the memory `[batch, source_len, d_model]`.
     pub fn cache(&self, memory: Tensor<3>, memory_mask: Option<Mask>) -> DecoderCache {
-        let layer = |layer: &DecoderLayer| LayerCache::new(layer.cross_attention.key_value(memory.clone()));
+        let layer = |layer: &DecoderLayer| {
+            let key_value = layer.cross_attention.key_value(memory.clone());
+            match &layer.ssru {
+                None => LayerCache::of_attention(key_value),
+                Some(cell) => {
+                    let [batch, ..] = memory.dims();
+                    LayerCache::of_cell(cell.initial_state(batch, &memory.device()), key_value)
+                }
+            }
+        };
         DecoderCache { layers: self.layers.iter().map(layer).collect(), memory_mask, len: 0 }
     }
 

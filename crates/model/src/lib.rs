@@ -49,6 +49,7 @@ pub mod recorder;
 pub mod relative_position;
 pub mod residual;
 pub mod safetensors_reader;
+pub mod ssru;
 pub mod summary;
 pub mod transformer;
 pub mod weights;

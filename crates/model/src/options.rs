@@ -80,6 +80,16 @@ option_enum! {
 }
 
 option_enum! {
+    /// The first sub-layer of the decoder's layers, by which a position reads the positions before it.
+    DecoderSelf {
+        /// Masked self-attention: the paper.
+        Attention,
+        /// A recurrent cell, the simpler simple recurrent unit (Kim et al. 2019): students of Marian.
+        Ssru,
+    }
+}
+
+option_enum! {
     /// The sharing of the embedding matrices (paper, section 3.4).
     Tie {
         /// Three matrices: source embedding, target embedding, output projection.

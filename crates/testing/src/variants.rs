@@ -4,7 +4,7 @@
 //! variant of an option fails all four until it has its cases.
 
 use model::ModelConfig;
-use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::config::{Activation, DecoderSelf, NormKind, NormOrder, PositionKind, Tie};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -64,6 +64,7 @@ pub fn variants(base: &ModelConfig) -> Vec<Variant> {
         others("head_size", &[None, Some(5)], base.head_size),
         others("decoder_heads", &[None, Some(2)], base.decoder_heads),
         others("decoder_d_ff", &[None, Some(14)], base.decoder_d_ff),
+        others("decoder_self", DecoderSelf::ALL, base.decoder_self),
     ];
     let pairs = [
         vec![("norm", json!("pre")), ("norm_kind", json!("rms"))],
@@ -137,6 +138,7 @@ fn options(config: &ModelConfig) -> Value {
         head_size,
         decoder_heads,
         decoder_d_ff,
+        decoder_self,
     } = *config;
     json!([
         norm,
@@ -156,7 +158,8 @@ fn options(config: &ModelConfig) -> Value {
         scale_logits,
         head_size,
         decoder_heads,
-        decoder_d_ff
+        decoder_d_ff,
+        decoder_self
     ])
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
+use model::config::DecoderSelf;
 use decode::{Settings, TooLong};
 use model::{AttentionKind, ConfigError, ModelConfig};
 use runs::DecodingOverrides;
@@ -162,6 +163,14 @@ fn format_by_extension(path: &Path) -> Option<AttendFormat> {
 
 /// Rejects a layer or head that the model does not have.
 fn check_view(view: View, config: &ModelConfig) -> Result<(), ConfigError> {
+    let recurrent = match config.decoder_self {
+        DecoderSelf::Attention => false,
+        DecoderSelf::Ssru => true,
+    };
+    if recurrent && view.kind == AttentionKind::Decoder {
+        let expected = "encoder or cross, since this decoder has recurrent cells in place of self-attention";
+        return Err(ConfigError::new("--attention", "decoder", expected, "leave it out for cross-attention"));
+    }
     let (layers, heads) = match view.kind {
         AttentionKind::Encoder => (config.encoder_layers, config.n_heads),
         AttentionKind::Decoder | AttentionKind::Cross => (config.decoder_layers, config.of_decoder().n_heads),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::config::{Activation, DecoderSelf, NormKind, NormOrder, PositionKind, Tie};
 use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde_json::{Value, json};
 
@@ -107,6 +107,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
         decoder_layers: size(config, "decoder_layers", None)?,
         decoder_heads,
         decoder_d_ff,
+        decoder_self: DecoderSelf::Attention,
         dropout: rate(config, "dropout", 0.1)?,
         attention_dropout: rate(config, "attention_dropout", 0.0)?,
         ff_dropout: rate(config, "activation_dropout", 0.0)?,
@@ -149,6 +150,10 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
     match model.norm_kind {
         NormKind::Layer => {}
         NormKind::Rms => return lacks("model.norm_kind", "\"rms\"", "model.norm_kind = \"layer\""),
+    }
+    match model.decoder_self {
+        DecoderSelf::Attention => {}
+        DecoderSelf::Ssru => return lacks("model.decoder_self", "\"ssru\"", "model.decoder_self = \"attention\""),
     }
     match model.positions {
         PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => {}

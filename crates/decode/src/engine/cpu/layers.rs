@@ -128,6 +128,61 @@ pub(super) struct SelfAttention {
     pub residual: Residual,
 }
 
+impl SelfAttention {
+    /// Each row attends to the positions that it has read, one more of which is in `x`.
+    fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, scratch: &mut Scratch) {
+        let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
+        let SelfAttention { projections, output, heads, residual } = self;
+        let width = output.d_input();
+        context.resize(rows.len() * width, 0.0);
+        let projected = product(residual.before(x, normed), projections, Epilogue::None, projected);
+        let own = projected.chunks_exact(3 * width).zip(context.chunks_exact_mut(width));
+        for (at, (row, (own, context))) in rows.iter_mut().zip(own).enumerate() {
+            let past = &mut row.past[layer];
+            past.push(&own[width..2 * width], &own[2 * width..]);
+            let site = Site { kind: AttentionKind::Decoder, layer, scoring: heads.scoring(past.len() - 1), row: at };
+            recorder.attend(site, past, &own[..width], weights, context);
+        }
+        residual.after(x, product(context, output, Epilogue::None, change));
+    }
+}
+
+/// A recurrent cell: both products over its input are one.
+#[derive(Debug)]
+pub(super) struct Ssru {
+    /// W, then W_f with b_f.
+    pub input_forget: PackedMatrix,
+    pub residual: Residual,
+}
+
+impl Ssru {
+    /// Reads one more position of every row.
+    fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, scratch: &mut Scratch) {
+        let Scratch { normed, projected, change, .. } = scratch;
+        let d_model = self.input_forget.d_input();
+        let both = product(self.residual.before(x, normed), &self.input_forget, Epilogue::None, projected);
+        change.resize(x.len(), 0.0);
+        for ((row, both), hidden) in
+            rows.iter_mut().zip(both.chunks_exact(2 * d_model)).zip(change.chunks_exact_mut(d_model))
+        {
+            let (new, forget) = both.split_at(d_model);
+            for (((state, new), forget), hidden) in row.states[layer].iter_mut().zip(new).zip(forget).zip(hidden) {
+                let keep = 1.0 / (1.0 + (-forget).exp());
+                *state = keep * *state + (1.0 - keep) * new;
+                *hidden = state.max(0.0);
+            }
+        }
+        self.residual.after(x, change);
+    }
+}
+
+/// The first sub-layer of a decoder layer.
+#[derive(Debug)]
+pub(super) enum DecoderSelf {
+    Attention(SelfAttention),
+    Ssru(Ssru),
+}
+
 /// Cross-attention.
 #[derive(Debug)]
 pub(super) struct CrossAttention {
@@ -232,7 +287,7 @@ impl EncoderLayer {
 
 #[derive(Debug)]
 pub(super) struct DecoderLayer {
-    pub self_attention: SelfAttention,
+    pub first: DecoderSelf,
     pub cross_attention: CrossAttention,
     pub feed_forward: FeedForward,
 }
@@ -253,22 +308,15 @@ impl DecoderLayer {
 
     /// Transforms one more position of every row.
     pub fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, scratch: &mut Scratch) {
-        let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
-        let SelfAttention { projections, output, heads, residual } = &self.self_attention;
+        match &self.first {
+            DecoderSelf::Attention(attention) => attention.step(x, rows, layer, scratch),
+            DecoderSelf::Ssru(cell) => cell.step(x, rows, layer, scratch),
+        }
+
+        let Scratch { normed, context, change, weights, recorder, .. } = scratch;
+        let CrossAttention { query, output, heads, residual, .. } = &self.cross_attention;
         let width = output.d_input();
         context.resize(rows.len() * width, 0.0);
-
-        let projected = product(residual.before(x, normed), projections, Epilogue::None, projected);
-        let own = projected.chunks_exact(3 * width).zip(context.chunks_exact_mut(width));
-        for (at, (row, (own, context))) in rows.iter_mut().zip(own).enumerate() {
-            let past = &mut row.past[layer];
-            past.push(&own[width..2 * width], &own[2 * width..]);
-            let site = Site { kind: AttentionKind::Decoder, layer, scoring: heads.scoring(past.len() - 1), row: at };
-            recorder.attend(site, past, &own[..width], weights, context);
-        }
-        residual.after(x, product(context, output, Epilogue::None, change));
-
-        let CrossAttention { query, output, heads, residual, .. } = &self.cross_attention;
         let queries = product(residual.before(x, normed), query, Epilogue::None, &mut scratch.projected);
         let own = queries.chunks_exact(width).zip(context.chunks_exact_mut(width));
         for (at, (row, (query, context))) in rows.iter().zip(own).enumerate() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernels::decode::{DistanceBias, PackedMatrix};
-use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::config::{Activation, DecoderSelf as FirstSublayer, NormKind, NormOrder, PositionKind, Tie};
 use model::position::{SinusoidLayout, sinusoids};
 use model::relative_position::bucket;
 use model::safetensors_reader::SafetensorsReader;
@@ -14,8 +14,8 @@ use model::{ModelConfig, VocabularySizes};
 
 use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity, Norm, Norms, Residual,
-    SelfAttention,
+    CrossAttention, DecoderLayer, DecoderSelf, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity, Norm, Norms, Residual,
+    SelfAttention, Ssru,
 };
 
 /// Gives the tensor of a name and shape.
@@ -90,7 +90,11 @@ impl<'a> Loader<'a> {
         Ok(CpuEngine {
             parameters: self.parameters,
             d_model: config.d_model,
-            decoder_width: of_decoder.heads_width(),
+            decoder_self: config.decoder_self,
+            decoder_width: match config.decoder_self {
+                FirstSublayer::Attention => of_decoder.heads_width(),
+                FirstSublayer::Ssru => config.d_model,
+            },
             vocabulary: sizes.target,
             max_length: config.max_length,
             scale: config.embedding_scale() as f32,
@@ -191,7 +195,12 @@ impl<'a> Loader<'a> {
     fn decoder_layer(&mut self, layer: usize, bias: Option<Arc<DistanceBias>>) -> Result<DecoderLayer, WeightsError> {
         let (name, config) = (format!("decoder.layers.{layer}"), &self.of_decoder.clone());
         Ok(DecoderLayer {
-            self_attention: self.self_attention(&name, config, bias)?,
+            first: match config.decoder_self {
+                FirstSublayer::Attention => {
+                    DecoderSelf::Attention(self.self_attention(&name, config, bias)?)
+                }
+                FirstSublayer::Ssru => DecoderSelf::Ssru(self.ssru(&name)?),
+            },
             cross_attention: self.cross_attention(&name, config)?,
             feed_forward: self.feed_forward(&name, config)?,
         })
@@ -209,6 +218,19 @@ impl<'a> Loader<'a> {
             output: self.linear(&format!("{name}.output"), config.d_model, width)?,
             heads: heads(config, bias),
             residual: self.residual(&name)?,
+        })
+    }
+
+    fn ssru(&mut self, layer: &str) -> Result<Ssru, WeightsError> {
+        let (name, d_model) = (format!("{layer}.ssru"), self.config.d_model);
+        let input = self.read(&format!("{name}.input.weight"), &[d_model, d_model])?;
+        let (forget, bias) = self.weight_and_bias(&format!("{name}.forget"), d_model, d_model)?;
+        // W has no bias.
+        let zeros = bias.as_ref().map(|bias| vec![0.0; bias.len()]);
+        let both = [(&input[..], zeros.as_deref()), (&forget[..], bias.as_deref())];
+        Ok(Ssru {
+            input_forget: PackedMatrix::stacked(&both, d_model),
+            residual: self.residual(&format!("{layer}.self_attention"))?,
         })
     }
 

@@ -12,6 +12,7 @@ mod scratch;
 mod state;
 
 use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply};
+use model::config::DecoderSelf;
 use model::{AttentionKind, ByAttention};
 
 use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms};
@@ -32,7 +33,9 @@ const CACHED_PARAMETERS: usize = 4 << 20;
 pub struct CpuEngine {
     parameters: usize,
     d_model: usize,
-    /// Width of keys and values of the decoder.
+    /// The first sub-layer of the decoder's layers.
+    decoder_self: DecoderSelf,
+    /// Width of keys and values of the decoder, or of the states of its recurrent cells.
     decoder_width: usize,
     vocabulary: usize,
     max_length: usize,
@@ -75,7 +78,8 @@ impl CpuEngine {
             let layers = layer.memories(&x, &lengths, scratch);
             memories.iter_mut().zip(layers).for_each(|(memory, layer)| memory.push(layer));
         }
-        lengths.into_iter().zip(memories).map(|(length, memory)| Row::new(length, memory, self.decoder_width)).collect()
+        let row = |(length, memory)| Row::new(length, memory, self.decoder_self, self.decoder_width);
+        lengths.into_iter().zip(memories).map(row).collect()
     }
 
     /// Appends one token to each row and writes the logits of the next, `[rows, vocabulary]`.
@@ -150,8 +154,10 @@ impl Engine for CpuEngine {
             self.step(&[token], &mut rows, &mut scratch, &mut row_logits);
             logits.push(row_logits.clone());
         }
-        for (layer, (past, memory)) in rows[0].past.iter().zip(rows[0].memory.iter()).enumerate() {
+        for (layer, past) in rows[0].past.iter().enumerate() {
             scratch.recorder.record_keys_values(AttentionKind::Decoder, layer, past);
+        }
+        for (layer, memory) in rows[0].memory.iter().enumerate() {
             scratch.recorder.record_keys_values(AttentionKind::Cross, layer, memory);
         }
         let layers = match scratch.recorder {
