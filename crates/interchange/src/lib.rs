@@ -4,13 +4,13 @@
 //!
 //! | [`Format`] | folder | read by | network | weights | tokenizer | `[decoding]` |
 //! |---|---|---|---|---|---|---|
-//! | [`Marian`](Format::Marian) | [`marian`] | transformers, CTranslate2 | `config.json` | `model.safetensors`; `pytorch_model.bin` on import | `source.spm`, `target.spm`, `vocab.json`; else `tokenizer.json` | `generation_config.json` |
+//! | [`Marian`](Format::Marian) | [`marian`] | transformers, CTranslate2 | `config.json` | `model.safetensors`; on import also `pytorch_model.bin` and shards of either | `source.spm`, `target.spm`, `vocab.json`; else `tokenizer.json` | `generation_config.json` |
 //!
 //! The modules of a format map its parts to those of a run folder. For Marian, [`marian::config`] maps the options of the
 //! network, `marian::names` the weights, [`marian::positions`] the order of columns, and `marian::generation` the decoding
 //! settings. An option without counterpart is rejected by name.
 //!
-//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (files of them), and `folder` (output
+//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (files of them), [`shards`], and `folder` (output
 //! folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
 
 mod error;
@@ -18,6 +18,7 @@ mod folder;
 pub mod marian;
 pub mod pytorch;
 pub mod safetensors;
+pub mod shards;
 pub mod tensor;
 
 use std::path::Path;

@@ -18,6 +18,7 @@ mod case;
 pub mod corpus;
 mod error;
 pub mod metrics;
+mod special_ids;
 mod special_tokens;
 pub mod tokenizer;
 
@@ -26,6 +27,7 @@ pub use case::lowercase;
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel, reject_shared_pipes};
 pub use error::{FieldError, TextError};
 pub use metrics::exact_match;
+pub use special_ids::SpecialIds;
 pub use special_tokens::{END_ID, UNKNOWN_ID};
 pub use tokenizer::sentencepiece::{Normalization, SentencePieces};
 pub use tokenizer::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};

@@ -20,6 +20,10 @@ pub struct Network {
     pub model: ModelConfig,
     /// Its vocabulary sizes.
     pub sizes: VocabularySizes,
+    /// The id of `</s>` in Marian's files.
+    pub end: u32,
+    /// The id of `<pad>` in Marian's files, from which the decoder starts.
+    pub padding: u32,
 }
 
 /// Activations that Marian has.
@@ -76,13 +80,18 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
             return Err(unexpected("tie_word_embeddings", "false", "true, as embeddings are shared", ELSEWHERE));
         }
     };
-    require(config, "eos_token_id", &json!(0))?;
-    for key in ["pad_token_id", "decoder_start_token_id"] {
+    let [end, padding, start] = ["eos_token_id", "pad_token_id", "decoder_start_token_id"].map(|key| {
         let found = size(config, key, None)?;
-        if found.checked_add(1) != Some(target) {
-            let expected = format!("{}, the last id, as the models of OPUS-MT have it", target.saturating_sub(1));
-            return Err(unexpected(key, &found.to_string(), &expected, ELSEWHERE));
-        }
+        let id = u32::try_from(found).ok().filter(|_| found < source.min(target));
+        id.ok_or_else(|| {
+            let expected = format!("an id below the vocabulary's size, {}", source.min(target));
+            unexpected(key, &found.to_string(), &expected, "fetch the file that belongs to these weights")
+        })
+    });
+    let (end, padding) = (end?, padding?);
+    if start? != padding {
+        let (found, expected) = (&config["decoder_start_token_id"], format!("pad_token_id = {padding}"));
+        return Err(unexpected("decoder_start_token_id", &shown(found), &expected, ELSEWHERE));
     }
     // The size of the encoder, and that of the decoder if it differs.
     let both = |encoder: &str, decoder: &str| {
@@ -130,7 +139,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
         scale_logits: false,
     };
     model.validate()?;
-    Ok(Network { model, sizes: VocabularySizes { source, target } })
+    Ok(Network { model, sizes: VocabularySizes { source, target }, end, padding })
 }
 
 /// Returns the contents of `config.json`.
@@ -138,7 +147,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
 /// # Errors
 /// The first option that Marian does not have.
 pub fn write(network: &Network) -> Result<Value, ConfigError> {
-    let Network { model, sizes } = network;
+    let Network { model, sizes, end, padding } = network;
     let lacks = |field: &str, found: &str, expected: &str| {
         let remedy = format!("train with {expected} to export, or use the run folder as it is");
         Err(unexpected(field, found, &format!("{expected}: Marian has nothing else"), &remedy))
@@ -191,15 +200,6 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         let expected = "a model.decoder_heads with model.decoder_heads * model.head_size = model.d_model";
         return lacks("model.decoder_heads", &decoder.n_heads.to_string(), expected);
     }
-    if sizes.source_pad() != sizes.target_pad() {
-        // In transformers both sides share one id of `<pad>`.
-        return Err(unexpected(
-            "the vocabulary sizes",
-            &format!("{} and {}", sizes.source, sizes.target),
-            "equal ones: in Marian <pad> has one id, the last of both",
-            "train with tokenizer.joint = true, or with vocabularies of one size",
-        ));
-    }
     Ok(json!({
         "architectures": ["MarianMTModel"],
         "model_type": "marian",
@@ -224,10 +224,10 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         "decoder_vocab_size": sizes.target,
         "share_encoder_decoder_embeddings": model.tie == Tie::All,
         "tie_word_embeddings": model.tie != Tie::None,
-        "eos_token_id": 0,
-        "forced_eos_token_id": 0,
-        "pad_token_id": sizes.target_pad(),
-        "decoder_start_token_id": sizes.target_pad(),
+        "eos_token_id": end,
+        "forced_eos_token_id": end,
+        "pad_token_id": padding,
+        "decoder_start_token_id": padding,
         "bos_token_id": Value::Null,
         "dtype": "float32",
         "torch_dtype": "float32",

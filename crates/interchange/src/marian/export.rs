@@ -13,6 +13,7 @@ use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{config, files, generation, names, positions, vocabulary};
 use crate::{InterchangeError, folder};
+use text::{SpecialIds, Tokenizer};
 use runs::{DecodingConfig, SavedModel, layout};
 
 /// Writes the model of the run folder `run`, whose weights are `tensors`, to the Marian folder `output`.
@@ -33,11 +34,12 @@ pub fn export(
     folder::check_vacant(output)?;
     let configured = |source: ConfigError| InterchangeError::Config { path: run.join(layout::CONFIG), source };
     let SavedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = saved;
-    let network = Network { model: model.clone(), sizes: *sizes };
+    let ids = special_ids(source_tokenizer, target_tokenizer).map_err(configured)?;
+    let network = Network { model: model.clone(), sizes: *sizes, end: ids.end, padding: ids.padding };
     let config = config::write(&network).map_err(configured)?;
-    let generation = generation::write(decoding, model, sizes.target_pad()).map_err(configured)?;
+    let generation = generation::write(decoding, model, ids).map_err(configured)?;
     let path = run.join(layout::WEIGHTS);
-    let weights = weights(tensors, model, *sizes).map_err(|source| InterchangeError::Weights { path, source })?;
+    let weights = weights(tensors, model, *sizes, ids).map_err(|source| InterchangeError::Weights { path, source })?;
 
     let mut written =
         vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
@@ -45,14 +47,40 @@ pub fn export(
     folder::create(output, &written)
 }
 
-/// Returns the weights file with Marian's names and order of columns.
-fn weights(from: Vec<NamedTensor>, config: &ModelConfig, sizes: VocabularySizes) -> Result<Vec<u8>, WeightsError> {
+/// Returns the ids of the special tokens in Marian's files: those that the vocabularies were imported with.
+///
+/// # Errors
+/// Two vocabularies with other ids: transformers has one for both sides.
+fn special_ids(source: &Tokenizer, target: &Tokenizer) -> Result<SpecialIds, ConfigError> {
+    let (ids, other) = (source.special_ids(), target.special_ids());
+    if ids == other {
+        return Ok(ids);
+    }
+    Err(ConfigError::new(
+        "the vocabulary sizes",
+        format!("{} and {}", source.vocab_size(), target.vocab_size()),
+        "equal ones: in Marian <pad> has one id, the last of both",
+        "train with tokenizer.joint = true, or with vocabularies of one size",
+    ))
+}
+
+/// Returns the weights file with Marian's names, order of columns, and ids.
+fn weights(
+    from: Vec<NamedTensor>,
+    config: &ModelConfig,
+    sizes: VocabularySizes,
+    ids: SpecialIds,
+) -> Result<Vec<u8>, WeightsError> {
     let order = column_order(config);
     let mut tensors: Vec<NamedTensor> = Vec::new();
     for NamedTensor { name, shape, values } in from {
-        let parameter = names::marian_parameter(&name).ok_or(WeightsError::Unexpected(name))?;
+        let parameter = names::marian_parameter(&name).ok_or_else(|| WeightsError::Unexpected(name.clone()))?;
         let values = match (parameter.shared_axis, &order) {
             (Some(axis), Some(order)) => positions::reorder(&values, &shape, axis, order),
+            _ => values,
+        };
+        let values = match names::vocabulary(&name, sizes) {
+            Some(size) if ids != SpecialIds::layout(size) => positions::reorder(&values, &shape, 0, &ids.new_ids(size)),
             _ => values,
         };
         let shape = if parameter.name == names::LOGITS_BIAS { vec![1, shape[0]] } else { shape };

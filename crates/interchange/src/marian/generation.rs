@@ -6,7 +6,7 @@
 
 use model::{ConfigError, ModelConfig};
 use serde_json::{Map, Value, json};
-use text::END_ID;
+use text::SpecialIds;
 
 use runs::config::{DecodingConfig, LengthPenalty, PenaltyForm};
 
@@ -27,7 +27,7 @@ enum Neutral {
 }
 
 /// Settings without counterpart.
-const UNSUPPORTED: [(&str, Neutral); 14] = [
+const UNSUPPORTED: [(&str, Neutral); 13] = [
     ("early_stopping", Neutral::False),
     ("do_sample", Neutral::False),
     ("encoder_no_repeat_ngram_size", Neutral::Number(0.0)),
@@ -36,8 +36,6 @@ const UNSUPPORTED: [(&str, Neutral); 14] = [
     ("num_beam_groups", Neutral::Number(1.0)),
     ("diversity_penalty", Neutral::Number(0.0)),
     ("forced_bos_token_id", Neutral::Only),
-    // `</s>` at the maximum length, where this program stops too.
-    ("forced_eos_token_id", Neutral::Number(0.0)),
     ("suppress_tokens", Neutral::Only),
     ("begin_suppress_tokens", Neutral::Only),
     ("sequence_bias", Neutral::Only),
@@ -84,7 +82,7 @@ pub fn beam_differs(decoding: &DecodingConfig) -> Option<String> {
 /// # Errors
 /// An invalid value.
 #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
-pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Generation, ConfigError> {
+pub fn read(generation: &Value, model: &ModelConfig, end: u32, pad: u32) -> Result<Generation, ConfigError> {
     let number = |key: &str, default: f64| match &generation[key] {
         Value::Null => Ok(default),
         value => value
@@ -124,7 +122,9 @@ pub fn read(generation: &Value, model: &ModelConfig, pad: usize) -> Result<Gener
     for (key, ours) in [
         ("bad_words_ids", [Value::Null, json!([[pad]]), json!([])]),
         ("decoder_start_token_id", [Value::Null, json!(pad), json!([pad])]),
-        ("eos_token_id", [Value::Null, json!(END_ID), json!([END_ID])]),
+        ("eos_token_id", [Value::Null, json!(end), json!([end])]),
+        // `</s>` at the maximum length, where this program stops too.
+        ("forced_eos_token_id", [Value::Null, json!(end), json!([end])]),
     ] {
         if !ours.contains(&generation[key]) {
             skipped.push(format!("{key} = {}", generation[key]));
@@ -152,7 +152,8 @@ fn with_marian_keys(error: ConfigError, generation: &Value) -> ConfigError {
 ///
 /// # Errors
 /// A setting that transformers does not have.
-pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Result<Value, ConfigError> {
+pub fn write(decoding: &DecodingConfig, model: &ModelConfig, ids: SpecialIds) -> Result<Value, ConfigError> {
+    let (end, pad) = (ids.end, ids.padding);
     let LengthPenalty { form, alpha } = decoding.length_penalty;
     // Greedy decoding has no length penalty.
     if form != PenaltyForm::Power && decoding.beam > 1 {
@@ -179,8 +180,8 @@ pub fn write(decoding: &DecodingConfig, model: &ModelConfig, pad: usize) -> Resu
     for (key, value) in [
         ("bad_words_ids", json!([[pad]])),
         ("decoder_start_token_id", json!(pad)),
-        ("eos_token_id", json!(0)),
-        ("forced_eos_token_id", json!(0)),
+        ("eos_token_id", json!(end)),
+        ("forced_eos_token_id", json!(end)),
         ("length_penalty", json!(alpha)),
         ("max_length", json!(1 + decoding.max_length.unwrap_or(model.max_length))),
         ("num_beams", json!(decoding.beam)),

@@ -8,16 +8,17 @@ use burn::tensor::Device;
 use model::config::Tie;
 use model::position::{SinusoidLayout, sinusoids};
 use model::weights::{self, NamedTensor};
-use model::{ConfigError, ModelConfig, Transformer};
+use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
 use serde_json::json;
 use toml::Table;
 
 use super::config::Network;
-use super::{config, files, generation, names, vocabulary, weights_file};
+use super::{config, files, generation, names, positions, vocabulary, weights_file};
 use crate::tensor::StoredTensor;
 use crate::{Imported, InterchangeError, folder};
 use runs::config::DecodingConfig;
 use runs::layout;
+use text::{SpecialIds, Tokenizer};
 
 /// Stored sinusoids of encoder and decoder: checked against computed ones, then dropped.
 const POSITIONS: [&str; 2] = ["model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight"];
@@ -27,6 +28,9 @@ const SHARED: &str = "model.shared.weight";
 const ENCODER: &str = "model.encoder.embed_tokens.weight";
 const DECODER: &str = "model.decoder.embed_tokens.weight";
 const OUTPUT: &str = "lm_head.weight";
+
+/// The matrix here whose rows are the source's vocabulary alone.
+const SOURCE: &str = "embeddings.source";
 
 /// Maximum distance of stored sinusoids from computed ones; half precision needs this much.
 const POSITIONS_TOLERANCE: f32 = 1e-3;
@@ -53,14 +57,14 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
         config::parse(path, &bytes)
     };
     let settings = read(&path)?;
-    let Network { mut model, sizes } = config::read(&settings).map_err(configured(&path))?;
+    let Network { mut model, sizes, end, padding } = config::read(&settings).map_err(configured(&path))?;
 
     // Older folders keep the settings of decoding in config.json.
     let generation_path = input.join(files::GENERATION);
     let (generation, generation_path) =
         if generation_path.is_file() { (read(&generation_path)?, generation_path) } else { (settings, path.clone()) };
-    let generation = generation::read(&generation, &model, sizes.target_pad()).map_err(configured(&generation_path))?;
-    let (source, target) = vocabulary::read(input, sizes)?;
+    let generation = generation::read(&generation, &model, end, padding).map_err(configured(&generation_path))?;
+    let (source, target) = vocabulary::read(input, sizes, end, padding)?;
 
     let (stored, weights_path) = weights_file::read(input)?;
     let mut stored = Stored { tensors: stored, path: weights_path };
@@ -72,6 +76,7 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let weights = weights::shapes(&network)
         .into_iter()
         .map(|(name, shape)| stored.take(name, shape))
+        .map(|tensor| Ok(in_layout(tensor?, sizes, &source, &target)))
         .collect::<Result<Vec<_>, InterchangeError>>()?;
     stored.check_nothing_left()?;
 
@@ -87,6 +92,17 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     folder::create(output, &files)?;
     let generation::Generation { decoding, skipped } = generation;
     Ok(Imported { config: model, decoding, skipped })
+}
+
+/// Exchanges the rows of a matrix over the vocabulary, so that special tokens have the ids that they have here.
+fn in_layout(tensor: NamedTensor, sizes: VocabularySizes, source: &Tokenizer, target: &Tokenizer) -> NamedTensor {
+    let Some(size) = names::vocabulary(&tensor.name, sizes) else { return tensor };
+    let ids = if tensor.name == SOURCE { source.special_ids() } else { target.special_ids() };
+    if ids == SpecialIds::layout(size) {
+        return tensor;
+    }
+    let values = positions::reorder(&tensor.values, &tensor.shape, 0, &ids.original_ids(size));
+    NamedTensor { values, ..tensor }
 }
 
 /// Returns the tables of a run's configuration that apply without training.

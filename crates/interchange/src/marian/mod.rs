@@ -23,7 +23,9 @@ mod files {
     pub const CONFIG: &str = "config.json";
     pub const GENERATION: &str = "generation_config.json";
     pub const WEIGHTS: &str = "model.safetensors";
+    pub const WEIGHTS_INDEX: &str = "model.safetensors.index.json";
     pub const PYTORCH_WEIGHTS: &str = "pytorch_model.bin";
+    pub const PYTORCH_WEIGHTS_INDEX: &str = "pytorch_model.bin.index.json";
     pub const VOCABULARY: &str = "vocab.json";
     pub const TARGET_VOCABULARY: &str = "target_vocab.json";
     pub const SOURCE_PIECES: &str = "source.spm";

@@ -1,5 +1,7 @@
 //! Names of the weights in Hugging Face Marian.
 
+use model::VocabularySizes;
+
 /// A weight of Marian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarianParameter {
@@ -19,6 +21,15 @@ const EMBEDDINGS: [(&str, &str); 4] = [
     ("embeddings.target", "model.decoder.embed_tokens.weight"),
     ("embeddings.output", "lm_head.weight"),
 ];
+
+/// Returns the size of the vocabulary whose entries are the rows of a weight of `model`, if they are.
+pub fn vocabulary(ours: &str, sizes: VocabularySizes) -> Option<usize> {
+    match ours.strip_prefix("embeddings.")? {
+        "shared" | "source" => Some(sizes.source),
+        "target" | "output" | "output_bias" => Some(sizes.target),
+        _ => None,
+    }
+}
 
 /// Parts of a layer: the name here, the name in Marian, the shared axis of the matrix `[out, in]`, that of the bias.
 const PARTS: [(&str, &str, usize, Option<usize>); 13] = [

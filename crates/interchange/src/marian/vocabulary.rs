@@ -5,7 +5,7 @@ use std::path::Path;
 
 use model::{ConfigError, VocabularySizes};
 use serde_json::{Map, Value, json};
-use text::Tokenizer;
+use text::{SpecialIds, Tokenizer};
 
 use super::{config, files, sentencepiece};
 use crate::InterchangeError;
@@ -15,9 +15,14 @@ use crate::folder::NewFile;
 ///
 /// # Errors
 /// A file that is missing, malformed, or does not match the sizes in `config.json`.
-pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
+pub fn read(
+    folder: &Path,
+    sizes: VocabularySizes,
+    end: u32,
+    padding: u32,
+) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
     if folder.join(files::SOURCE_PIECES).is_file() {
-        return read_pieces(folder, sizes);
+        return read_pieces(folder, sizes, end, padding);
     }
     if !folder.join(files::TOKENIZER).is_file() {
         return Err(InterchangeError::NotMarian { path: folder.to_owned(), missing: files::SOURCE_PIECES });
@@ -44,12 +49,21 @@ pub fn read(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokeniz
         (&source, files::TOKENIZER, "vocab_size", sizes.source),
         (&target, files::TARGET_TOKENIZER, "decoder_vocab_size", sizes.target),
     ] {
-        fits(tokenizer.vocab_size(), size, key, &folder.join(name))?;
+        let path = folder.join(name);
+        fits(tokenizer.vocab_size(), size, key, &path)?;
+        for (id, label) in [(end, "</s>"), (padding, "<pad>")] {
+            has_role(tokenizer.labels(), id, label, &path)?;
+        }
     }
     Ok((source, target))
 }
 
-fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
+fn read_pieces(
+    folder: &Path,
+    sizes: VocabularySizes,
+    end: u32,
+    padding: u32,
+) -> Result<(Tokenizer, Tokenizer), InterchangeError> {
     let path = folder.join(files::TOKENIZER_CONFIG);
     let settings = if path.is_file() { config::parse(&path, &bytes(&path)?)? } else { Value::Null };
     let arguments = &settings["sp_model_kwargs"];
@@ -63,19 +77,23 @@ fn read_pieces(folder: &Path, sizes: VocabularySizes) -> Result<(Tokenizer, Toke
         return Err(InterchangeError::Config { path, source });
     }
     let separate = settings["separate_vocabs"].as_bool().unwrap_or(false);
-    let source_labels = labels(&folder.join(files::VOCABULARY), "vocab_size", sizes.source)?;
-    let target_labels = if separate {
-        labels(&folder.join(files::TARGET_VOCABULARY), "decoder_vocab_size", sizes.target)?
-    } else {
-        fits(source_labels.len(), sizes.target, "decoder_vocab_size", &folder.join(files::VOCABULARY))?;
-        source_labels.clone()
+    let vocabulary = |name: &str, key: &str, size: usize| {
+        let path = folder.join(name);
+        in_layout(labels(&path, key, size)?, end, padding, &path)
     };
-    let side = |name: &str, labels: &[String]| {
+    let source = vocabulary(files::VOCABULARY, "vocab_size", sizes.source)?;
+    let target = if separate {
+        vocabulary(files::TARGET_VOCABULARY, "decoder_vocab_size", sizes.target)?
+    } else {
+        fits(source.0.len(), sizes.target, "decoder_vocab_size", &folder.join(files::VOCABULARY))?;
+        source.clone()
+    };
+    let side = |name: &str, (labels, special): (Vec<String>, SpecialIds)| {
         let path = folder.join(name);
         let pieces = sentencepiece::read(&bytes(&path)?, &path)?;
-        Ok::<_, InterchangeError>(Tokenizer::from_sentencepiece(&pieces, labels, &path)?)
+        Ok::<_, InterchangeError>(Tokenizer::from_sentencepiece(&pieces, &labels, special, &path)?)
     };
-    Ok((side(files::SOURCE_PIECES, &source_labels)?, side(files::TARGET_PIECES, &target_labels)?))
+    Ok((side(files::SOURCE_PIECES, source)?, side(files::TARGET_PIECES, target)?))
 }
 
 /// Returns the labels of `vocab.json` in the order of their ids.
@@ -100,6 +118,39 @@ fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, Interchang
     }
     // As many entries as ids, and no id twice: none is empty.
     Ok(labels.into_iter().flatten().collect())
+}
+
+/// Returns the labels in the order of the ids that they have here, and the ids that the special tokens had.
+fn in_layout(
+    labels: Vec<String>,
+    end: u32,
+    padding: u32,
+    path: &Path,
+) -> Result<(Vec<String>, SpecialIds), InterchangeError> {
+    has_role(&labels, end, "</s>", path)?;
+    has_role(&labels, padding, "<pad>", path)?;
+    let unknown = labels.iter().position(|label| label == "<unk>").ok_or_else(|| InterchangeError::File {
+        path: path.to_owned(),
+        found: "no entry \"<unk>\"".to_owned(),
+        expected: "one, for text outside the vocabulary".to_owned(),
+        remedy: "fetch the files of one model",
+    })?;
+    let special = SpecialIds { end, unknown: unknown as u32, padding };
+    let labels = special.original_ids(labels.len()).into_iter().map(|id| labels[id].clone()).collect();
+    Ok((labels, special))
+}
+
+/// Checks that a label has the id that `config.json` gives it.
+fn has_role(labels: &[String], id: u32, label: &str, path: &Path) -> Result<(), InterchangeError> {
+    match labels.get(id as usize) {
+        Some(found) if found == label => Ok(()),
+        found => Err(InterchangeError::File {
+            path: path.to_owned(),
+            found: format!("{} at id {id}", found.map_or("nothing".to_owned(), |label| format!("{label:?}"))),
+            expected: format!("{label:?}, as in config.json"),
+            remedy: "fetch the files of one model",
+        }),
+    }
 }
 
 fn fits(found: usize, expected: usize, key: &str, path: &Path) -> Result<(), InterchangeError> {
@@ -152,7 +203,8 @@ pub fn write(source: &Tokenizer, target: &Tokenizer, max_length: usize) -> Vec<N
 }
 
 fn ids(tokenizer: &Tokenizer) -> Value {
-    let entries = tokenizer.labels().iter().enumerate().map(|(id, label)| (label.clone(), json!(id)));
+    let original = tokenizer.special_ids().original_ids(tokenizer.vocab_size());
+    let entries = tokenizer.labels().iter().zip(original).map(|(label, id)| (label.clone(), json!(id)));
     Value::Object(entries.collect::<Map<_, _>>())
 }
 

@@ -1,4 +1,4 @@
-//! The weights file of a Marian folder.
+//! The weights of a Marian folder: one file, or shards with an index.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,24 +6,41 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use crate::tensor::StoredTensor;
-use crate::{InterchangeError, pytorch, safetensors};
+use crate::{InterchangeError, pytorch, safetensors, shards};
 
-/// Reads the tensors of `model.safetensors`, or else of `pytorch_model.bin`, and returns the file's path with them.
+/// Reads the tensors of the first of these that exists, and returns its path with them: `model.safetensors`,
+/// `model.safetensors.index.json` with its shards, `pytorch_model.bin`, `pytorch_model.bin.index.json` with its shards.
 ///
 /// # Errors
-/// A folder with neither file, or a file that cannot be read.
+/// A folder with none of these, or a file that cannot be read.
 pub fn read(folder: &Path) -> Result<(BTreeMap<String, StoredTensor>, PathBuf), InterchangeError> {
-    let path = [files::WEIGHTS, files::PYTORCH_WEIGHTS].map(|name| folder.join(name)).into_iter().find(|p| p.is_file());
-    let path = path.ok_or_else(|| InterchangeError::NotMarian { path: folder.to_owned(), missing: files::WEIGHTS })?;
-    let bytes = fs::read(&path).map_err(|source| InterchangeError::Read { path: path.clone(), source })?;
-    if path.ends_with(files::WEIGHTS) {
-        return Ok((safetensors::read(&bytes, &path)?, path));
-    }
-    match pytorch::read(&bytes) {
-        Ok(tensors) => Ok((tensors.into_iter().collect(), path)),
+    type Read = fn(&Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError>;
+    let forms: [(&str, Read); 4] = [
+        (files::WEIGHTS, read_safetensors),
+        (files::WEIGHTS_INDEX, |path| shards::read(path, read_safetensors)),
+        (files::PYTORCH_WEIGHTS, read_pytorch),
+        (files::PYTORCH_WEIGHTS_INDEX, |path| shards::read(path, read_pytorch)),
+    ];
+    let found = forms.into_iter().map(|(name, read)| (folder.join(name), read)).find(|(path, _)| path.is_file());
+    let (path, read) =
+        found.ok_or_else(|| InterchangeError::NotMarian { path: folder.to_owned(), missing: files::WEIGHTS })?;
+    Ok((read(&path)?, path))
+}
+
+fn read_safetensors(path: &Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError> {
+    safetensors::read(&bytes(path)?, path)
+}
+
+fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError> {
+    match pytorch::read(&bytes(path)?) {
+        Ok(tensors) => Ok(tensors.into_iter().collect()),
         Err((found, expected)) => {
-            let remedy = "download the file again, or convert it to model.safetensors";
-            Err(InterchangeError::File { path, found, expected, remedy })
+            let remedy = "fetch the file anew, or convert it to model.safetensors";
+            Err(InterchangeError::File { path: path.to_owned(), found, expected, remedy })
         }
     }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, InterchangeError> {
+    fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })
 }

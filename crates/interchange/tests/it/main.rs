@@ -4,4 +4,6 @@
 mod export;
 mod folder;
 mod import;
+mod moved_ids;
 mod rejections;
+mod shards;

@@ -30,8 +30,10 @@ fn networks_of_another_kind() {
         ),
         ("decoder_attention_heads", json!(3), "model.decoder_heads = 3: expected a divisor of model.d_model = 16"),
         ("quantization_config", json!({"bits": 8}), "quantization_config = {\"bits\":8}: expected nothing"),
-        ("eos_token_id", json!(2), "eos_token_id = 2: expected 0"),
-        ("pad_token_id", json!(5), "pad_token_id = 5: expected "),
+        ("eos_token_id", json!(-1), "eos_token_id = -1: expected a number"),
+        ("eos_token_id", json!(1 << 40), "eos_token_id = 1099511627776: expected an id below the vocabulary's size, "),
+        ("pad_token_id", json!(5), "expected pad_token_id = 5"),
+        ("decoder_start_token_id", json!(0), "decoder_start_token_id = 0: expected pad_token_id = "),
         ("tie_word_embeddings", json!(false), "tie_word_embeddings = false: expected true, as embeddings are shared"),
         ("d_model", json!("wide"), "d_model = \"wide\": expected a number"),
         ("encoder_attention_heads", json!(3), "model.n_heads = 3: expected a divisor of model.d_model = 16"),
@@ -84,6 +86,13 @@ fn vocabularies_that_do_not_fit() {
     assert!(error.contains("found the id 99999 for \"<unk>\""), "{error}");
     let error = with(|labels| (labels["<unk>"], labels["</s>"]) = (json!(0), json!(1)));
     assert!(error.contains("expected \"</s>\""), "{error}");
+    let error = with(|labels| {
+        let unknown = labels.as_object_mut().unwrap().remove("<unk>").unwrap();
+        labels["unknown"] = unknown;
+    });
+    assert!(error.starts_with("vocab.json: found no entry \"<unk>\", expected one"), "{error}");
+    let error = with_key("config.json", "eos_token_id", json!(2));
+    assert!(error.starts_with("vocab.json: found ") && error.contains(" at id 2, expected \"</s>\""), "{error}");
     // A folder without SentencePiece has a `tokenizer.json`.
     let copy = Copy::new("swish");
     copy.remove("source.spm");

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::bpe_dropout::Segmenter;
 use super::pipeline::Pipeline;
 use super::{Normalizer, Tokenizer, TokenizerKind, normalization, pipeline, sentencepiece};
-use crate::TextError;
 use crate::special_tokens::{BYTE_TOKENS, END, FIRST_ORDINARY_ID, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
+use crate::{SpecialIds, TextError};
 
 /// Assembles a tokenizer file from `pipeline` and `model`, the `model` entry of the file; its last id is `pad_id`.
 pub(super) fn assemble(pipeline: Pipeline, model: Value, pad_id: usize) -> Value {
@@ -47,7 +47,7 @@ pub(super) fn parse(json: &str, origin: &Path) -> Result<Tokenizer, TextError> {
 ///
 /// # Errors
 /// The first part of the file that is not as this program writes it.
-pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextError> {
+pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, TextError> {
     let wrong = |found: String, expected: &str| TextError::TokenizerFile {
         path: origin.to_owned(),
         found,
@@ -60,6 +60,8 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
             return Err(wrong(format!("a value for {part:?}"), "null there"));
         }
     }
+    let original_ids = take_original_ids(&mut value)
+        .map_err(|found| wrong(found, "the ids `end`, `unknown` and `padding` of another vocabulary"))?;
     let model = &value["model"];
     let kind = match model["type"].as_str() {
         Some("BPE") => TokenizerKind::Bpe,
@@ -82,6 +84,10 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
     }
     let has_bytes = sentencepiece.is_none() && kind != TokenizerKind::Word;
     check_layout(&labels, has_bytes).map_err(|(found, expected)| wrong(found, &expected))?;
+    if let Some(ids) = original_ids.filter(|ids| !ids.fit(labels.len()) || sentencepiece.is_none()) {
+        let expected = "distinct ids of a SentencePiece vocabulary";
+        return Err(wrong(format!("{ORIGINAL_IDS} {ids:?} of {} entries", labels.len()), expected));
+    }
     check_added_tokens(&value["added_tokens"], labels.len())
         .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
     let segmenter = match kind {
@@ -103,7 +109,26 @@ pub(super) fn from_value(value: Value, origin: &Path) -> Result<Tokenizer, TextE
     // Special tokens spelled out in text are text.
     inner.set_encode_special_tokens(true);
     let normalizer = Normalizer::new(kind, own, inner.get_normalizer().cloned());
-    Ok(Tokenizer { inner, kind, labels, normalizer, own_decoder, segmenter, sentencepiece })
+    Ok(Tokenizer { inner, kind, labels, normalizer, own_decoder, segmenter, sentencepiece, original_ids })
+}
+
+/// Key of the special tokens' ids in another program's vocabulary, inside the `model` entry of the file.
+const ORIGINAL_IDS: &str = "original_ids";
+
+/// Adds the special tokens' ids in another program's vocabulary to a file.
+pub(super) fn write_original_ids(file: &mut Value, ids: Option<SpecialIds>) {
+    if let Some(SpecialIds { end, unknown, padding }) = ids {
+        file["model"][ORIGINAL_IDS] = json!({"end": end, "unknown": unknown, "padding": padding});
+    }
+}
+
+/// Removes these ids from a file; the error describes what is there instead.
+fn take_original_ids(file: &mut Value) -> Result<Option<SpecialIds>, String> {
+    let Some(ids) = file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(ORIGINAL_IDS)) else {
+        return Ok(None);
+    };
+    let shown = ids.to_string();
+    serde_json::from_value(ids).map(Some).map_err(|_| format!("{ORIGINAL_IDS} {shown}"))
 }
 
 /// Returns the label of each id, or `None` if ids have gaps or labels repeat.

@@ -37,8 +37,13 @@ use normalizer::Normalizer;
 use sentencepiece::{SentencePiece, SentencePieces};
 use tokenizers::{Decoder, Model};
 
+<<<<<<< HEAD
 use crate::special_tokens::{END_ID, UNKNOWN_ID};
 use crate::{FieldError, TextError, is_blank};
+=======
+use crate::special_tokens::SPACE_MARK;
+use crate::{SpecialIds, TextError};
+>>>>>>> 1e43481 (Special tokens are imported by role from any id, exports restore their ids, and weights in shards are read)
 
 /// Converts text to ids and back.
 #[derive(Clone)]
@@ -54,6 +59,8 @@ pub struct Tokenizer {
     segmenter: Option<Segmenter>,
     /// A SentencePiece model, which then encodes instead of `inner`.
     sentencepiece: Option<SentencePiece>,
+    /// Ids of the special tokens where the vocabulary was imported from, if they were other ids.
+    original_ids: Option<SpecialIds>,
 }
 
 impl Tokenizer {
@@ -76,14 +83,21 @@ impl Tokenizer {
 
     /// Returns a SentencePiece unigram model with the `vocabulary` of a translation model in the order of its ids.
     ///
-    /// The vocabulary is `</s>`, `<unk>`, …, `<pad>`. Pieces that it lacks become `<unk>`. Its entries that are no pieces
+    /// The vocabulary is `</s>`, `<unk>`, …, `<pad>`; `special` are the ids that these had where it comes from. Pieces that it lacks become `<unk>`. Its entries that are no pieces
     /// decode, but match only text whose characters no piece covers. A leading `>>code<<` is one token. `origin` appears in
     /// errors.
     ///
     /// # Errors
     /// A vocabulary of another layout, or an invalid model.
-    pub fn from_sentencepiece(model: &SentencePieces, vocabulary: &[String], origin: &Path) -> Result<Self, TextError> {
-        file::from_value(sentencepiece::file::assemble(model, vocabulary), origin)
+    pub fn from_sentencepiece(
+        model: &SentencePieces,
+        vocabulary: &[String],
+        special: SpecialIds,
+        origin: &Path,
+    ) -> Result<Self, TextError> {
+        let mut file = sentencepiece::file::assemble(model, vocabulary);
+        file::write_original_ids(&mut file, (special != SpecialIds::layout(vocabulary.len())).then_some(special));
+        file::from_value(file, origin)
     }
 
     /// Reads a tokenizer file.
@@ -107,7 +121,11 @@ impl Tokenizer {
         // Every part of a tokenizer was parsed from JSON, so it can be written as JSON.
         let mut json = match &self.sentencepiece {
             None => self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON"),
-            Some(from) => format!("{:#}", sentencepiece::file::assemble(from.model(), &self.labels)),
+            Some(from) => {
+                let mut file = sentencepiece::file::assemble(from.model(), &self.labels);
+                file::write_original_ids(&mut file, self.original_ids);
+                format!("{file:#}")
+            }
         };
         json.push('\n');
         json
@@ -241,9 +259,15 @@ impl Tokenizer {
         self.sentencepiece.as_ref().map(SentencePiece::model)
     }
 
+<<<<<<< HEAD
     /// Returns the rule by which text is normalised, or `None` for a SentencePiece model, which has its own table.
     pub fn normalization(&self) -> Option<NormalizationRule> {
         self.sentencepiece.is_none().then(|| self.normalizer.rule())
+=======
+    /// Returns the ids of the special tokens where the vocabulary was imported from; else those of the layout.
+    pub fn special_ids(&self) -> SpecialIds {
+        self.original_ids.unwrap_or_else(|| SpecialIds::layout(self.vocab_size()))
+>>>>>>> 1e43481 (Special tokens are imported by role from any id, exports restore their ids, and weights in shards are read)
     }
 
     /// Returns the kind of vocabulary.

@@ -4,9 +4,13 @@ fn model() -> ModelConfig {
     ModelConfig { max_length: 512, ..ModelConfig::default() }
 }
 
+fn ids() -> SpecialIds {
+    SpecialIds::layout(100)
+}
+
 #[test]
 fn settings_come_along() {
-    let read = |value: Value| read(&value, &model(), 99).unwrap();
+    let read = |value: Value| read(&value, &model(), 0, 99).unwrap();
     let published = read(json!({"num_beams": 6, "max_length": 512, "bad_words_ids": [[99]], "length_penalty": 0.6}));
     let length_penalty = "0.6".parse().unwrap();
     let expected = DecodingConfig { beam: 6, max_length: Some(511), length_penalty, ..DecodingConfig::default() };
@@ -25,7 +29,7 @@ fn settings_come_along() {
 
 #[test]
 fn settings_without_counterpart_are_reported() {
-    let skipped = |value: Value| read(&value, &model(), 99).unwrap().skipped;
+    let skipped = |value: Value| read(&value, &model(), 0, 99).unwrap().skipped;
     let neutral = json!({
         "num_beam_groups": 1, "diversity_penalty": 0.0, "encoder_no_repeat_ngram_size": 0, "forced_eos_token_id": 0,
         "encoder_repetition_penalty": 1.0, "min_new_tokens": 0, "sequence_bias": null, "early_stopping": false,
@@ -60,7 +64,7 @@ fn a_beam_with_rules_is_told() {
 
 #[test]
 fn values_that_cannot_be_used_are_told() {
-    let error = |value: Value| read(&value, &model(), 99).unwrap_err().to_string();
+    let error = |value: Value| read(&value, &model(), 0, 99).unwrap_err().to_string();
     assert!(error(json!({"length_penalty": -1.0})).starts_with("length_penalty = -1: expected a number of at least 0"));
     assert!(error(json!({"num_beams": "four"})).starts_with("num_beams = \"four\": expected a number"));
     assert!(error(json!({"num_beams": 2.5})).starts_with("num_beams = 2.5: expected a whole number"));
@@ -81,17 +85,17 @@ fn what_is_written_reads_as_the_same() {
         repetition_penalty: 1.5,
         ..DecodingConfig::default()
     };
-    let written = write(&decoding, &model(), 99).unwrap();
+    let written = write(&decoding, &model(), ids()).unwrap();
     assert_eq!((&written["max_length"], &written["min_length"]), (&41.into(), &4.into()));
-    assert_eq!(read(&written, &model(), 99).unwrap().decoding, decoding);
+    assert_eq!(read(&written, &model(), 0, 99).unwrap().decoding, decoding);
 
     let relative = DecodingConfig { max_length_ratio: Some(2.0), ..decoding.clone() };
-    let error = write(&relative, &model(), 99).unwrap_err().to_string();
+    let error = write(&relative, &model(), ids()).unwrap_err().to_string();
     assert!(error.starts_with("decoding.max_length_ratio = 2: expected none"), "{error}");
     assert!(error.contains("leave out --max-length-ratio, or take the key out of"), "{error}");
 
     let wu = DecodingConfig { length_penalty: "wu:0.6".parse().unwrap(), ..decoding };
-    let error = write(&wu, &model(), 99).unwrap_err().to_string();
+    let error = write(&wu, &model(), ids()).unwrap_err().to_string();
     assert!(error.contains("decoding.length_penalty.form = \"wu\": expected \"power\""), "{error}");
-    assert_eq!(write(&DecodingConfig { beam: 1, ..wu }, &model(), 99).unwrap()["length_penalty"], 1.0);
+    assert_eq!(write(&DecodingConfig { beam: 1, ..wu }, &model(), ids()).unwrap()["length_penalty"], 1.0);
 }
