@@ -33,7 +33,7 @@ fn import_reads_the_settings() {
     let log = String::from_utf8(ran.stderr).unwrap();
     assert!(ran.status.success(), "{log}");
     let skipped = log.lines().filter_map(|line| line.strip_prefix("skipped, not supported by this decoder: "));
-    let expected = ["early_stopping = true", "forced_eos_token_id = 5", "min_new_tokens = 2"];
+    let expected = ["early_stopping = true", "min_new_tokens = 2", "forced_eos_token_id = 5"];
     assert_eq!(skipped.collect::<Vec<_>>(), expected, "{log}");
     assert!(log.contains("note: a beam of 4 with min_length: "), "{log}");
 
