@@ -18,6 +18,18 @@ pub enum InterchangeError {
         /// The name of the missing file.
         missing: &'static str,
     },
+    /// A folder of no known format.
+    #[error(
+        "{path} holds no model of a known format; give a Hugging Face Marian folder (config.json) or a folder of Marian's \
+         own files (*.npz or *.bin)"
+    )]
+    NotRecognised {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A format that is read only.
+    #[error("Marian's own files are read but not written; export in the format marian")]
+    ReadOnly,
     /// A file that cannot be read.
     #[error("cannot read {path}: {source}")]
     Read {

@@ -5,6 +5,7 @@
 //! | [`Format`] | folder | read by | network | weights | tokenizer | `[decoding]` |
 //! |---|---|---|---|---|---|---|
 //! | [`Marian`](Format::Marian) | [`marian`] | transformers, CTranslate2 | `config.json` | `model.safetensors`; on import also `pytorch_model.bin` and shards of either | `source.spm`, `target.spm`, `vocab.json`; else `tokenizer.json` | `generation_config.json` |
+//! | [`MarianNmt`](Format::MarianNmt) | [`marian_nmt`] | Marian; import only | `special:model.yml` in the model | `*.npz`, `*.bin` | `*.spm`, or `*.vocab.yml` with `source.spm` and `target.spm` | `decoder.yml` |
 //!
 //! The modules of a format map its parts to those of a run folder. For Marian, [`marian::config`] maps the options of the
 //! network, `marian::names` the weights, [`marian::positions`] the order of columns, and `marian::generation` the decoding
@@ -13,10 +14,13 @@
 //! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (files of them), [`shards`], and `folder` (output
 //! folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
 
+mod archive;
 mod error;
 mod folder;
 pub mod marian;
+pub mod marian_nmt;
 pub mod pytorch;
+mod run_files;
 pub mod safetensors;
 pub mod shards;
 pub mod tensor;
@@ -35,6 +39,32 @@ pub use error::InterchangeError;
 pub enum Format {
     /// A Hugging Face Marian folder, as OPUS-MT models are published.
     Marian,
+    /// Marian's own files, as its training and Firefox Translations write them.
+    MarianNmt,
+}
+
+impl Format {
+    /// The name in options, and what it stands for.
+    pub fn description(self) -> &'static str {
+        match self {
+            Format::Marian => "marian (a Hugging Face Marian folder)",
+            Format::MarianNmt => "marian-nmt (Marian's own files)",
+        }
+    }
+}
+
+/// Returns the format of the model in a folder.
+///
+/// # Errors
+/// A folder without the files of any format.
+pub fn recognise(folder: &Path) -> Result<Format, InterchangeError> {
+    if folder.join("config.json").is_file() {
+        return Ok(Format::Marian);
+    }
+    if marian_nmt::recognises(folder) {
+        return Ok(Format::MarianNmt);
+    }
+    Err(InterchangeError::NotRecognised { path: folder.to_owned() })
 }
 
 /// The result of an import.
@@ -56,6 +86,7 @@ pub struct Imported {
 pub fn import(format: Format, input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
     match format {
         Format::Marian => marian::import(input, output, device),
+        Format::MarianNmt => marian_nmt::import(input, output, device),
     }
 }
 
@@ -73,6 +104,7 @@ pub fn export(
 ) -> Result<(), InterchangeError> {
     match format {
         Format::Marian => marian::export(saved, tensors, decoding, run, output),
+        Format::MarianNmt => Err(InterchangeError::ReadOnly),
     }
 }
 
@@ -80,5 +112,6 @@ pub fn export(
 pub fn beam_differs(format: Format, decoding: &DecodingConfig) -> Option<String> {
     match format {
         Format::Marian => marian::beam_differs(decoding),
+        Format::MarianNmt => None,
     }
 }

@@ -1,9 +1,9 @@
-//! `infer import`: writes a run folder from a Hugging Face Marian folder.
+//! `infer import`: writes a run folder from another program's model.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use interchange::{Format, Imported};
 use model::backend::{self, Backend};
 
@@ -11,26 +11,43 @@ use crate::log::log_line;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder with config.json, model.safetensors or pytorch_model.bin, source.spm, target.spm and vocab.json
+    /// Folder of a Hugging Face Marian model, or of Marian's own files
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Run folder to write; it must not exist or must be empty
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    /// Format of the folder [default: recognised by its files]
+    #[arg(long, value_enum)]
+    format: Option<ImportFormat>,
     /// Print only errors
     #[arg(long)]
     quiet: bool,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum ImportFormat {
+    /// A Hugging Face Marian folder: config.json, weights, source.spm, target.spm and vocab.json
+    Marian,
+    /// Marian's own files: a model (.npz, .bin) and its vocabularies (.spm, .yml)
+    MarianNmt,
+}
+
 /// Writes the run folder, and logs the settings without counterpart.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { input, output, quiet } = arguments;
+    let Arguments { input, output, format, quiet } = arguments;
+    let format = match format {
+        None => interchange::recognise(&input)?,
+        Some(ImportFormat::Marian) => Format::Marian,
+        Some(ImportFormat::MarianNmt) => Format::MarianNmt,
+    };
     // Without any backend, the error of `choose` names the features to build with.
     let backend = prefer_cpu(&backend::compiled()).map_or_else(|| backend::choose(None), Ok)?;
     let device = backend.open().context("import needs no GPU if the build has a CPU backend (`--features flex`)")?;
-    let Imported { skipped, decoding, .. } = interchange::import(Format::Marian, &input, &output, &device)?;
+    let Imported { skipped, decoding, .. } = interchange::import(format, &input, &output, &device)?;
     if !quiet {
-        if let Some(note) = interchange::beam_differs(Format::Marian, &decoding) {
+        log_line(format!("format: {}", format.description()));
+        if let Some(note) = interchange::beam_differs(format, &decoding) {
             log_line(format!("note: {note}"));
         }
         for setting in skipped {

@@ -10,14 +10,11 @@ use model::position::{SinusoidLayout, sinusoids};
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
 use serde_json::json;
-use toml::Table;
 
 use super::config::Network;
 use super::{config, files, generation, names, positions, vocabulary, weights_file};
 use crate::tensor::StoredTensor;
-use crate::{Imported, InterchangeError, folder};
-use runs::config::DecodingConfig;
-use runs::layout;
+use crate::{Imported, InterchangeError, folder, run_files};
 use text::{SpecialIds, Tokenizer};
 
 /// Stored sinusoids of encoder and decoder: checked against computed ones, then dropped.
@@ -83,13 +80,7 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let note = json!({"from": "marian"}).to_string();
     let weights = weights::to_safetensors(&weights, &note)
         .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
-    let files = [
-        (layout::CONFIG, config_file(&model, &generation.decoding).into_bytes()),
-        (layout::SOURCE_TOKENIZER, source.to_json().into_bytes()),
-        (layout::TARGET_TOKENIZER, target.to_json().into_bytes()),
-        (layout::WEIGHTS, weights),
-    ];
-    folder::create(output, &files)?;
+    folder::create(output, &run_files::run_files(&model, &generation.decoding, [&source, &target], weights))?;
     let generation::Generation { decoding, skipped } = generation;
     Ok(Imported { config: model, decoding, skipped })
 }
@@ -103,13 +94,6 @@ fn in_layout(tensor: NamedTensor, sizes: VocabularySizes, source: &Tokenizer, ta
     }
     let values = positions::reorder(&tensor.values, &tensor.shape, 0, &ids.original_ids(size));
     NamedTensor { values, ..tensor }
-}
-
-/// Returns the tables of a run's configuration that apply without training.
-fn config_file(model: &ModelConfig, decoding: &DecodingConfig) -> String {
-    let table = |name: &str, table: Table| Table::from_iter([(name.to_owned(), table.into())]).to_string();
-    let (model, decoding) = (Table::try_from(model).unwrap_or_default(), Table::try_from(decoding).unwrap_or_default());
-    format!("{}\n{}", table("model", model), table("decoding", decoding))
 }
 
 /// The tensors of the weights file that no weight has taken yet.

@@ -10,7 +10,7 @@ mod generation;
 mod import;
 mod names;
 pub mod positions;
-mod sentencepiece;
+pub(crate) mod sentencepiece;
 mod vocabulary;
 mod weights_file;
 

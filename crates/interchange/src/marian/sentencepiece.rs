@@ -135,6 +135,20 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
     Ok(SentencePieces { pieces, byte_fallback, normalization })
 }
 
+/// Returns the labels of all pieces in the order of their ids, special ones included.
+///
+/// # Errors
+/// Bytes that are no model file.
+pub fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>, InterchangeError> {
+    let model = ModelProto::decode(bytes).map_err(|error| InterchangeError::File {
+        path: path.to_owned(),
+        found: format!("bytes that do not decode ({error})"),
+        expected: "a SentencePiece model".to_owned(),
+        remedy: DOWNLOAD,
+    })?;
+    Ok(model.pieces.into_iter().map(|piece| piece.piece.unwrap_or_default()).collect())
+}
+
 /// Returns the bytes of a model file from which SentencePiece loads the same model.
 pub fn write(model: &SentencePieces) -> Vec<u8> {
     let special = [("<unk>", kind::UNKNOWN), ("<s>", kind::CONTROL), ("</s>", kind::CONTROL)];

@@ -6,20 +6,16 @@
 //! Both containers are read: the zip archive (PyTorch 1.6 and later) and the series of pickles before it, in which many
 //! OPUS-MT models were published.
 
-mod archive;
 mod pickle;
 mod tensor;
 
 use std::collections::HashMap;
 
-use archive::Archive;
 use pickle::{Value, read_pickle};
 use tensor::{Storages, tensors_of};
 
+use crate::archive::{Archive, Mismatch};
 use crate::tensor::StoredTensor;
-
-/// What was found, and what was expected.
-type Mismatch = (String, String);
 
 /// The number at the start of a file of pickles.
 const MAGIC: i128 = 0x1950_A86A_20F9_469C_FC6C;

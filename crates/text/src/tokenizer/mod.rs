@@ -37,13 +37,8 @@ use normalizer::Normalizer;
 use sentencepiece::{SentencePiece, SentencePieces};
 use tokenizers::{Decoder, Model};
 
-<<<<<<< HEAD
 use crate::special_tokens::{END_ID, UNKNOWN_ID};
-use crate::{FieldError, TextError, is_blank};
-=======
-use crate::special_tokens::SPACE_MARK;
-use crate::{SpecialIds, TextError};
->>>>>>> 1e43481 (Special tokens are imported by role from any id, exports restore their ids, and weights in shards are read)
+use crate::{FieldError, SpecialIds, TextError, is_blank};
 
 /// Converts text to ids and back.
 #[derive(Clone)]
@@ -259,15 +254,14 @@ impl Tokenizer {
         self.sentencepiece.as_ref().map(SentencePiece::model)
     }
 
-<<<<<<< HEAD
     /// Returns the rule by which text is normalised, or `None` for a SentencePiece model, which has its own table.
     pub fn normalization(&self) -> Option<NormalizationRule> {
         self.sentencepiece.is_none().then(|| self.normalizer.rule())
-=======
+    }
+
     /// Returns the ids of the special tokens where the vocabulary was imported from; else those of the layout.
     pub fn special_ids(&self) -> SpecialIds {
         self.original_ids.unwrap_or_else(|| SpecialIds::layout(self.vocab_size()))
->>>>>>> 1e43481 (Special tokens are imported by role from any id, exports restore their ids, and weights in shards are read)
     }
 
     /// Returns the kind of vocabulary.

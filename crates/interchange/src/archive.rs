@@ -1,8 +1,9 @@
-//! Zip archives as PyTorch writes them, without compression.
+//! Zip archives as PyTorch and NumPy write them, without compression.
 
 use std::collections::HashMap;
 
-use super::Mismatch;
+/// What was found, and what was expected.
+pub type Mismatch = (String, String);
 
 /// The entries of an archive by name.
 pub struct Archive<'a> {
@@ -21,7 +22,7 @@ const END_LENGTH: usize = 22;
 const MAX_COMMENT: usize = 0xFFFF;
 
 fn damaged() -> Mismatch {
-    ("a truncated or damaged zip archive".to_owned(), "an archive as `torch.save` writes it".to_owned())
+    ("a truncated or damaged zip archive".to_owned(), "a complete archive".to_owned())
 }
 
 impl<'a> Archive<'a> {
@@ -66,6 +67,11 @@ impl<'a> Archive<'a> {
     /// Returns an entry by its name within the folder.
     pub fn get(&self, name: &str) -> Option<&'a [u8]> {
         self.entries.get(&format!("{}{name}", self.root)).copied()
+    }
+
+    /// Returns all entries, by their whole names.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &'a [u8])> {
+        self.entries.iter().map(|(name, data)| (name.as_str(), *data))
     }
 
     /// Returns a required entry.
