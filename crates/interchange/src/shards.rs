@@ -116,9 +116,10 @@ pub fn read(
 fn check_total_size(total: Option<f64>, tensors: &BTreeMap<String, StoredTensor>) -> Result<(), (String, String)> {
     let Some(total) = total else { return Ok(()) };
     let sizes = tensors.values().map(|tensor| tensor.values.len());
-    let (sum, largest) = (sizes.clone().sum::<usize>(), sizes.max().unwrap_or(0));
-    // Half precision has two bytes a number. Of four names of the largest matrix, three may not count.
-    let (least, most) = (2 * sum.saturating_sub(3 * largest), 4 * sum);
+    let (sum, largest) = (sizes.clone().sum::<usize>(), sizes.clone().max().unwrap_or(0));
+    // Half precision has two bytes a number. Only embeddings, the largest matrices, are tied.
+    let copies = sizes.filter(|size| *size == largest).count().saturating_sub(1);
+    let (least, most) = (2 * (sum - copies * largest), 4 * sum);
     if total >= least as f64 && total <= most as f64 {
         return Ok(());
     }

@@ -125,13 +125,7 @@ impl DecoderLayer {
     }
 
     /// Cross-attention and feed-forward.
-    fn after_self(
-        &self,
-        x: Tensor<3>,
-        memory: &KeyValue,
-        memory_mask: Option<&Mask>,
-        pass: &mut Pass,
-    ) -> Tensor<3> {
+    fn after_self(&self, x: Tensor<3>, memory: &KeyValue, memory_mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
         let x = self.cross_attention_residual.forward(x, pass, |x, pass| {
             self.cross_attention.forward(x, memory, None, memory_mask, AttentionKind::Cross, pass)
         });

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
-use model::config::DecoderSelf;
 use decode::{Settings, TooLong};
+use model::config::DecoderSelf;
 use model::{AttentionKind, ConfigError, ModelConfig};
 use runs::DecodingOverrides;
 use views::picture::View;

@@ -13,8 +13,8 @@ use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{config, files, generation, names, positions, vocabulary};
 use crate::{InterchangeError, folder};
-use text::{SpecialIds, Tokenizer};
 use runs::{DecodingConfig, SavedModel, layout};
+use text::{SpecialIds, Tokenizer};
 
 /// Writes the model of the run folder `run`, whose weights are `tensors`, to the Marian folder `output`.
 ///

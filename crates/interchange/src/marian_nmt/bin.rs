@@ -82,7 +82,8 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, Wrong> {
             let text = item.data.split(|byte| *byte == 0).next().unwrap_or_default();
             configuration = Some(String::from_utf8_lossy(text).into_owned());
         } else if !is_ignored(item.name) {
-            let tensor = tensor(&item).map_err(|(found, expected)| (format!("{found} in `{}`", item.name), expected))?;
+            let tensor =
+                tensor(&item).map_err(|(found, expected)| (format!("{found} in `{}`", item.name), expected))?;
             if tensors.insert(item.name.to_owned(), tensor).is_some() {
                 return Err((format!("the tensor `{}` twice", item.name), "each tensor once".to_owned()));
             }

@@ -83,8 +83,7 @@ pub fn read(settings: &Settings) -> Result<Network, ConfigError> {
         }
     };
     let flag = |key: &str| flag(settings, key);
-    let (all, source, target) =
-        (flag("tied-embeddings-all")?, flag("tied-embeddings-src")?, flag("tied-embeddings")?);
+    let (all, source, target) = (flag("tied-embeddings-all")?, flag("tied-embeddings-src")?, flag("tied-embeddings")?);
     let tie = match (all || (source && target), source, target) {
         (true, ..) => Tie::All,
         (false, true, _) => Tie::Inputs,

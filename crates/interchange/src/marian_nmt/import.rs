@@ -53,8 +53,9 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
         let remedy = "use a model that Marian saved with its configuration inside";
         wrong(format!("no {}", super::CONFIGURATION), "the configuration of the network", remedy)
     })?;
-    let settings = Settings::new(&text)
-        .map_err(|(found, expected)| wrong(format!("{found} in {}", super::CONFIGURATION), &expected, "fetch the file anew"))?;
+    let settings = Settings::new(&text).map_err(|(found, expected)| {
+        wrong(format!("{found} in {}", super::CONFIGURATION), &expected, "fetch the file anew")
+    })?;
     let configured = |source| InterchangeError::Config { path: path.clone(), source };
     let Network { model, sizes } = config::read(&settings).map_err(configured)?;
     let [source, target] = vocabulary::read(&located, [sizes.source, sizes.target])?;
@@ -80,9 +81,9 @@ fn decoding(located: &Located, model: &ModelConfig) -> Result<(DecodingConfig, V
     let configured = |source| InterchangeError::Config { path: path.clone(), source };
     let number = |key: &str, default: f64| match settings.value(key) {
         None => Ok(default),
-        Some(text) => text.parse::<f64>().map_err(|_| {
-            configured(ConfigError::new(key, text, "a number", "correct it in this file"))
-        }),
+        Some(text) => text
+            .parse::<f64>()
+            .map_err(|_| configured(ConfigError::new(key, text, "a number", "correct it in this file"))),
     };
     let beam = number("beam-size", 1.0)?;
     let length_penalty = LengthPenalty { form: PenaltyForm::Power, alpha: number("normalize", 0.0)? };

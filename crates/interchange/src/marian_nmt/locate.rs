@@ -81,8 +81,7 @@ pub fn locate(folder: &Path) -> Result<Located, InterchangeError> {
         [source, target] => Some([source.clone(), target.clone()]),
         [joint] => Some([joint.clone(), joint.clone()]),
         [] => {
-            let yaml: Vec<PathBuf> =
-                ["vocab.yml", "vocab.yaml"].into_iter().flat_map(with_suffix).collect();
+            let yaml: Vec<PathBuf> = ["vocab.yml", "vocab.yaml"].into_iter().flat_map(with_suffix).collect();
             match (&yaml[..], &pieces[..], &both) {
                 ([joint], ..) => Some([joint.clone(), joint.clone()]),
                 ([], [joint], _) => Some([joint.clone(), joint.clone()]),
@@ -93,7 +92,8 @@ pub fn locate(folder: &Path) -> Result<Located, InterchangeError> {
         _ => None,
     };
     let vocabularies = vocabularies.ok_or_else(|| {
-        let expected = "one vocab.*.spm, srcvocab.*.spm with trgvocab.*.spm, or *.vocab.yml with source.spm and target.spm";
+        let expected =
+            "one vocab.*.spm, srcvocab.*.spm with trgvocab.*.spm, or *.vocab.yml with source.spm and target.spm";
         wrong(folder, "no vocabularies that belong to the model".to_owned(), expected)
     })?;
     let joint = match &pieces[..] {
@@ -127,10 +127,7 @@ fn models(folder: &Path, names: &[String]) -> Vec<PathBuf> {
 }
 
 /// The configuration of the decoder, which names models and vocabularies.
-fn decoder_configuration(
-    folder: &Path,
-    names: &[String],
-) -> Result<Option<(PathBuf, Settings)>, InterchangeError> {
+fn decoder_configuration(folder: &Path, names: &[String]) -> Result<Option<(PathBuf, Settings)>, InterchangeError> {
     let mut found: Vec<(PathBuf, Settings)> = Vec::new();
     for name in names.iter().filter(|name| name.ends_with(".yml") || name.ends_with(".yaml")) {
         let path = folder.join(name);

@@ -76,7 +76,9 @@ impl<'a> Array<'a> {
         let dtype = match self.kind {
             "<f4" => Dtype::F32,
             "<f2" => Dtype::F16,
-            kind => return Err((format!("the number type {kind:?}"), "float32 or float16, \"<f4\" or \"<f2\"".to_owned())),
+            kind => {
+                return Err((format!("the number type {kind:?}"), "float32 or float16, \"<f4\" or \"<f2\"".to_owned()));
+            }
         };
         let length = self.shape.iter().try_fold(dtype.width(), |length, axis: &usize| length.checked_mul(*axis));
         if length != Some(self.data.len()) {

@@ -66,7 +66,8 @@ fn yaml_labels(bytes: &[u8], path: &Path) -> Result<Vec<String>, InterchangeErro
         if line.trim().is_empty() || line.starts_with("# ") || line == "---" {
             continue;
         }
-        let entry = line.rsplit_once(':').and_then(|(label, id)| Some((id.trim().parse().ok()?, unquoted(label.trim()))));
+        let entry =
+            line.rsplit_once(':').and_then(|(label, id)| Some((id.trim().parse().ok()?, unquoted(label.trim()))));
         let line = || wrong(path, format!("line {}, {:?}", number + 1, shortened(line)), expected);
         entries.push(entry.ok_or_else(line)?);
     }

@@ -66,9 +66,7 @@ impl Settings {
 /// The entries of `[a, b]`, or the one value.
 fn listed(text: &str) -> Vec<String> {
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(entries) => {
-            entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(unquoted).collect()
-        }
+        Some(entries) => entries.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(unquoted).collect(),
         None => vec![unquoted(text)],
     }
 }

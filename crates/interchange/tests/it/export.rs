@@ -221,6 +221,8 @@ fn options_that_marian_lacks_are_rejected() {
         assert!(error.starts_with("runs/x/config.toml: ") && error.contains(message), "{error}");
     }
     let mut two = model(|config| config.tie = Tie::Decoder);
+    let words: Vec<String> = (0..27).map(|word| format!("w{word}")).collect();
+    two.trained.saved.source_tokenizer = Arc::new(Tokenizer::from_words(&words));
     two.trained.saved.sizes.source = 30;
     assert!(rejection(&two).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
     let mut wu = model(|_| {});

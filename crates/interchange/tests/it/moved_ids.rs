@@ -105,7 +105,7 @@ fn an_export_restores_the_ids() {
 
     let run = copy.path("run");
     let saved = SavedModel::open(&run).unwrap();
-    let (tensors, _) = weights::from_safetensors(&fs::read(&saved.weights).unwrap()).unwrap();
+    let (tensors, _) = weights::from_safetensors(&fs::read(run.join("model.safetensors")).unwrap()).unwrap();
     let output = copy.path("exported");
     interchange::marian::export(&saved, tensors, &saved.decoding, &run, &output).unwrap();
 

@@ -31,7 +31,11 @@ fn networks_of_another_kind() {
         ("decoder_attention_heads", json!(3), "model.decoder_heads = 3: expected a divisor of model.d_model = 16"),
         ("quantization_config", json!({"bits": 8}), "quantization_config = {\"bits\":8}: expected nothing"),
         ("eos_token_id", json!(-1), "eos_token_id = -1: expected a number"),
-        ("eos_token_id", json!(1 << 40), "eos_token_id = 1099511627776: expected an id below the vocabulary's size, "),
+        (
+            "eos_token_id",
+            json!(1_099_511_627_776_u64),
+            "eos_token_id = 1099511627776: expected an id below the vocabulary's size, ",
+        ),
         ("pad_token_id", json!(5), "expected pad_token_id = 5"),
         ("decoder_start_token_id", json!(0), "decoder_start_token_id = 0: expected pad_token_id = "),
         ("tie_word_embeddings", json!(false), "tie_word_embeddings = false: expected true, as embeddings are shared"),

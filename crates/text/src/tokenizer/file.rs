@@ -124,7 +124,8 @@ pub(super) fn write_original_ids(file: &mut Value, ids: Option<SpecialIds>) {
 
 /// Removes these ids from a file; the error describes what is there instead.
 fn take_original_ids(file: &mut Value) -> Result<Option<SpecialIds>, String> {
-    let Some(ids) = file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(ORIGINAL_IDS)) else {
+    let Some(ids) = file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(ORIGINAL_IDS))
+    else {
         return Ok(None);
     };
     let shown = ids.to_string();

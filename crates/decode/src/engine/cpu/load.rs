@@ -14,8 +14,8 @@ use model::{ModelConfig, VocabularySizes};
 
 use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, DecoderSelf, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity, Norm, Norms, Residual,
-    SelfAttention, Ssru,
+    CrossAttention, DecoderLayer, DecoderSelf, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity, Norm, Norms,
+    Residual, SelfAttention, Ssru,
 };
 
 /// Gives the tensor of a name and shape.
@@ -196,9 +196,7 @@ impl<'a> Loader<'a> {
         let (name, config) = (format!("decoder.layers.{layer}"), &self.of_decoder.clone());
         Ok(DecoderLayer {
             first: match config.decoder_self {
-                FirstSublayer::Attention => {
-                    DecoderSelf::Attention(self.self_attention(&name, config, bias)?)
-                }
+                FirstSublayer::Attention => DecoderSelf::Attention(self.self_attention(&name, config, bias)?),
                 FirstSublayer::Ssru => DecoderSelf::Ssru(self.ssru(&name)?),
             },
             cross_attention: self.cross_attention(&name, config)?,
