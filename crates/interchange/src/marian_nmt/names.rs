@@ -68,7 +68,7 @@ pub fn candidates(ours: &str, norm: NormOrder, recurrent: bool) -> Vec<MarianWei
         NormOrder::Pre => "_pre",
     };
     let found = (|| {
-        if let Some((stack, part)) = ours.split_once(".norm.") {
+        if let Some((stack, part)) = ours.split_once(".norm.").filter(|(stack, _)| !stack.contains('.')) {
             return Some(one(&format!("{stack}_top_ln_{}", kind(part)?), Layout::Vector));
         }
         // `encoder.layers.0.self_attention.query.weight`

@@ -40,7 +40,6 @@ fn options_without_counterpart_are_named() {
         ("right-left: false", "right-left: true ", "right-left = true: expected false"),
         ("position-embeddings: false", "position-embeddings: true ", "transformer-train-position-embeddings = true"),
         ("lemma-dim-emb: 0", "lemma-dim-emb: 8", "lemma-dim-emb = 8: expected 0"),
-        ("tied-layers:\n  []", "tied-layers:\n  -1", ""),
         ("dim-emb: 16", "dim-emb: 1x", "dim-emb = 1x: expected a whole number"),
         ("dim-emb: 16", "dim-emb: -6", "dim-emb = -6: expected a whole number"),
         ("dim-emb: 16", "dim-emb: 18", "found shape ["),
@@ -59,12 +58,8 @@ fn options_without_counterpart_are_named() {
             "tied-embeddings-all = maybe: expected true or false",
         ),
         ("output-omit-bias: false", "output-omit-bias: true ", "`decoder_ff_logit_out_b`: found it, expected only"),
-        ("skip: false\n", "skip false!\n", "line 18, \"skip false!\""),
-        ("skip: false", "ulr: false ", ""),
+        ("skip: false\n", "skip false!\n", "line 16, \"skip false!\""),
     ] {
-        if message.is_empty() {
-            continue;
-        }
         let error = with_configuration(from, to);
         assert!(error.starts_with("model.xxyy.bin: ") && error.contains(message), "{from}: {error}");
     }
@@ -108,12 +103,11 @@ fn binary_files_that_lie() {
     });
     assert!(scale.contains("found the scale inf in `decoder_l2_"), "{scale}");
     let nan = with_bytes(BINARY, "transformer", |bytes| {
-        let end = bytes.len();
-        let text = bytes.windows(8).rposition(|w| w == b"version:").unwrap();
-        let data = text - 64 * 1024 / 64;
-        bytes[data..end.min(data + 4)].copy_from_slice(&f32::NAN.to_le_bytes());
+        // The bias before the configuration, whose data are padded to 256 bytes.
+        let text = bytes.windows(10).position(|window| window == b"bert-train").unwrap();
+        bytes[text - 256..text - 252].copy_from_slice(&f32::NAN.to_le_bytes());
     });
-    assert!(nan.contains("found values that are not finite") || nan.contains("line "), "{nan}");
+    assert!(nan.contains("`encoder_l2_self_bv`: found values that are not finite, expected numbers"), "{nan}");
 }
 
 #[test]
