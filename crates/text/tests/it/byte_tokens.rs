@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
-use text::{Normalization, SentencePieces, Tokenizer, TokenizerKind};
+use text::{Normalization, SentencePieces, SpecialIds, Tokenizer, TokenizerKind};
 
 use crate::common::trained;
 
@@ -36,7 +36,9 @@ fn a_sentencepiece_model_decodes_as_sentencepiece() {
     let ids: HashMap<&str, u32> = vocabulary.iter().map(String::as_str).zip(0..).collect();
     let normalization = Normalization { charsmap: vec![], add_dummy_prefix: true, remove_extra_whitespaces: true };
     let model = SentencePieces { pieces, byte_fallback: true, normalization };
-    let tokenizer = Tokenizer::from_sentencepiece(&model, &vocabulary, Path::new("fixture")).unwrap();
+    let tokenizer =
+        Tokenizer::from_sentencepiece(&model, &vocabulary, SpecialIds::layout(vocabulary.len()), Path::new("fixture"))
+            .unwrap();
     let mut compared = 0;
     // A mark at the end of a translation is no text here, as for transformers.
     for (labels, expected) in sequences.iter().filter(|(labels, _)| labels.last().is_none_or(|last| last != "▁")) {
