@@ -105,3 +105,31 @@ pub fn bucket(distance: isize, buckets: usize, max_distance: usize, both_directi
     let interval = (share * (buckets - single) as f32) as usize;
     first + (single + interval).min(buckets - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distances at which the shared buckets begin, as transformers has them.
+    #[test]
+    fn intervals_begin_where_those_of_transformers_do() {
+        let cases: [(usize, usize, bool, &[usize]); 6] = [
+            (32, 128, true, &[8, 12, 16, 23, 32, 46, 64, 91]),
+            (32, 128, false, &[16, 19, 21, 24, 27, 31, 35, 40, 46, 52, 59, 67, 77, 87, 99, 113]),
+            (64, 256, true, &[16, 20, 23, 27, 32, 39, 46, 54, 64, 77, 91, 108, 128, 153, 182, 216]),
+            (8, 20, false, &[4, 6, 9, 14]),
+            (12, 500, true, &[3, 17, 91]),
+            (12, 500, false, &[6, 13, 27, 55, 115, 240]),
+        ];
+        for (buckets, max_distance, both_directions, expected) in cases {
+            let bucket = |distance| bucket(distance, buckets, max_distance, both_directions);
+            let single = if both_directions { buckets / 4 } else { buckets / 2 };
+            let begins = (single..1000).filter(|&far| bucket(-(far as isize)) != bucket(1 - far as isize));
+            assert_eq!(begins.collect::<Vec<_>>(), expected, "{buckets}, {max_distance}, {both_directions}");
+            for far in 1..1000 {
+                let later = if both_directions { bucket(-far) + buckets / 2 } else { 0 };
+                assert_eq!(bucket(far), later, "{buckets}, {max_distance}, {both_directions}, {far}");
+            }
+        }
+    }
+}

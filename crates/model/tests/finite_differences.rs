@@ -35,13 +35,28 @@ impl ModuleMapper for Nudge {
     }
 }
 
+/// The model with numbers in the rows of `<pad>`, the decoder's start, and in relative positions, which are zero at first.
+/// A norm of zeros is too steep for finite differences.
+fn without_zero_rows(model: Transformer) -> Transformer {
+    let mut tensors = weights::collect(&model);
+    for tensor in &mut tensors {
+        let from = match (tensor.name.starts_with("embeddings."), &tensor.shape[..]) {
+            (true, [rows, width]) => (rows - 1) * width,
+            _ if tensor.name.contains("relative_positions") => 0,
+            _ => tensor.values.len(),
+        };
+        tensor.values[from..].iter_mut().enumerate().for_each(|(i, value)| *value = (i * 5 % 11) as f32 / 8.0 - 0.6);
+    }
+    weights::load(model, tensors).expect("its own weights")
+}
+
 #[test]
 fn autodiff_agrees_with_finite_differences() {
     for mut device in devices() {
         device.configure(FloatDType::F64).expect("the first use of the device in this process");
         let device = device.autodiff();
         for variant in variants(&small_config()) {
-            let model = Transformer::new(&variant.config, small_sizes(), 3, &device).unwrap();
+            let model = without_zero_rows(Transformer::new(&variant.config, small_sizes(), 3, &device).unwrap());
             let batch = batch(&ragged_pairs(), small_sizes(), &device);
             let loss = |model: &Transformer| {
                 model.loss(&batch, Objective::cross_entropy(0.1), &mut Pass::inference()).smoothed

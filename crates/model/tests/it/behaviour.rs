@@ -20,12 +20,41 @@ fn configs() -> Vec<ModelConfig> {
         small.clone(),
         ModelConfig { norm: NormOrder::Pre, activation: Activation::Swiglu, tie: Tie::Decoder, ..small.clone() },
         ModelConfig { norm: NormOrder::Pre, norm_kind: NormKind::Rms, bias: false, tie: Tie::None, ..small.clone() },
-        ModelConfig { positions: PositionKind::Learned, output_bias: true, decoder_layers: 1, ..small },
+        ModelConfig { positions: PositionKind::Learned, output_bias: true, decoder_layers: 1, ..small.clone() },
+        ModelConfig {
+            norm: NormOrder::Pre,
+            positions: PositionKind::Relative,
+            relative_buckets: 8,
+            relative_max_distance: 12,
+            head_size: Some(5),
+            scale_attention: false,
+            tie: Tie::Inputs,
+            ..small.clone()
+        },
+        ModelConfig {
+            positions: PositionKind::RelativePerLayer,
+            embedding_norm: true,
+            scale_embeddings: false,
+            scale_logits: true,
+            decoder_heads: Some(2),
+            activation: Activation::GegluTanh,
+            ..small
+        },
     ]
 }
 
 fn models(device: &Device) -> Vec<Transformer> {
-    configs().iter().map(|config| Transformer::new(config, small_sizes(), 7, device).unwrap()).collect()
+    configs().iter().map(|config| model(config, device)).collect()
+}
+
+/// A model whose terms of relative positions are not zero, as they are at first.
+fn model(config: &ModelConfig, device: &Device) -> Transformer {
+    let model = Transformer::new(config, small_sizes(), 7, device).unwrap();
+    let mut tensors = weights::collect(&model);
+    for tensor in tensors.iter_mut().filter(|tensor| tensor.name.contains("relative_positions")) {
+        tensor.values.iter_mut().enumerate().for_each(|(i, value)| *value = (i % 7) as f32 / 5.0 - 0.6);
+    }
+    weights::load(model, tensors).unwrap()
 }
 
 /// Logits of one row of a batch, real positions only.
@@ -205,6 +234,7 @@ fn dropout_is_a_function_of_seed_step_and_part() {
             ModelConfig { dropout: 0.3, ..small_config() },
             ModelConfig { attention_dropout: 0.3, ..small_config() },
             ModelConfig { ff_dropout: 0.3, ..small_config() },
+            ModelConfig { stack_dropout: 0.3, ..small_config() },
         ] {
             let model = Transformer::new(&config, small_sizes(), 7, &device).unwrap();
             let batch = batch(&ragged_pairs(), small_sizes(), &device);

@@ -16,7 +16,7 @@ pub(super) enum Embedding {
     /// The output projection, which is the same matrix.
     Output,
     /// Another table, `[vocabulary, d_model]`, which both sides may share.
-    Own(Arc<[f32]>),
+    Own(Arc<Vec<f32>>),
 }
 
 /// A norm; without `beta` it is the root-mean-square one.

@@ -130,7 +130,7 @@ impl<'a> Loader<'a> {
                 (Embedding::Own(tables.0), Embedding::Own(tables.1), table("output", target)?)
             }
             Tie::Inputs => {
-                let shared: Arc<[f32]> = table("shared", target)?.into();
+                let shared = Arc::new(table("shared", target)?);
                 (Embedding::Own(shared.clone()), Embedding::Own(shared), table("output", target)?)
             }
         };
