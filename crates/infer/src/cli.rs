@@ -42,7 +42,7 @@ pub enum Job {
     /// Export a model to the format of another program
     #[cfg(feature = "marian")]
     Export(commands::export::Arguments),
-    /// Import a Hugging Face Marian folder, such as a model of OPUS-MT
+    /// Import a model of Marian: a Hugging Face folder, such as those of OPUS-MT, or Marian's own files
     #[cfg(feature = "marian")]
     Import(commands::import::Arguments),
     /// Serve translations over HTTP: JSON for programs, a page for people

@@ -11,7 +11,7 @@ use crate::log::log_line;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder of a Hugging Face Marian model, or of Marian's own files
+    /// Folder of a Hugging Face Marian model (config.json, …), or of Marian's own files (*.npz or *.bin, *.spm, *.yml)
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Run folder to write; it must not exist or must be empty
@@ -27,9 +27,7 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ImportFormat {
-    /// A Hugging Face Marian folder: config.json, weights, source.spm, target.spm and vocab.json
     Marian,
-    /// Marian's own files: a model (.npz, .bin) and its vocabularies (.spm, .yml)
     MarianNmt,
 }
 
