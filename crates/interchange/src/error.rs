@@ -18,9 +18,18 @@ pub enum InterchangeError {
         /// The name of the missing file.
         missing: &'static str,
     },
+    /// A Hugging Face folder without a vocabulary.
+    #[error(
+        "{path}: found no tokenizer, expected spiece.model, sentencepiece.bpe.model or tokenizer.json; fetch the files of \
+         one model"
+    )]
+    NoTokenizer {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A folder of no known format.
     #[error(
-        "{path} holds no model of a known format; give a Hugging Face Marian folder (config.json) or a folder of Marian's \
+        "{path} holds no model of a known format; give a Hugging Face folder (config.json) or a folder of Marian's \
          own files (*.npz or *.bin)"
     )]
     NotRecognised {

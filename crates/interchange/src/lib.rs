@@ -17,6 +17,7 @@
 mod archive;
 mod error;
 mod folder;
+pub mod huggingface;
 pub mod marian;
 pub mod marian_nmt;
 pub mod pytorch;
@@ -25,6 +26,7 @@ pub mod safetensors;
 pub mod shards;
 pub mod tensor;
 
+use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -33,12 +35,15 @@ use model::weights::NamedTensor;
 use runs::{DecodingConfig, SavedModel};
 
 pub use error::InterchangeError;
+use huggingface::Family;
 
 /// Formats of other programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// A Hugging Face Marian folder, as OPUS-MT models are published.
     Marian,
+    /// A Hugging Face folder of a family with a table of its own.
+    HuggingFace(huggingface::Family),
     /// Marian's own files, as its training and Firefox Translations write them.
     MarianNmt,
 }
@@ -48,6 +53,7 @@ impl Format {
     pub fn description(self) -> &'static str {
         match self {
             Format::Marian => "marian (a Hugging Face Marian folder)",
+            Format::HuggingFace(Family::T5) => "t5 (a Hugging Face folder of T5, mT5, UMT5 or ByT5)",
             Format::MarianNmt => "marian-nmt (Marian's own files)",
         }
     }
@@ -58,8 +64,13 @@ impl Format {
 /// # Errors
 /// A folder without the files of any format.
 pub fn recognise(folder: &Path) -> Result<Format, InterchangeError> {
-    if folder.join("config.json").is_file() {
-        return Ok(Format::Marian);
+    let path = folder.join("config.json");
+    if path.is_file() {
+        let bytes = fs::read(&path).map_err(|source| InterchangeError::Read { path: path.clone(), source })?;
+        let settings = marian::config::parse(&path, &bytes)?;
+        let model_type = settings["model_type"].as_str().unwrap_or_default();
+        // Marian's import names what it misses in a configuration of no known type.
+        return Ok(Family::of(model_type).map_or(Format::Marian, Format::HuggingFace));
     }
     if marian_nmt::recognises(folder) {
         return Ok(Format::MarianNmt);
@@ -86,6 +97,7 @@ pub struct Imported {
 pub fn import(format: Format, input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
     match format {
         Format::Marian => marian::import(input, output, device),
+        Format::HuggingFace(family) => huggingface::import(family, input, output, device),
         Format::MarianNmt => marian_nmt::import(input, output, device),
     }
 }
@@ -104,14 +116,14 @@ pub fn export(
 ) -> Result<(), InterchangeError> {
     match format {
         Format::Marian => marian::export(saved, tensors, decoding, run, output),
-        Format::MarianNmt => Err(InterchangeError::ReadOnly),
+        Format::HuggingFace(_) | Format::MarianNmt => Err(InterchangeError::ReadOnly),
     }
 }
 
 /// Returns why beam search in programs that read `format` may answer differently under these settings, if it may.
 pub fn beam_differs(format: Format, decoding: &DecodingConfig) -> Option<String> {
     match format {
-        Format::Marian => marian::beam_differs(decoding),
+        Format::Marian | Format::HuggingFace(_) => marian::beam_differs(decoding),
         Format::MarianNmt => None,
     }
 }

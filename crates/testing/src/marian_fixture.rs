@@ -11,6 +11,11 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../interchange/tests/fixtures/marian").join(name)
 }
 
+/// The fixture of another family of this name, read-only.
+pub fn huggingface_fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../interchange/tests/fixtures/huggingface").join(name)
+}
+
 /// A temporary folder with a copy of a Marian folder inside.
 pub struct MarianFolder {
     folder: TempDir,
@@ -19,9 +24,14 @@ pub struct MarianFolder {
 impl MarianFolder {
     /// A copy of the fixture of this name.
     pub fn new(name: &str) -> Self {
+        Self::copy_of(&fixture(name))
+    }
+
+    /// A copy of another folder.
+    pub fn copy_of(original: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.child("marian")).unwrap();
-        for entry in fs::read_dir(fixture(name)).unwrap() {
+        for entry in fs::read_dir(original).unwrap() {
             let path = entry.unwrap().path();
             fs::copy(&path, folder.child("marian").join(path.file_name().unwrap())).unwrap();
         }

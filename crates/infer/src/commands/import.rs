@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
+use interchange::huggingface::Family;
 use interchange::{Format, Imported};
 use model::backend::{self, Backend};
 
@@ -11,7 +12,7 @@ use crate::log::log_line;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder of a Hugging Face Marian model (config.json, …), or of Marian's own files (*.npz or *.bin, *.spm, *.yml)
+    /// Folder of a Hugging Face model of Marian or T5 (config.json, …), or of Marian's own files (*.npz or *.bin, *.spm, *.yml)
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Run folder to write; it must not exist or must be empty
@@ -28,6 +29,7 @@ pub struct Arguments {
 #[derive(Clone, Copy, ValueEnum)]
 enum ImportFormat {
     Marian,
+    T5,
     MarianNmt,
 }
 
@@ -37,6 +39,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let format = match format {
         None => interchange::recognise(&input)?,
         Some(ImportFormat::Marian) => Format::Marian,
+        Some(ImportFormat::T5) => Format::HuggingFace(Family::T5),
         Some(ImportFormat::MarianNmt) => Format::MarianNmt,
     };
     // Without any backend, the error of `choose` names the features to build with.

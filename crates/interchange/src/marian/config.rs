@@ -256,18 +256,18 @@ fn unexpected(field: &str, found: &str, expected: &str, remedy: &str) -> ConfigE
     ConfigError::new(field, found, expected, remedy)
 }
 
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     if value.is_null() { "nothing".to_owned() } else { value.to_string() }
 }
 
-fn require(config: &Value, key: &str, expected: &Value) -> Result<(), ConfigError> {
+pub(crate) fn require(config: &Value, key: &str, expected: &Value) -> Result<(), ConfigError> {
     match &config[key] {
         found if found == expected => Ok(()),
         found => Err(unexpected(key, &shown(found), &shown(expected), ELSEWHERE)),
     }
 }
 
-fn size(config: &Value, key: &str, default: Option<usize>) -> Result<usize, ConfigError> {
+pub(crate) fn size(config: &Value, key: &str, default: Option<usize>) -> Result<usize, ConfigError> {
     let found = &config[key];
     let size = found.as_u64().and_then(|size| usize::try_from(size).ok());
     size.or(default.filter(|_| found.is_null()))
@@ -275,7 +275,7 @@ fn size(config: &Value, key: &str, default: Option<usize>) -> Result<usize, Conf
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
-fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
+pub(crate) fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
     match &config[key] {
         Value::Null => Ok(default),
         Value::Bool(flag) => Ok(*flag),
@@ -284,7 +284,7 @@ fn flag(config: &Value, key: &str, default: bool) -> Result<bool, ConfigError> {
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
-fn rate(config: &Value, key: &str, default: f64) -> Result<f64, ConfigError> {
+pub(crate) fn rate(config: &Value, key: &str, default: f64) -> Result<f64, ConfigError> {
     match &config[key] {
         Value::Null => Ok(default),
         other => other

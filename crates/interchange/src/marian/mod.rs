@@ -6,20 +6,20 @@
 
 pub mod config;
 mod export;
-mod generation;
+pub(crate) mod generation;
 mod import;
 mod names;
 pub mod positions;
 pub(crate) mod sentencepiece;
-mod vocabulary;
-mod weights_file;
+pub(crate) mod vocabulary;
+pub(crate) mod weights_file;
 
 pub use export::export;
 pub use generation::beam_differs;
 pub use import::import;
 
 /// File names inside a Marian folder.
-mod files {
+pub(crate) mod files {
     pub const CONFIG: &str = "config.json";
     pub const GENERATION: &str = "generation_config.json";
     pub const WEIGHTS: &str = "model.safetensors";

@@ -121,7 +121,7 @@ fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, Interchang
 }
 
 /// Returns the labels in the order of the ids that they have here, and the ids that the special tokens had.
-fn in_layout(
+pub fn in_layout(
     labels: Vec<String>,
     end: u32,
     padding: u32,

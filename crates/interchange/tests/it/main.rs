@@ -3,6 +3,7 @@
 
 mod export;
 mod folder;
+mod huggingface;
 mod import;
 mod marian_nmt;
 mod marian_nmt_rejections;

@@ -1,0 +1,91 @@
+//! Import: a Hugging Face folder becomes a run folder.
+
+use std::fs;
+use std::path::Path;
+
+use burn::tensor::Device;
+use model::config::Tie;
+use model::weights::{self, NamedTensor};
+use model::{ConfigError, Transformer, VocabularySizes};
+use serde_json::{Value, json};
+use text::SpecialIds;
+
+use super::stored::Stored;
+use super::{Family, Network, keys, tokenizer};
+use crate::marian::positions::reorder;
+use crate::marian::{config, files, generation};
+use crate::{Imported, InterchangeError, folder, run_files};
+
+/// Writes the run folder `output`, which must not exist or be empty, from the folder `input` of a model of `family`.
+///
+/// # Errors
+/// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path
+/// that exists or cannot be written.
+pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
+    folder::check_vacant(output)?;
+    let path = input.join(files::CONFIG);
+    let configured = |path: &Path| {
+        let path = path.to_owned();
+        move |source: ConfigError| InterchangeError::Config { path, source }
+    };
+    let settings = read_json(&path)?;
+    check_family(family, &settings).map_err(configured(&path))?;
+    let network = family.read(&settings).map_err(configured(&path))?;
+
+    // Older folders keep the settings of decoding in config.json.
+    let generation_path = input.join(files::GENERATION);
+    let (generation, generation_path) = if generation_path.is_file() {
+        (read_json(&generation_path)?, generation_path)
+    } else {
+        (settings.clone(), path.clone())
+    };
+    let Network { end, padding, .. } = network;
+    let mut read = generation::read(&generation, &network.model, end, padding).map_err(configured(&generation_path))?;
+    if generation_path != path {
+        read.skipped.extend(keys::unknown_generation(&generation));
+    }
+    let tokenizer = tokenizer::read(input, &settings, &network)?;
+
+    let mut stored = Stored::read(input)?;
+    let (embeddings, own) = family.matrices();
+    stored.drop_all(family.unused());
+    stored.unite(embeddings)?;
+    let mut model = network.model;
+    let tied = stored.decide_tying(embeddings[0], own, network.tied)?;
+    model.tie = if tied { Tie::All } else { Tie::Inputs };
+    let sizes = VocabularySizes::joint(network.vocab_size);
+    let blank = Transformer::blank(&model, sizes, device).map_err(configured(&path))?;
+    let ids = tokenizer.special_ids();
+    let take = |(ours, shape): (String, Vec<usize>)| {
+        let name = family.name(&ours, &model).unwrap_or_else(|| ours.clone());
+        let mut values = stored.take(&name, &shape)?;
+        if ours.starts_with("embeddings.") && ids != SpecialIds::layout(sizes.target) {
+            values = reorder(&values, &shape, 0, &ids.original_ids(sizes.target));
+        }
+        Ok(NamedTensor { name: ours, shape, values })
+    };
+    let weights = weights::shapes(&blank).into_iter().map(take).collect::<Result<Vec<_>, InterchangeError>>()?;
+    stored.check_nothing_left()?;
+
+    let note = json!({"from": settings["model_type"]}).to_string();
+    let weights = weights::to_safetensors(&weights, &note)
+        .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
+    let written = run_files::run_files(&model, &read.decoding, [&tokenizer, &tokenizer], weights);
+    folder::create(output, &written)?;
+    Ok(Imported { config: model, decoding: read.decoding, skipped: read.skipped })
+}
+
+fn read_json(path: &Path) -> Result<Value, InterchangeError> {
+    let bytes = fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })?;
+    config::parse(path, &bytes)
+}
+
+fn check_family(family: Family, settings: &Value) -> Result<(), ConfigError> {
+    let found = &settings["model_type"];
+    if found.as_str().is_some_and(|found| family.model_types().contains(&found)) {
+        return Ok(());
+    }
+    let expected = format!("one of {}", family.model_types().join(", "));
+    let remedy = "give the format of this model, or none, so that it is recognised";
+    Err(ConfigError::new("model_type", config::shown(found), expected, remedy))
+}

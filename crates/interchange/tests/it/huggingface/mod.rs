@@ -1,0 +1,6 @@
+//! Hugging Face folders by `model_type`, compared with transformers and SentencePiece
+//! (`scripts/fixtures/huggingface.py`).
+
+mod folder;
+mod import;
+mod rejections;
