@@ -116,7 +116,8 @@ pub fn export(
 ) -> Result<(), InterchangeError> {
     match format {
         Format::Marian => marian::export(saved, tensors, decoding, run, output),
-        Format::HuggingFace(_) | Format::MarianNmt => Err(InterchangeError::ReadOnly),
+        Format::HuggingFace(family) => huggingface::export(family, saved, tensors, decoding, run, output),
+        Format::MarianNmt => Err(InterchangeError::ReadOnly),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use decode::DecodeError;
 use interchange::Format;
+use interchange::huggingface::Family;
 use model::weights::{self, WeightsError};
 use runs::{DecodingOverrides, layout};
 
@@ -17,7 +18,7 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Output format: a Hugging Face Marian folder, as read by transformers and CTranslate2
+    /// Format of the folder
     #[arg(long, value_enum)]
     format: ExportFormat,
     /// Folder to write; it must not exist or must be empty
@@ -31,7 +32,10 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ExportFormat {
+    /// A Hugging Face Marian folder, as read by transformers and CTranslate2
     Marian,
+    /// A Hugging Face T5 folder, as read by transformers
+    T5,
 }
 
 /// Writes the folder.
@@ -41,6 +45,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let decoding = settings(&decoding, &trained)?.decoding;
     let format = match format {
         ExportFormat::Marian => Format::Marian,
+        ExportFormat::T5 => Format::HuggingFace(Family::T5),
     };
     let path = model.join(layout::WEIGHTS);
     let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));

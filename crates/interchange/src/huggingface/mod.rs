@@ -1,6 +1,6 @@
 //! Hugging Face folders by `model_type`: models that transformers reads and writes.
 //!
-//! [`import()`] writes a run folder from one. A [`Family`] is a table of its own file: the keys of `config.json` with their
+//! [`import()`] writes a run folder from one, [`export()`] one from a run folder. A [`Family`] is a table of its own file: the keys of `config.json` with their
 //! options here, the names of weights, and the layout of special tokens. All families share the rest: `keys` reads
 //! `config.json` and rejects keys that no table has, `stored` hands out tensors, `tokenizer` reads vocabularies.
 //!
@@ -11,13 +11,16 @@
 //! Marian's folders, older than these families here, are in [`marian`](crate::marian).
 
 mod bytes;
+mod export;
 mod import;
 mod keys;
 mod stored;
 mod t5;
 mod tokenizer;
+mod tokenizer_files;
 mod unigram;
 
+pub use export::export;
 pub use import::import;
 use model::{ConfigError, ModelConfig};
 use serde_json::Value;
@@ -49,6 +52,13 @@ impl Family {
     fn read(self, config: &Value) -> Result<Network, ConfigError> {
         match self {
             Family::T5 => t5::read(config),
+        }
+    }
+
+    /// Returns the contents of `config.json`.
+    fn write(self, network: &Network) -> Result<Value, ConfigError> {
+        match self {
+            Family::T5 => t5::write(network),
         }
     }
 

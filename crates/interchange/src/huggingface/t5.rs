@@ -173,3 +173,77 @@ pub fn name(ours: &str, model: &ModelConfig) -> Option<String> {
     };
     Some(format!("{stack}.block.{layer}.layer.{sublayer}.{theirs}.weight"))
 }
+
+/// Returns the contents of `config.json`.
+///
+/// # Errors
+/// The first option that T5 does not have.
+pub fn write(network: &Network) -> Result<Value, ConfigError> {
+    let Network { model, vocab_size, end, padding, .. } = network;
+    let lacks = |key: &str, found: &Value, expected: &str| {
+        let (field, remedy) = (format!("model.{key}"), "export in another format, or use the run folder as it is");
+        Err(ConfigError::new(&field, found, format!("{expected}: T5 has nothing else"), remedy))
+    };
+    let (model_type, architecture) = match model.positions {
+        PositionKind::Relative => ("t5", "T5ForConditionalGeneration"),
+        PositionKind::RelativePerLayer => ("umt5", "UMT5ForConditionalGeneration"),
+        PositionKind::Sinusoidal
+        | PositionKind::SinusoidalHalves
+        | PositionKind::SinusoidalFairseq
+        | PositionKind::Learned => {
+            return lacks("positions", &json!(model.positions), "model.positions = \"relative\"");
+        }
+    };
+    match model.tie {
+        Tie::All | Tie::Inputs => {}
+        Tie::None | Tie::Decoder => return lacks("tie", &json!(model.tie), "model.tie = \"all\" or \"inputs\""),
+    }
+    let decoder = model.of_decoder();
+    let fixed = [
+        ("decoder_self", json!(model.decoder_self), json!(DecoderSelf::Attention)),
+        ("norm", json!(model.norm), json!(NormOrder::Pre)),
+        ("norm_kind", json!(model.norm_kind), json!(NormKind::Rms)),
+        ("bias", json!(model.bias), json!(false)),
+        ("output_bias", json!(model.output_bias), json!(false)),
+        ("embedding_norm", json!(model.embedding_norm), json!(false)),
+        ("scale_attention", json!(model.scale_attention), json!(false)),
+        ("scale_embeddings", json!(model.scale_embeddings), json!(false)),
+        ("decoder_heads", json!(decoder.n_heads), json!(model.n_heads)),
+        ("decoder_d_ff", json!(decoder.d_ff), json!(model.d_ff)),
+    ];
+    if let Some((key, found, expected)) = fixed.iter().find(|(_, found, expected)| found != expected) {
+        return lacks(key, found, &format!("model.{key} = {expected}"));
+    }
+    let Some((name, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == model.activation) else {
+        return lacks("activation", &json!(model.activation), "another activation");
+    };
+    let (gated, function) = name.strip_prefix("gated-").map_or((false, *name), |function| (true, function));
+    Ok(json!({
+        "architectures": [architecture],
+        "model_type": model_type,
+        "is_encoder_decoder": true,
+        "d_model": model.d_model,
+        "d_kv": model.head_size(),
+        "d_ff": model.d_ff,
+        "num_heads": model.n_heads,
+        "num_layers": model.encoder_layers,
+        "num_decoder_layers": model.decoder_layers,
+        "n_positions": model.max_length,
+        "relative_attention_num_buckets": model.relative_buckets,
+        "relative_attention_max_distance": model.relative_max_distance,
+        "feed_forward_proj": name,
+        "is_gated_act": gated,
+        "dense_act_fn": if gated && function == "gelu" { "gelu_new" } else { function },
+        "dropout_rate": model.dropout,
+        "layer_norm_epsilon": model.norm_epsilon,
+        "tie_word_embeddings": model.scale_logits,
+        "scale_decoder_outputs": model.scale_logits,
+        "vocab_size": vocab_size,
+        "eos_token_id": end,
+        "pad_token_id": padding,
+        "decoder_start_token_id": padding,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+        "use_cache": true,
+    }))
+}

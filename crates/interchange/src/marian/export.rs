@@ -1,17 +1,13 @@
 //! Export: a run folder becomes a Marian folder.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use model::weights::{NamedTensor, WeightsError};
 use model::{ConfigError, ModelConfig, VocabularySizes};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 
 use super::config::{Network, column_order};
 use super::vocabulary::pretty;
-use super::{config, files, generation, names, positions, vocabulary};
+use super::{config, files, generation, names, positions, vocabulary, weights_file};
 use crate::{InterchangeError, folder};
 use runs::{DecodingConfig, SavedModel, layout};
 use text::{SpecialIds, Tokenizer};
@@ -88,19 +84,7 @@ fn weights(
     }
     tensors.extend(zero_biases(&tensors, sizes));
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|(tensor, bytes)| {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
-            Ok((Cow::from(&tensor.name), view))
-        })
-        .collect::<Result<Vec<_>, WeightsError>>()?;
-    // The one entry of metadata that transformers requires.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    Ok(safetensors::serialize(views, Some(metadata))?)
+    weights_file::write(&tensors)
 }
 
 /// Zeros for the biases that Marian has and this model does not.

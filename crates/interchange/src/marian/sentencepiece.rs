@@ -2,6 +2,7 @@
 //!
 //! The messages hold those fields of SentencePiece's `sentencepiece_model.proto` that are used here; others are ignored.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message;
@@ -56,6 +57,8 @@ struct Trainer {
     bos_id: Option<i32>,
     #[prost(int32, optional, tag = "42")]
     eos_id: Option<i32>,
+    #[prost(int32, optional, tag = "43")]
+    pad_id: Option<i32>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -151,23 +154,44 @@ pub fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>, InterchangeError
 
 /// Returns the bytes of a model file from which SentencePiece loads the same model.
 pub fn write(model: &SentencePieces) -> Vec<u8> {
-    let special = [("<unk>", kind::UNKNOWN), ("<s>", kind::CONTROL), ("</s>", kind::CONTROL)];
-    let piece = |piece: String, score, kind| Piece { piece: Some(piece), score: Some(score), kind: Some(kind) };
     let bytes = (0..=u8::MAX).filter(|_| model.byte_fallback).map(|byte| format!("<0x{byte:02X}>"));
-    let pieces: Vec<Piece> = special
-        .into_iter()
-        .map(|(label, kind)| piece(label.to_owned(), 0.0, kind))
-        .chain(bytes.map(|label| piece(label, 0.0, kind::BYTE)))
-        .chain(model.pieces.iter().map(|(label, score)| piece(label.clone(), *score, kind::NORMAL)))
-        .collect();
+    let special = ["<unk>", "<s>", "</s>"].into_iter().map(str::to_owned);
+    let labels: Vec<String> =
+        special.chain(bytes).chain(model.pieces.iter().map(|(label, _)| label.clone())).collect();
+    write_labels(model, &labels.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Returns the bytes of a model file whose pieces are `labels`, in the order of their ids.
+///
+/// Labels that are no pieces of the model never match text.
+pub fn write_labels(model: &SentencePieces, labels: &[&str]) -> Vec<u8> {
+    let scores: HashMap<&str, f32> = model.pieces.iter().map(|(label, score)| (label.as_str(), *score)).collect();
+    let is_byte = |label: &str| {
+        let digits = label.strip_prefix("<0x").and_then(|label| label.strip_suffix('>'));
+        model.byte_fallback && digits.is_some_and(|digits| digits.len() == 2)
+    };
+    let piece = |label: &str| {
+        let (score, kind) = match scores.get(label) {
+            _ if label == "<unk>" => (0.0, kind::UNKNOWN),
+            _ if is_byte(label) => (0.0, kind::BYTE),
+            Some(score) => (*score, kind::NORMAL),
+            None => (0.0, kind::CONTROL),
+        };
+        Piece { piece: Some(label.to_owned()), score: Some(score), kind: Some(kind) }
+    };
+    let id = |label: &str| {
+        let at = labels.iter().position(|other| *other == label);
+        at.map_or(Some(-1), |at| i32::try_from(at).ok())
+    };
     let trainer = Trainer {
         model_type: Some(UNIGRAM),
-        vocab_size: i32::try_from(pieces.len()).ok(),
+        vocab_size: i32::try_from(labels.len()).ok(),
         whitespace_as_suffix: None,
         byte_fallback: Some(model.byte_fallback),
-        unk_id: Some(0),
-        bos_id: Some(1),
-        eos_id: Some(2),
+        unk_id: id("<unk>"),
+        bos_id: id("<s>"),
+        eos_id: id("</s>"),
+        pad_id: id("<pad>"),
     };
     let Normalization { charsmap, add_dummy_prefix, remove_extra_whitespaces } = model.normalization.clone();
     let normalizer = Normalizer {
@@ -176,5 +200,6 @@ pub fn write(model: &SentencePieces) -> Vec<u8> {
         remove_extra_whitespaces: Some(remove_extra_whitespaces),
         escape_whitespaces: Some(true),
     };
+    let pieces = labels.iter().map(|label| piece(label)).collect();
     ModelProto { pieces, trainer: Some(trainer), normalizer: Some(normalizer) }.encode_to_vec()
 }

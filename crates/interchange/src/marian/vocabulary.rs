@@ -209,7 +209,7 @@ fn ids(tokenizer: &Tokenizer) -> Value {
 }
 
 /// Returns the tokenizer's file with `</s>` appended to each text.
-fn fast(tokenizer: &Tokenizer) -> Vec<u8> {
+pub fn fast(tokenizer: &Tokenizer) -> Vec<u8> {
     let mut file: Value = serde_json::from_str(&tokenizer.to_json()).unwrap_or_default();
     let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
     let end = json!({"SpecialToken": {"id": "</s>", "type_id": 0}});

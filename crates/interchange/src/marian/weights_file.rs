@@ -1,8 +1,13 @@
 //! The weights of a Marian folder: one file, or shards with an index.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use ::safetensors::Dtype;
+use ::safetensors::tensor::TensorView;
+use model::weights::{NamedTensor, WeightsError};
 
 use super::files;
 use crate::tensor::StoredTensor;
@@ -43,4 +48,24 @@ fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Interchan
 
 fn bytes(path: &Path) -> Result<Vec<u8>, InterchangeError> {
     fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })
+}
+
+/// Returns a safetensors file of these tensors, as transformers reads it.
+///
+/// # Errors
+/// A tensor whose shape does not fit its values.
+pub fn write(tensors: &[NamedTensor]) -> Result<Vec<u8>, WeightsError> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
+            Ok((Cow::from(&tensor.name), view))
+        })
+        .collect::<Result<Vec<_>, WeightsError>>()?;
+    // The one entry of metadata that transformers requires.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    Ok(::safetensors::serialize(views, Some(metadata))?)
 }

@@ -1,0 +1,111 @@
+//! An exported folder has the weights, to the bit, and the answers of the folder that was imported.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use interchange::huggingface::{self, Family};
+use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
+use model::weights;
+use model::{ModelConfig, Transformer};
+use runs::SavedModel;
+use temp_dir::TempDir;
+use testing::variants::variants;
+
+use super::folder::{NAMES, copy, imported};
+use super::import::{assert_equal, assert_same_function};
+use crate::folder::{device, json};
+
+/// The tensors of a safetensors file, by name.
+fn tensors(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = fs::read(path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect()
+}
+
+#[test]
+fn an_export_equals_what_was_imported() {
+    for name in NAMES {
+        let copy = copy(name);
+        let trained = imported(&copy, "run");
+        let run = copy.path("run");
+        let (weights, _) = weights::from_safetensors(&fs::read(run.join("model.safetensors")).unwrap()).unwrap();
+        let original = copy.marian().join("model.safetensors");
+        let before = original.is_file().then(|| tensors(&original));
+        let output = copy.path("export");
+        huggingface::export(Family::T5, &trained.saved, weights, &trained.decoding, &run, &output).unwrap();
+        if let Some(before) = before {
+            assert_eq!(tensors(&output.join("model.safetensors")), before, "{name}");
+        }
+        let (old, new) = (json(&copy.marian().join("config.json")), json(&output.join("config.json")));
+        for (key, value) in new.as_object().unwrap() {
+            let new_here = ["n_positions", "torch_dtype", "tokenizer_class", "tie_word_embeddings"].contains(&key.as_str());
+            assert!(new_here || *value == old[key], "{name}: {key} = {value}, was {}", old[key]);
+        }
+
+        // Over the copy, so that it is imported again.
+        fs::remove_dir_all(copy.marian()).unwrap();
+        fs::rename(&output, copy.marian()).unwrap();
+        let again = imported(&copy, "run-2");
+        assert_equal(name, &again);
+        assert_same_function(name, &again);
+        assert_eq!(again.config, trained.config);
+        assert_eq!(again.decoding, trained.decoding);
+        assert_eq!(again.source_tokenizer.to_json(), trained.source_tokenizer.to_json());
+    }
+}
+
+/// Each variant is exported with its options, or rejected by the name of one.
+#[test]
+fn variants_are_exported_or_rejected_by_name() {
+    let copy = copy("t5");
+    let saved = imported(&copy, "run").saved;
+    let size = saved.sizes;
+    let base = ModelConfig {
+        norm: NormOrder::Pre,
+        norm_kind: NormKind::Rms,
+        positions: PositionKind::Relative,
+        bias: false,
+        scale_attention: false,
+        scale_embeddings: false,
+        scale_logits: true,
+        ..saved.config.clone()
+    };
+    let mut survivors = 0;
+    for variant in variants(&base) {
+        if variant.config.validate().is_err() {
+            continue;
+        }
+        let folder = TempDir::new().unwrap();
+        let network = Transformer::new(&variant.config, size, 1, &device()).unwrap();
+        let saved = SavedModel { config: variant.config.clone(), ..saved.clone() };
+        let (tensors, output) = (weights::collect(&network), folder.child("t5"));
+        let decoding = saved.decoding.clone();
+        match huggingface::export(Family::T5, &saved, tensors, &decoding, Path::new("runs/x"), &output) {
+            Ok(()) => {
+                survivors += 1;
+                let run = folder.child("run");
+                let read = huggingface::import(Family::T5, &output, &run, &device()).unwrap().config;
+                let rates = ModelConfig {
+                    attention_dropout: read.dropout,
+                    ff_dropout: read.dropout,
+                    stack_dropout: read.dropout,
+                    head_size: Some(variant.config.head_size()),
+                    decoder_heads: None,
+                    decoder_d_ff: None,
+                    ..variant.config.clone()
+                };
+                assert_eq!(read, rates, "{}", variant.name());
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let named = variant.changes.iter().any(|(option, _)| error.contains(&format!("model.{option} = ")));
+                assert!(named, "{}: {error}", variant.name());
+                assert!(!output.exists());
+            }
+        }
+    }
+    assert!(survivors > 5, "{survivors}");
+    let gated = ModelConfig { activation: Activation::GegluTanh, tie: Tie::Inputs, ..base };
+    assert!(gated.validate().is_ok());
+}
