@@ -37,8 +37,7 @@ pub fn export(
         return Err(configured(ConfigError::new("the vocabularies", found, "one for both sides", remedy)));
     }
     let (ids, size) = (source_tokenizer.special_ids(), sizes.target);
-    let network =
-        Network { model: model.clone(), vocab_size: size, tied: None, end: ids.end, padding: ids.padding };
+    let network = Network { model: model.clone(), vocab_size: size, tied: None, end: ids.end, padding: ids.padding };
     let mut config = family.write(&network).map_err(configured)?;
     let generation = generation::write(decoding, model, ids).map_err(configured)?;
     let vocabulary = tokenizer_files::write(source_tokenizer);

@@ -55,7 +55,12 @@ impl Stored {
     ///
     /// # Errors
     /// A file that contradicts `tied`.
-    pub fn decide_tying(&mut self, embeddings: &str, output: &str, tied: Option<bool>) -> Result<bool, InterchangeError> {
+    pub fn decide_tying(
+        &mut self,
+        embeddings: &str,
+        output: &str,
+        tied: Option<bool>,
+    ) -> Result<bool, InterchangeError> {
         let own = self.tensors.get(output);
         let equal = own.is_none_or(|own| Some(own) == self.tensors.get(embeddings));
         match tied {

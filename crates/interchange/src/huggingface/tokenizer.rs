@@ -7,8 +7,8 @@ use serde_json::Value;
 use text::{SentencePieces, Tokenizer};
 
 use super::{Network, bytes, unigram};
-use crate::marian::{config, files, sentencepiece, vocabulary};
 use crate::InterchangeError;
+use crate::marian::{config, files, sentencepiece, vocabulary};
 
 /// Names of SentencePiece models, of which the first that exists is read.
 const PIECES: [&str; 2] = ["spiece.model", "sentencepiece.bpe.model"];

@@ -156,8 +156,7 @@ pub fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>, InterchangeError
 pub fn write(model: &SentencePieces) -> Vec<u8> {
     let bytes = (0..=u8::MAX).filter(|_| model.byte_fallback).map(|byte| format!("<0x{byte:02X}>"));
     let special = ["<unk>", "<s>", "</s>"].into_iter().map(str::to_owned);
-    let labels: Vec<String> =
-        special.chain(bytes).chain(model.pieces.iter().map(|(label, _)| label.clone())).collect();
+    let labels: Vec<String> = special.chain(bytes).chain(model.pieces.iter().map(|(label, _)| label.clone())).collect();
     write_labels(model, &labels.iter().map(String::as_str).collect::<Vec<_>>())
 }
 

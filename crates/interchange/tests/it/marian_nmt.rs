@@ -130,7 +130,7 @@ fn formats_are_recognised() {
     assert_eq!(interchange::recognise(&crate::folder::fixture("swish")).unwrap(), Format::Marian);
     let empty = TempDir::new().unwrap();
     let error = interchange::recognise(empty.path()).unwrap_err().to_string();
-    assert!(error.contains("holds no model of a known format; give a Hugging Face Marian folder"), "{error}");
+    assert!(error.contains("holds no model of a known format; give a Hugging Face folder"), "{error}");
 }
 
 /// OPUS-MT's own releases have a vocabulary in YAML beside SentencePiece models of each side.

@@ -39,7 +39,8 @@ fn an_export_equals_what_was_imported() {
         }
         let (old, new) = (json(&copy.marian().join("config.json")), json(&output.join("config.json")));
         for (key, value) in new.as_object().unwrap() {
-            let new_here = ["n_positions", "torch_dtype", "tokenizer_class", "tie_word_embeddings"].contains(&key.as_str());
+            let new_here =
+                ["n_positions", "torch_dtype", "tokenizer_class", "tie_word_embeddings"].contains(&key.as_str());
             assert!(new_here || *value == old[key], "{name}: {key} = {value}, was {}", old[key]);
         }
 

@@ -83,8 +83,7 @@ impl Expected {
     pub fn logits(&self, pair: usize) -> Vec<f32> {
         let file = SafeTensors::deserialize(&self.logits).unwrap();
         let data = file.tensor(&format!("logits.{pair}")).unwrap().data().to_vec();
-        let theirs: Vec<f32> =
-            data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let theirs: Vec<f32> = data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let mut ours = vec![0.0; theirs.len()];
         for (at, value) in theirs.into_iter().enumerate() {
             let (row, id) = (at / self.new_ids.len(), at % self.new_ids.len());
