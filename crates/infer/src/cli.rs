@@ -42,7 +42,7 @@ pub enum Job {
     /// Export a model to the format of another program
     #[cfg(feature = "marian")]
     Export(commands::export::Arguments),
-    /// Import a model of Marian: a Hugging Face folder, such as those of OPUS-MT, or Marian's own files
+    /// Import a Hugging Face folder of Marian or T5, or Marian's own files
     #[cfg(feature = "marian")]
     Import(commands::import::Arguments),
     /// Serve translations over HTTP: JSON for programs, a page for people

@@ -18,7 +18,7 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Format of the folder
+    /// Output format: a Hugging Face folder of Marian, as read by transformers and CTranslate2, or of T5
     #[arg(long, value_enum)]
     format: ExportFormat,
     /// Folder to write; it must not exist or must be empty
@@ -32,9 +32,7 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum ExportFormat {
-    /// A Hugging Face Marian folder, as read by transformers and CTranslate2
     Marian,
-    /// A Hugging Face T5 folder, as read by transformers
     T5,
 }
 

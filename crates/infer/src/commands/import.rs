@@ -12,7 +12,7 @@ use crate::log::log_line;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Folder of a Hugging Face model of Marian or T5 (config.json, …), or of Marian's own files (*.npz or *.bin, *.spm, *.yml)
+    /// Folder of a Hugging Face model (config.json, …), or of Marian's own files (*.npz or *.bin, *.spm, *.yml)
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Run folder to write; it must not exist or must be empty
