@@ -31,8 +31,8 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::Device;
-use model::ModelConfig;
 use model::weights::NamedTensor;
+use model::{ConfigError, ModelConfig};
 use runs::{DecodingConfig, SavedModel};
 
 pub use error::InterchangeError;
@@ -69,9 +69,15 @@ pub fn recognise(folder: &Path) -> Result<Format, InterchangeError> {
     if path.is_file() {
         let bytes = fs::read(&path).map_err(|source| InterchangeError::Read { path: path.clone(), source })?;
         let settings = marian::config::parse(&path, &bytes)?;
-        let model_type = settings["model_type"].as_str().unwrap_or_default();
-        // Marian's import names what it misses in a configuration of no known type.
-        return Ok(Family::of(model_type).map_or(Format::Marian, Format::HuggingFace));
+        let Some(model_type) = settings["model_type"].as_str().filter(|model_type| *model_type != "marian") else {
+            // Marian's import names what it misses in a configuration without a type.
+            return Ok(Format::Marian);
+        };
+        let known = Family::ALL.into_iter().flat_map(Family::model_types);
+        let expected = known.fold("one of marian".to_owned(), |list, name| format!("{list}, {name}"));
+        let remedy = "translate with transformers, which knows such models";
+        let source = ConfigError::new("model_type", model_type, expected, remedy);
+        return Family::of(model_type).map(Format::HuggingFace).ok_or(InterchangeError::Config { path, source });
     }
     if marian_nmt::recognises(folder) {
         return Ok(Format::MarianNmt);

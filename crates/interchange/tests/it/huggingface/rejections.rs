@@ -23,6 +23,11 @@ fn settings_of_t5_that_are_not_supported() {
         ("eos_token_id", json!([1, 2]), "config.json: eos_token_id = [1,2]: expected a number"),
         ("is_encoder_decoder", json!(false), "config.json: is_encoder_decoder = false: expected true"),
         ("quantization_config", json!({"bits": 8}), "config.json: quantization_config = "),
+        (
+            "model_type",
+            json!("bart"),
+            "config.json: model_type = bart: expected one of marian, t5, mt5, umt5; translate",
+        ),
         ("num_heads", json!("3"), "config.json: num_heads = \"3\": expected a number"),
         ("relative_attention_num_buckets", json!(6), "config.json: model.relative_buckets = 6"),
         ("d_model", json!(17), "model.safetensors: tensor `"),
