@@ -14,9 +14,10 @@ use model::{ModelConfig, VocabularySizes};
 
 use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, DecoderSelf, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity, Norm, Norms,
-    Residual, SelfAttention, Ssru,
+    CrossAttention, DecoderLayer, DecoderSelf, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity,
+    SelfAttention, Ssru,
 };
+use super::norms::{Norm, Norms, Residual};
 
 /// Gives the tensor of a name and shape.
 type Read<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, WeightsError> + 'a;

@@ -6,6 +6,7 @@
 
 mod layers;
 mod load;
+mod norms;
 mod recorder;
 mod row;
 mod scratch;
@@ -15,7 +16,8 @@ use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply};
 use model::config::DecoderSelf;
 use model::{AttentionKind, ByAttention};
 
-use self::layers::{DecoderLayer, Embedding, EncoderLayer, Norms};
+use self::layers::{DecoderLayer, Embedding, EncoderLayer};
+use self::norms::Norms;
 use self::recorder::{AlignmentRecorder, Recorder};
 use self::row::Row;
 use self::scratch::Scratch;

@@ -1,14 +1,15 @@
 //! Fused attention for the CPU.
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::Scoring;
+use super::layout::{Bias, Heads, readable};
+use super::visible_keys::VisibleKeys;
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::{add_to, added_in_order};
 use crate::dropout::Dropout;
-use crate::mask::Mask;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply};
 use crate::simd::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 
@@ -47,115 +48,12 @@ struct Attention {
     dropout: Option<Dropout>,
 }
 
-/// The number of keys that each query sees, from the first on: padding and the future hide only the last keys.
-#[derive(Debug)]
-pub struct VisibleKeys {
-    /// `[batch, query]`; a dimension of length 1 holds for all.
-    counts: Vec<usize>,
-    batch: usize,
-    queries: usize,
-}
-
-impl VisibleKeys {
-    /// The visible keys of a mask; `None` if it hides keys before visible ones, or differs between heads.
-    pub fn from_mask(mask: Option<&Mask>, queries: &Tensor<4>, keys: &Tensor<4>) -> Option<Self> {
-        let ([batch, _, query_len, _], [_, _, key_len, _]) = (queries.dims(), keys.dims());
-        let fits = |rows: usize| rows == 1 || rows == batch;
-        match mask {
-            None => Some(Self { counts: vec![key_len], batch: 1, queries: 1 }),
-            Some(Mask::Causal) => {
-                let counts = (1..=query_len).map(|count| count.min(key_len)).collect();
-                Some(Self { counts, batch: 1, queries: query_len })
-            }
-            Some(Mask::Padding(lengths)) => {
-                let lengths = lengths.as_slice();
-                let counts = lengths.iter().map(|&len| len.min(key_len)).collect();
-                fits(lengths.len()).then_some(Self { counts, batch: lengths.len(), queries: 1 })
-            }
-            Some(Mask::CausalPadding(lengths)) => {
-                let lengths = lengths.as_slice();
-                let row = |&len: &usize| (1..=query_len).map(move |count| count.min(len).min(key_len));
-                let counts = lengths.iter().flat_map(row).collect();
-                fits(lengths.len()).then_some(Self { counts, batch: lengths.len(), queries: query_len })
-            }
-            Some(Mask::Explicit(hidden)) => Self::from_tensor(hidden, batch, query_len, key_len),
-        }
-    }
-
-    /// Reads a mask that broadcasts to `[batch, head, query, key]`.
-    fn from_tensor(hidden: &Tensor<4, Bool>, batch: usize, query_len: usize, key_len: usize) -> Option<Self> {
-        let [masks, heads, queries, keys] = hidden.dims();
-        let fits = keys == key_len && (masks == 1 || masks == batch) && (queries == 1 || queries == query_len);
-        if heads != 1 || !fits {
-            return None;
-        }
-        let data = hidden.to_data();
-        let hidden: Vec<bool> = data.iter::<bool>().collect();
-        let count = |row: &[bool]| {
-            let visible = row.iter().position(|&hidden| hidden).unwrap_or(key_len);
-            row[visible..].iter().all(|&hidden| hidden).then_some(visible)
-        };
-        let counts = hidden.chunks_exact(key_len.max(1)).map(count).collect::<Option<_>>()?;
-        Some(Self { counts, batch: masks, queries })
-    }
-
-    fn count(&self, batch: usize, query: usize) -> usize {
-        let (batch, query) = (if self.batch == 1 { 0 } else { batch }, if self.queries == 1 { 0 } else { query });
-        self.counts[batch * self.queries + query]
-    }
-}
-
-/// A view of `[batch, head, len, head_size]`.
-struct Heads<'a> {
-    values: &'a [f32],
-    strides: [usize; 4],
-    head_size: usize,
-}
-
-impl<'a> Heads<'a> {
-    fn of(array: &'a Array) -> Self {
-        let (values, strides) = array.strided();
-        Self { values, strides, head_size: array.width() }
-    }
-
-    /// Some rows of one head.
-    fn rows(&self, batch: usize, head: usize, first: usize, rows: usize) -> Matrix<'a> {
-        let start = batch * self.strides[0] + head * self.strides[1] + first * self.strides[2];
-        Matrix::strided(&self.values[start.min(self.values.len())..], rows, self.head_size, self.strides[2])
-    }
-}
-
-/// A bias by head and distance, `[head, query_len + key_len - 1]`.
-#[derive(Clone, Copy)]
-struct Bias<'a> {
-    values: &'a [f32],
-    width: usize,
-    query_len: usize,
-}
-
-impl<'a> Bias<'a> {
-    fn of(array: &'a Array, query_len: usize) -> Self {
-        Self { values: array.values(), width: array.width(), query_len }
-    }
-
-    /// The place of the term of one head, query and the first key; those of later keys follow.
-    fn start(&self, head: usize, query: usize) -> usize {
-        head * self.width + self.query_len - 1 - query
-    }
-}
-
 /// A block of queries of one head.
 #[derive(Clone, Copy)]
 struct Place {
     batch: usize,
     head: usize,
     first: usize,
-}
-
-/// The array with contiguous heads and no dimension backwards, copied only if necessary.
-fn readable(array: Array) -> Array {
-    let stands = array.runs_forward() && (array.width() == 1 || array.strided::<4>().1[3] == 1);
-    if stands { array } else { array.row_major() }
 }
 
 impl Attention {

@@ -7,7 +7,11 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
+#[cfg(feature = "flex")]
+mod layout;
 mod portable;
+#[cfg(feature = "flex")]
+mod visible_keys;
 
 use burn::tensor::Tensor;
 pub use portable::{attention_weights, portable};
@@ -47,7 +51,7 @@ pub fn attention(
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
     if autodiff::applies(&queries)
-        && let Some(visible) = cpu::VisibleKeys::from_mask(mask, &queries, &keys)
+        && let Some(visible) = visible_keys::VisibleKeys::from_mask(mask, &queries, &keys)
     {
         return cpu::attention(queries, keys, values, scoring, visible, dropout);
     }
