@@ -114,6 +114,9 @@ fn items(bytes: &[u8]) -> Result<Vec<Item<'_>>, Wrong> {
         .collect()
 }
 
+/// Maximum number of bytes behind the numbers of a tensor: a scale, and padding to a multiple of 256.
+const MAX_PADDING: usize = 4 + 2 * 256;
+
 fn tensor(item: &Item) -> Result<StoredTensor, Wrong> {
     let Item { name, kind: number, shape, data } = item;
     let kind = Kind::new(*number).ok_or_else(|| {
@@ -122,7 +125,8 @@ fn tensor(item: &Item) -> Result<StoredTensor, Wrong> {
     })?;
     let count = shape.iter().try_fold(1usize, |count, axis| count.checked_mul(*axis));
     let length = count.and_then(|count| count.checked_mul(kind.width()));
-    let (numbers, rest) = length.and_then(|length| data.split_at_checked(length)).ok_or_else(|| {
+    let split = length.and_then(|length| data.split_at_checked(length));
+    let (numbers, rest) = split.filter(|(_, rest)| rest.len() <= MAX_PADDING).ok_or_else(|| {
         (format!("{} bytes for the shape {shape:?}", data.len()), format!("{} bytes a number", kind.width()))
     })?;
     let values: Vec<f32> = match kind {
