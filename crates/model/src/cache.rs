@@ -71,6 +71,7 @@ pub struct LayerCache {
 
 /// What a layer keeps of the tokens that it has read.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a layer has one")]
 enum Past {
     /// Keys and values of self-attention, `[batch, head, capacity, head_size]`; the first `len` positions are filled.
     KeyValue(KeyValue),

@@ -28,7 +28,7 @@ pub struct Arguments {
     /// translation), or reject the request [default: fail for `text`, skip for `texts`]
     #[arg(long, value_name = "ACTION", value_enum)]
     too_long: Option<Action>,
-    /// Origin whose pages may send requests, such as https://example.org; repeatable; * allows all [default: none]
+    /// Origin whose pages may send requests, with its scheme; repeatable; * allows all [default: none]
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
     #[command(flatten)]

@@ -31,7 +31,7 @@ fn compressed_and_marked_files_train_as_plain_ones() {
     place.trained("plain", &["--quiet"]);
     let text = corpus(60);
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let half = |range| format!("\u{feff}{}", lines[std::ops::Range::from(range)].concat());
+    let half = |range: std::ops::Range<usize>| format!("\u{feff}{}", lines[range].concat());
     let marked = half(0..30) + &half(30..60);
     for bytes in [[gzip(text.as_bytes()), vec![0; 512]].concat(), text.clone().into_bytes(), marked.into_bytes()] {
         place.write("train.tsv.gz", bytes);
