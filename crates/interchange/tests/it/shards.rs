@@ -84,6 +84,19 @@ fn pytorch_shards_give_the_run_of_one_file() {
     assert_eq!(files_of(&copy), files_of(&whole));
 }
 
+/// As in transformers, a single file counts before an index (Blaizzy/mlx-vlm#1464 met both in one folder).
+#[test]
+fn a_single_file_counts_before_an_index() {
+    let whole = Copy::new("swish");
+    drop(whole.imported("run"));
+    let copy = sharded();
+    fs::copy(whole.marian().join("model.safetensors"), copy.marian().join("model.safetensors")).unwrap();
+    SHARDS.iter().for_each(|shard| copy.write(shard, "damaged"));
+    drop(copy.imported("run"));
+    assert_eq!(files_of(&copy), files_of(&whole));
+}
+
+/// An index of thirty shards beside fifteen files (Neph0s/CoSER#3).
 #[test]
 fn a_missing_shard_is_named() {
     let copy = sharded();

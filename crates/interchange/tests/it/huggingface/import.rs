@@ -1,6 +1,10 @@
 //! An imported folder has the ids, logits and outputs of transformers.
 
+use std::fs;
+
 use decode::TrainedModel;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 use testing::marian_fixture::huggingface_fixture;
 
 use super::folder::{Expected, NAMES, copy, imported};
@@ -62,4 +66,39 @@ fn tokenizer_json_gives_the_same_run() {
     copy.remove("spiece.model");
     let after = imported(&copy, "run-2");
     assert_eq!(before.source_tokenizer.to_json(), after.source_tokenizer.to_json());
+}
+
+/// Names of the matrices differ between versions of transformers: here that of the inputs is the decoder's alone
+/// (huggingface/transformers#48154).
+#[test]
+fn the_input_matrix_may_have_the_decoders_name() {
+    let copy = copy("t5");
+    copy.edit("config.json", |file| {
+        file.as_object_mut().unwrap().remove("scale_decoder_outputs");
+        file["tie_word_embeddings"] = false.into();
+    });
+    let path = copy.marian().join("model.safetensors");
+    let (shared, name) = ("shared.weight", "decoder.embed_tokens.weight");
+    let write = |input: &str| {
+        let bytes = fs::read(huggingface_fixture("t5").join("model.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors = file.tensors();
+        let matrix = file.tensor(shared).unwrap();
+        let halves: Vec<u8> = matrix.data().as_chunks::<4>().0.iter().flat_map(halved).collect();
+        tensors.iter_mut().filter(|(name, _)| name == shared).for_each(|(name, _)| *name = input.to_string());
+        let output = TensorView::new(matrix.dtype(), matrix.shape().to_vec(), &halves).unwrap();
+        tensors.push(("lm_head.weight".to_string(), output));
+        fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    };
+    write(shared);
+    drop(imported(&copy, "run"));
+    write(name);
+    drop(imported(&copy, "run-2"));
+    let weights = |run: &str| fs::read(copy.path(run).join("model.safetensors")).unwrap();
+    assert_eq!(weights("run"), weights("run-2"));
+}
+
+/// Half of a number in little-endian bytes.
+fn halved(bytes: &[u8; 4]) -> [u8; 4] {
+    (f32::from_le_bytes(*bytes) / 2.0).to_le_bytes()
 }
