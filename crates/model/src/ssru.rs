@@ -56,7 +56,8 @@ impl Ssru {
     /// shape of `x`, and the new state.
     pub fn forward(&self, x: Tensor<3>, state: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [batch, len, d_model] = x.dims();
-        let forget = activation::sigmoid(apply(&self.forget, x.clone()));
+        // sigmoid(y) = (1 + tanh(y/2)) / 2; burn's sigmoid rounds to float32 on some backends.
+        let forget = apply(&self.forget, x.clone()).mul_scalar(0.5).tanh().mul_scalar(0.5).add_scalar(0.5);
         let new = (forget.clone().neg() + 1.0) * apply(&self.input, x);
         let mut state = state;
         let mut states = Vec::with_capacity(len);
