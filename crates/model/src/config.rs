@@ -181,6 +181,18 @@ impl ModelConfig {
         if self.scale_logits { (self.d_model as f64).powf(-0.5) } else { 1.0 }
     }
 
+    /// The number of tables of relative positions in a stack of `layers` layers: none, one for all, or one for each.
+    pub fn relative_tables(&self, layers: usize) -> usize {
+        match self.positions {
+            PositionKind::Relative => 1,
+            PositionKind::RelativePerLayer => layers,
+            PositionKind::Sinusoidal
+            | PositionKind::SinusoidalHalves
+            | PositionKind::Learned
+            | PositionKind::SinusoidalFairseq => 0,
+        }
+    }
+
     /// The configuration of the decoder's layers: its heads and feed-forward width as those of every layer.
     pub fn of_decoder(&self) -> Self {
         Self {

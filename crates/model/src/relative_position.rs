@@ -35,14 +35,7 @@ pub struct RelativePositions {
 impl RelativePositions {
     /// The terms of a stack of `layers` layers, all zero: none, one for all layers, or one for each.
     pub fn of_stack(config: &ModelConfig, layers: usize, both_directions: bool, device: &Device) -> Vec<Self> {
-        let count = match config.positions {
-            PositionKind::Relative => 1,
-            PositionKind::RelativePerLayer => layers,
-            PositionKind::Sinusoidal
-            | PositionKind::SinusoidalHalves
-            | PositionKind::Learned
-            | PositionKind::SinusoidalFairseq => 0,
-        };
+        let count = config.relative_tables(layers);
         let new = |_| Self {
             bias: Initializer::Zeros.init([config.relative_buckets, config.n_heads], device),
             max_distance: config.relative_max_distance,

@@ -40,7 +40,7 @@ fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Interchan
     match pytorch::read(&bytes(path)?) {
         Ok(tensors) => Ok(tensors.into_iter().collect()),
         Err((found, expected)) => {
-            let remedy = "fetch the file anew, or convert it to model.safetensors";
+            let remedy = "fetch the file again, or convert it to model.safetensors";
             Err(InterchangeError::File { path: path.to_owned(), found, expected, remedy })
         }
     }

@@ -160,7 +160,7 @@ fn entries(text: &str) -> Result<usize, ConfigError> {
 fn size(settings: &Settings, key: &str, default: Option<usize>) -> Result<usize, ConfigError> {
     let found = settings.value(key);
     let size = found.map_or(default, |found| found.parse().ok());
-    let remedy = "fetch the model anew";
+    let remedy = "fetch the model again";
     size.ok_or_else(|| ConfigError::new(key, found.unwrap_or("nothing"), "a whole number", remedy))
 }
 
@@ -168,11 +168,11 @@ fn flag(settings: &Settings, key: &str) -> Result<bool, ConfigError> {
     match settings.value(key) {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(ConfigError::new(key, shown(other), "true or false", "fetch the model anew")),
+        Some(other) => Err(ConfigError::new(key, shown(other), "true or false", "fetch the model again")),
     }
 }
 
 fn rate(settings: &Settings, key: &str) -> Result<f64, ConfigError> {
     let Some(found) = settings.value(key) else { return Ok(0.0) };
-    found.parse().map_err(|_| ConfigError::new(key, shown(found), "a rate", "fetch the model anew"))
+    found.parse().map_err(|_| ConfigError::new(key, shown(found), "a rate", "fetch the model again"))
 }

@@ -54,7 +54,7 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
         wrong(format!("no {}", super::CONFIGURATION), "the configuration of the network", remedy)
     })?;
     let settings = Settings::new(&text).map_err(|(found, expected)| {
-        wrong(format!("{found} in {}", super::CONFIGURATION), &expected, "fetch the file anew")
+        wrong(format!("{found} in {}", super::CONFIGURATION), &expected, "fetch the file again")
     })?;
     let configured = |source| InterchangeError::Config { path: path.clone(), source };
     let Network { model, sizes } = config::read(&settings).map_err(configured)?;

@@ -38,7 +38,7 @@ pub fn read(path: &Path) -> Result<ModelFile, InterchangeError> {
     let npz = path.extension().is_some_and(|extension| extension == "npz");
     let read = if npz { npz::read(&bytes) } else { bin::read(&bytes) };
     read.map_err(|(found, expected)| {
-        let remedy = "fetch the file anew, or the model in float32";
+        let remedy = "fetch the file again, or the model in float32";
         InterchangeError::File { path: path.to_owned(), found, expected, remedy }
     })
 }

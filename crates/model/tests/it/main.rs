@@ -2,4 +2,5 @@
 
 mod behaviour;
 mod families;
+mod initial_weights;
 mod pytorch;

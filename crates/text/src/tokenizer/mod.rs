@@ -95,45 +95,6 @@ impl Tokenizer {
         file::from_value(file, origin)
     }
 
-    /// Reads a tokenizer file.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or whose contents are not a tokenizer of this program.
-    pub fn load(path: &Path) -> Result<Self, TextError> {
-        let bytes = fs::read(path).map_err(|source| TextError::Read { path: path.to_owned(), source })?;
-        let json = String::from_utf8(bytes).map_err(|error| TextError::NotUtf8 {
-            path: path.to_owned(),
-            line: 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count(),
-        })?;
-        Self::from_json(&json, path)
-    }
-
-    /// Returns the text of a tokenizer file. Equal tokenizers give equal bytes.
-    pub fn to_json(&self) -> String {
-        // Every part of a tokenizer was parsed from JSON, so it can be written as JSON.
-        let mut json = match &self.sentencepiece {
-            None => self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON"),
-            Some(from) => {
-                let mut file = sentencepiece::file::assemble(from.model(), &self.labels);
-                file::write_original_ids(&mut file, self.original_ids);
-                format!("{file:#}")
-            }
-        };
-        json.push('\n');
-        json
-    }
-
-    /// Parses the text of a tokenizer file; `origin` appears in errors.
-    ///
-    /// # Errors
-    /// Contents that are not a tokenizer of this program.
-    pub fn from_json(json: &str, origin: &Path) -> Result<Self, TextError> {
-        file::parse(json, origin)
-    }
-
     /// Returns the ids of `text`, without `</s>`.
     ///
     /// # Errors

@@ -1,21 +1,20 @@
 //! Packing: from weights by name to weights laid out for decoding.
 
+mod tables;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use kernels::decode::{DistanceBias, PackedMatrix};
-use model::config::{Activation, DecoderSelf as FirstSublayer, NormKind, NormOrder, PositionKind, Tie};
-use model::position::{SinusoidLayout, sinusoids};
-use model::relative_position::bucket;
+use model::config::{Activation, DecoderSelf as FirstSublayer, NormKind, NormOrder};
 use model::safetensors_reader::SafetensorsReader;
 use model::weights::{NamedTensor, WeightsError};
 use model::{ModelConfig, VocabularySizes};
 
 use super::CpuEngine;
 use super::layers::{
-    CrossAttention, DecoderLayer, DecoderSelf, Embedding, EncoderLayer, FeedForward, Heads, Nonlinearity,
-    SelfAttention, Ssru,
+    CrossAttention, DecoderLayer, DecoderSelf, EncoderLayer, FeedForward, Heads, Nonlinearity, SelfAttention, Ssru,
 };
 use super::norms::{Norm, Norms, Residual};
 
@@ -114,75 +113,6 @@ impl<'a> Loader<'a> {
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
         self.parameters += shape.iter().product::<usize>();
         (self.read)(name, shape)
-    }
-
-    /// The tables of source and target, and the output projection.
-    fn embeddings(&mut self) -> Result<(Embedding, Embedding, PackedMatrix), WeightsError> {
-        let VocabularySizes { source, target } = self.sizes;
-        let ModelConfig { d_model, tie, .. } = *self.config;
-        let mut table = |name: &str, rows: usize| self.read(&format!("embeddings.{name}"), &[rows, d_model]);
-        let (source, target, output) = match tie {
-            Tie::All => (Embedding::Output, Embedding::Output, table("shared", target)?),
-            Tie::Decoder => {
-                (Embedding::Own(table("source", source)?.into()), Embedding::Output, table("target", target)?)
-            }
-            Tie::None => {
-                let tables = (table("source", source)?.into(), table("target", target)?.into());
-                (Embedding::Own(tables.0), Embedding::Own(tables.1), table("output", target)?)
-            }
-            Tie::Inputs => {
-                let shared = Arc::new(table("shared", target)?);
-                (Embedding::Own(shared.clone()), Embedding::Own(shared), table("output", target)?)
-            }
-        };
-        let bias = match self.config.output_bias {
-            true => Some(self.read("embeddings.output_bias", &[self.sizes.target])?),
-            false => None,
-        };
-        Ok((source, target, PackedMatrix::new(&output, bias.as_deref(), d_model)))
-    }
-
-    fn positions(&mut self, name: &str) -> Result<Option<Vec<f32>>, WeightsError> {
-        let ModelConfig { positions, position_offset, max_length, d_model, .. } = *self.config;
-        let fixed = |layout| Ok(Some(sinusoids(layout, position_offset, max_length, d_model)));
-        match positions {
-            PositionKind::Learned => Ok(Some(self.read(&format!("{name}.table"), &[max_length, d_model])?)),
-            PositionKind::Sinusoidal => fixed(SinusoidLayout::Interleaved),
-            PositionKind::SinusoidalHalves => fixed(SinusoidLayout::Halves),
-            PositionKind::SinusoidalFairseq => fixed(SinusoidLayout::Fairseq),
-            PositionKind::Relative | PositionKind::RelativePerLayer => Ok(None),
-        }
-    }
-
-    /// The relative positions of each layer of a stack, if it has any.
-    fn relative_positions(
-        &mut self,
-        stack: &str,
-        config: &ModelConfig,
-        layers: usize,
-        both_directions: bool,
-    ) -> Result<Vec<Option<Arc<DistanceBias>>>, WeightsError> {
-        let count = match config.positions {
-            PositionKind::Relative => 1,
-            PositionKind::RelativePerLayer => layers,
-            PositionKind::Sinusoidal
-            | PositionKind::SinusoidalHalves
-            | PositionKind::Learned
-            | PositionKind::SinusoidalFairseq => return Ok(vec![None; layers]),
-        };
-        let ModelConfig { relative_buckets: buckets, relative_max_distance: reach, n_heads, .. } = *config;
-        let mut biases = Vec::with_capacity(layers);
-        for index in 0..count {
-            let terms = self.read(&format!("{stack}.relative_positions.{index}.bias"), &[buckets, n_heads])?;
-            let distances = || -(reach as isize)..=reach as isize;
-            let term =
-                |head: usize, distance| terms[bucket(distance, buckets, reach, both_directions) * n_heads + head];
-            let values = (0..n_heads).flat_map(|head| distances().map(move |distance| (head, distance)));
-            let values = values.map(|(head, distance)| term(head, distance)).collect();
-            biases.push(Some(Arc::new(DistanceBias::new(values, n_heads, reach))));
-        }
-        biases.resize(layers, biases[0].clone());
-        Ok(biases)
     }
 
     fn encoder_layer(&mut self, layer: usize, bias: Option<Arc<DistanceBias>>) -> Result<EncoderLayer, WeightsError> {
