@@ -20,7 +20,7 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::config::{ModelConfig, PositionKind};
+use crate::config::ModelConfig;
 
 /// The terms of one stack, or of one layer.
 #[derive(Module, Debug)]

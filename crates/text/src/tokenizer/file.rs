@@ -38,7 +38,7 @@ impl Tokenizer {
             None => self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON"),
             Some(from) => {
                 let mut file = sentencepiece::file::assemble(from.model(), &self.labels);
-                file::write_original_ids(&mut file, self.original_ids);
+                write_original_ids(&mut file, self.original_ids);
                 format!("{file:#}")
             }
         };

@@ -26,7 +26,6 @@ pub mod sentencepiece;
 mod train;
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
 use bpe_dropout::Segmenter;
