@@ -2,7 +2,7 @@
 
 use model::config::NormOrder;
 use model::{ModelConfig, Transformer, weights};
-use testing::model_fixture::{devices, small_config, small_sizes};
+use testing::model_fixture::{devices, small_config, small_model, small_sizes};
 
 #[test]
 fn every_backend_starts_from_the_same_weights() {
