@@ -68,6 +68,16 @@ fn tokenizer_json_gives_the_same_run() {
     assert_eq!(before.source_tokenizer.to_json(), after.source_tokenizer.to_json());
 }
 
+/// The ids of words stand in the vocabulary alone (OpenNMT/CTranslate2#1415).
+#[test]
+fn added_tokens_beside_the_vocabulary_change_nothing() {
+    let copy = copy("t5");
+    let before = imported(&copy, "run");
+    copy.write("added_tokens.json", r#"{ "<extra>": 368 }"#);
+    let after = imported(&copy, "run-2");
+    assert_eq!(before.source_tokenizer.to_json(), after.source_tokenizer.to_json());
+}
+
 /// Names of the matrices differ between versions of transformers: here that of the inputs is the decoder's alone
 /// (huggingface/transformers#48154).
 #[test]
