@@ -17,6 +17,38 @@ pub enum TokenizerKind {
     Unigram,
     /// Whole words, punctuation split off.
     Word,
+    /// Tokens between white space, as in text that is tokenised already, or in phonetic transcriptions.
+    Whitespace,
+    /// Unicode characters, spaces included.
+    Character,
+    /// The bytes of UTF-8, as in ByT5 (Xue et al. 2022).
+    Bytes,
+}
+
+impl TokenizerKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Bpe, Self::Unigram, Self::Word, Self::Whitespace, Self::Character, Self::Bytes];
+
+    /// Returns the value of `tokenizer.kind`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bpe => "bpe",
+            Self::Unigram => "unigram",
+            Self::Word => "word",
+            Self::Whitespace => "whitespace",
+            Self::Character => "character",
+            Self::Bytes => "bytes",
+        }
+    }
+
+    /// Returns whether the vocabulary has a token for each byte.
+    pub(super) fn has_bytes(self) -> bool {
+        match self {
+            Self::Bpe | Self::Unigram | Self::Bytes => true,
+            Self::Word | Self::Whitespace | Self::Character => false,
+        }
+    }
 }
 
 /// Maximum `vocab_size`, as each token has an embedding row in memory.
@@ -36,13 +68,13 @@ const MAX_VOCAB_SIZE: usize = 1_000_000;
 pub struct TokenizerConfig {
     /// Algorithm of the tokenizer.
     pub kind: TokenizerKind,
-    /// Number of tokens, including `</s>`, `<unk>`, `<pad>` and, for BPE and unigram, 256 byte tokens. Exact for BPE and
-    /// unigram, a maximum for words.
+    /// Number of tokens, including `</s>`, `<unk>`, `<pad>` and, for BPE, unigram and bytes, 256 byte tokens. Exact for
+    /// BPE and unigram, a maximum for all others.
     pub vocab_size: usize,
     /// Whether source and target share one vocabulary, trained on both.
     pub joint: bool,
-    /// Normalisation of text, the same in training and in use: `"nfc"`, `"nmt_nfkc"` or `"lossless"`. Vocabularies that
-    /// exist keep theirs. With `nfc = false` the default is `"lossless"`.
+    /// Normalisation of text, the same in training and in use: `"nfc"`, `"nfd"`, `"nmt_nfkc"` or `"lossless"`.
+    /// Vocabularies that exist keep theirs. With `nfc = false` the default is `"lossless"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub normalization: Option<NormalizationRule>,
     /// Whether text is converted to lower case, a final `Σ` to `ς`. Translations are in lower case too.
@@ -83,7 +115,9 @@ impl TokenizerConfig {
     /// The first invalid value, with its field, the expected values and a remedy.
     pub fn validate(&self) -> Result<(), FieldError> {
         let (min, reason) = match self.kind {
-            TokenizerKind::Word => (SPECIAL_TOKENS + 1, "3 special tokens and a word"),
+            TokenizerKind::Word | TokenizerKind::Whitespace => (SPECIAL_TOKENS + 1, "3 special tokens and a word"),
+            TokenizerKind::Character => (SPECIAL_TOKENS + 1, "3 special tokens and a character"),
+            TokenizerKind::Bytes => (SPECIAL_TOKENS + BYTE_TOKENS, "3 special tokens and 256 byte tokens"),
             TokenizerKind::Bpe | TokenizerKind::Unigram => {
                 (SPECIAL_TOKENS + BYTE_TOKENS + 1, "3 special tokens, 256 byte tokens and a character")
             }
@@ -105,7 +139,11 @@ impl TokenizerConfig {
             });
         }
         let rule = self.rule();
-        if !self.nfc && rule != NormalizationRule::Lossless {
+        let composes = match rule {
+            NormalizationRule::Nfc | NormalizationRule::NmtNfkc => true,
+            NormalizationRule::Nfd | NormalizationRule::Lossless => false,
+        };
+        if !self.nfc && composes {
             return Err(FieldError {
                 field: "tokenizer.nfc",
                 found: "false".into(),

@@ -108,7 +108,7 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
     let kind = match model["type"].as_str() {
         Some("BPE") => TokenizerKind::Bpe,
         Some("Unigram") => TokenizerKind::Unigram,
-        Some("WordLevel") => TokenizerKind::Word,
+        Some("WordLevel") => pipeline::word_level_kind(&value["pre_tokenizer"]),
         _ => {
             return Err(wrong(format!("model type {}", model["type"]), "\"BPE\", \"Unigram\" or \"WordLevel\""));
         }
@@ -124,7 +124,9 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
             *label = sentencepiece::file::plain(label).to_owned();
         }
     }
-    let has_bytes = sentencepiece.is_none() && kind != TokenizerKind::Word;
+    let only_bytes = labels.len() == SPECIAL_TOKENS + BYTE_TOKENS && value["pre_tokenizer"].is_null();
+    let kind = if kind == TokenizerKind::Bpe && only_bytes { TokenizerKind::Bytes } else { kind };
+    let has_bytes = sentencepiece.is_none() && kind.has_bytes();
     check_layout(&labels, has_bytes).map_err(|(found, expected)| wrong(found, &expected))?;
     if let Some(ids) = original_ids.filter(|ids| !ids.fit(labels.len()) || sentencepiece.is_none()) {
         let expected = "distinct ids of a SentencePiece vocabulary";
@@ -134,7 +136,11 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
         .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
     let segmenter = match kind {
         TokenizerKind::Bpe => Some(Segmenter::new(model, &labels).map_err(|(found, expected)| wrong(found, expected))?),
-        TokenizerKind::Unigram | TokenizerKind::Word => None,
+        TokenizerKind::Unigram
+        | TokenizerKind::Word
+        | TokenizerKind::Whitespace
+        | TokenizerKind::Character
+        | TokenizerKind::Bytes => None,
     };
 
     let own = match sentencepiece {
@@ -143,7 +149,7 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
             normalization::recognise(kind, &value["normalizer"]).map_err(|(found, expected)| wrong(found, expected))?
         }
     };
-    let own_decoder = kind != TokenizerKind::Word && value["decoder"] == pipeline::subword_decoder();
+    let own_decoder = kind.has_bytes() && value["decoder"] == pipeline::subword_decoder();
 
     let mut inner: tokenizers::Tokenizer = serde_json::from_value(value).map_err(|error| {
         wrong(format!("contents that the tokenizers crate rejects ({error})"), "a Hugging Face tokenizers file")

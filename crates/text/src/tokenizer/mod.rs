@@ -1,8 +1,8 @@
 //! Tokenizers: a line of text to ids and back.
 //!
 //! Ids have Marian's layout: `</s>` is 0, `<unk>` is 1, `<pad>` is the last. Files have the format of the Hugging Face
-//! `tokenizers` library and hold all steps from text to ids: normalisation ([`NormalizationRule`]) included. For BPE and
-//! unigram vocabularies the round trip loses nothing else: [`Tokenizer::decode`] returns what [`Tokenizer::normalize`]
+//! `tokenizers` library and hold all steps from text to ids: normalisation ([`NormalizationRule`]) included. For BPE,
+//! unigram and byte vocabularies the round trip loses nothing else: [`Tokenizer::decode`] returns what [`Tokenizer::normalize`]
 //! returns, for every Unicode string. The `pipeline` module explains how.
 //!
 //! ```
@@ -169,6 +169,9 @@ impl Tokenizer {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(decoding::join(labels, sentencepiece.model().byte_fallback, Edges::Marks));
         }
+        if self.kind == TokenizerKind::Bytes {
+            return Ok(decoding::join(labels, true, Edges::FirstMark));
+        }
         if self.own_decoder {
             return Ok(pipeline::without_escapes(&decoding::join(labels, true, Edges::FirstMark)));
         }
@@ -177,7 +180,7 @@ impl Tokenizer {
 
     /// Returns the normalised `text`: the text that decoding its ids can return. Normalising twice changes nothing.
     ///
-    /// For word vocabularies, words are joined as in decoding; those outside the vocabulary are kept.
+    /// For vocabularies of words, these are joined as in decoding; those outside the vocabulary are kept.
     ///
     /// # Errors
     /// A text that the `tokenizers` crate rejects.
@@ -186,7 +189,7 @@ impl Tokenizer {
             return Ok(sentencepiece.normalize(text));
         }
         match self.kind {
-            TokenizerKind::Word => {
+            TokenizerKind::Word | TokenizerKind::Whitespace => {
                 let words = self.words(text)?;
                 match self.inner.get_decoder() {
                     Some(decoder) => decoder.decode(words).map_err(|error| refused(text, &error)),
@@ -195,6 +198,10 @@ impl Tokenizer {
             }
             TokenizerKind::Bpe | TokenizerKind::Unigram => {
                 self.normalizer.plain(text).map_err(|error| refused(text, &error))
+            }
+            TokenizerKind::Character | TokenizerKind::Bytes => {
+                let normalized = self.normalizer.normalize(text).map_err(|error| refused(text, &error))?;
+                Ok(normalized.get().to_owned())
             }
         }
     }

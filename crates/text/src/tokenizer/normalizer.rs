@@ -19,7 +19,16 @@ impl Normalizer {
     /// The normalizer that was recognised in a file, or else the library's.
     pub fn new(kind: TokenizerKind, own: Option<TextNormalizer>, library: Option<NormalizerWrapper>) -> Self {
         match own {
-            Some(text) => Self::Own { text, marks: kind != TokenizerKind::Word },
+            Some(text) => {
+                let marks = match kind {
+                    TokenizerKind::Bpe | TokenizerKind::Unigram => true,
+                    TokenizerKind::Word
+                    | TokenizerKind::Whitespace
+                    | TokenizerKind::Character
+                    | TokenizerKind::Bytes => false,
+                };
+                Self::Own { text, marks }
+            }
             None => Self::Library(library),
         }
     }

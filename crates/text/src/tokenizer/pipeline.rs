@@ -25,6 +25,12 @@
 //! as "3.14", "don't" and "well-known" are not cut. Decoding joins with single spaces, none before closing punctuation
 //! (`. , ! ? ; : … ) ] } » ”`) and none after opening (`( [ { « „ ¿ ¡`); straight quotes are
 //! ambiguous and keep a space on both sides.
+//!
+//! # Characters, bytes, tokens between white space
+//!
+//! A space is an ordinary character or byte, so nothing needs a mark: decoding joins the tokens. No text of one character
+//! equals a special token, and bytes are spelled `<0xE2>` in labels only. Tokens between white space are joined with single
+//! spaces. Characters and tokens outside the vocabulary become `<unk>`, bytes never.
 
 use serde_json::{Value, json};
 use tokenizers::{
@@ -40,6 +46,9 @@ use crate::special_tokens::SPACE_MARK;
 /// One word of text for the model: an optional mark with letters, with digits or with other signs; or a lone `<`; or a
 /// lone mark. The alternatives cover every character.
 const SUBWORD_WORDS: &str = r"▁?[\p{L}\p{M}]+|▁?\p{N}+|<|▁?[^\p{L}\p{M}\p{N}▁<]+|▁";
+
+/// One character of text.
+const CHARACTER: &str = "(?s).";
 
 /// The `<` of a word that reads like a special token.
 const SPECIAL_LITERAL: &str = r"<(?=(?:/s|unk|pad)>)";
@@ -61,6 +70,25 @@ impl Pipeline {
         match config.kind {
             TokenizerKind::Bpe | TokenizerKind::Unigram => Self::subwords(steps),
             TokenizerKind::Word => Self::words(steps),
+            TokenizerKind::Whitespace => Self { normalizer: sequence(steps), ..Self::fixed_words() },
+            TokenizerKind::Character => Self::characters(steps),
+            TokenizerKind::Bytes => Self::bytes(steps),
+        }
+    }
+
+    fn characters(normalizers: Vec<Value>) -> Self {
+        Self {
+            normalizer: sequence(normalizers),
+            pre_tokenizer: isolate(CHARACTER),
+            decoder: json!({"type": "Fuse"}),
+        }
+    }
+
+    fn bytes(normalizers: Vec<Value>) -> Self {
+        Self {
+            normalizer: sequence(normalizers),
+            pre_tokenizer: Value::Null,
+            decoder: json!({"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]}),
         }
     }
 
@@ -86,10 +114,7 @@ impl Pipeline {
         let edge =
             format!("[{closing}{quotes}](?!{alphanumeric})|(?<!{alphanumeric})[{opening}{quotes}]|{SPECIAL_LITERAL}");
         Self {
-            normalizer: match normalizers.is_empty() {
-                true => Value::Null,
-                false => json!({"type": "Sequence", "normalizers": normalizers}),
-            },
+            normalizer: sequence(normalizers),
             pre_tokenizer: json!({"type": "Sequence", "pretokenizers": [
                 {"type": "WhitespaceSplit"},
                 isolate(&edge),
@@ -203,6 +228,24 @@ pub(super) fn words(
         .into_iter()
         .map(|(word, _, _)| word.to_owned())
         .collect())
+}
+
+/// Returns the kind of a word-level model by its splitting of text.
+pub(super) fn word_level_kind(pre_tokenizer: &Value) -> TokenizerKind {
+    if *pre_tokenizer == isolate(CHARACTER) {
+        TokenizerKind::Character
+    } else if *pre_tokenizer == Pipeline::fixed_words().pre_tokenizer {
+        TokenizerKind::Whitespace
+    } else {
+        TokenizerKind::Word
+    }
+}
+
+fn sequence(normalizers: Vec<Value>) -> Value {
+    match normalizers.is_empty() {
+        true => Value::Null,
+        false => json!({"type": "Sequence", "normalizers": normalizers}),
+    }
 }
 
 fn replace(what: &str, with: &str) -> Value {

@@ -34,7 +34,8 @@ pub(super) fn train<S: AsRef<str>>(
     let model = match config.kind {
         TokenizerKind::Bpe => bpe::train(&Alphabet::new(&counts, config)?, config)?,
         TokenizerKind::Unigram => unigram::train(&Alphabet::new(&counts, config)?, config)?,
-        TokenizerKind::Word => {
+        TokenizerKind::Bytes => bpe::without_merges(),
+        TokenizerKind::Word | TokenizerKind::Whitespace | TokenizerKind::Character => {
             // Most frequent first; the sort is stable, so equally frequent words stay in order of their characters.
             let mut words: Vec<(&String, &u64)> = counts.iter().collect();
             words.sort_by_key(|(_, count)| std::cmp::Reverse(**count));

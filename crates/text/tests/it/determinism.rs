@@ -5,12 +5,11 @@ use std::process::Command;
 use crate::common::{Random, sentences, trained};
 use text::{TextError, Tokenizer, TokenizerConfig, TokenizerKind};
 
-const KINDS: [TokenizerKind; 3] = [TokenizerKind::Bpe, TokenizerKind::Unigram, TokenizerKind::Word];
 
 /// Vocabularies of several kinds and sizes, concatenated.
 fn vocabularies() -> String {
     let mut all = String::new();
-    for kind in KINDS {
+    for kind in TokenizerKind::ALL {
         for vocab_size in [350, 500] {
             all += &trained(kind, |config| config.vocab_size = vocab_size).to_json();
         }

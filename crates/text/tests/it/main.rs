@@ -2,6 +2,7 @@
 
 mod bpe_dropout;
 mod byte_tokens;
+mod characters;
 mod common;
 mod corpus;
 mod determinism;

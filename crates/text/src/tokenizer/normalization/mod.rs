@@ -4,7 +4,7 @@
 //! `tokenizers` library (`steps`), from which the normalizer is recognised again. Other programs that read the file agree,
 //! except for three details:
 //!
-//! * their NFC has the tables of Unicode 9, this one those of Unicode 17,
+//! * their NFC and NFD have the tables of Unicode 9, this one those of Unicode 17,
 //! * a capital sigma after more than two combining marks is never final for them,
 //! * their form of SentencePiece's table replaces whole graphemes, once; here it is applied until nothing changes.
 
@@ -33,6 +33,7 @@ pub(super) struct TextNormalizer {
 #[derive(Clone, Debug)]
 enum Form {
     Nfc,
+    Nfd,
     NmtNfkc(Box<SpaceNormalizer>),
     Lossless { nfc: bool },
 }
@@ -42,6 +43,7 @@ impl TextNormalizer {
     pub fn new(rule: NormalizationRule, lowercase: bool, nfc: bool, charsmap: &[u8]) -> Result<Self, String> {
         let form = match rule {
             NormalizationRule::Nfc => Form::Nfc,
+            NormalizationRule::Nfd => Form::Nfd,
             NormalizationRule::NmtNfkc => {
                 let from = Normalization {
                     charsmap: charsmap.to_vec(),
@@ -59,6 +61,7 @@ impl TextNormalizer {
     pub fn rule(&self) -> NormalizationRule {
         match self.form {
             Form::Nfc => NormalizationRule::Nfc,
+            Form::Nfd => NormalizationRule::Nfd,
             Form::NmtNfkc(_) => NormalizationRule::NmtNfkc,
             Form::Lossless { .. } => NormalizationRule::Lossless,
         }
@@ -68,6 +71,7 @@ impl TextNormalizer {
     pub fn normalize<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.form {
             Form::Nfc => self.nfc(spaced(text)),
+            Form::Nfd => self.nfd(spaced(text)),
             Form::NmtNfkc(table) => self.until_stable(text, table),
             Form::Lossless { nfc: true } => self.nfc(Cow::Borrowed(text)),
             Form::Lossless { nfc: false } => self.cased(Cow::Borrowed(text)),
@@ -80,6 +84,14 @@ impl TextNormalizer {
         match is_nfc_quick(text.chars()) {
             IsNormalized::Yes => text,
             IsNormalized::No | IsNormalized::Maybe => text.nfc().collect::<String>().into(),
+        }
+    }
+
+    fn nfd<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+        let text = self.cased(text);
+        match text.is_ascii() {
+            true => text,
+            false => text.nfd().collect::<String>().into(),
         }
     }
 

@@ -10,6 +10,9 @@ pub enum NormalizationRule {
     /// zero-width space, word joiner, byte order mark, controls) are removed; characters are composed (Unicode NFC).
     #[default]
     Nfc,
+    /// As `"nfc"`, but characters are decomposed (Unicode NFD): Hangul syllables into letters, `é` into `e` and an accent.
+    /// With `kind = "character"`, parts of characters are tokens.
+    Nfd,
     /// SentencePiece's `nmt_nfkc`: single spaces as with `"nfc"`, and compatibility forms become ordinary ones (Unicode
     /// NFKC): `ﬁ` becomes `fi`, full-width letters ASCII. Zero-width characters other than the joiner become spaces.
     NmtNfkc,
@@ -22,6 +25,7 @@ impl NormalizationRule {
     pub fn name(self) -> &'static str {
         match self {
             Self::Nfc => "nfc",
+            Self::Nfd => "nfd",
             Self::NmtNfkc => "nmt_nfkc",
             Self::Lossless => "lossless",
         }

@@ -24,7 +24,9 @@ const FINAL_SIGMA: &str = r"(?:(?<=\p{Cased})|(?<=\p{Cased}\p{Case_Ignorable})|(
 pub(in crate::tokenizer) fn steps(config: &TokenizerConfig, charsmap: Option<&[u8]>) -> Vec<Value> {
     let rule = config.rule();
     let mut steps = match rule {
-        NormalizationRule::Nfc => vec![replace_regex(MEANINGLESS, ""), replace_regex(SPACES, " "), strip()],
+        NormalizationRule::Nfc | NormalizationRule::Nfd => {
+            vec![replace_regex(MEANINGLESS, ""), replace_regex(SPACES, " "), strip()]
+        }
         NormalizationRule::NmtNfkc => {
             let table = to_base64(charsmap.unwrap_or_else(|| nmt_nfkc::charsmap()));
             let table = json!({"type": "Precompiled", "precompiled_charsmap": table});
@@ -35,13 +37,14 @@ pub(in crate::tokenizer) fn steps(config: &TokenizerConfig, charsmap: Option<&[u
     if config.lowercase {
         steps.extend([replace_regex(FINAL_SIGMA, "ς"), json!({"type": "Lowercase"})]);
     }
-    // NFC comes last: lower-casing may decompose.
-    let nfc = match rule {
-        NormalizationRule::Nfc => true,
-        NormalizationRule::NmtNfkc => false,
-        NormalizationRule::Lossless => config.nfc,
+    // The Unicode form comes last: lower-casing may decompose.
+    let form = match rule {
+        NormalizationRule::Nfc => Some("NFC"),
+        NormalizationRule::Nfd => Some("NFD"),
+        NormalizationRule::NmtNfkc => None,
+        NormalizationRule::Lossless => config.nfc.then_some("NFC"),
     };
-    steps.extend(nfc.then(|| json!({"type": "NFC"})));
+    steps.extend(form.map(|form| json!({"type": form})));
     steps
 }
 
@@ -63,6 +66,7 @@ pub(in crate::tokenizer) fn recognise(
     let charsmap = normalizer["normalizers"].as_array().and_then(|steps| steps.iter().find_map(table));
     for (rule, nfc) in [
         (NormalizationRule::Nfc, true),
+        (NormalizationRule::Nfd, true),
         (NormalizationRule::NmtNfkc, true),
         (NormalizationRule::Lossless, true),
         (NormalizationRule::Lossless, false),

@@ -1,10 +1,12 @@
 //! Training of BPE merges.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 
 use super::alphabet::Alphabet;
-use super::{failed, leading_added_tokens};
+use super::{failed, leading_added_tokens, leading_tokens};
 use crate::TextError;
 use crate::special_tokens::{PAD, UNKNOWN};
 use crate::tokenizer::TokenizerConfig;
@@ -46,7 +48,17 @@ pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Val
     let merges = json!(merges);
     vocabulary.insert(PAD.into(), pad as u32);
 
-    Ok(json!({
+    Ok(model(&vocabulary, &merges))
+}
+
+/// Returns the `model` entry of a vocabulary of the special tokens and the bytes.
+pub(super) fn without_merges() -> Value {
+    let tokens = leading_tokens().into_iter().chain([PAD.to_owned()]);
+    model(&tokens.zip(0..).collect(), &json!([]))
+}
+
+fn model(vocabulary: &HashMap<String, u32>, merges: &Value) -> Value {
+    json!({
         "type": "BPE",
         "dropout": null,
         "unk_token": UNKNOWN,
@@ -57,5 +69,5 @@ pub(super) fn train(alphabet: &Alphabet, config: &TokenizerConfig) -> Result<Val
         "ignore_merges": false,
         "vocab": vocabulary,
         "merges": merges,
-    }))
+    })
 }
