@@ -164,6 +164,9 @@ pub struct Scores {
     /// Share of sentences whose output equals the reference.
     #[serde(default = "absent", deserialize_with = "null_as_nan")]
     pub exact_match: f64,
+    /// Edits between output and reference per token of the reference.
+    #[serde(default = "absent", deserialize_with = "null_as_nan", skip_serializing_if = "f64_is_nan")]
+    pub token_error_rate: f64,
     /// Share of target tokens predicted right, given the reference tokens before them.
     #[serde(default = "absent", deserialize_with = "null_as_nan")]
     pub token_accuracy: f64,
@@ -215,6 +218,12 @@ impl Record {
 /// The value of a number that a line does not have.
 fn absent() -> f64 {
     f64::NAN
+}
+
+/// Lines of earlier versions lack some numbers.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn f64_is_nan(number: &f64) -> bool {
+    number.is_nan()
 }
 
 fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -26,7 +26,7 @@ pub use blank::is_blank;
 pub use case::lowercase;
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel, reject_shared_pipes};
 pub use error::{FieldError, TextError};
-pub use metrics::exact_match;
+pub use metrics::{exact_match, token_error_rate};
 pub use special_ids::SpecialIds;
 pub use special_tokens::{END_ID, UNKNOWN_ID};
 pub use tokenizer::sentencepiece::{Normalization, SentencePieces};

@@ -85,9 +85,9 @@ impl Task {
         config: &RunConfig,
         vocabularies: Option<Vocabularies>,
     ) -> Result<Self, TrainError> {
-        let tokenizer = config.tokenizer.clone().unwrap_or_default();
+        let tokenizers = config.tokenizer.clone().unwrap_or_default();
         let filters = config.data.clone().unwrap_or_default();
-        let sampled = if vocabularies.is_some() { 0 } else { Survey::sample_size(&tokenizer) };
+        let sampled = if vocabularies.is_some() { 0 } else { Survey::sample_size(&tokenizers) };
         let splits = [Some(&task.train), Some(&task.validation), task.test.as_ref()];
         reject_shared_pipes(&splits.into_iter().flatten().collect::<Vec<_>>())?;
         let survey = Survey::read(&task.train, filters.shuffle_buffer.max(sampled), filters.shuffle_buffer)?;
@@ -102,7 +102,7 @@ impl Task {
         };
         let Vocabularies { source, target } = match vocabularies {
             Some(vocabularies) => vocabularies,
-            None => survey.train_vocabularies(&task.train, &tokenizer)?,
+            None => survey.train_vocabularies(&task.train, &tokenizers)?,
         };
 
         let encoder = PairEncoder {
@@ -111,7 +111,8 @@ impl Task {
             max_length: filters.max_length(&config.model),
             max_length_key: filters.max_length_key(&config.model),
             max_ratio: filters.max_ratio,
-            dropout: tokenizer.dropout,
+            source_dropout: tokenizers.source().dropout,
+            target_dropout: tokenizers.target().dropout,
             seed: config.training.seed,
         };
         // The filters of [data] are for training; held-out pairs need only fit the model.

@@ -8,7 +8,7 @@ use decode::{DecodeError, Settings, Translator};
 use indicatif::ProgressBar;
 use runs::DecodingOverrides;
 use text::metrics::Chrf;
-use text::{exact_match, lowercase};
+use text::{exact_match, lowercase, token_error_rate};
 
 use crate::notes::Notes;
 use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, TooLongOptions, settings};
@@ -34,7 +34,7 @@ pub struct Arguments {
     device: DeviceOptions,
 }
 
-/// Prints BLEU, chrF, chrF++ and the share of exact matches.
+/// Prints BLEU, chrF, chrF++, the share of exact matches and error rates.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, comparison, output, decoding, too_long, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
@@ -52,12 +52,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let chrf = Chrf { lowercase: comparison.lowercase, ..chrf };
         report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
     }
-    let exact = if comparison.lowercase {
-        exact_match(&lowercased(&hypotheses), &lowercased(&references))?
-    } else {
-        exact_match(&hypotheses, &references)?
+    let (outputs, expected) = match comparison.lowercase {
+        true => (&lowercased(&hypotheses), &lowercased(&references)),
+        false => (&hypotheses, &references),
     };
+    let exact = exact_match(outputs, expected)?;
     report += &format!("exact match = {:.2} % of {} sentences\n", 100.0 * exact, references.len());
+    let tokens = |texts: &[String]| texts.iter().map(|text| trained.target_tokenizer.encode(text)).collect();
+    let (outputs, expected): (Result<Vec<_>, _>, Result<Vec<_>, _>) = (tokens(outputs), tokens(expected));
+    let error_rate = token_error_rate(&outputs?, &expected?)?;
+    report += &format!("word error rate = {:.2} %, if each sentence is a word\n", 100.0 * (1.0 - exact));
+    report += &format!("token error rate = {:.2} %, in tokens of the target's vocabulary\n", 100.0 * error_rate);
     // Print the scores first, so that a translations file that cannot be written does not lose them.
     let printed = io::stdout().write_all(report.as_bytes());
     if let Some(path) = &output {

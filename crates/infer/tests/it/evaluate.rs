@@ -36,6 +36,12 @@ fn the_metrics_are_printed() {
     let equal = answers.iter().zip(&references).filter(|(answer, reference)| answer == reference).count();
     assert!((1..40).contains(&equal), "{equal}");
     expected.push(format!("exact match = {:.2} % of 40 sentences", 100.0 * equal as f64 / 40.0));
+    let tokenizer = text::Tokenizer::load(run.path("target.tokenizer.json").as_ref()).unwrap();
+    let encode = |texts: &[String]| texts.iter().map(|text| tokenizer.encode(text).unwrap()).collect::<Vec<_>>();
+    let rate = text::token_error_rate(&encode(&answers), &encode(&references)).unwrap();
+    expected
+        .push(format!("word error rate = {:.2} %, if each sentence is a word", 100.0 - 100.0 * equal as f64 / 40.0));
+    expected.push(format!("token error rate = {:.2} %, in tokens of the target's vocabulary", 100.0 * rate));
     assert_eq!(ran.lines(), expected);
 }
 
@@ -60,9 +66,12 @@ fn lowercase_holds_for_exact_match() {
     assert!(answers.iter().all(|answer| answer.contains(char::is_alphabetic)), "{answers:?}");
     run.write("source.txt", sources.join("\n") + "\n");
     run.write("reference.txt", answers.join("\n").to_uppercase() + "\n");
-    let last = |more: &[&str]| run.evaluate(&[&FILES[..], &["--quiet"], more].concat()).lines().pop().unwrap();
-    assert_eq!(last(&[]), "exact match = 0.00 % of 4 sentences");
-    assert_eq!(last(&["--lowercase"]), "exact match = 100.00 % of 4 sentences");
+    let last = |more: &[&str]| run.evaluate(&[&FILES[..], &["--quiet"], more].concat()).lines().split_off(3).join("; ");
+    let cased = "exact match = 0.00 % of 4 sentences; word error rate = 100.00 %, if each sentence is a word; ";
+    assert!(last(&[]).starts_with(cased), "{}", last(&[]));
+    let lower = "exact match = 100.00 % of 4 sentences; word error rate = 0.00 %, if each sentence is a word; \
+                 token error rate = 0.00 %, in tokens of the target's vocabulary";
+    assert_eq!(last(&["--lowercase"]), lower);
 }
 
 #[test]

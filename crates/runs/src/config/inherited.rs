@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{RunConfig, renamed};
+use super::{RunConfig, renamed, tokenizers};
 use crate::error::RunError;
 use crate::layout;
 
@@ -47,6 +47,7 @@ pub(super) fn complete(table: Table, origin: &Path, run: Option<&Path>) -> Resul
         training.insert(key.to_string(), of_run.filter(|_| resumed.is_some()).cloned().unwrap_or(default));
     }
     base.insert("training".to_string(), training.into());
+    tokenizers::spread(&mut base, &table);
     overlay(&mut base, table);
     // The configuration alone was parsed before, so an error lies in what is inherited.
     base.try_into().map_err(toml_error)
@@ -56,7 +57,7 @@ pub(super) fn complete(table: Table, origin: &Path, run: Option<&Path>) -> Resul
 fn overlay(base: &mut Table, above: Table) {
     for (key, value) in above {
         match (base.get_mut(&key), value) {
-            (Some(Value::Table(below)), Value::Table(value)) => below.extend(value),
+            (Some(Value::Table(below)), Value::Table(value)) => overlay(below, value),
             (_, value) => drop(base.insert(key, value)),
         }
     }

@@ -12,6 +12,7 @@ mod renamed;
 mod resume;
 mod schedule;
 mod task;
+mod tokenizers;
 mod training;
 mod validation;
 
@@ -22,7 +23,6 @@ use model::backend::Backend;
 use model::config::Tie;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
-use text::{FieldError, NormalizationRule, TokenizerConfig};
 
 pub use data::DataConfig;
 pub use decoding::{DecodingConfig, DecodingOverrides};
@@ -33,6 +33,7 @@ pub use regularization::{AnnealDropout, RDrop};
 pub use resume::{Progress, ResumeRule, resume_rules, why_not_changeable};
 pub use schedule::Schedule;
 pub use task::{GeneratedConfig, GeneratedTask, TaskConfig, TranslateConfig};
+pub use tokenizers::TokenizersConfig;
 pub use training::{Average, AverageOf, FinalWeights, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
@@ -46,7 +47,7 @@ pub struct RunConfig {
     pub task: TaskConfig,
     /// The vocabularies, for `task.kind = "translate"` alone, where it is required without `training.init_from`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokenizer: Option<TokenizerConfig>,
+    pub tokenizer: Option<TokenizersConfig>,
     /// Filters and shuffling of the corpus, for `task.kind = "translate"` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataConfig>,
@@ -133,19 +134,19 @@ impl RunConfig {
         self.task.validate(&self.model)?;
         match (&self.task, &self.tokenizer) {
             (TaskConfig::Translate(_), Some(tokenizer)) => {
-                tokenizer.validate().map_err(tokenizer_error)?;
+                tokenizer.validate()?;
                 let (one_matrix, tie) = match self.model.tie {
                     Tie::All => (true, "\"all\""),
                     Tie::Inputs => (true, "\"inputs\""),
                     Tie::Decoder | Tie::None => (false, ""),
                 };
-                if one_matrix && !tokenizer.joint {
+                if one_matrix && !tokenizer.joint() {
                     // Two vocabularies may be equally large, so comparing sizes is not enough.
                     return Err(ConfigError::new(
                         "model.tie",
                         tie,
-                        "one joint vocabulary, but tokenizer.joint = false makes two",
-                        "set tokenizer.joint = true, or model.tie = \"decoder\"",
+                        "one joint vocabulary, but tokenizer.joint = false, or a table for each side, makes two",
+                        "set tie = \"decoder\", or tokenizer.joint = true without [tokenizer.source] and [tokenizer.target]",
                     ));
                 }
             }
@@ -186,16 +187,8 @@ impl RunConfig {
 /// the run, and absent in the run the only rule that versions without the key had.
 pub(crate) fn align_normalization(run: &mut RunConfig, now: &mut RunConfig) {
     if let (Some(run), Some(now)) = (&mut run.tokenizer, &mut now.tokenizer) {
-        match now.normalization {
-            None => now.normalization = run.normalization,
-            Some(_) => drop(run.normalization.get_or_insert(NormalizationRule::Lossless)),
-        }
+        run.align_normalization(now);
     }
-}
-
-/// Converts an error of the `[tokenizer]` table: `text` and `model` do not depend on each other.
-fn tokenizer_error(FieldError { field, found, expected, remedy }: FieldError) -> ConfigError {
-    ConfigError::new(field, found, expected, remedy)
 }
 
 /// Rejects zero.

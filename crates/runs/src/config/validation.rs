@@ -13,6 +13,12 @@ use super::at_least_one;
 pub enum Metric {
     /// Share of sentences whose output equals the reference.
     Exact,
+    /// Share of sentences whose output differs from the reference; lower is better. Where each line is a word, as in
+    /// grapheme-to-phoneme conversion, it is called word error rate.
+    WordErrorRate,
+    /// Edits between output and reference per reference token; lower is better. The tokens are those of the target's
+    /// vocabulary: with phones it is the phone error rate.
+    TokenErrorRate,
     /// Corpus BLEU.
     Bleu,
     /// Corpus chrF.

@@ -64,7 +64,9 @@ fn reference() -> String {
     let source = Source::read(&FILES);
     let mut page = INTRODUCTION.to_string();
     task(&mut page, &source);
-    let note = "The vocabularies. Required for `kind = \"translate\"`, rejected for all other tasks.";
+    let note = "The vocabularies. Required for `kind = \"translate\"`, rejected for all other tasks. The tables \
+                `[tokenizer.source]` and `[tokenizer.target]` have the same keys but `joint`: each side then has a vocabulary \
+                of its own, and the keys of `[tokenizer]` hold for the sides that do not set them.";
     section(&mut page, &source, "tokenizer", "TokenizerConfig", note, &TokenizerConfig::default());
     let note = "Filters and shuffling of the training corpus. Only for `kind = \"translate\"`; pairs with an empty side \
                 are always dropped.";

@@ -1,4 +1,4 @@
-//! Quality metrics against references: exact match, and BLEU, chrF and chrF++ equal to sacreBLEU's.
+//! Quality metrics against references: exact match, token error rate, and BLEU, chrF and chrF++ equal to sacreBLEU's.
 //!
 //! ```
 //! use text::metrics::{Bleu, Chrf};
@@ -15,12 +15,14 @@
 
 mod bleu;
 mod chrf;
+mod error_rate;
 mod exact;
 mod ngrams;
 mod tokenize_13a;
 
 pub use bleu::{Bleu, BleuScore, BleuTokenization};
 pub use chrf::{Chrf, ChrfScore};
+pub use error_rate::token_error_rate;
 pub use exact::exact_match;
 
 use crate::TextError;

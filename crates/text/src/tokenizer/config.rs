@@ -27,8 +27,7 @@ pub enum TokenizerKind {
 
 impl TokenizerKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Bpe, Self::Unigram, Self::Word, Self::Whitespace, Self::Character, Self::Bytes];
+    pub const ALL: [Self; 6] = [Self::Bpe, Self::Unigram, Self::Word, Self::Whitespace, Self::Character, Self::Bytes];
 
     /// Returns the value of `tokenizer.kind`.
     pub fn name(self) -> &'static str {

@@ -77,11 +77,7 @@ impl Pipeline {
     }
 
     fn characters(normalizers: Vec<Value>) -> Self {
-        Self {
-            normalizer: sequence(normalizers),
-            pre_tokenizer: isolate(CHARACTER),
-            decoder: json!({"type": "Fuse"}),
-        }
+        Self { normalizer: sequence(normalizers), pre_tokenizer: isolate(CHARACTER), decoder: json!({"type": "Fuse"}) }
     }
 
     fn bytes(normalizers: Vec<Value>) -> Self {

@@ -5,7 +5,6 @@ use std::process::Command;
 use crate::common::{Random, sentences, trained};
 use text::{TextError, Tokenizer, TokenizerConfig, TokenizerKind};
 
-
 /// Vocabularies of several kinds and sizes, concatenated.
 fn vocabularies() -> String {
     let mut all = String::new();

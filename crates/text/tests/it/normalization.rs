@@ -48,7 +48,9 @@ fn any_text_decodes_to_its_normalisation() {
             let ids = tokenizer.encode(&text).unwrap();
             assert_eq!(tokenizer.encode(&normalized).unwrap(), ids, "{config:?} {text:?}");
             assert!(ids.is_empty() || config.kind == TokenizerKind::Word || !normalized.is_empty());
-            if KNOWS_ALL_TEXT.contains(&config.kind) || config.kind == TokenizerKind::Character && !ids.contains(&UNKNOWN_ID) {
+            if KNOWS_ALL_TEXT.contains(&config.kind)
+                || config.kind == TokenizerKind::Character && !ids.contains(&UNKNOWN_ID)
+            {
                 assert_eq!(tokenizer.decode(&ids).unwrap(), normalized, "{config:?} {text:?}");
                 assert_eq!(tokenizer.encode_with_dropout(&text, 0.0, 1).unwrap(), ids, "{config:?} {text:?}");
             }

@@ -44,8 +44,10 @@ pub struct PairEncoder {
     pub max_length_key: &'static str,
     /// Maximum ratio of the sides' lengths; 0 disables the filter.
     pub max_ratio: f64,
-    /// Rate of BPE-dropout.
-    pub dropout: f64,
+    /// Rate of BPE-dropout of the source side.
+    pub source_dropout: f64,
+    /// Rate of BPE-dropout of the target side.
+    pub target_dropout: f64,
     /// Seed of BPE-dropout.
     pub seed: u64,
 }
@@ -97,16 +99,21 @@ impl PairEncoder {
         remedies.into_iter().max_by_key(|(count, _)| *count).map(|(_, remedy)| remedy).unwrap_or_default()
     }
 
+    /// Returns whether each epoch encodes the corpus anew.
+    pub fn resamples(&self) -> bool {
+        self.source_dropout > 0.0 || self.target_dropout > 0.0
+    }
+
     /// Encodes a pair with BPE-dropout (Provilkov et al. 2020), as a function of the seed, the epoch and the pair's index.
     ///
     /// `plain` is the result of [`encode`](Self::encode), which is returned where there is no dropout.
     pub fn encode_with_dropout(&self, pair: &Pair, plain: Example, epoch: u64, index: usize) -> Example {
-        if self.dropout == 0.0 {
-            return plain;
-        }
-        let encode = |tokenizer: &Tokenizer, text: &str, plain: Vec<u32>, side: u64| {
+        let encode = |tokenizer: &Tokenizer, dropout: f64, text: &str, plain: Vec<u32>, side: u64| {
+            if dropout == 0.0 {
+                return plain;
+            }
             let key = random::key(&[self.seed, SUBWORDS, epoch, index as u64, side]);
-            match tokenizer.encode_with_dropout(text, self.dropout, key) {
+            match tokenizer.encode_with_dropout(text, dropout, key) {
                 // Dropout increases the number of tokens; a sentence that becomes too long is encoded without it.
                 Ok(mut ids) if ids.len() < self.max_length => {
                     ids.push(END_ID);
@@ -116,8 +123,8 @@ impl PairEncoder {
             }
         };
         Example {
-            source: encode(&self.source_tokenizer, &pair.source, plain.source, 0),
-            target: encode(&self.target_tokenizer, &pair.target, plain.target, 1),
+            source: encode(&self.source_tokenizer, self.source_dropout, &pair.source, plain.source, 0),
+            target: encode(&self.target_tokenizer, self.target_dropout, &pair.target, plain.target, 1),
         }
     }
 }
@@ -139,7 +146,8 @@ pub(super) mod tests {
             max_length: 64,
             max_length_key: "data.max_length",
             max_ratio: 0.0,
-            dropout,
+            source_dropout: dropout,
+            target_dropout: dropout,
             seed: 1,
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::summary::grouped;
+use runs::config::TokenizersConfig;
 use runs::corpora::CorpusHash;
 use runs::layout;
 use runs::record::PairCounts;
@@ -46,10 +47,11 @@ pub struct Survey {
 
 impl Survey {
     /// The number of pairs on which the vocabularies are trained.
-    pub fn sample_size(tokenizer: &TokenizerConfig) -> usize {
-        match tokenizer.joint {
-            true => tokenizer.sample_lines.div_ceil(2), // a pair has two lines
-            false => tokenizer.sample_lines,
+    pub fn sample_size(tokenizers: &TokenizersConfig) -> usize {
+        let (source, target) = (tokenizers.source().sample_lines, tokenizers.target().sample_lines);
+        match tokenizers.joint() {
+            true => source.div_ceil(2), // a pair has two lines
+            false => source.max(target),
         }
     }
 
@@ -88,19 +90,20 @@ impl Survey {
     pub fn train_vocabularies(
         &self,
         path: &ParallelPath,
-        tokenizer: &TokenizerConfig,
+        tokenizers: &TokenizersConfig,
     ) -> Result<Vocabularies, TrainError> {
         let first = || self.first_pairs.iter();
-        if tokenizer.joint {
+        let (source, target) = (tokenizers.source(), tokenizers.target());
+        if tokenizers.joint() {
             // Pair by pair, so that a bounded sample sees both languages.
             let both = first().flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
-            let joint = Arc::new(train(tokenizer, both, &path.to_string())?);
+            let joint = Arc::new(train(source, both, &path.to_string())?);
             return Ok(Vocabularies { source: joint.clone(), target: joint });
         }
         let side = |name: &str| format!("the {name} side of {path}");
         Ok(Vocabularies {
-            source: Arc::new(train(tokenizer, first().map(|pair| pair.source.as_str()), &side("source"))?),
-            target: Arc::new(train(tokenizer, first().map(|pair| pair.target.as_str()), &side("target"))?),
+            source: Arc::new(train(source, first().map(|pair| pair.source.as_str()), &side("source"))?),
+            target: Arc::new(train(target, first().map(|pair| pair.target.as_str()), &side("target"))?),
         })
     }
 }
@@ -155,7 +158,7 @@ pub fn training_data(
     if examples.is_empty() {
         return Err(encoder.nothing_left(&counts));
     }
-    let resample = (encoder.dropout > 0.0).then_some((pairs, encoder));
+    let resample = encoder.resamples().then_some((pairs, encoder));
     Ok(TrainingData::InMemory(InMemory { examples: Arc::new(examples), resample }))
 }
 
@@ -247,9 +250,10 @@ mod tests {
         let whole = Survey::read(&path, 60, 60).unwrap();
         for (joint, sample_lines, pairs) in [(true, 7, 4), (true, 8, 4), (false, 7, 7), (true, 1000, 60)] {
             let tokenizer = TokenizerConfig { kind: TokenizerKind::Word, joint, sample_lines, ..Default::default() };
-            let survey = Survey::read(&path, Survey::sample_size(&tokenizer), 60).unwrap();
+            let tokenizers = TokenizersConfig::Same(tokenizer);
+            let survey = Survey::read(&path, Survey::sample_size(&tokenizers), 60).unwrap();
             assert_eq!((survey.first_pairs.len(), &survey.corpus_hash), (pairs, &whole.corpus_hash));
-            let [some, all] = [&survey, &whole].map(|survey| survey.train_vocabularies(&path, &tokenizer).unwrap());
+            let [some, all] = [&survey, &whole].map(|survey| survey.train_vocabularies(&path, &tokenizers).unwrap());
             assert_eq!(some.source.to_json(), all.source.to_json());
             assert_eq!(some.target.to_json(), all.target.to_json());
         }

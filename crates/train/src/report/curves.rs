@@ -32,7 +32,7 @@ enum Values {
 }
 
 /// In the order of the page.
-pub const CHARTS: [Chart; 8] = [
+pub const CHARTS: [Chart; 9] = [
     Chart {
         title: "Loss and NLL, nats per token",
         wide: true,
@@ -56,6 +56,14 @@ pub const CHARTS: [Chart; 8] = [
         curves: &[
             Curve { name: "exact match", values: Values::Validation(|scores| percent(scores.exact_match)) },
             Curve { name: "token accuracy", values: Values::Validation(|scores| percent(scores.token_accuracy)) },
+        ],
+    },
+    Chart {
+        title: "Error rates of validation, %",
+        wide: false,
+        curves: &[
+            Curve { name: "words", values: Values::Validation(|scores| percent(1.0 - scores.exact_match)) },
+            Curve { name: "tokens", values: Values::Validation(|scores| percent(scores.token_error_rate)) },
         ],
     },
     Chart {

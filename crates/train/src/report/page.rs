@@ -71,6 +71,8 @@ fn scores(metrics: &Metrics) -> String {
         ("BLEU", known(scores.bleu, |bleu| fixed(bleu, 2))),
         ("chrF", known(scores.chrf, |chrf| fixed(chrf, 2))),
         ("exact match", known(scores.exact_match, percent)),
+        ("word error rate", known(1.0 - scores.exact_match, percent)),
+        ("token error rate", known(scores.token_error_rate, percent)),
         ("token accuracy", known(scores.token_accuracy, percent)),
         ("NLL", known(scores.nll, |nll| fixed(nll, 4))),
         ("perplexity", known(scores.perplexity, |perplexity| fixed(perplexity, 3))),

@@ -5,8 +5,8 @@ use decode::{TrainedModel, Translator};
 use model::{Batch, Pass, Transformer};
 use runs::config::{Metric, ValidationConfig};
 use runs::record::{Prediction, Scores};
-use text::exact_match;
 use text::metrics::{Bleu, Chrf};
+use text::{TextError, exact_match, token_error_rate};
 
 use crate::data::EvalExample;
 use crate::error::TrainError;
@@ -14,10 +14,12 @@ use crate::error::TrainError;
 /// Maximum tokens per batch.
 const BATCH_TOKENS: usize = 4096;
 
-/// Returns the score of a metric; higher is better for every metric.
+/// Returns the score of a metric, negated where lower is better.
 pub fn score(scores: &Scores, metric: Metric) -> f64 {
     match metric {
         Metric::Exact => scores.exact_match,
+        Metric::WordErrorRate => scores.exact_match - 1.0,
+        Metric::TokenErrorRate => -scores.token_error_rate,
         Metric::Bleu => scores.bleu,
         Metric::Chrf => scores.chrf,
         Metric::Nll => -scores.nll,
@@ -53,6 +55,7 @@ pub fn evaluate(
         sentences: examples.len(),
         beam: model.decoding.beam,
         exact_match: exact_match(&outputs, &references)?,
+        token_error_rate: error_rate(model, &outputs, &references)?,
         token_accuracy: forced.correct as f64 / forced.tokens as f64,
         nll,
         perplexity: nll.exp(),
@@ -60,6 +63,14 @@ pub fn evaluate(
         chrf: Chrf::default().score(&outputs, &references)?.score,
         samples: predictions.collect(),
     })
+}
+
+/// Returns the token error rate in tokens of the target's vocabulary.
+fn error_rate(model: &TrainedModel, outputs: &[&str], references: &[String]) -> Result<f64, TextError> {
+    let encode = |text: &str| model.target_tokenizer.encode(text);
+    let outputs: Vec<Vec<u32>> = outputs.iter().map(|text| encode(text)).collect::<Result<_, _>>()?;
+    let references: Vec<Vec<u32>> = references.iter().map(|text| encode(text)).collect::<Result<_, _>>()?;
+    token_error_rate(&outputs, &references)
 }
 
 #[derive(Default)]

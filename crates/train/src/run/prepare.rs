@@ -11,9 +11,9 @@ use model::backend::Backend;
 use model::config::PositionKind;
 use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer, parameters};
-use runs::config::{self, RunConfig, TrainingConfig};
+use runs::config::{self, RunConfig, TokenizersConfig, TrainingConfig};
 use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
-use text::{NormalizationRule, TokenizerConfig, TokenizerKind};
+use text::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
 use super::observer::Observer;
@@ -63,11 +63,12 @@ impl Run {
             config.validate_new(&config_path)?;
         }
         let vocabularies = initial_vocabularies(&config, &output, existing)?;
-        if let Some(tokenizer) = &mut config.tokenizer {
-            tokenizer.normalization = match &vocabularies {
-                Some(vocabularies) => vocabularies.source.normalization(),
-                None => Some(tokenizer.rule()),
+        if let Some(tokenizers) = &mut config.tokenizer {
+            let [source, target] = match &vocabularies {
+                Some(vocabularies) => [&vocabularies.source, &vocabularies.target].map(|side| side.normalization()),
+                None => [tokenizers.source(), tokenizers.target()].map(|side| Some(side.rule())),
             };
+            tokenizers.set_normalization(source, target);
         }
         let task = Task::new(&config, vocabularies)?;
         let model = frozen(initial_model(&config, &task, &output, existing, &device)?, &config.training)?;
@@ -109,47 +110,67 @@ pub fn initial_vocabularies(
     }
     let Some(origin) = &config.training.init_from else { return Ok(None) };
     let found = Vocabularies::load(origin).map_err(|source| TrainError::InitFromRun(source.into()))?;
-    if let Some(tokenizer) = &config.tokenizer {
-        check_same_kind(tokenizer, &found, origin).map_err(invalid)?;
-        check_same_normalization(tokenizer, &found, origin).map_err(invalid)?;
+    if let Some(tokenizers) = &config.tokenizer {
+        check_same_tokenizers(tokenizers, &found, origin).map_err(invalid)?;
     }
     Ok(Some(found))
 }
 
-/// Rejects a `[tokenizer]` of another kind than the vocabularies of the other run, and BPE-dropout with it, which the
-/// configuration allows for BPE alone.
-fn check_same_kind(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
-    let name = |kind| match kind {
-        TokenizerKind::Bpe => "\"bpe\"",
-        TokenizerKind::Unigram => "\"unigram\"",
-        TokenizerKind::Word => "\"word\"",
+/// Rejects settings that contradict the vocabularies of the other run.
+fn check_same_tokenizers(tokenizers: &TokenizersConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
+    let (source, target) = (&*found.source, &*found.target);
+    let check = |table: &str, config: &TokenizerConfig, found: &[&Tokenizer]| {
+        check_same_kind(table, config, found, run)?;
+        check_same_normalization(table, config, found, run)
     };
-    let kinds = [found.source.kind(), found.target.kind()];
-    match kinds.into_iter().find(|kind| *kind != tokenizer.kind) {
+    match tokenizers {
+        TokenizersConfig::Same(both) => check("tokenizer", both, &[source, target]),
+        TokenizersConfig::PerSide { source: of_source, target: of_target } => {
+            check("tokenizer.source", of_source, &[source])?;
+            check("tokenizer.target", of_target, &[target])
+        }
+    }
+}
+
+/// Rejects a table of another kind than the vocabularies of the other run, and BPE-dropout with it, which the configuration
+/// allows for BPE alone.
+fn check_same_kind(
+    table: &str,
+    tokenizer: &TokenizerConfig,
+    found: &[&Tokenizer],
+    run: &Path,
+) -> Result<(), ConfigError> {
+    let kinds = found.iter().map(|tokenizer| tokenizer.kind());
+    match kinds.into_iter().find(|kind| *kind != tokenizer.kind).map(TokenizerKind::name) {
         None => Ok(()),
         Some(kind) => Err(ConfigError::new(
-            "tokenizer.kind",
-            name(tokenizer.kind),
-            format!("{}, as the vocabularies of training.init_from = {} are", name(kind), run.display()),
-            format!("set tokenizer.kind = {} (and no dropout unless that is \"bpe\")", name(kind)),
+            &format!("{table}.kind"),
+            format!("{:?}", tokenizer.kind.name()),
+            format!("{kind:?}, as the vocabularies of training.init_from = {} are", run.display()),
+            format!("set {table}.kind = {kind:?} (and no dropout unless that is \"bpe\")"),
         )),
     }
 }
 
-/// Rejects a `tokenizer.normalization` other than that of the vocabularies of the other run, which keep theirs.
-fn check_same_normalization(tokenizer: &TokenizerConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
+/// Rejects a `normalization` other than that of the vocabularies of the other run, which keep theirs.
+fn check_same_normalization(
+    table: &str,
+    tokenizer: &TokenizerConfig,
+    found: &[&Tokenizer],
+    run: &Path,
+) -> Result<(), ConfigError> {
     let Some(wanted) = tokenizer.normalization else { return Ok(()) };
     let name = |rule: Option<NormalizationRule>| {
         rule.map_or("the model's own table".to_string(), |rule| format!("\"{}\"", rule.name()))
     };
-    let rules = [found.source.normalization(), found.target.normalization()];
+    let rules = found.iter().map(|tokenizer| tokenizer.normalization());
     match rules.into_iter().find(|rule| *rule != Some(wanted)) {
         None => Ok(()),
         Some(rule) => Err(ConfigError::new(
-            "tokenizer.normalization",
+            &format!("{table}.normalization"),
             name(Some(wanted)),
             format!("{}, as the vocabularies of training.init_from = {} have it", name(rule), run.display()),
-            "remove tokenizer.normalization, or train a model of its own",
+            format!("remove {table}.normalization, or train a model of its own"),
         )),
     }
 }

@@ -226,7 +226,7 @@ fn translation_without_a_tokenizer_is_rejected() {
 #[test]
 fn two_vocabularies_cannot_share_one_matrix() {
     // Ten words on each side, not the same ones.
-    let parts = ["model.tie = \"all\"", "one joint vocabulary", "tokenizer.joint = true, or model.tie = \"decoder\""];
+    let parts = ["model.tie = \"all\"", "one joint vocabulary", "set tie = \"decoder\", or tokenizer.joint = true"];
     WorkFolder::translating().assert_rejects("run", &["--set", "tokenizer.joint=false"], &parts);
 }
 

@@ -57,7 +57,7 @@ fn model_tokenizer_and_decoding_are_those_of_the_origin() {
     let (mut tuned, config_of) = (config(&place, "tuned"), place.text("tuned/config.toml"));
     assert!(config_of.contains("dropout = 0.3") && config_of.contains("attention_dropout = 0.2"), "{config_of}");
     assert_eq!((tuned.model.d_model, tuned.model.attention_dropout, tuned.model.dropout), (16, 0.2, 0.3));
-    assert_eq!(tuned.tokenizer.take().map(|tokenizer| tokenizer.vocab_size), Some(40));
+    assert_eq!(tuned.tokenizer.take().map(|tokenizers| tokenizers.source().vocab_size), Some(40));
     assert_eq!((tuned.decoding.beam, tuned.decoding.min_length), (3, 1));
     let training = &tuned.training;
     assert_eq!((training.schedule, training.learning_rate, training.warmup_steps), (Schedule::Constant, 1e-4, 100));

@@ -32,6 +32,7 @@ mod pytorch_losses;
 mod resume;
 mod run_folder;
 mod shipped_configs;
+mod tokenizers_per_side;
 mod translate;
 mod twenty_steps;
 mod with_and_without_kernels;

@@ -42,8 +42,9 @@ impl Progress {
     /// Prints scores and predictions.
     pub fn print_scores(&self, title: &str, scores: &Scores) {
         self.print(&format!(
-            "{title}: exact match {:.2} %  token accuracy {:.2} %  nll {:.4}  ppl {:.3}  BLEU {:.2}  chrF {:.2}",
+            "{title}: exact match {:.2} %  token error rate {:.2} %  token accuracy {:.2} %  nll {:.4}  ppl {:.3}  BLEU {:.2}  chrF {:.2}",
             100.0 * scores.exact_match,
+            100.0 * scores.token_error_rate,
             100.0 * scores.token_accuracy,
             scores.nll,
             scores.perplexity,
