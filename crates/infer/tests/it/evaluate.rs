@@ -36,7 +36,7 @@ fn the_metrics_are_printed() {
     let equal = answers.iter().zip(&references).filter(|(answer, reference)| answer == reference).count();
     assert!((1..40).contains(&equal), "{equal}");
     expected.push(format!("exact match = {:.2} % of 40 sentences", 100.0 * equal as f64 / 40.0));
-    let tokenizer = text::Tokenizer::load(run.path("target.tokenizer.json").as_ref()).unwrap();
+    let tokenizer = text::Tokenizer::load(&run.file("target.tokenizer.json")).unwrap();
     let encode = |texts: &[String]| texts.iter().map(|text| tokenizer.encode(text).unwrap()).collect::<Vec<_>>();
     let rate = text::token_error_rate(&encode(&answers), &encode(&references)).unwrap();
     expected
