@@ -7,6 +7,10 @@
 //! |---|---|
 //! | [`packed`] | a matrix laid out in the order in which [`matmul`] reads it |
 //! | [`matmul`] | rows times such a matrix, with bias and ReLU |
+//! | [`int8`] | the same in integers of 8 bits |
+//! | [`bfloat16`] | the same in bfloat16 |
+//! | [`matrix`] | a matrix of any of these types |
+//! | [`workspace`] | products with any matrix, on one thread or several |
 //! | [`attention_cache`] | keys and values of the tokens so far, and multi-head attention of one query over them |
 //! | [`rows`] | norms and activations of single rows |
 //! | [`logits`] | the most probable tokens of a row of logits, and log-probabilities |
@@ -14,11 +18,22 @@
 //! A row's result does not depend on the other rows, bit for bit; neither does a translation.
 
 pub mod attention_cache;
+pub mod bfloat16;
+pub mod int8;
 pub mod logits;
 pub mod matmul;
+pub mod matrix;
+mod output;
 pub mod packed;
 pub mod rows;
+mod team;
+mod words;
+pub mod workspace;
 
 pub use attention_cache::{AttentionCache, DistanceBias, Scoring};
+pub use bfloat16::Bfloat16Matrix;
+pub use int8::{Int8Matrix, Int8Rows};
 pub use matmul::{Epilogue, multiply};
+pub use matrix::Matrix;
 pub use packed::PackedMatrix;
+pub use workspace::Workspace;

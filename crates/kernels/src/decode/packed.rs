@@ -1,5 +1,7 @@
 //! A weight matrix packed for decoding.
 
+use super::words::place;
+
 /// Outputs per panel.
 pub const PANEL: usize = 64;
 /// Values of the widest register.
@@ -79,12 +81,22 @@ impl PackedMatrix {
         self.d_output
     }
 
-    pub(super) fn lanes(&self) -> &[Lane] {
-        &self.lanes
+    /// A panel's weights `[d_input, LANES]` and bias `[LANES]`.
+    pub(super) fn panel(&self, panel: usize) -> (&[Lane], &[Lane]) {
+        let size = self.d_input * LANES;
+        (&self.lanes[panel * size..][..size], &self.bias[panel * LANES..][..LANES])
     }
 
-    pub(super) fn bias(&self) -> &[Lane] {
-        &self.bias
+    /// A matrix of the given outputs alone, in this order.
+    ///
+    /// # Panics
+    /// An output that the matrix does not have.
+    pub fn select(&self, outputs: &[u32]) -> Self {
+        let mut rows = vec![0.0; outputs.len() * self.d_input];
+        let rows_of = rows.chunks_exact_mut(self.d_input).zip(outputs);
+        rows_of.for_each(|(row, &output)| self.row(output as usize, 1.0, row));
+        let bias = outputs.iter().map(|&output| self.bias[output as usize / LANE].0[output as usize % LANE]);
+        Self::new(&rows, Some(&bias.collect::<Vec<f32>>()), self.d_input)
     }
 
     /// One output's weights times `scale`: the embedding of a token, where the matrix is also an output projection.
@@ -97,11 +109,6 @@ impl PackedMatrix {
         let lanes = self.lanes[panel * self.d_input * LANES..].chunks_exact(LANES);
         row.iter_mut().zip(lanes).for_each(|(x, lanes)| *x = scale * lanes[lane].0[at]);
     }
-}
-
-/// Panel, lane and place in the lane of an output.
-fn place(output: usize) -> (usize, usize, usize) {
-    (output / PANEL, output % PANEL / LANE, output % LANE)
 }
 
 fn outputs(weight: &[f32], d_input: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernels::decode::{AttentionCache, DistanceBias, Epilogue, PackedMatrix, Scoring, multiply, rows};
+use kernels::decode::{AttentionCache, DistanceBias, Epilogue, Int8Rows, Matrix, Scoring, Workspace, rows};
 use model::AttentionKind;
 
 use super::norms::Residual;
@@ -16,13 +16,42 @@ pub(super) enum Embedding {
     /// The output projection, which is the same matrix.
     Output,
     /// Another table, `[vocabulary, d_model]`, which both sides may share.
-    Own(Arc<Vec<f32>>),
+    Own(Arc<Table>),
+}
+
+/// A table with a row per token.
+#[derive(Debug)]
+pub(super) enum Table {
+    Float32(Vec<f32>),
+    Int8(Int8Rows),
+}
+
+impl Table {
+    /// Writes the row of a token times `factor`.
+    pub fn row(&self, id: u32, factor: f32, row: &mut [f32]) {
+        let first = id as usize * row.len();
+        match self {
+            Self::Float32(values) => {
+                row.iter_mut().zip(&values[first..]).for_each(|(x, value)| *x = factor * value);
+            }
+            Self::Int8(rows) => {
+                let factor = factor * rows.scales[id as usize];
+                row.iter_mut().zip(&rows.values[first..]).for_each(|(x, &value)| *x = factor * f32::from(value));
+            }
+        }
+    }
 }
 
 /// Computes `x · matrixᵀ` in `y`, which is resized.
-fn product<'a>(x: &[f32], matrix: &PackedMatrix, then: Epilogue, y: &'a mut Vec<f32>) -> &'a mut [f32] {
+fn product<'a>(
+    x: &[f32],
+    matrix: &Matrix,
+    then: Epilogue,
+    workspace: &mut Workspace,
+    y: &'a mut Vec<f32>,
+) -> &'a mut [f32] {
     y.resize(x.len() / matrix.d_input() * matrix.d_output(), 0.0);
-    multiply(x, matrix, then, y);
+    workspace.multiply(x, matrix, then, y);
     y
 }
 
@@ -47,8 +76,8 @@ impl Heads {
 /// Self-attention: queries, keys and values are one product.
 #[derive(Debug)]
 pub(super) struct SelfAttention {
-    pub projections: PackedMatrix,
-    pub output: PackedMatrix,
+    pub projections: Matrix,
+    pub output: Matrix,
     pub heads: Heads,
     pub residual: Residual,
 }
@@ -56,11 +85,11 @@ pub(super) struct SelfAttention {
 impl SelfAttention {
     /// Each row attends to the positions that it has read, one more of which is in `x`.
     fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, scratch: &mut Scratch) {
-        let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
+        let Scratch { normed, projected, context, change, weights, recorder, workspace, .. } = scratch;
         let SelfAttention { projections, output, heads, residual } = self;
         let width = output.d_input();
         context.resize(rows.len() * width, 0.0);
-        let projected = product(residual.before(x, normed), projections, Epilogue::None, projected);
+        let projected = product(residual.before(x, normed), projections, Epilogue::None, workspace, projected);
         let own = projected.chunks_exact(3 * width).zip(context.chunks_exact_mut(width));
         for (at, (row, (own, context))) in rows.iter_mut().zip(own).enumerate() {
             let past = &mut row.past[layer];
@@ -68,7 +97,7 @@ impl SelfAttention {
             let site = Site { kind: AttentionKind::Decoder, layer, scoring: heads.scoring(past.len() - 1), row: at };
             recorder.attend(site, past, &own[..width], weights, context);
         }
-        residual.after(x, product(context, output, Epilogue::None, change));
+        residual.after(x, product(context, output, Epilogue::None, workspace, change));
     }
 }
 
@@ -76,16 +105,16 @@ impl SelfAttention {
 #[derive(Debug)]
 pub(super) struct Ssru {
     /// W, then W_f with b_f.
-    pub input_forget: PackedMatrix,
+    pub input_forget: Matrix,
     pub residual: Residual,
 }
 
 impl Ssru {
     /// Reads one more position of every row.
     fn step(&self, x: &mut [f32], rows: &mut [Row], layer: usize, scratch: &mut Scratch) {
-        let Scratch { normed, projected, change, .. } = scratch;
+        let Scratch { normed, projected, change, workspace, .. } = scratch;
         let d_model = self.input_forget.d_input();
-        let both = product(self.residual.before(x, normed), &self.input_forget, Epilogue::None, projected);
+        let both = product(self.residual.before(x, normed), &self.input_forget, Epilogue::None, workspace, projected);
         change.resize(x.len(), 0.0);
         for ((row, both), hidden) in
             rows.iter_mut().zip(both.chunks_exact(2 * d_model)).zip(change.chunks_exact_mut(d_model))
@@ -111,9 +140,9 @@ pub(super) enum DecoderSelf {
 /// Cross-attention.
 #[derive(Debug)]
 pub(super) struct CrossAttention {
-    pub query: PackedMatrix,
-    pub key_value: PackedMatrix,
-    pub output: PackedMatrix,
+    pub query: Matrix,
+    pub key_value: Matrix,
+    pub output: Matrix,
     pub heads: Heads,
     pub residual: Residual,
 }
@@ -125,54 +154,54 @@ pub(super) enum Nonlinearity {
     Gelu,
     Silu,
     /// `silu(gate(x)) · inner(x)`, with the matrix of the gate.
-    Swiglu(PackedMatrix),
+    Swiglu(Matrix),
     GeluTanh,
     /// `gelu_tanh(gate(x)) · inner(x)`, with the matrix of the gate.
-    GegluTanh(PackedMatrix),
+    GegluTanh(Matrix),
 }
 
 /// The position-wise network.
 #[derive(Debug)]
 pub(super) struct FeedForward {
-    pub inner: PackedMatrix,
+    pub inner: Matrix,
     pub nonlinearity: Nonlinearity,
-    pub output: PackedMatrix,
+    pub output: Matrix,
     pub residual: Residual,
 }
 
 impl FeedForward {
     fn forward(&self, x: &mut [f32], scratch: &mut Scratch) {
-        let Scratch { normed, projected, gate, change, .. } = scratch;
+        let Scratch { normed, projected, gate, change, workspace, .. } = scratch;
         let read = self.residual.before(x, normed);
         let inner = match &self.nonlinearity {
-            Nonlinearity::Relu => product(read, &self.inner, Epilogue::Relu, projected),
+            Nonlinearity::Relu => product(read, &self.inner, Epilogue::Relu, workspace, projected),
             Nonlinearity::Gelu => {
-                let inner = product(read, &self.inner, Epilogue::None, projected);
+                let inner = product(read, &self.inner, Epilogue::None, workspace, projected);
                 rows::gelu(inner);
                 inner
             }
             Nonlinearity::Silu => {
-                let inner = product(read, &self.inner, Epilogue::None, projected);
+                let inner = product(read, &self.inner, Epilogue::None, workspace, projected);
                 rows::silu(inner);
                 inner
             }
             Nonlinearity::Swiglu(matrix) => {
-                let inner = product(read, &self.inner, Epilogue::None, projected);
-                rows::swiglu(product(read, matrix, Epilogue::None, gate), inner);
+                let inner = product(read, &self.inner, Epilogue::None, workspace, projected);
+                rows::swiglu(product(read, matrix, Epilogue::None, workspace, gate), inner);
                 inner
             }
             Nonlinearity::GeluTanh => {
-                let inner = product(read, &self.inner, Epilogue::None, projected);
+                let inner = product(read, &self.inner, Epilogue::None, workspace, projected);
                 rows::gelu_tanh(inner);
                 inner
             }
             Nonlinearity::GegluTanh(matrix) => {
-                let inner = product(read, &self.inner, Epilogue::None, projected);
-                rows::geglu_tanh(product(read, matrix, Epilogue::None, gate), inner);
+                let inner = product(read, &self.inner, Epilogue::None, workspace, projected);
+                rows::geglu_tanh(product(read, matrix, Epilogue::None, workspace, gate), inner);
                 inner
             }
         };
-        self.residual.after(x, product(inner, &self.output, Epilogue::None, change));
+        self.residual.after(x, product(inner, &self.output, Epilogue::None, workspace, change));
     }
 }
 
@@ -185,10 +214,10 @@ pub(super) struct EncoderLayer {
 impl EncoderLayer {
     /// Transforms `x`, which holds sentences of these lengths, one after the other.
     pub fn forward(&self, x: &mut [f32], lengths: &[usize], layer: usize, scratch: &mut Scratch) {
-        let Scratch { normed, projected, context, change, weights, recorder, .. } = scratch;
+        let Scratch { normed, projected, context, change, weights, recorder, workspace, .. } = scratch;
         let SelfAttention { projections, output, heads, residual } = &self.self_attention;
         let width = output.d_input();
-        let mut rest = &*product(residual.before(x, normed), projections, Epilogue::None, projected);
+        let mut rest = &*product(residual.before(x, normed), projections, Epilogue::None, workspace, projected);
         context.resize(rest.len() / 3, 0.0);
         let mut contexts = context.chunks_exact_mut(width);
         let mut sentence = AttentionCache::new(width);
@@ -205,7 +234,7 @@ impl EncoderLayer {
             recorder.record_keys_values(AttentionKind::Encoder, layer, &sentence);
             rest = others;
         }
-        residual.after(x, product(context, output, Epilogue::None, change));
+        residual.after(x, product(context, output, Epilogue::None, workspace, change));
         self.feed_forward.forward(x, scratch);
     }
 }
@@ -221,7 +250,8 @@ impl DecoderLayer {
     /// The keys and values of cross-attention over the memory, which holds sentences of these lengths.
     pub fn memories(&self, memory: &[f32], lengths: &[usize], scratch: &mut Scratch) -> Vec<AttentionCache> {
         let width = self.cross_attention.output.d_input();
-        let both = product(memory, &self.cross_attention.key_value, Epilogue::None, &mut scratch.projected);
+        let Scratch { projected, workspace, .. } = scratch;
+        let both = product(memory, &self.cross_attention.key_value, Epilogue::None, workspace, projected);
         let mut rows = both.chunks_exact(2 * width);
         let sentence = |len: &usize| {
             let mut cache = AttentionCache::new(width);
@@ -238,17 +268,17 @@ impl DecoderLayer {
             DecoderSelf::Ssru(cell) => cell.step(x, rows, layer, scratch),
         }
 
-        let Scratch { normed, context, change, weights, recorder, .. } = scratch;
+        let Scratch { normed, projected, context, change, weights, recorder, workspace, .. } = scratch;
         let CrossAttention { query, output, heads, residual, .. } = &self.cross_attention;
         let width = output.d_input();
         context.resize(rows.len() * width, 0.0);
-        let queries = product(residual.before(x, normed), query, Epilogue::None, &mut scratch.projected);
+        let queries = product(residual.before(x, normed), query, Epilogue::None, workspace, projected);
         let own = queries.chunks_exact(width).zip(context.chunks_exact_mut(width));
         for (at, (row, (query, context))) in rows.iter().zip(own).enumerate() {
             let site = Site { kind: AttentionKind::Cross, layer, scoring: heads.scoring(0), row: at };
             recorder.attend(site, &row.memory[layer], query, weights, context);
         }
-        residual.after(x, product(context, output, Epilogue::None, change));
+        residual.after(x, product(context, output, Epilogue::None, workspace, change));
 
         self.feed_forward.forward(x, scratch);
     }

@@ -1,5 +1,7 @@
 //! Buffers of the CPU engine, kept from step to step.
 
+use kernels::decode::Workspace;
+
 use super::recorder::Recorder;
 
 /// Intermediate results of one batch. Layers overwrite what they need.
@@ -14,4 +16,5 @@ pub(super) struct Scratch {
     /// Attention weights of one head.
     pub weights: Vec<f32>,
     pub recorder: Recorder,
+    pub workspace: Workspace,
 }

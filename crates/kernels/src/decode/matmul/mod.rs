@@ -7,6 +7,9 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use std::ops::Range;
+
+use super::output::Output;
 use super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
 use crate::simd::relu;
 
@@ -20,41 +23,73 @@ pub fn multiply(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f
     let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
     assert!(x.len().is_multiple_of(d_input), "rows of {d_input} inputs");
     assert_eq!(x.len() / d_input * d_output, y.len(), "rows of {d_output} outputs, as many as of inputs");
+    // SAFETY: one thread computes all panels.
+    unsafe { multiply_panels(x, matrix, epilogue, 0..d_output.div_ceil(PANEL), Output::new(y, d_output)) };
+}
+
+/// Computes the given panels of [`multiply`].
+///
+/// # Safety
+/// No other thread computes these panels.
+pub(super) unsafe fn multiply_panels(
+    x: &[f32],
+    matrix: &PackedMatrix,
+    epilogue: Epilogue,
+    panels: Range<usize>,
+    y: Output,
+) {
     #[cfg(target_arch = "x86_64")]
     {
         if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has these instructions, as just detected.
-            return unsafe { x86::multiply_avx512(x, matrix, epilogue, y) };
+            // SAFETY: the processor has these instructions, as just detected; the panels as the caller guarantees.
+            return unsafe { x86::multiply_avx512(x, matrix, epilogue, panels, y) };
         }
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: as above.
-            return unsafe { x86::multiply_avx2(x, matrix, epilogue, y) };
+            return unsafe { x86::multiply_avx2(x, matrix, epilogue, panels, y) };
         }
     }
-    plainly(x, matrix, epilogue, y);
+    // SAFETY: as the caller guarantees.
+    unsafe { plainly(x, matrix, epilogue, panels, y) };
+}
+
+/// Rows whose sums fit into AVX-512's registers together with a row of the panel: 6 · 4 + 4 of 32, and an input.
+#[cfg(target_arch = "x86_64")]
+pub(super) const ROWS_512: usize = 6;
+
+/// Lanes of the next panel that each block of rows prefetches with every input. A single block prefetches none: it waits for
+/// memory anyway.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn prefetched_lanes(rows: usize) -> usize {
+    match rows.div_ceil(ROWS_512) {
+        0 | 1 => 0,
+        blocks => LANES.div_ceil(blocks),
+    }
 }
 
 /// The product without vector instructions.
-fn plainly(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f32]) {
-    let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
-    let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
-    for (panel, (lanes, bias)) in panels.enumerate() {
-        for (x, y) in x.chunks_exact(d_input).zip(y.chunks_exact_mut(d_output)) {
+///
+/// # Safety
+/// No other thread computes these panels.
+unsafe fn plainly(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
+    for panel in panels {
+        let (lanes, bias) = matrix.panel(panel);
+        for (row, x) in x.chunks_exact(matrix.d_input()).enumerate() {
             let mut sums: [Lane; LANES] = std::array::from_fn(|lane| bias[lane]);
             for (&x, weights) in x.iter().zip(lanes.chunks_exact(LANES)) {
                 for (sum, weight) in sums.iter_mut().zip(weights) {
                     sum.0.iter_mut().zip(&weight.0).for_each(|(sum, &weight)| *sum += x * weight);
                 }
             }
-            store(&sums, epilogue, panel, y);
+            // SAFETY: as the caller guarantees.
+            store(&sums, epilogue, unsafe { y.panel(row, panel) });
         }
     }
 }
 
 /// Writes one panel's outputs of one row.
 #[inline(always)]
-fn store(sums: &[Lane; LANES], epilogue: Epilogue, panel: usize, y: &mut [f32]) {
-    let y = &mut y[panel * PANEL..];
+fn store(sums: &[Lane; LANES], epilogue: Epilogue, y: &mut [f32]) {
     for (sum, y) in sums.iter().zip(y.chunks_mut(LANE)) {
         y.iter_mut().zip(&sum.0).for_each(|(y, &sum)| *y = if epilogue == Epilogue::Relu { relu(sum) } else { sum });
     }
@@ -68,20 +103,24 @@ mod tests {
         (0..count).map(|i| ((i * step) % 23) as f32 / 8.0 - 1.25).collect()
     }
 
-    type Multiply = fn(&[f32], &PackedMatrix, Epilogue, &mut [f32]);
+    type Multiply = unsafe fn(&[f32], &PackedMatrix, Epilogue, Range<usize>, Output);
 
     /// The products by every implementation for this processor, the portable one first.
     fn products(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue) -> Vec<Vec<f32>> {
-        let mut implementations: Vec<Multiply> = vec![plainly, multiply];
+        let mut implementations: Vec<Multiply> = vec![plainly, multiply_panels];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has these instructions, as just detected.
-            implementations.push(|x, matrix, epilogue, y| unsafe { x86::multiply_avx2(x, matrix, epilogue, y) });
+            implementations.push(|x, matrix, epilogue, panels, y| {
+                // SAFETY: the processor has these instructions, as just detected.
+                unsafe { x86::multiply_avx2(x, matrix, epilogue, panels, y) }
+            });
         }
-        let rows = x.len() / matrix.d_input();
+        let (rows, d_output) = (x.len() / matrix.d_input(), matrix.d_output());
         let product = |multiply: Multiply| {
-            let mut y = vec![f32::NAN; rows * matrix.d_output()];
-            multiply(x, matrix, epilogue, &mut y);
+            let mut y = vec![f32::NAN; rows * d_output];
+            let panels = 0..d_output.div_ceil(PANEL);
+            // SAFETY: there is one thread.
+            unsafe { multiply(x, matrix, epilogue, panels, Output::new(&mut y, d_output)) };
             y
         };
         implementations.into_iter().map(product).collect()

@@ -3,35 +3,32 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::super::packed::{LANE, LANES, Lane, PANEL, PackedMatrix};
-use super::{Epilogue, store};
+use super::super::output::Output;
+use super::super::packed::{LANE, LANES, Lane, PackedMatrix};
+use super::{Epilogue, ROWS_512, prefetched_lanes, store};
 
-/// Rows whose sums fit into registers together with a row of the panel: 6 · 4 + 4 of 32.
-const ROWS_512: usize = 6;
-
+/// # Safety
+/// The processor has AVX-512, and no other thread computes these panels.
 #[target_feature(enable = "avx512f")]
-pub fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f32]) {
-    let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
-    let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
-    // Each block of rows prefetches a part of the next panel. A single block does not: it waits for memory anyway.
-    let share = match x.len().div_ceil(ROWS_512 * d_input) {
-        0 | 1 => 0,
-        blocks => LANES.div_ceil(blocks),
-    };
-    for (panel, (lanes, bias)) in panels.enumerate() {
-        let outputs = panel * PANEL..d_output.min((panel + 1) * PANEL);
-        let blocks = x.chunks(ROWS_512 * d_input).zip(y.chunks_mut(ROWS_512 * d_output));
-        for (at, (x, y)) in blocks.enumerate() {
+pub unsafe fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
+    let d_input = matrix.d_input();
+    let share = prefetched_lanes(x.len() / d_input);
+    for panel in panels {
+        let (lanes, bias) = matrix.panel(panel);
+        for (at, x) in x.chunks(ROWS_512 * d_input).enumerate() {
             let next = lanes.as_ptr().wrapping_add(lanes.len() + at * share * d_input);
             let ahead = if at * share < LANES { share } else { 0 };
-            let block = Block { x, lanes, bias, epilogue, outputs: outputs.clone(), next, ahead };
-            match x.len() / d_input {
-                6 => block_avx512::<6>(block, y),
-                5 => block_avx512::<5>(block, y),
-                4 => block_avx512::<4>(block, y),
-                3 => block_avx512::<3>(block, y),
-                2 => block_avx512::<2>(block, y),
-                _ => block_avx512::<1>(block, y),
+            let block = Block { x, lanes, bias, epilogue, place: (at * ROWS_512, panel), next, ahead };
+            // SAFETY: as the caller guarantees.
+            unsafe {
+                match x.len() / d_input {
+                    6 => block_avx512::<6>(block, y),
+                    5 => block_avx512::<5>(block, y),
+                    4 => block_avx512::<4>(block, y),
+                    3 => block_avx512::<3>(block, y),
+                    2 => block_avx512::<2>(block, y),
+                    _ => block_avx512::<1>(block, y),
+                }
             }
         }
     }
@@ -43,8 +40,8 @@ struct Block<'a> {
     lanes: &'a [Lane],
     bias: &'a [Lane],
     epilogue: Epilogue,
-    /// The panel's outputs in a row of `y`.
-    outputs: Range<usize>,
+    /// The first row, and the panel.
+    place: (usize, usize),
     /// Address to prefetch; it may lie behind the matrix.
     next: *const Lane,
     /// Lanes to prefetch with each input.
@@ -52,24 +49,25 @@ struct Block<'a> {
 }
 
 #[target_feature(enable = "avx512f")]
-fn block_avx512<const ROWS: usize>(block: Block, y: &mut [f32]) {
-    match block.ahead {
-        0 => block_ahead_avx512::<ROWS, 0>(block, y),
-        1 => block_ahead_avx512::<ROWS, 1>(block, y),
-        _ => block_ahead_avx512::<ROWS, 2>(block, y),
+unsafe fn block_avx512<const ROWS: usize>(block: Block, y: Output) {
+    // SAFETY: as the caller guarantees.
+    unsafe {
+        match block.ahead {
+            0 => block_ahead_avx512::<ROWS, 0>(block, y),
+            1 => block_ahead_avx512::<ROWS, 1>(block, y),
+            _ => block_ahead_avx512::<ROWS, 2>(block, y),
+        }
     }
 }
 
 #[target_feature(enable = "avx512f")]
-fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: &mut [f32]) {
-    let Block { x, lanes, bias, epilogue, outputs, next, .. } = block;
+unsafe fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: Output) {
+    let Block { x, lanes, bias, epilogue, place: (first, panel), next, .. } = block;
     let d_input = lanes.len() / LANES;
-    let d_output = y.len() / ROWS;
     assert!(x.len() == ROWS * d_input && bias.len() == LANES, "a block of {ROWS} rows");
-    assert!(y.len() == ROWS * d_output && outputs.len() <= PANEL && outputs.end <= d_output, "outputs in a row");
-    // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, a row
-    // of `y` has all of `outputs`, and the mask of a lane covers those alone; a lane is exactly one aligned register of
-    // 16 values. A prefetch is valid for any address.
+    // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, and the
+    // mask of a lane covers the outputs of the panel alone, which no other thread writes; a lane is exactly one aligned
+    // register of 16 values. A prefetch is valid for any address.
     unsafe {
         let start: [__m512; LANES] = std::array::from_fn(|lane| _mm512_load_ps(bias[lane].0.as_ptr()));
         let mut totals = [start; ROWS];
@@ -89,11 +87,12 @@ fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: &m
         }
         let least = _mm512_set1_ps(if epilogue == Epilogue::Relu { 0.0 } else { f32::NEG_INFINITY });
         for (row, totals) in totals.iter().enumerate() {
-            let y = y.as_mut_ptr().add(row * d_output + outputs.start);
+            let y = y.panel(first + row, panel);
             for (lane, &total) in totals.iter().enumerate() {
-                let left = outputs.len().saturating_sub(lane * LANE).min(LANE);
+                let left = y.len().saturating_sub(lane * LANE).min(LANE);
                 let mask = ((1u32 << left) - 1) as __mmask16;
-                _mm512_mask_storeu_ps(y.wrapping_add(lane * LANE), mask, _mm512_max_ps(least, total));
+                let target = y.as_mut_ptr().wrapping_add(lane * LANE);
+                _mm512_mask_storeu_ps(target, mask, _mm512_max_ps(least, total));
             }
         }
     }
@@ -102,13 +101,14 @@ fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: &m
 /// Rows whose sums of one lane fit into registers: 6 · 2 + 2 of 16.
 const ROWS_256: usize = 6;
 
+/// # Safety
+/// The processor has AVX2 and FMA, and no other thread computes these panels.
 #[target_feature(enable = "avx2,fma")]
-pub fn multiply_avx2(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &mut [f32]) {
-    let (d_input, d_output) = (matrix.d_input(), matrix.d_output());
-    let panels = matrix.lanes().chunks_exact(d_input * LANES).zip(matrix.bias().chunks_exact(LANES));
-    for (panel, (lanes, bias)) in panels.enumerate() {
-        let blocks = x.chunks(ROWS_256 * d_input).zip(y.chunks_mut(ROWS_256 * d_output));
-        for (x, y) in blocks {
+pub unsafe fn multiply_avx2(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
+    let d_input = matrix.d_input();
+    for panel in panels {
+        let (lanes, bias) = matrix.panel(panel);
+        for (at, x) in x.chunks(ROWS_256 * d_input).enumerate() {
             let mut sums = [[Lane::default(); LANES]; ROWS_256];
             for (lane, bias) in bias.iter().enumerate() {
                 match x.len() / d_input {
@@ -120,7 +120,10 @@ pub fn multiply_avx2(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, y: &m
                     _ => block_avx2::<1>(x, lanes, lane, bias, &mut sums),
                 }
             }
-            y.chunks_exact_mut(d_output).zip(&sums).for_each(|(y, sums)| store(sums, epilogue, panel, y));
+            for (row, sums) in sums.iter().take(x.len() / d_input).enumerate() {
+                // SAFETY: as the caller guarantees.
+                store(sums, epilogue, unsafe { y.panel(at * ROWS_256 + row, panel) });
+            }
         }
     }
 }

@@ -19,6 +19,12 @@ pub fn available() -> bool {
     })
 }
 
+/// Whether the registers multiply 8-bit integers, too, and the system permits their use.
+pub fn int8_available() -> bool {
+    const INT8: u32 = 1 << 25; // CPUID leaf 7, EDX
+    available() && __cpuid_count(7, 0).edx & INT8 == INT8
+}
+
 /// Requests the matrix registers from the system, which then saves them for every thread of the process.
 fn permitted() -> bool {
     #[cfg(not(target_os = "linux"))]

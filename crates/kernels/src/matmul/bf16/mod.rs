@@ -5,7 +5,7 @@
 //! up to their order and to subnormal numbers, which the instructions treat as zero.
 
 #[cfg(target_arch = "x86_64")]
-mod amx;
+pub mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]

@@ -1,0 +1,95 @@
+//! Products in matrix registers (AMX): sixteen rows and a panel at once.
+
+use std::arch::asm;
+use std::ops::Range;
+
+use super::super::matmul::Epilogue;
+use super::super::output::Output;
+use super::super::packed::{LANE, LANES};
+use super::{DEPTH, Int8Activations, Int8Matrix, finish};
+use crate::matmul::bf16::amx::{configure, release};
+use crate::simd::vectorised;
+
+pub use crate::matmul::bf16::amx::int8_available as available;
+
+/// Rows up to which vectors are faster: a matrix register has sixteen rows, used or not.
+pub const FEW: usize = 4;
+
+/// Rows of a matrix register.
+const HEIGHT: usize = 16;
+
+/// The sums of sixteen rows and 64 outputs.
+#[repr(align(64))]
+struct Sums([[[i32; LANE]; HEIGHT]; LANES]);
+
+/// # Safety
+/// The processor has the registers, and no other thread computes these panels.
+pub unsafe fn multiply(x: &Int8Activations, matrix: &Int8Matrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
+    let mut sums = Sums([[[0; LANE]; HEIGHT]; LANES]);
+    // SAFETY: the registers are available, as the caller guarantees.
+    unsafe { configure() };
+    for panel in panels {
+        for first in (0..x.rows()).step_by(HEIGHT) {
+            // SAFETY: as the caller guarantees.
+            unsafe { multiply_tiles(x, first, matrix, panel, &mut sums) };
+            for (row, &scale) in x.scales().iter().enumerate().skip(first).take(HEIGHT) {
+                // SAFETY: as the caller guarantees.
+                let y = unsafe { y.panel(row, panel) };
+                vectorised!({
+                    for (lane, sums) in sums.0.iter().enumerate() {
+                        finish(&sums[row - first], scale, matrix, epilogue, (panel, lane), y);
+                    }
+                });
+            }
+        }
+    }
+    // SAFETY: as above.
+    unsafe { release() };
+}
+
+/// # Safety
+/// The registers are configured, each as sixteen rows of 64 bytes.
+unsafe fn multiply_tiles(x: &Int8Activations, first: usize, matrix: &Int8Matrix, panel: usize, sums: &mut Sums) {
+    let (lanes, width) = (matrix.words.panel(panel), x.width());
+    let rows = &x.values()[first * width..(first + HEIGHT) * width];
+    let deep = width / DEPTH;
+    assert!(deep > 0 && lanes.len() == deep * HEIGHT * LANES, "sixteen words of weights for each tile");
+    // SAFETY: `rows` are sixteen rows of `deep` times 64 bytes, `width` apart, padded by their owner; `lanes` are `deep` times
+    // sixteen words of four lanes of 64 bytes, 256 bytes from word to word; `sums` has four tiles of 1,024 bytes.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm4, [{rows} + {width}]",
+            "tileloadd tmm5, [{lanes} + {words}]",
+            "tdpbusd tmm0, tmm4, tmm5",
+            "tileloadd tmm6, [{lanes} + {words} + 64]",
+            "tdpbusd tmm1, tmm4, tmm6",
+            "tileloadd tmm7, [{lanes} + {words} + 128]",
+            "tdpbusd tmm2, tmm4, tmm7",
+            "tileloadd tmm5, [{lanes} + {words} + 192]",
+            "tdpbusd tmm3, tmm4, tmm5",
+            "add {rows}, 64",
+            "add {lanes}, 4096",
+            "dec {deep}",
+            "jnz 2b",
+            "tilestored [{sums} + {row}], tmm0",
+            "tilestored [{sums} + {row} + 1024], tmm1",
+            "tilestored [{sums} + {row} + 2048], tmm2",
+            "tilestored [{sums} + {row} + 3072], tmm3",
+            rows = inout(reg) rows.as_ptr() => _,
+            lanes = inout(reg) lanes.as_ptr() => _,
+            deep = inout(reg) deep => _,
+            width = in(reg) width,
+            words = in(reg) 256usize,
+            row = in(reg) 64usize,
+            sums = in(reg) sums.0.as_mut_ptr(),
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        );
+    }
+}
