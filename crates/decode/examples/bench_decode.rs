@@ -1,6 +1,6 @@
 //! One side of `scripts/bench/decode.py`: creates models with random weights, and decodes on request.
 //!
-//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES` opens it, reads requests from
+//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES PRECISION` opens it, reads requests from
 //! standard input, a JSON object per line, and prints one for each: the seconds, and the generated tokens.
 
 use std::error::Error;
@@ -12,6 +12,7 @@ use std::time::Instant;
 use decode::{TrainedModel, Translator};
 use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
+use runs::config::DecodingPrecision;
 use serde::{Deserialize, Serialize};
 use text::Tokenizer;
 
@@ -42,8 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["make", size, folder] => make(size, Path::new(folder)),
-        ["work", folder, sentences] => work(Path::new(folder), Path::new(sentences)),
-        _ => Err("usage: bench_decode make tiny|base DIR, or bench_decode work DIR SENTENCES".into()),
+        ["work", folder, sentences, precision] => {
+            let precision = serde_json::from_value(serde_json::json!(precision))?;
+            work(Path::new(folder), Path::new(sentences), precision)
+        }
+        _ => Err("usage: bench_decode make tiny|base DIR, or bench_decode work DIR SENTENCES PRECISION".into()),
     }
 }
 
@@ -88,8 +92,8 @@ fn make(size: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn work(folder: &Path, sentences: &Path) -> Result<(), Box<dyn Error>> {
-    let trained = TrainedModel::open(folder, &backend::choose(Some("flex"))?.open()?)?;
+fn work(folder: &Path, sentences: &Path, precision: DecodingPrecision) -> Result<(), Box<dyn Error>> {
+    let trained = TrainedModel::open_in(folder, &backend::choose(Some("flex"))?.open()?, Some(precision))?;
     let texts: Vec<String> = fs::read_to_string(sentences)?.lines().map(str::to_string).collect();
     for line in io::stdin().lock().lines() {
         let Request { beam, batch_tokens, workers, length, sentences } = serde_json::from_str(&line?)?;

@@ -4,7 +4,8 @@ use std::ops::Deref;
 use std::path::Path;
 
 use burn::tensor::Device;
-use model::Transformer;
+use model::{ConfigError, Transformer, backend};
+use runs::config::DecodingPrecision;
 use runs::{SavedModel, layout};
 
 use crate::engine::{self, Engine};
@@ -31,14 +32,23 @@ impl Deref for TrainedModel {
 }
 
 impl TrainedModel {
-    /// Opens a run folder on a device without autodiff.
+    /// Opens a run folder on a device without autodiff, to decode in the precision of its weights.
     ///
     /// # Errors
     /// A file that is missing, damaged, of another kind, or that disagrees with the others.
     pub fn open(folder: &Path, device: &Device) -> Result<Self, DecodeError> {
+        Self::open_in(folder, device, None)
+    }
+
+    /// Opens a run folder on a device without autodiff, to decode in a precision; without one, in that of its weights.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); a precision that the device or the processor does not have.
+    pub fn open_in(folder: &Path, device: &Device, precision: Option<DecodingPrecision>) -> Result<Self, DecodeError> {
+        check_precision(device, precision)?;
         let saved = SavedModel::open(folder)?;
         let path = folder.join(layout::WEIGHTS);
-        let engine = engine::open(&path, &saved.config, saved.sizes, device)
+        let engine = engine::open(&path, &saved.config, saved.sizes, device, precision)
             .map_err(|source| DecodeError::Weights { path, source })?;
         Ok(Self { saved, device: device.clone(), engine })
     }
@@ -53,4 +63,22 @@ impl TrainedModel {
     pub fn settings(&self) -> Settings {
         Settings::new(self.decoding.clone())
     }
+}
+
+/// Rejects a precision that the device or the processor does not have.
+fn check_precision(device: &Device, precision: Option<DecodingPrecision>) -> Result<(), ConfigError> {
+    let Some(precision) = precision else { return Ok(()) };
+    let supported = match precision {
+        DecodingPrecision::Float32 => true,
+        DecodingPrecision::Bfloat16 | DecodingPrecision::Int8 => backend::is_flex(device),
+    };
+    if !supported {
+        let remedy = "decode with --device flex, on the CPU, or in float32";
+        return Err(ConfigError::new("precision", precision, "float32 on this device", remedy));
+    }
+    if precision == DecodingPrecision::Bfloat16 && !kernels::decode::bfloat16::available() {
+        let expected = "float32 or int8 on this processor, which does not multiply bfloat16 (AVX-512 BF16)";
+        return Err(ConfigError::new("precision", precision, expected, "decode in one of these"));
+    }
+    Ok(())
 }

@@ -39,6 +39,8 @@ pub enum Job {
     Distil(commands::distil::Arguments),
     /// Show the attention of a translation as JSON, as a page or as a picture
     Attend(commands::attend::Arguments),
+    /// Write a run folder with weights in int8, a quarter of the size
+    Quantise(commands::quantise::Arguments),
     /// Export a model to the format of another program
     #[cfg(feature = "marian")]
     Export(commands::export::Arguments),

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Job::Evaluate(arguments) => commands::evaluate::run(arguments),
         Job::Distil(arguments) => commands::distil::run(arguments),
         Job::Attend(arguments) => commands::attend::run(arguments),
+        Job::Quantise(arguments) => commands::quantise::run(arguments),
         #[cfg(feature = "marian")]
         Job::Export(arguments) => commands::export::run(arguments),
         #[cfg(feature = "marian")]

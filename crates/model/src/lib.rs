@@ -44,6 +44,7 @@ pub mod norm;
 mod options;
 pub mod parameters;
 pub mod position;
+pub mod quantised;
 pub mod random;
 pub mod recorder;
 pub mod relative_position;

@@ -8,7 +8,9 @@ use std::path::Path;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError};
 
-use crate::weights::{NamedTensor, WeightsError};
+use kernels::decode::Int8Rows;
+
+use crate::weights::{NamedTensor, WeightsError, require_float32};
 
 /// An open weights file whose header has been read.
 #[derive(Debug)]
@@ -19,6 +21,41 @@ pub struct SafetensorsReader {
     header: Metadata,
     /// Names of the tensors not read yet.
     unread: BTreeSet<String>,
+}
+
+/// The values of a tensor as the file holds them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoredValues {
+    /// Float32.
+    Float32(Vec<f32>),
+    /// Rows of integers of 8 bits, from the tensor and [`scale_name`].
+    Int8(Int8Rows),
+}
+
+impl StoredValues {
+    /// The values in float32.
+    pub fn into_float32(self) -> Vec<f32> {
+        match self {
+            Self::Float32(values) => values,
+            Self::Int8(rows) => rows.dequantised(),
+        }
+    }
+
+    /// The values as rows of integers, `width` each; float32 is quantised.
+    ///
+    /// # Panics
+    /// Values that are not rows of `width`.
+    pub fn into_int8(self, width: usize) -> Int8Rows {
+        match self {
+            Self::Float32(values) => Int8Rows::quantise(&values, width),
+            Self::Int8(rows) => rows,
+        }
+    }
+}
+
+/// The name of the tensor with the scales of the rows of an int8 tensor.
+pub fn scale_name(name: &str) -> String {
+    format!("{name}_scale")
 }
 
 /// Bytes per read.
@@ -63,22 +100,61 @@ impl SafetensorsReader {
         let Some(TensorInfo { dtype, shape: found, data_offsets: (from, to) }) = self.header.info(name) else {
             return Err(WeightsError::Missing(name.to_string()));
         };
-        if *dtype != Dtype::F32 {
-            return Err(WeightsError::Dtype { name: name.to_string(), found: *dtype });
-        }
+        require_float32(name, *dtype)?;
         if found != shape {
             return Err(WeightsError::Shape { name: name.to_string(), found: found.clone(), expected: shape.to_vec() });
         }
-        self.file.seek(SeekFrom::Start(self.start + *from as u64))?;
+        let (from, to) = (*from, *to);
         let mut values = Vec::with_capacity((to - from) / 4);
-        let mut part = vec![0; PART.min(to - from)];
-        while values.len() < (to - from) / 4 {
-            part.truncate(to - from - 4 * values.len());
-            self.file.read_exact(&mut part)?;
+        self.read_parts(name, from, to, |part| {
             values.extend(part.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
+        })?;
+        Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
+    }
+
+    /// Reads the tensor of this name in float32 or int8; it must have this shape.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); an int8 tensor that is no matrix, or without a scale per row.
+    pub fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError> {
+        let Some(TensorInfo { dtype: Dtype::I8, shape: found, data_offsets: (from, to) }) = self.header.info(name)
+        else {
+            return Ok(StoredValues::Float32(self.read(name, shape)?.values));
+        };
+        if found != shape || shape.len() != 2 {
+            return Err(WeightsError::Shape { name: name.to_string(), found: found.clone(), expected: shape.to_vec() });
+        }
+        let (from, to) = (*from, *to);
+        let mut values = Vec::with_capacity(to - from);
+        self.read_parts(name, from, to, |part| values.extend(part.iter().map(|&byte| byte as i8)))?;
+        let scales = self.read(&scale_name(name), &shape[..1])?.values;
+        Ok(StoredValues::Int8(Int8Rows { values, scales }))
+    }
+
+    /// Calls `add` with the bytes of a tensor, part by part; a part holds whole values.
+    fn read_parts(
+        &mut self,
+        name: &str,
+        from: usize,
+        to: usize,
+        mut add: impl FnMut(&[u8]),
+    ) -> Result<(), WeightsError> {
+        self.file.seek(SeekFrom::Start(self.start + from as u64))?;
+        let mut part = vec![0; PART.min(to - from)];
+        let mut left = to - from;
+        while left > 0 {
+            part.truncate(left);
+            self.file.read_exact(&mut part)?;
+            add(&part);
+            left -= part.len();
         }
         self.unread.remove(name);
-        Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
+        Ok(())
+    }
+
+    /// Whether weights are quantised to int8.
+    pub fn is_quantised(&self) -> bool {
+        self.header.tensors().values().any(|info| info.dtype == Dtype::I8)
     }
 
     /// The `attend` entry of the metadata, which `train` fills with the step as JSON.

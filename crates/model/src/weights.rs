@@ -40,6 +40,15 @@ pub enum WeightsError {
         /// The type of its elements.
         found: Dtype,
     },
+    /// A tensor is of int8, where float32 is required.
+    #[error(
+        "tensor `{name}` is quantised to int8: expected float32, which training and export need; use the run folder that \
+         `infer quantise` read, or decode with --device flex"
+    )]
+    Quantised {
+        /// The tensor's name.
+        name: String,
+    },
     /// The module has a parameter that the file lacks.
     #[error("tensor `{0}` is missing: the file belongs to another configuration; use the one it was trained with")]
     Missing(String),
@@ -115,14 +124,21 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Vec<NamedTensor>, Option<String
     let attend = header.metadata().as_ref().and_then(|metadata| metadata.get("attend").cloned());
     let mut tensors = Vec::new();
     for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
-        if view.dtype() != Dtype::F32 {
-            return Err(WeightsError::Dtype { name: name.to_string(), found: view.dtype() });
-        }
+        require_float32(name, view.dtype())?;
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         tensors.push(NamedTensor { name: name.to_string(), shape: view.shape().to_vec(), values });
     }
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((tensors, attend))
+}
+
+/// Rejects any other type of elements.
+pub(crate) fn require_float32(name: &str, found: Dtype) -> Result<(), WeightsError> {
+    let name = name.to_string();
+    if found == Dtype::F32 {
+        return Ok(());
+    }
+    Err(if found == Dtype::I8 { WeightsError::Quantised { name } } else { WeightsError::Dtype { name, found } })
 }
 
 /// Loads tensors into a module. Each weight must be among them with exactly its shape, and nothing else.

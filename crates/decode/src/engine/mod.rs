@@ -14,6 +14,7 @@ use std::path::Path;
 use burn::tensor::Device;
 use model::weights::{self, NamedTensor, WeightsError};
 use model::{ModelConfig, Transformer, VocabularySizes, backend};
+use runs::config::DecodingPrecision;
 
 pub use self::cpu::CpuEngine;
 pub use self::network::{NetworkEngine, read_network};
@@ -25,6 +26,9 @@ use crate::error::DecodeError;
 pub trait Engine: Debug + Send + Sync {
     /// The number of weights.
     fn parameters(&self) -> usize;
+
+    /// The type in which weights are multiplied.
+    fn precision(&self) -> DecodingPrecision;
 
     /// Whether batches on several threads at once decode faster than one after the other.
     fn supports_workers(&self) -> bool;
@@ -96,23 +100,26 @@ pub fn from_collected(
     device: &Device,
 ) -> Box<dyn Engine> {
     match backend::is_flex(device) {
-        true => Box::new(CpuEngine::from_tensors(tensors, config, sizes)),
+        true => Box::new(CpuEngine::from_tensors(tensors, config, sizes, DecodingPrecision::Float32)),
         false => Box::new(NetworkEngine::new(network.clone(), sizes, device)),
     }
 }
 
-/// The fastest engine for a weights file on this device.
+/// The fastest engine for a weights file on this device. Without a precision, a quantised file decodes in int8, others in
+/// float32. Only `flex` computes in others than float32.
 ///
 /// # Errors
-/// A file that cannot be read, is damaged, or belongs to another configuration or vocabulary.
+/// A file that cannot be read, is damaged, or belongs to another configuration or vocabulary; on other devices than `flex`,
+/// a quantised one.
 pub fn open(
     path: &Path,
     config: &ModelConfig,
     sizes: VocabularySizes,
     device: &Device,
+    precision: Option<DecodingPrecision>,
 ) -> Result<Box<dyn Engine>, WeightsError> {
     Ok(match backend::is_flex(device) {
-        true => Box::new(CpuEngine::open(path, config, sizes)?),
+        true => Box::new(CpuEngine::open(path, config, sizes, precision)?),
         false => Box::new(NetworkEngine::new(read_network(path, config, sizes, device)?, sizes, device)),
     })
 }

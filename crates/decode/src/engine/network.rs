@@ -10,6 +10,7 @@ use model::recorder::{AttentionKind, HeadVectors};
 use model::summary::Summary;
 use model::weights::{self, WeightsError};
 use model::{Batch, ByAttention, ModelConfig, Pass, Transformer, VocabularySizes};
+use runs::config::DecodingPrecision;
 
 use super::recording::{LayerRecording, Matrix, Recording};
 use super::{Engine, State, StepOutput};
@@ -37,6 +38,10 @@ impl NetworkEngine {
 impl Engine for NetworkEngine {
     fn parameters(&self) -> usize {
         Summary::new(&self.network).total()
+    }
+
+    fn precision(&self) -> DecodingPrecision {
+        DecodingPrecision::Float32
     }
 
     fn supports_workers(&self) -> bool {

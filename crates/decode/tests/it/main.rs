@@ -3,3 +3,4 @@
 mod beam;
 mod engine;
 mod families;
+mod precision;

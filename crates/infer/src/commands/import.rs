@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use interchange::huggingface::Family;
 use interchange::{Format, Imported};
 use model::backend::{self, Backend};
+use runs::config::DecodingPrecision;
 
 use crate::log::log_line;
 
@@ -21,6 +22,10 @@ pub struct Arguments {
     /// Format of the folder [default: recognised by its files]
     #[arg(long, value_enum)]
     format: Option<ImportFormat>,
+    /// Number type of the weights: int8 keeps the integers of Marian's own files and quantises other matrices; otherwise run
+    /// `infer quantise` on the imported folder
+    #[arg(long, value_enum, default_value = "float32")]
+    precision: StoredPrecision,
     /// Print only errors
     #[arg(long)]
     quiet: bool,
@@ -33,9 +38,15 @@ enum ImportFormat {
     MarianNmt,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum StoredPrecision {
+    Float32,
+    Int8,
+}
+
 /// Writes the run folder, and logs the settings without counterpart.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { input, output, format, quiet } = arguments;
+    let Arguments { input, output, format, precision, quiet } = arguments;
     let format = match format {
         None => interchange::recognise(&input)?,
         Some(ImportFormat::Marian) => Format::Marian,
@@ -45,7 +56,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Without any backend, the error of `choose` names the features to build with.
     let backend = prefer_cpu(&backend::compiled()).map_or_else(|| backend::choose(None), Ok)?;
     let device = backend.open().context("import needs no GPU if the build has a CPU backend (`--features flex`)")?;
-    let Imported { skipped, decoding, .. } = interchange::import(format, &input, &output, &device)?;
+    let imported = match (precision, format) {
+        (StoredPrecision::Float32, _) => interchange::import(format, &input, &output, &device)?,
+        (StoredPrecision::Int8, Format::MarianNmt) => {
+            interchange::marian_nmt::import_in(DecodingPrecision::Int8, &input, &output, &device)?
+        }
+        (StoredPrecision::Int8, Format::Marian | Format::HuggingFace(_)) => {
+            let found = format.description();
+            anyhow::bail!(
+                "--precision int8: found {found}, expected Marian's own files; import, then run `infer quantise`"
+            )
+        }
+    };
+    let Imported { skipped, decoding, .. } = imported;
     if !quiet {
         log_line(format!("format: {}", format.description()));
         if let Some(note) = interchange::beam_differs(format, &decoding) {

@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod export;
 #[cfg(feature = "marian")]
 pub mod import;
+pub mod quantise;
 pub mod score;
 #[cfg(feature = "serve")]
 pub mod serve;

@@ -7,6 +7,7 @@ use clap::Args;
 use decode::TrainedModel;
 use model::backend;
 use model::summary::grouped;
+use runs::config::DecodingPrecision;
 
 use crate::log::log_line;
 
@@ -19,6 +20,10 @@ pub struct DeviceOptions {
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Number type in which weights are multiplied: int8 and bfloat16 are faster and change some translations [default: that
+    /// of the folder, float32 unless quantised]
+    #[arg(long, value_name = "TYPE", value_enum)]
+    pub precision: Option<DecodingPrecision>,
     /// Print only errors
     #[arg(long)]
     pub quiet: bool,
@@ -28,17 +33,18 @@ impl DeviceOptions {
     /// Opens a run folder on the chosen device and logs its size.
     ///
     /// # Errors
-    /// Zero threads, a device that is not available, or a folder that is not a run.
+    /// Zero threads, a device or precision that is not available, or a folder that is not a run.
     pub fn open(&self, model: &Path) -> anyhow::Result<TrainedModel> {
         if let Some(threads) = self.threads {
             anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
         }
         let backend = backend::choose(self.device.as_deref())?;
-        let trained = TrainedModel::open(model, &backend.open()?)?;
+        let trained = TrainedModel::open_in(model, &backend.open()?, self.precision)?;
         if !self.quiet {
             let parameters = grouped(trained.engine.parameters());
-            log_line(format!("{}: {parameters} parameters on {backend}, float32", model.display()));
+            let precision = trained.engine.precision();
+            log_line(format!("{}: {parameters} parameters on {backend}, {precision}", model.display()));
         }
         Ok(trained)
     }

@@ -10,6 +10,7 @@ mod evaluate;
 #[cfg(feature = "marian")]
 mod exchange;
 mod one_line_each;
+mod precision;
 mod score;
 #[cfg(feature = "serve")]
 mod serve;

@@ -76,20 +76,21 @@ pub fn recognises(start: &[u8]) -> bool {
 /// Bytes of another format, or damaged ones, as (found, expected).
 pub fn read(bytes: &[u8]) -> Result<ModelFile, Wrong> {
     let mut configuration = None;
-    let mut tensors = BTreeMap::new();
+    let (mut tensors, mut scales) = (BTreeMap::new(), BTreeMap::new());
     for item in items(bytes)? {
         if item.name == super::CONFIGURATION {
             let text = item.data.split(|byte| *byte == 0).next().unwrap_or_default();
             configuration = Some(String::from_utf8_lossy(text).into_owned());
         } else if !is_ignored(item.name) {
-            let tensor =
+            let (tensor, scale) =
                 tensor(&item).map_err(|(found, expected)| (format!("{found} in `{}`", item.name), expected))?;
+            scales.extend(scale.map(|scale| (item.name.to_owned(), scale)));
             if tensors.insert(item.name.to_owned(), tensor).is_some() {
                 return Err((format!("the tensor `{}` twice", item.name), "each tensor once".to_owned()));
             }
         }
     }
-    Ok(ModelFile { tensors, configuration })
+    Ok(ModelFile { tensors, scales, configuration })
 }
 
 /// Splits a file into its tensors; only slices of the bytes, so that no length in them is believed.
@@ -117,7 +118,8 @@ fn items(bytes: &[u8]) -> Result<Vec<Item<'_>>, Wrong> {
 /// Maximum number of bytes behind the numbers of a tensor: a scale, and padding to a multiple of 256.
 const MAX_PADDING: usize = 4 + 2 * 256;
 
-fn tensor(item: &Item) -> Result<StoredTensor, Wrong> {
+/// The values of a tensor, and the scale of 8-bit integers.
+fn tensor(item: &Item) -> Result<(StoredTensor, Option<f32>), Wrong> {
     let Item { name, kind: number, shape, data } = item;
     let kind = Kind::new(*number).ok_or_else(|| {
         let expected = "float32, float16, intgemm8 or intgemm16: other types depend on a processor";
@@ -129,10 +131,12 @@ fn tensor(item: &Item) -> Result<StoredTensor, Wrong> {
     let (numbers, rest) = split.filter(|(_, rest)| rest.len() <= MAX_PADDING).ok_or_else(|| {
         (format!("{} bytes for the shape {shape:?}", data.len()), format!("{} bytes a number", kind.width()))
     })?;
+    let mut int8_scale = None;
     let values: Vec<f32> = match kind {
         Kind::Float(dtype) => numbers.chunks_exact(dtype.width()).map(|number| dtype.read(number)).collect(),
         Kind::Int8 => {
             let scale = scale(rest)?;
+            int8_scale = Some(scale);
             numbers.iter().map(|byte| f32::from(*byte as i8) / scale).collect()
         }
         Kind::Int16 => {
@@ -149,7 +153,7 @@ fn tensor(item: &Item) -> Result<StoredTensor, Wrong> {
         [rows, columns] if transposed => transpose(&values, columns, rows),
         _ => values,
     };
-    Ok(StoredTensor { shape: shape.clone(), values })
+    Ok((StoredTensor { shape: shape.clone(), values }, int8_scale))
 }
 
 /// Reads the scale behind quantised numbers.

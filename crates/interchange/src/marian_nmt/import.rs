@@ -1,14 +1,15 @@
 //! Import: a folder of Marian's files becomes a run folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use model::config::DecoderSelf;
+use model::quantised::{self, Int8Rows};
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer};
 use runs::DecodingConfig;
-use runs::config::{LengthPenalty, PenaltyForm};
+use runs::config::{DecodingPrecision, LengthPenalty, PenaltyForm};
 use serde_json::json;
 use text::{SpecialIds, Tokenizer};
 
@@ -39,6 +40,20 @@ const UNSUPPORTED: [(&str, &[&str]); 7] = [
 /// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path
 /// that exists or cannot be written.
 pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
+    import_in(DecodingPrecision::Float32, input, output, device)
+}
+
+/// As [`import`], with weights in a precision. In int8, integers of the file stay as they are, with its scale for every row;
+/// matrices of other types are quantised. Weights are not stored in bfloat16.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_in(
+    precision: DecodingPrecision,
+    input: &Path,
+    output: &Path,
+    device: &Device,
+) -> Result<Imported, InterchangeError> {
     folder::check_vacant(output)?;
     let located = locate::locate(input)?;
     let path = located.model.clone();
@@ -61,7 +76,8 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let [source, target] = vocabulary::read(&located, [sizes.source, sizes.target])?;
     let (decoding, skipped) = decoding(&located, &model)?;
 
-    let mut stored = Stored { tensors: file.tensors, path: path.clone() };
+    let mut stored =
+        Stored { tensors: file.tensors, scales: file.scales, scales_taken: HashMap::new(), path: path.clone() };
     let network = Transformer::blank(&model, sizes, device).map_err(configured)?;
     let weights = weights::shapes(&network)
         .into_iter()
@@ -69,8 +85,11 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
         .collect::<Result<Vec<_>, InterchangeError>>()?;
     stored.check_nothing_left()?;
     let note = json!({"from": "marian-nmt"}).to_string();
-    let weights = weights::to_safetensors(&weights, &note)
-        .map_err(|source| InterchangeError::Weights { path: path.clone(), source })?;
+    let weights = match precision {
+        DecodingPrecision::Float32 | DecodingPrecision::Bfloat16 => weights::to_safetensors(&weights, &note),
+        DecodingPrecision::Int8 => quantised::to_safetensors(&weights, &note, |tensor| stored.rows(tensor)),
+    };
+    let weights = weights.map_err(|source| InterchangeError::Weights { path: path.clone(), source })?;
     folder::create(output, &run_files::run_files(&model, &decoding, [&source, &target], weights))?;
     Ok(Imported { config: model, decoding, skipped })
 }
@@ -100,6 +119,10 @@ fn decoding(located: &Located, model: &ModelConfig) -> Result<(DecodingConfig, V
 /// The tensors of the model file that no weight has taken yet.
 struct Stored {
     tensors: BTreeMap<String, StoredTensor>,
+    /// Scales of 8-bit integers, by the names of the file.
+    scales: BTreeMap<String, f32>,
+    /// The same by the names of weights.
+    scales_taken: HashMap<String, f32>,
     path: PathBuf,
 }
 
@@ -127,6 +150,9 @@ impl Stored {
             let name = candidates.first().map_or(ours.clone(), |weight| weight.name.clone());
             return Err(self.wrong(&name, "nothing".to_owned(), format!("a tensor for {ours}, {shape:?}")));
         };
+        if let Some(&scale) = self.scales.get(name) {
+            self.scales_taken.insert(ours.clone(), scale);
+        }
         let (rows, width) = (shape[0], shape.iter().skip(1).product::<usize>());
         let expected = match layout {
             Layout::Transposed => vec![width, rows],
@@ -157,6 +183,14 @@ impl Stored {
             }
         };
         Ok(NamedTensor { name: ours, shape, values })
+    }
+
+    /// A matrix in int8: the integers of the file, if it holds integers.
+    fn rows(&self, tensor: &NamedTensor) -> Int8Rows {
+        let Some(scale) = self.scales_taken.get(&tensor.name) else { return quantised::rows(tensor) };
+        // The quotients of integers and scale lie within half a unit of the integers.
+        let values = tensor.values.iter().map(|value| (value * scale).round() as i8).collect();
+        Int8Rows { values, scales: vec![1.0 / scale; tensor.shape[0]] }
     }
 
     fn check_nothing_left(&self) -> Result<(), InterchangeError> {

@@ -17,7 +17,7 @@ mod npz;
 mod vocabulary;
 mod yaml;
 
-pub use import::import;
+pub use import::{import, import_in};
 pub use locate::recognises;
 
 /// Name of the configuration among the tensors.

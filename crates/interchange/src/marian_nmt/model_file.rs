@@ -16,6 +16,8 @@ pub type Wrong = (String, String);
 pub struct ModelFile {
     /// The parameters, in Marian's orientation: `[in, out]`, and `[vocabulary, width]` for tables.
     pub tensors: BTreeMap<String, StoredTensor>,
+    /// The scales of tensors of 8-bit integers: a value is the integer divided by the scale.
+    pub scales: BTreeMap<String, f32>,
     /// The text of `special:model.yml`.
     pub configuration: Option<String>,
 }

@@ -33,7 +33,7 @@ pub fn read(bytes: &[u8]) -> Result<ModelFile, Wrong> {
             tensors.insert(name.to_owned(), Array::new(data).and_then(Array::tensor).map_err(within)?);
         }
     }
-    Ok(ModelFile { tensors, configuration })
+    Ok(ModelFile { tensors, scales: BTreeMap::new(), configuration })
 }
 
 /// An array of NumPy.

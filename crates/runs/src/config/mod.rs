@@ -2,6 +2,7 @@
 
 mod data;
 mod decoding;
+mod decoding_precision;
 mod diff;
 mod inherited;
 mod length_penalty;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use data::DataConfig;
 pub use decoding::{DecodingConfig, DecodingOverrides};
+pub use decoding_precision::DecodingPrecision;
 pub use diff::{Difference, differences, first_difference};
 pub use length_penalty::{LengthPenalty, PenaltyForm};
 pub use precision::MatmulPrecision;

@@ -1,50 +1,64 @@
 //! Packing: from weights by name to weights laid out for decoding.
 
+mod matrices;
 mod tables;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kernels::decode::{DistanceBias, PackedMatrix};
+use kernels::decode::{DistanceBias, Matrix};
 use model::config::{Activation, DecoderSelf as FirstSublayer, NormKind, NormOrder};
-use model::safetensors_reader::SafetensorsReader;
+use model::safetensors_reader::{SafetensorsReader, StoredValues};
 use model::weights::{NamedTensor, WeightsError};
 use model::{ModelConfig, VocabularySizes};
+use runs::config::DecodingPrecision;
 
 use super::CpuEngine;
+use super::cores::Cores;
 use super::layers::{
     CrossAttention, DecoderLayer, DecoderSelf, EncoderLayer, FeedForward, Heads, Nonlinearity, SelfAttention, Ssru,
 };
 use super::norms::{Norm, Norms, Residual};
 
 /// Gives the tensor of a name and shape.
-type Read<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>, WeightsError> + 'a;
+type Read<'a> = dyn FnMut(&str, &[usize]) -> Result<StoredValues, WeightsError> + 'a;
 
 impl CpuEngine {
     /// Packs the weights of a network.
     ///
     /// # Panics
     /// Tensors that are not those of a network of this configuration.
-    pub fn from_tensors(tensors: &[NamedTensor], config: &ModelConfig, sizes: VocabularySizes) -> Self {
+    pub fn from_tensors(
+        tensors: &[NamedTensor],
+        config: &ModelConfig,
+        sizes: VocabularySizes,
+        precision: DecodingPrecision,
+    ) -> Self {
         let by_name: HashMap<&str, &NamedTensor> =
             tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let mut read = |name: &str, _: &[usize]| {
             let tensor = by_name.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
-            Ok(tensor.values.clone())
+            Ok(StoredValues::Float32(tensor.values.clone()))
         };
-        let engine = Loader::new(config, sizes, &mut read).engine();
+        let engine = Loader::new(config, sizes, precision, &mut read).engine();
         engine.expect("a network has all weights of its own configuration")
     }
 
-    /// Reads a weights file, one tensor at a time.
+    /// Reads a weights file, one tensor at a time. Without a precision, a quantised file decodes in int8, others in float32.
     ///
     /// # Errors
     /// A file that cannot be read, is damaged, or belongs to another configuration or vocabulary.
-    pub fn open(path: &Path, config: &ModelConfig, sizes: VocabularySizes) -> Result<Self, WeightsError> {
+    pub fn open(
+        path: &Path,
+        config: &ModelConfig,
+        sizes: VocabularySizes,
+        precision: Option<DecodingPrecision>,
+    ) -> Result<Self, WeightsError> {
         let mut file = SafetensorsReader::open(path)?;
-        let mut read = |name: &str, shape: &[usize]| Ok(file.read(name, shape)?.values);
-        let engine = Loader::new(config, sizes, &mut read).engine()?;
+        let stored = if file.is_quantised() { DecodingPrecision::Int8 } else { DecodingPrecision::Float32 };
+        let mut read = |name: &str, shape: &[usize]| file.read_stored(name, shape);
+        let engine = Loader::new(config, sizes, precision.unwrap_or(stored), &mut read).engine()?;
         file.finish()?;
         Ok(engine)
     }
@@ -55,14 +69,20 @@ struct Loader<'a> {
     config: &'a ModelConfig,
     of_decoder: ModelConfig,
     sizes: VocabularySizes,
+    precision: DecodingPrecision,
     /// Weights read so far.
     parameters: usize,
     read: &'a mut Read<'a>,
 }
 
 impl<'a> Loader<'a> {
-    fn new(config: &'a ModelConfig, sizes: VocabularySizes, read: &'a mut Read<'a>) -> Self {
-        Self { config, of_decoder: config.of_decoder(), sizes, parameters: 0, read }
+    fn new(
+        config: &'a ModelConfig,
+        sizes: VocabularySizes,
+        precision: DecodingPrecision,
+        read: &'a mut Read<'a>,
+    ) -> Self {
+        Self { config, of_decoder: config.of_decoder(), sizes, precision, parameters: 0, read }
     }
 
     fn engine(mut self) -> Result<CpuEngine, WeightsError> {
@@ -89,6 +109,8 @@ impl<'a> Loader<'a> {
         };
         Ok(CpuEngine {
             parameters: self.parameters,
+            precision: self.precision,
+            cores: Cores::default(),
             d_model: config.d_model,
             decoder_self: config.decoder_self,
             decoder_width: match config.decoder_self {
@@ -111,6 +133,10 @@ impl<'a> Loader<'a> {
     }
 
     fn read(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
+        Ok(self.read_stored(name, shape)?.into_float32())
+    }
+
+    fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError> {
         self.parameters += shape.iter().product::<usize>();
         (self.read)(name, shape)
     }
@@ -152,13 +178,10 @@ impl<'a> Loader<'a> {
 
     fn ssru(&mut self, layer: &str) -> Result<Ssru, WeightsError> {
         let (name, d_model) = (format!("{layer}.ssru"), self.config.d_model);
-        let input = self.read(&format!("{name}.input.weight"), &[d_model, d_model])?;
-        let (forget, bias) = self.weight_and_bias(&format!("{name}.forget"), d_model, d_model)?;
-        // W has no bias.
-        let zeros = bias.as_ref().map(|bias| vec![0.0; bias.len()]);
-        let both = [(&input[..], zeros.as_deref()), (&forget[..], bias.as_deref())];
+        let input = self.read_stored(&format!("{name}.input.weight"), &[d_model, d_model])?;
+        let forget = self.weight_and_bias(&format!("{name}.forget"), d_model, d_model)?;
         Ok(Ssru {
-            input_forget: PackedMatrix::stacked(&both, d_model),
+            input_forget: self.matrix(vec![(input, None), forget], d_model), // W has no bias
             residual: self.residual(&format!("{layer}.self_attention"))?,
         })
     }
@@ -194,21 +217,19 @@ impl<'a> Loader<'a> {
         })
     }
 
-    fn linear(&mut self, name: &str, d_output: usize, d_input: usize) -> Result<PackedMatrix, WeightsError> {
-        let (weight, bias) = self.weight_and_bias(name, d_output, d_input)?;
-        Ok(PackedMatrix::new(&weight, bias.as_deref(), d_input))
+    fn linear(&mut self, name: &str, d_output: usize, d_input: usize) -> Result<Matrix, WeightsError> {
+        let layer = self.weight_and_bias(name, d_output, d_input)?;
+        Ok(self.matrix(vec![layer], d_input))
     }
 
     /// Projections to one width over the same input, as one.
-    fn stacked(&mut self, attention: &str, names: &[&str], width: usize) -> Result<PackedMatrix, WeightsError> {
+    fn stacked(&mut self, attention: &str, names: &[&str], width: usize) -> Result<Matrix, WeightsError> {
         let d_model = self.config.d_model;
         let projections = names
             .iter()
             .map(|name| self.weight_and_bias(&format!("{attention}.{name}"), width, d_model))
             .collect::<Result<Vec<_>, _>>()?;
-        let slices: Vec<(&[f32], Option<&[f32]>)> =
-            projections.iter().map(|(weight, bias)| (&weight[..], bias.as_deref())).collect();
-        Ok(PackedMatrix::stacked(&slices, d_model))
+        Ok(self.matrix(projections, d_model))
     }
 
     fn weight_and_bias(
@@ -216,8 +237,8 @@ impl<'a> Loader<'a> {
         name: &str,
         d_output: usize,
         d_input: usize,
-    ) -> Result<(Vec<f32>, Option<Vec<f32>>), WeightsError> {
-        let weight = self.read(&format!("{name}.weight"), &[d_output, d_input])?;
+    ) -> Result<(StoredValues, Option<Vec<f32>>), WeightsError> {
+        let weight = self.read_stored(&format!("{name}.weight"), &[d_output, d_input])?;
         let bias = match self.config.bias {
             true => Some(self.read(&format!("{name}.bias"), &[d_output])?),
             false => None,

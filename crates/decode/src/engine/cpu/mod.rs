@@ -4,6 +4,7 @@
 //! without padding. The rows of all sentences are stored one after the other, and each attends to its own sentence. The
 //! result of a row does not depend on the other rows, bit for bit.
 
+mod cores;
 mod layers;
 mod load;
 mod norms;
@@ -12,10 +13,12 @@ mod row;
 mod scratch;
 mod state;
 
-use kernels::decode::{AttentionCache, Epilogue, PackedMatrix, multiply};
+use kernels::decode::{AttentionCache, Epilogue, Matrix};
 use model::config::DecoderSelf;
 use model::{AttentionKind, ByAttention};
+use runs::config::DecodingPrecision;
 
+use self::cores::Cores;
 use self::layers::{DecoderLayer, Embedding, EncoderLayer};
 use self::norms::Norms;
 use self::recorder::{AlignmentRecorder, Recorder};
@@ -34,6 +37,8 @@ const CACHED_PARAMETERS: usize = 4 << 20;
 #[derive(Debug)]
 pub struct CpuEngine {
     parameters: usize,
+    precision: DecodingPrecision,
+    cores: Cores,
     d_model: usize,
     /// The first sub-layer of the decoder's layers.
     decoder_self: DecoderSelf,
@@ -53,7 +58,7 @@ pub struct CpuEngine {
     encoder: Vec<EncoderLayer>,
     decoder: Vec<DecoderLayer>,
     norms: Norms,
-    output: PackedMatrix,
+    output: Matrix,
 }
 
 impl CpuEngine {
@@ -102,7 +107,7 @@ impl CpuEngine {
             x.iter_mut().for_each(|x| *x *= scale);
         }
         logits.resize(rows.len() * self.vocabulary, 0.0);
-        multiply(&x, &self.output, Epilogue::None, logits);
+        scratch.workspace.multiply(&x, &self.output, Epilogue::None, logits);
         scratch.x = x;
     }
 
@@ -110,10 +115,7 @@ impl CpuEngine {
     fn embed(&self, embedding: &Embedding, id: u32, positions: Option<&[f32]>, position: usize, x: &mut [f32]) {
         match embedding {
             Embedding::Output => self.output.row(id as usize, self.scale, x),
-            Embedding::Own(table) => {
-                let row = &table[id as usize * self.d_model..][..self.d_model];
-                x.iter_mut().zip(row).for_each(|(x, value)| *x = self.scale * value);
-            }
+            Embedding::Own(table) => table.row(id, self.scale, x),
         }
         if let Some(positions) = positions {
             kernels::decode::rows::add(x, &positions[position * self.d_model..][..self.d_model]);
@@ -124,6 +126,10 @@ impl CpuEngine {
 impl Engine for CpuEngine {
     fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    fn precision(&self) -> DecodingPrecision {
+        self.precision
     }
 
     fn supports_workers(&self) -> bool {
@@ -141,10 +147,12 @@ impl Engine for CpuEngine {
     }
 
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
-        let rows = self.encode(sources, &mut Scratch::default());
+        let mut scratch = Scratch { workspace: self.cores.begin(), ..Scratch::default() };
+        let rows = self.encode(sources, &mut scratch);
         let recorder = alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
         // The encoder's buffers are far larger than a step's, so they are not kept.
-        Box::new(CpuState { engine: self, rows, scratch: Scratch { recorder, ..Scratch::default() } })
+        let scratch = Scratch { recorder, workspace: scratch.workspace, ..Scratch::default() };
+        Box::new(CpuState { engine: self, rows, scratch })
     }
 
     fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {

@@ -14,11 +14,18 @@ pub(super) struct CpuState<'a> {
     pub scratch: Scratch,
 }
 
+impl Drop for CpuState<'_> {
+    fn drop(&mut self) {
+        self.engine.cores.end(std::mem::take(&mut self.scratch.workspace));
+    }
+}
+
 impl State for CpuState<'_> {
     fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
         if let Recorder::Alignment(alignment) = &mut self.scratch.recorder {
             alignment.clear(&self.rows);
         }
+        self.engine.cores.share(&mut self.scratch.workspace);
         self.engine.step(tokens, &mut self.rows, &mut self.scratch, &mut output.logits);
         if let Recorder::Alignment(alignment) = &self.scratch.recorder {
             output.aligned.clear();

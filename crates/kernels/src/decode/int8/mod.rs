@@ -33,9 +33,9 @@ pub(super) use rows::{DEPTH, Int8Activations};
 
 use super::matmul::Epilogue;
 use super::output::Output;
-use super::packed::{LANE, LANES};
 #[cfg(test)]
 use super::packed::PANEL;
+use super::packed::{LANE, LANES};
 use super::words::{WordPanels, in_lanes, place};
 use crate::simd::relu;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernels::decode::{DistanceBias, PackedMatrix};
+use kernels::decode::{DistanceBias, Matrix};
 use model::config::{PositionKind, Tie};
 use model::position::{SinusoidLayout, sinusoids};
 use model::relative_position::bucket;
@@ -14,29 +14,27 @@ use crate::engine::cpu::layers::Embedding;
 
 impl Loader<'_> {
     /// The tables of source and target, and the output projection.
-    pub(super) fn embeddings(&mut self) -> Result<(Embedding, Embedding, PackedMatrix), WeightsError> {
+    pub(super) fn embeddings(&mut self) -> Result<(Embedding, Embedding, Matrix), WeightsError> {
         let VocabularySizes { source, target } = self.sizes;
         let ModelConfig { d_model, tie, .. } = *self.config;
-        let mut table = |name: &str, rows: usize| self.read(&format!("embeddings.{name}"), &[rows, d_model]);
+        let mut read = |name: &str, rows: usize| self.read_stored(&format!("embeddings.{name}"), &[rows, d_model]);
         let (source, target, output) = match tie {
-            Tie::All => (Embedding::Output, Embedding::Output, table("shared", target)?),
-            Tie::Decoder => {
-                (Embedding::Own(table("source", source)?.into()), Embedding::Output, table("target", target)?)
-            }
-            Tie::None => {
-                let tables = (table("source", source)?.into(), table("target", target)?.into());
-                (Embedding::Own(tables.0), Embedding::Own(tables.1), table("output", target)?)
-            }
-            Tie::Inputs => {
-                let shared = Arc::new(table("shared", target)?);
-                (Embedding::Own(shared.clone()), Embedding::Own(shared), table("output", target)?)
-            }
+            Tie::All => (None, None, read("shared", target)?),
+            Tie::Decoder => (Some(read("source", source)?), None, read("target", target)?),
+            Tie::None => (Some(read("source", source)?), Some(read("target", target)?), read("output", target)?),
+            Tie::Inputs => (Some(read("shared", target)?), None, read("output", target)?),
+        };
+        let source = source.map_or(Embedding::Output, |source| Embedding::Own(self.table(source)));
+        let target = match (tie, target, &source) {
+            (Tie::Inputs, _, Embedding::Own(shared)) => Embedding::Own(shared.clone()),
+            (_, Some(target), _) => Embedding::Own(self.table(target)),
+            (_, None, _) => Embedding::Output,
         };
         let bias = match self.config.output_bias {
             true => Some(self.read("embeddings.output_bias", &[self.sizes.target])?),
             false => None,
         };
-        Ok((source, target, PackedMatrix::new(&output, bias.as_deref(), d_model)))
+        Ok((source, target, self.matrix(vec![(output, bias)], d_model)))
     }
 
     /// The vector of each position, if positions have vectors.
