@@ -61,17 +61,17 @@ class Worker:
         self.process.wait()
 
 
-def ours(folder, sentences):
-    return Worker(str(BINARIES / "examples/bench_decode"), "work", str(folder), str(sentences))
+def ours(folder, sentences, precision):
+    return Worker(str(BINARIES / "examples/bench_decode"), "work", str(folder), str(sentences), precision)
 
 
-def peer(kind, folder, sentences):
-    return Worker(sys.executable, __file__, "--worker", kind, str(folder), str(sentences))
+def peer(kind, folder, sentences, precision):
+    return Worker(sys.executable, __file__, "--worker", kind, str(folder), str(sentences), precision)
 
 
 def ways(kind, case, cores):
     """Settings to try for an engine and a case; the fastest one is measured."""
-    if kind == "attend":
+    if kind.startswith("attend"):
         workers = 1 if case["stream"] else cores
         sizes = [1024, 4096] if case["batched"] else [1]
         return [{"batch_tokens": size, "workers": workers} for size in sizes]
@@ -86,7 +86,7 @@ def request(case, way, sentences):
     return {"beam": case["beam"], "length": LENGTH, "sentences": sentences, "stream": case["stream"], **way}
 
 
-def work_ctranslate2(folder, sentences):
+def work_ctranslate2(folder, sentences, precision):
     import ctranslate2
 
     texts = [line.split() + ["</s>"] for line in Path(sentences).read_text().splitlines()]
@@ -96,7 +96,7 @@ def work_ctranslate2(folder, sentences):
         if key != (command["inter"], command["intra"]):
             key, translator = (command["inter"], command["intra"]), None
             translator = ctranslate2.Translator(
-                folder, device="cpu", compute_type="float32", inter_threads=command["inter"], intra_threads=command["intra"]
+                folder, device="cpu", compute_type=precision, inter_threads=command["inter"], intra_threads=command["intra"]
             )
         options = {
             "beam_size": command["beam"],
@@ -114,7 +114,7 @@ def work_ctranslate2(folder, sentences):
         print(json.dumps({"seconds": seconds, "targets": [result.hypotheses[0] for result in results]}), flush=True)
 
 
-def work_transformers(folder, sentences):
+def work_transformers(folder, sentences, _):
     import torch
     from transformers import AutoTokenizer, MarianMTModel, logging
 
@@ -177,38 +177,38 @@ def measure(case, workers, sentences, rounds, cores):
     return {kind: statistics.median(times) for kind, times in seconds.items()}, equal, chosen
 
 
-def startup(run, converted, sentence):
+def startup(run, converted, sentence, precision):
     """Seconds from process start to the first translation. CTranslate2's excludes the interpreter and its imports."""
     ours_times, peer_times = [], []
     code = (
         "import sys, time, ctranslate2\nstarted = time.perf_counter()\n"
-        "translator = ctranslate2.Translator(sys.argv[1], device='cpu', compute_type='float32', intra_threads=2)\n"
+        "translator = ctranslate2.Translator(sys.argv[1], device='cpu', compute_type=sys.argv[3], intra_threads=2)\n"
         "translator.translate_batch([sys.argv[2].split() + ['</s>']], beam_size=1)\n"
         "print(time.perf_counter() - started)"
     )
     for _ in range(5):
         started = time.perf_counter()
         subprocess.run(
-            [str(BINARIES / "infer"), "--quiet", "--beam", "1", "--model", str(run), sentence],
+            [str(BINARIES / "infer"), "--quiet", "--beam", "1", "--precision", precision, "--model", str(run), sentence],
             check=True,
             stdout=subprocess.DEVNULL,
         )
         ours_times.append(time.perf_counter() - started)
         found = subprocess.run(
-            [sys.executable, "-c", code, str(converted), sentence], check=True, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(converted), sentence, precision], check=True, stdout=subprocess.PIPE, text=True
         )
         peer_times.append(float(found.stdout))
     return statistics.median(ours_times), statistics.median(peer_times)
 
 
-def memory(run, converted, sentences, count, cores):
+def memory(run, converted, sentences, count, cores, precision):
     """Peak MiB for greedy decoding in batches: ours, CTranslate2's, and CTranslate2's without interpreter and imports."""
     case = CASES[2]
-    worker = ours(run, sentences)
+    worker = ours(run, sentences, precision)
     worker.request(request(case, {"batch_tokens": 1024, "workers": cores}, count))
     mine = worker.peak_mib()
     worker.end()
-    worker = peer("ctranslate2", converted, sentences)
+    worker = peer("ctranslate2", converted, sentences, precision)
     worker.process.stdin.flush()
     time.sleep(2)
     bare = worker.peak_mib()
@@ -218,68 +218,135 @@ def memory(run, converted, sentences, count, cores):
     return mine, total, total - bare
 
 
-def bench(size, rounds, with_transformers, cores, folder):
-    run, exported, converted = folder / f"{size}-run", folder / f"{size}-marian", folder / f"{size}-ctranslate2"
+def make(size, folder):
+    """Our run folder with random weights, its export, and sentences for both."""
+    run, exported = folder / f"{size}-run", folder / f"{size}-marian"
     subprocess.run([str(BINARIES / "examples/bench_decode"), "make", size, str(run)], check=True)
-    subprocess.run(
-        [str(BINARIES / "infer"), "export", "--quiet", "--model", str(run), "--format", "marian", str(exported)],
-        check=True,
+    infer = str(BINARIES / "infer")
+    subprocess.run([infer, "export", "--quiet", "--model", str(run), "--format", "marian", str(exported)], check=True)
+    random.seed(1)
+    words = {"tiny": 10_000, "base": 32_000}[size]
+    count = SENTENCES[size][1]
+    lines = [" ".join(f"w{random.randrange(3, words)}" for _ in range(random.randint(8, 30))) for _ in range(count)]
+    (folder / "sentences").write_text("\n".join(lines) + "\n")
+    return run, exported, lines[0]
+
+
+def convert(exported, converted, precision):
+    """CTranslate2's folder, in the number type that it decodes in."""
+    code = (
+        "import sys, ctranslate2\n"
+        "converter = ctranslate2.converters.TransformersConverter(sys.argv[1])\n"
+        "converter.convert(sys.argv[2], quantization=sys.argv[3], force=True)"
     )
-    convert = "import sys, ctranslate2; ctranslate2.converters.TransformersConverter(sys.argv[1]).convert(sys.argv[2])"
     subprocess.run(
-        [sys.executable, "-c", convert, str(exported), str(converted)],
+        [sys.executable, "-c", code, str(exported), str(converted), precision],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    random.seed(1)
-    sentences = folder / "sentences"
-    one_by_one, in_batches = SENTENCES[size]
-    words = {"tiny": 10_000, "base": 32_000}[size]
-    lines = [" ".join(f"w{random.randrange(3, words)}" for _ in range(random.randint(8, 30))) for _ in range(in_batches)]
-    sentences.write_text("\n".join(lines) + "\n")
 
-    workers = {"attend": ours(run, sentences), "ctranslate2": peer("ctranslate2", converted, sentences)}
-    if with_transformers:
-        workers["transformers"] = peer("transformers", exported, sentences)
-    print(f"\n{size}: {one_by_one} sentences one by one, {in_batches} in batches, ", end="")
-    print(f"{LENGTH} target tokens each, {cores} cores, float32", flush=True)
-    for case in CASES:
-        seconds, equal, chosen = measure(case, workers, in_batches if case["batched"] else one_by_one, rounds, cores)
-        print(f"  {case['name']}")
-        for kind, time_each in seconds.items():
-            ratio = f"{time_each / seconds['attend']:5.2f}x" if kind != "attend" else "      "
-            print(
-                f"    {kind:13} {LENGTH / time_each:8.0f} tokens/s  {1e3 * time_each:8.2f} ms/sentence  {ratio}"
-                f"  {100 * equal[kind]:5.1f} % equal  {json.dumps(chosen[kind])}",
-                flush=True,
-            )
-    for worker in workers.values():
-        worker.end()
-    mine, theirs = startup(run, converted, lines[0])
-    print(f"  start to first translation: {1e3 * mine:.0f} ms, CTranslate2 {1e3 * theirs:.0f} ms (without Python)")
-    mine, total, theirs = memory(run, converted, sentences, in_batches, cores)
-    print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({total:.0f} with Python)")
+
+def quantised(run, folder, precision):
+    """The run folder as it is stored for a number type."""
+    if precision != "int8":
+        return run
+    output = folder / f"{run.name}-int8"
+    if not output.exists():
+        subprocess.run([str(BINARIES / "infer"), "quantise", "--quiet", str(run), "--output", str(output)], check=True)
+    return output
+
+
+def processor():
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    fields = dict(line.split("\t: ", 1) for line in reversed(lines) if "\t: " in line)
+    flags = fields.get("flags", "").split()
+    units = [unit for unit in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8") if unit in flags]
+    return f"{fields.get('model name')}, family {fields.get('cpu family')}, model {fields.get('model')}: {', '.join(units)}"
+
+
+# Multiply-adds per generated token, and weights read per step, of the decoder with its output projection.
+DECODER = {"tiny": 4 * (6 * 128**2 + 2 * 128 * 256) + 128 * 10_000, "base": 6 * (6 * 512**2 + 2 * 512 * 2048) + 512 * 32_000}
+BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+
+
+def floors(size, precision, limits, case):
+    """The most tokens per second that memory and multiply-adds allow for a case; caches may beat the first."""
+    rows = case["beam"] if not case["batched"] else None
+    by_bytes = limits["bytes"] / (DECODER[size] * BYTES[precision]) if rows else float("inf")
+    by_sums = limits[precision] / (DECODER[size] * case["beam"])
+    return min(by_bytes, by_sums), "bytes" if by_bytes < by_sums else "multiply-adds"
+
+
+def bench(size, precisions, rounds, with_transformers, cores, folder, limits):
+    run, exported, sentence = make(size, folder)
+    sentences, (one_by_one, in_batches) = folder / "sentences", SENTENCES[size]
+    for precision in precisions:
+        folder_of, converted = quantised(run, folder, precision), folder / f"{size}-ctranslate2-{precision}"
+        workers = {"attend": ours(folder_of, sentences, precision)}
+        if precision in supported_by_ctranslate2():
+            convert(exported, converted, precision)
+            workers["ctranslate2"] = peer("ctranslate2", converted, sentences, precision)
+        if precision != "float32":
+            workers["attend-float32"] = ours(run, sentences, "float32")
+        elif with_transformers:
+            workers["transformers"] = peer("transformers", exported, sentences, precision)
+        print(f"\n{size}: {one_by_one} sentences one by one, {in_batches} in batches, ", end="")
+        print(f"{LENGTH} target tokens each, {cores} cores, {precision}", flush=True)
+        for case in CASES:
+            count = in_batches if case["batched"] else one_by_one
+            seconds, equal, chosen = measure(case, workers, count, rounds, cores)
+            limit, by = floors(size, precision, limits, case)
+            print(f"  {case['name']} (at most {limit:.0f} tokens/s by {by})")
+            for kind, time_each in seconds.items():
+                ratio = f"{time_each / seconds['attend']:5.2f}x" if kind != "attend" else "      "
+                print(
+                    f"    {kind:14} {LENGTH / time_each:8.0f} tokens/s  {1e3 * time_each:8.2f} ms/sentence  {ratio}"
+                    f"  {100 * equal[kind]:5.1f} % equal  {json.dumps(chosen[kind])}",
+                    flush=True,
+                )
+        for worker in workers.values():
+            worker.end()
+        if "ctranslate2" not in workers:
+            print("  CTranslate2 does not decode in this type here")
+            continue
+        mine, theirs = startup(folder_of, converted, sentence, precision)
+        print(f"  start to first translation: {1e3 * mine:.0f} ms, CTranslate2 {1e3 * theirs:.0f} ms (without Python)")
+        mine, total, theirs = memory(folder_of, converted, sentences, in_batches, cores, precision)
+        print(f"  peak memory: {mine:.0f} MiB, CTranslate2 {theirs:.0f} MiB ({total:.0f} with Python)")
+
+
+def supported_by_ctranslate2():
+    code = "import ctranslate2; print(*ctranslate2.get_supported_compute_types('cpu'))"
+    return subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout.split()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="tiny,base", help="model sizes, comma-separated [default: %(default)s]")
+    parser.add_argument("--types", default="float32,int8,bfloat16", help="number types [default: %(default)s]")
     parser.add_argument("--rounds", type=int, default=5, help="measurements per case [default: %(default)s]")
     parser.add_argument("--without-hf", action="store_true", help="skip Hugging Face transformers")
     parser.add_argument(
         "--cores", type=int, default=len(os.sched_getaffinity(0)), help="processor cores to use [default: all]"
     )
-    parser.add_argument("--worker", nargs=3, metavar=("KIND", "FOLDER", "SENTENCES"), help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=4, metavar=("KIND", "FOLDER", "SENTENCES", "TYPE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        kind, folder, sentences = arguments.worker
-        return {"ctranslate2": work_ctranslate2, "transformers": work_transformers}[kind](folder, sentences)
+        kind, folder, sentences, precision = arguments.worker
+        return {"ctranslate2": work_ctranslate2, "transformers": work_transformers}[kind](folder, sentences, precision)
     targets = ["-p", "infer", "--bin", "infer", "-p", "decode", "--example", "bench_decode"]
     subprocess.run(["cargo", "build", "--quiet", *targets], cwd=ROOT, check=True)
+    found = subprocess.run([str(BINARIES / "examples/bench_decode"), "limits"], check=True, stdout=subprocess.PIPE).stdout
+    limits = json.loads(found)
+    print(processor())
+    shown = ", ".join(f"{limits[name] / 1e9:.0f} billion multiply-adds a second in {name}" for name in BYTES if name in limits)
+    print(f"limits on {arguments.cores} cores: {shown}; {limits['bytes'] / 1e9:.0f} GB/s read from memory", flush=True)
+    precisions = [precision for precision in arguments.types.split(",") if precision in limits]
     with tempfile.TemporaryDirectory() as folder:
         for size in arguments.sizes.split(","):
-            bench(size, arguments.rounds, not arguments.without_hf, arguments.cores, Path(folder))
+            with_transformers = not arguments.without_hf
+            bench(size, precisions, arguments.rounds, with_transformers, arguments.cores, Path(folder), limits)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use decode::{TrainedModel, Translator};
+use kernels::decode::{Bfloat16Matrix, Epilogue, Int8Matrix, Int8Rows, Matrix, PackedMatrix, Workspace, bfloat16};
 use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use runs::config::DecodingPrecision;
@@ -47,7 +48,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             let precision = serde_json::from_value(serde_json::json!(precision))?;
             work(Path::new(folder), Path::new(sentences), precision)
         }
-        _ => Err("usage: bench_decode make tiny|base DIR, or bench_decode work DIR SENTENCES PRECISION".into()),
+        ["limits"] => limits(),
+        _ => Err(
+            "usage: bench_decode make tiny|base DIR, bench_decode work DIR SENTENCES PRECISION, or bench_decode limits"
+                .into(),
+        ),
     }
 }
 
@@ -110,4 +115,55 @@ fn work(folder: &Path, sentences: &Path, precision: DecodingPrecision) -> Result
         writeln!(io::stdout())?;
     }
     Ok(())
+}
+
+/// Prints what all cores reach: multiply-adds per second of each number type, with weights in the second-level cache, and
+/// bytes read from memory per second.
+fn limits() -> Result<(), Box<dyn Error>> {
+    const ROWS: usize = 48;
+    const INPUTS: usize = 512;
+    const OUTPUTS: usize = 256;
+    const TIMES: usize = 200;
+    let weight: Vec<f32> = (0..INPUTS * OUTPUTS).map(|i| (i % 13) as f32 - 6.0).collect();
+    let rows = Int8Rows::quantise(&weight, INPUTS);
+    let mut matrices = vec![
+        ("float32", Matrix::Float32(PackedMatrix::new(&weight, None, INPUTS))),
+        ("int8", Matrix::Int8(Int8Matrix::stacked(&[(&rows, None)], INPUTS))),
+    ];
+    if bfloat16::available() {
+        matrices.push(("bfloat16", Matrix::Bfloat16(Bfloat16Matrix::stacked(&[(&weight, None)], INPUTS))));
+    }
+    let cores = rayon::current_num_threads();
+    let mut limits = serde_json::Map::new();
+    for (name, matrix) in &matrices {
+        let rate = best_of_all_cores(cores, || {
+            let (x, mut y) = (vec![1.0; ROWS * INPUTS], vec![0.0; ROWS * OUTPUTS]);
+            let mut workspace = Workspace::default();
+            let started = Instant::now();
+            (0..TIMES).for_each(|_| workspace.multiply(&x, matrix, Epilogue::None, &mut y));
+            (TIMES * ROWS * INPUTS * OUTPUTS) as f64 / started.elapsed().as_secs_f64()
+        });
+        limits.insert((*name).to_string(), rate.into());
+    }
+    let bytes = best_of_all_cores(cores, || {
+        let values = vec![1u64; 16 << 20];
+        let started = Instant::now();
+        let sum: u64 = (0..4).map(|_| std::hint::black_box(&values).iter().sum::<u64>()).sum();
+        std::hint::black_box(sum);
+        (4 * 8 * values.len()) as f64 / started.elapsed().as_secs_f64()
+    });
+    limits.insert("bytes".to_string(), bytes.into());
+    serde_json::to_writer(io::stdout(), &limits)?;
+    Ok(())
+}
+
+/// The sum over all cores of a rate that each measures at the same time; the best of five tries.
+fn best_of_all_cores(cores: usize, rate: impl Fn() -> f64 + Sync) -> f64 {
+    let all = || -> f64 {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..cores).map(|_| scope.spawn(&rate)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_default()).sum()
+        })
+    };
+    (0..5).map(|_| all()).fold(0.0, f64::max)
 }

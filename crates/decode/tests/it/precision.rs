@@ -89,7 +89,7 @@ fn a_row_is_the_same_alone_and_in_a_batch() {
 /// A batch that is alone runs on all threads of the pool; its products are large enough to be shared.
 #[test]
 fn any_number_of_threads_gives_the_same_logits() {
-    let config = ModelConfig { d_model: 192, n_heads: 3, d_ff: 512, ..small() };
+    let config = ModelConfig { d_model: 384, n_heads: 3, d_ff: 1536, ..small() };
     let tensors = tensors(&config);
     let source: Vec<u32> = (1..12).chain([END_ID]).collect();
     for precision in [DecodingPrecision::Float32, DecodingPrecision::Int8] {

@@ -2,7 +2,8 @@
 //!
 //! A step has dozens of products of a few microseconds each. Helpers therefore wait by spinning, for tens of microseconds
 //! at most, and sleep after that. The owner never waits for a helper to begin: it claims panels itself, its own part first,
-//! then those of others, and waits only for panels that are being computed. A product allocates nothing.
+//! then those of others, and waits only for panels that are being computed. Where it waits for long, other programs occupy
+//! the cores: the next products then run on the owner's thread alone. A product allocates nothing.
 
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -12,16 +13,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// Waits of a few dozen cycles each before a helper sleeps.
-const SPINS: usize = 2_000;
-/// Claims per thread and product, on average, so that a late helper leaves the others little to wait for.
-const CLAIMS: usize = 4;
+/// Waits of [`pause`] before a helper sleeps: about 50 microseconds.
+const SPINS: usize = 600;
+/// A claim is this share of what is left of a part, so that the last ones, for which others wait, are short.
+const SHARE: usize = 4;
 
 /// The owner's thread with its helpers.
 pub(super) struct Team {
     shared: Arc<Shared>,
     helpers: Vec<JoinHandle<()>>,
+    /// Jobs that the owner computes alone before it shares one again.
+    alone: u32,
+    /// The next value of `alone` after a long wait.
+    penalty: u32,
 }
+
+/// Bounds of the penalty for a long wait, in jobs.
+const PENALTY: (u32, u32) = (32, 1 << 14);
 
 impl fmt::Debug for Team {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,8 +61,6 @@ unsafe impl Send for Shared {}
 #[derive(Clone, Copy)]
 struct Job {
     work: *const Work<'static>,
-    /// Items per claim.
-    claim: usize,
     /// Threads that may take part, the owner included.
     threads: usize,
 }
@@ -68,11 +74,10 @@ struct Part {
 }
 
 impl Part {
-    fn claim(&self, items: usize) -> Option<Range<usize>> {
+    fn claim(&self) -> Option<Range<usize>> {
         let end = self.end.load(Ordering::Relaxed);
-        if self.next.load(Ordering::Relaxed) >= end {
-            return None;
-        }
+        let left = end.checked_sub(self.next.load(Ordering::Relaxed)).filter(|&left| left > 0)?;
+        let items = left.div_ceil(SHARE);
         let first = self.next.fetch_add(items, Ordering::Relaxed);
         (first < end).then(|| first..end.min(first + items))
     }
@@ -90,7 +95,7 @@ impl Team {
         let idle: &Work<'static> = &|_| {};
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
-            job: UnsafeCell::new(Job { work: idle, claim: 1, threads: 1 }),
+            job: UnsafeCell::new(Job { work: idle, threads: 1 }),
             parts: (0..threads).map(|_| Part::default()).collect(),
             sleeping: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
@@ -101,7 +106,7 @@ impl Team {
             let named = thread::Builder::new().name(format!("products-{number}"));
             named.spawn(move || shared.help(number)).ok() // without it, the others compute its part
         };
-        Self { helpers: (1..threads).filter_map(start).collect(), shared }
+        Self { helpers: (1..threads).filter_map(start).collect(), shared, alone: 0, penalty: PENALTY.0 }
     }
 
     /// Threads, the owner's included.
@@ -116,36 +121,52 @@ impl Team {
     pub fn run(&mut self, count: usize, threads: usize, work: &Work<'_>) {
         let Shared { state, job, parts, sleeping, failed, .. } = &*self.shared;
         let threads = threads.clamp(1, parts.len()).min(count.max(1));
-        if threads == 1 {
+        if threads == 1 || self.alone > 0 {
+            self.alone = self.alone.saturating_sub(1);
             return work(0..count);
         }
         for (at, part) in parts.iter().enumerate().take(threads) {
             part.next.store(at * count / threads, Ordering::Relaxed);
             part.end.store((at + 1) * count / threads, Ordering::Relaxed);
         }
-        let claim = (count / (threads * CLAIMS)).max(1);
         // SAFETY: the last job is closed and no helper is in it. The lifetime of `work` is extended until `closing` is
         // dropped below, after which no helper is in this job and none can enter it.
         unsafe {
             let work = std::mem::transmute::<*const Work<'_>, *const Work<'static>>(work);
-            *job.get() = Job { work, claim, threads };
+            *job.get() = Job { work, threads };
         }
         let last = state.load(Ordering::Relaxed) & !(OPEN | HELPERS);
         state.store(last.wrapping_add(JOB) | OPEN, Ordering::SeqCst);
-        let closing = Closing { state };
+        let mut waited = false;
+        let closing = Closing { state, waited: &mut waited };
         if sleeping.load(Ordering::SeqCst) > 0 {
             self.helpers.iter().take(threads - 1).for_each(|helper| helper.thread().unpark());
         }
-        work_off(&parts[..threads], 0, claim, work);
+        work_off(&parts[..threads], 0, work);
         drop(closing);
+        (self.alone, self.penalty) = match waited {
+            true => (self.penalty, (2 * self.penalty).min(PENALTY.1)),
+            false => (0, (self.penalty - self.penalty / 256).max(PENALTY.0)),
+        };
         assert!(!failed.load(Ordering::Relaxed), "a thread of the team panicked");
     }
 }
 
+/// Checks many times, for a few hundred cycles, and returns the first value found. Hypervisors take the processor away from
+/// threads that do nothing but pause, so pauses are far apart.
+fn pause<T>(check: impl Fn() -> Option<T>) -> Option<T> {
+    const CHECKS: usize = 100;
+    let found = (0..CHECKS).find_map(|_| check());
+    if found.is_none() {
+        hint::spin_loop();
+    }
+    found
+}
+
 /// Calls `work` on a thread's own part, then on what is left of the others'.
-fn work_off(parts: &[Part], own: usize, claim: usize, work: &Work<'_>) {
+fn work_off(parts: &[Part], own: usize, work: &Work<'_>) {
     for at in 0..parts.len() {
-        while let Some(range) = parts[(own + at) % parts.len()].claim(claim) {
+        while let Some(range) = parts[(own + at) % parts.len()].claim() {
             work(range);
         }
     }
@@ -154,15 +175,21 @@ fn work_off(parts: &[Part], own: usize, claim: usize, work: &Work<'_>) {
 /// Closes a job when it is dropped, also by a panic, and waits for the helpers in it.
 struct Closing<'a> {
     state: &'a AtomicU64,
+    /// Set if helpers did not leave soon: the system runs other programs in their place.
+    waited: &'a mut bool,
 }
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
         self.state.fetch_and(!OPEN, Ordering::Relaxed);
+        let left = || (self.state.load(Ordering::Acquire) & HELPERS == 0).then_some(());
         let mut spins = 0;
-        while self.state.load(Ordering::Acquire) & HELPERS != 0 {
+        while pause(left).is_none() {
             spins += 1;
-            if spins < SPINS { hint::spin_loop() } else { thread::yield_now() }
+            if spins > SPINS {
+                *self.waited = true;
+                thread::yield_now();
+            }
         }
     }
 }
@@ -196,9 +223,9 @@ impl Shared {
             last = state & !(OPEN | HELPERS);
             // SAFETY: the job is open with this thread in it, so that the owner does not change it, and the work lives.
             unsafe {
-                let Job { work, claim, threads } = *self.job.get();
+                let Job { work, threads } = *self.job.get();
                 if number < threads {
-                    work_off(&self.parts[..threads], number, claim, &*work);
+                    work_off(&self.parts[..threads], number, &*work);
                 }
             }
             drop(inside);
@@ -209,11 +236,9 @@ impl Shared {
     fn wait(&self, last: u64) -> u64 {
         let is_new = |state: u64| state & OPEN != 0 && state & !(OPEN | HELPERS) != last;
         for _ in 0..SPINS {
-            let state = self.state.load(Ordering::Relaxed);
-            if is_new(state) {
+            if let Some(state) = pause(|| Some(self.state.load(Ordering::Relaxed)).filter(|&state| is_new(state))) {
                 return state;
             }
-            hint::spin_loop();
         }
         self.sleeping.fetch_add(1, Ordering::SeqCst);
         if !is_new(self.state.load(Ordering::SeqCst)) && !self.stop.load(Ordering::SeqCst) {

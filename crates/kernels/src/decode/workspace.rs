@@ -19,8 +19,8 @@ pub struct Workspace {
     threads: usize,
 }
 
-/// Bytes of weights, times rows, from which on threads share a product: less takes as long as waking them.
-const MIN_SHARED: usize = 24 << 10;
+/// Duration on one thread, in nanoseconds, from which on threads share a product: handing out a shorter one takes as long.
+const MIN_SHARED: usize = 5_000;
 
 impl Workspace {
     /// Computes products on up to this many threads, which are started when first needed. Results are equal for any number.
@@ -42,7 +42,7 @@ impl Workspace {
         assert_eq!(rows * d_output, y.len(), "rows of {d_output} outputs, as many as of inputs");
         let y = Output::new(y, d_output);
         let Self { int8, bfloat16, team, threads } = self;
-        let mut share = match rows * matrix.bytes() < MIN_SHARED {
+        let mut share = match matrix.nanoseconds(rows) < MIN_SHARED {
             true => None,
             false => team.as_mut(),
         };

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use kernels::decode::Workspace;
 
 /// The number of cores, and the batches that share them. A batch that is alone computes its products on all cores; several
-/// batches compute on one core each.
+/// batches compute on one core each. With few weights, a batch always computes on one core: its products are over before
+/// another core could help.
 #[derive(Debug)]
 pub(super) struct Cores {
     cores: usize,
@@ -15,14 +16,16 @@ pub(super) struct Cores {
     idle: Mutex<Vec<Workspace>>,
 }
 
-impl Default for Cores {
-    /// The threads of the current pool.
-    fn default() -> Self {
-        Self { cores: rayon::current_num_threads(), batches: AtomicUsize::new(0), idle: Mutex::default() }
-    }
-}
+/// Size of the weights, in bytes, from which on a batch uses all cores.
+const MIN_BYTES: usize = 4 << 20;
 
 impl Cores {
+    /// The threads of the current pool, for weights of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let cores = if bytes < MIN_BYTES { 1 } else { rayon::current_num_threads() };
+        Self { cores, batches: AtomicUsize::new(0), idle: Mutex::default() }
+    }
+
     /// Begins a batch.
     pub fn begin(&self) -> Workspace {
         self.batches.fetch_add(1, Ordering::Relaxed);

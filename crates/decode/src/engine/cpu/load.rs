@@ -107,10 +107,15 @@ impl<'a> Loader<'a> {
             encoder: self.norm_if(after_stacks, "encoder.norm")?,
             decoder: self.norm_if(after_stacks, "decoder.norm")?,
         };
+        let bytes = match self.precision {
+            DecodingPrecision::Float32 => 4,
+            DecodingPrecision::Bfloat16 => 2,
+            DecodingPrecision::Int8 => 1,
+        };
         Ok(CpuEngine {
             parameters: self.parameters,
             precision: self.precision,
-            cores: Cores::default(),
+            cores: Cores::new(self.parameters * bytes),
             d_model: config.d_model,
             decoder_self: config.decoder_self,
             decoder_width: match config.decoder_self {
