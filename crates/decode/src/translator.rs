@@ -179,7 +179,7 @@ impl<'a> Translator<'a> {
     pub(crate) fn encode_line(&self, text: &str, line: usize) -> Result<EncodedInput, DecodeError> {
         let limit = self.model.config.max_length;
         let error = |found| DecodeError::TooLong { number: line, found, limit };
-        let ids = self.model.source_tokenizer.encode_text(text);
+        let ids = self.model.source_tokenizer.encode_text(&self.settings.decoding.prefixed(text));
         let (ids, problem) = fit(ids, Some(END_ID), Side::Source, limit, self.settings.too_long, error)?;
         Ok(EncodedInput { text: text.to_string(), line, ids, problem })
     }

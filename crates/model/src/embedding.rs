@@ -32,7 +32,7 @@ use kernels::r_drop_loss::r_drop_loss;
 
 use crate::config::{ModelConfig, Tie, VocabularySizes};
 
-/// The matrices between ids and vectors, each `[vocabulary, d_model]`. Each row of `<pad>` is zero and stays zero.
+/// The matrices between ids and vectors, each `[vocabulary, d_model]`. A row of `<pad>` that is zero stays zero.
 #[derive(Module, Debug)]
 pub struct Embeddings {
     /// Source, target and output in one (`tie = "all"`), or source and target (`tie = "inputs"`).
@@ -105,13 +105,17 @@ impl Embeddings {
         Projection { hidden, matrix: first([&self.output, &self.shared, &self.target]), bias }
     }
 
-    /// Zeroes the gradient of every `<pad>` row, so that no optimizer moves these rows from zero.
+    /// Zeroes the gradient of every `<pad>` row of zeros, so that no optimizer moves these rows from zero. An imported row
+    /// with values, as T5 has, is trained like any other: the decoder starts from it.
     pub fn zero_padding_gradients(&self, gradients: &mut GradientsParams) {
         for matrix in [&self.shared, &self.source, &self.target, &self.output].into_iter().flatten() {
             if let Some(gradient) = gradients.remove::<2>(matrix.id) {
                 let [rows, width] = gradient.dims();
-                let zeros = Tensor::zeros([1, width], &gradient.device());
-                gradients.register(matrix.id, gradient.slice_assign([rows - 1..rows, 0..width], zeros));
+                let row = [rows - 1..rows, 0..width];
+                let largest = matrix.val().without_autodiff().slice(row.clone()).abs().max_dim(1);
+                let of_zeros = largest.equal_elem(0.0).expand([1, width]);
+                let kept = gradient.clone().slice(row.clone()).mask_fill(of_zeros, 0.0);
+                gradients.register(matrix.id, gradient.slice_assign(row, kept));
             }
         }
     }

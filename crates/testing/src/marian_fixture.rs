@@ -16,6 +16,11 @@ pub fn huggingface_fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../interchange/tests/fixtures/huggingface").join(name)
 }
 
+/// The fixture of Marian's own files of this name, read-only.
+pub fn marian_nmt_fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../interchange/tests/fixtures/marian_nmt").join(name)
+}
+
 /// A temporary folder with a copy of a Marian folder inside.
 pub struct MarianFolder {
     folder: TempDir,

@@ -114,6 +114,7 @@ impl Task {
             source_dropout: tokenizers.source().dropout,
             target_dropout: tokenizers.target().dropout,
             seed: config.training.seed,
+            decoding: config.decoding.clone(),
         };
         // The filters of [data] are for training; held-out pairs need only fit the model.
         let unfiltered = PairEncoder {

@@ -39,6 +39,9 @@ pub struct Arguments {
     /// Text that every translation begins with
     #[arg(long, value_name = "TEXT", default_value = "", allow_hyphen_values = true)]
     prefix: String,
+    /// Text before every source, such as "translate English to German: " [default: from the run, else none]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    source_prefix: Option<String>,
     #[command(flatten)]
     sampling: SamplingOptions,
     #[command(flatten)]
@@ -54,7 +57,7 @@ pub struct Arguments {
 /// Prints the translations of all texts, in order.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, texts, format, scores, decoding, n_best, prefix, sampling, .. } = arguments;
-    let Arguments { alignment, too_long, batch, device, .. } = arguments;
+    let Arguments { alignment, too_long, batch, device, source_prefix, .. } = arguments;
     let (alignment, too_long) = (alignment.heads(format)?, too_long.too_long());
     let format = match (format, n_best, scores) {
         (OutputFormat::Jsonl, _, _) => LineFormat::Jsonl,
@@ -64,7 +67,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let trained = device.open(&model.unwrap_or_default())?;
     let sampling = sampling.sampling();
-    let settings = Settings { sampling, n_best, prefix, alignment, too_long, ..settings(&decoding, &trained)? };
+    let mut settings = Settings { sampling, n_best, prefix, alignment, too_long, ..settings(&decoding, &trained)? };
+    if let Some(source_prefix) = source_prefix {
+        settings.decoding.source_prefix = source_prefix;
+    }
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let mut output = io::BufWriter::new(io::stdout().lock());
     let mut notes;

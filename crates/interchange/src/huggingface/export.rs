@@ -7,7 +7,7 @@ use model::weights::{NamedTensor, WeightsError};
 use runs::{DecodingConfig, SavedModel, layout};
 use text::SpecialIds;
 
-use super::{Family, Network, tokenizer_files};
+use super::{Family, Network, keys, tokenizer_files};
 use crate::marian::positions::reorder;
 use crate::marian::vocabulary::pretty;
 use crate::marian::{files, generation, weights_file};
@@ -42,6 +42,9 @@ pub fn export(
     let generation = generation::write(decoding, model, ids).map_err(configured)?;
     let vocabulary = tokenizer_files::write(source_tokenizer);
     config["tokenizer_class"] = vocabulary.class.into();
+    if !decoding.source_prefix.is_empty() {
+        config[keys::PREFIX] = decoding.source_prefix.clone().into();
+    }
 
     let weights = weights(family, tensors, &network, ids)
         .map_err(|source| InterchangeError::Weights { path: run.join(layout::WEIGHTS), source })?;

@@ -44,6 +44,7 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
     if generation_path != path {
         read.skipped.extend(keys::unknown_generation(&generation));
     }
+    read.decoding.source_prefix = settings[keys::PREFIX].as_str().unwrap_or_default().to_owned();
     let tokenizer = tokenizer::read(input, &settings, &network)?;
 
     let mut stored = Stored::read(input)?;

@@ -8,8 +8,12 @@ use serde_json::Value;
 
 use crate::marian::config::{flag, rate, require, shown, size};
 
+/// Text before every source, a key of all families.
+pub(crate) const PREFIX: &str = "prefix";
+
 /// Keys that do not change the network.
-const WITHOUT_EFFECT: [&str; 36] = [
+const WITHOUT_EFFECT: [&str; 37] = [
+    PREFIX,
     "_name_or_path",
     "architectures",
     "model_type",

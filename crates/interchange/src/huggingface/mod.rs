@@ -13,7 +13,7 @@
 mod bytes;
 mod export;
 mod import;
-mod keys;
+pub(crate) mod keys;
 mod stored;
 mod t5;
 mod tokenizer;

@@ -8,6 +8,7 @@ use model::{ConfigError, ModelConfig, VocabularySizes};
 use super::config::{Network, column_order};
 use super::vocabulary::pretty;
 use super::{config, files, generation, names, positions, vocabulary, weights_file};
+use crate::huggingface::keys::PREFIX;
 use crate::{InterchangeError, folder};
 use runs::{DecodingConfig, SavedModel, layout};
 use text::{SpecialIds, Tokenizer};
@@ -32,7 +33,10 @@ pub fn export(
     let SavedModel { config: model, sizes, source_tokenizer, target_tokenizer, .. } = saved;
     let ids = special_ids(source_tokenizer, target_tokenizer).map_err(configured)?;
     let network = Network { model: model.clone(), sizes: *sizes, end: ids.end, padding: ids.padding };
-    let config = config::write(&network).map_err(configured)?;
+    let mut config = config::write(&network).map_err(configured)?;
+    if !decoding.source_prefix.is_empty() {
+        config[PREFIX] = decoding.source_prefix.clone().into();
+    }
     let generation = generation::write(decoding, model, ids).map_err(configured)?;
     let path = run.join(layout::WEIGHTS);
     let weights = weights(tensors, model, *sizes, ids).map_err(|source| InterchangeError::Weights { path, source })?;

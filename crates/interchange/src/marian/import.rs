@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::config::Network;
 use super::{config, files, generation, names, positions, vocabulary, weights_file};
+use crate::huggingface::keys::PREFIX;
 use crate::tensor::StoredTensor;
 use crate::{Imported, InterchangeError, folder, run_files};
 use text::{SpecialIds, Tokenizer};
@@ -54,13 +55,15 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
         config::parse(path, &bytes)
     };
     let settings = read(&path)?;
+    let prefix = settings[PREFIX].as_str().unwrap_or_default().to_owned();
     let Network { mut model, sizes, end, padding } = config::read(&settings).map_err(configured(&path))?;
 
     // Older folders keep the settings of decoding in config.json.
     let generation_path = input.join(files::GENERATION);
     let (generation, generation_path) =
         if generation_path.is_file() { (read(&generation_path)?, generation_path) } else { (settings, path.clone()) };
-    let generation = generation::read(&generation, &model, end, padding).map_err(configured(&generation_path))?;
+    let mut generation = generation::read(&generation, &model, end, padding).map_err(configured(&generation_path))?;
+    generation.decoding.source_prefix = prefix;
     let (source, target) = vocabulary::read(input, sizes, end, padding)?;
 
     let (stored, weights_path) = weights_file::read(input)?;

@@ -1,5 +1,7 @@
 //! The `[decoding]` table of a configuration file, and the options that override it.
 
+use std::borrow::Cow;
+
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,9 @@ pub struct DecodingConfig {
     /// Divisor of positive logits, and factor of negative ones, of tokens that the translation already has; 1 changes
     /// nothing.
     pub repetition_penalty: f64,
+    /// Text before every source, in training too, such as T5's `"translate English to German: "`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source_prefix: String,
 }
 
 impl Default for DecodingConfig {
@@ -43,6 +48,7 @@ impl Default for DecodingConfig {
             max_length_ratio: None,
             no_repeat_ngram: 0,
             repetition_penalty: 1.0,
+            source_prefix: String::new(),
         }
     }
 }
@@ -51,6 +57,22 @@ impl Default for DecodingConfig {
 const MAX_BEAM: usize = 1000;
 
 impl DecodingConfig {
+    /// The text that the model reads for a source text: [`source_prefix`](Self::source_prefix), then the source. A blank
+    /// text stays as it is.
+    ///
+    /// ```
+    /// use runs::DecodingConfig;
+    /// let decoding = DecodingConfig { source_prefix: "summarize: ".to_string(), ..DecodingConfig::default() };
+    /// assert_eq!(decoding.prefixed("A dog."), "summarize: A dog.");
+    /// assert_eq!(decoding.prefixed(" "), " ");
+    /// ```
+    pub fn prefixed<'a>(&self, source: &'a str) -> Cow<'a, str> {
+        match self.source_prefix.is_empty() || text::is_blank(source) {
+            true => Cow::Borrowed(source),
+            false => Cow::Owned(format!("{}{source}", self.source_prefix)),
+        }
+    }
+
     /// The maximum number of target tokens for a source of `source_len` tokens, within the model's positions.
     pub fn max_len(&self, source_len: usize, model: &ModelConfig) -> usize {
         let relative = self.max_length_ratio.map(|ratio| ((ratio * source_len as f64).ceil() as usize).max(1));

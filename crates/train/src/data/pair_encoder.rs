@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::random;
+use runs::DecodingConfig;
 use runs::record::PairCounts;
 use text::{END_ID, Pair, TextError, Tokenizer, is_blank};
 
@@ -50,6 +51,8 @@ pub struct PairEncoder {
     pub target_dropout: f64,
     /// Seed of BPE-dropout.
     pub seed: u64,
+    /// The settings of decoding, whose prefix every source has in training too.
+    pub decoding: DecodingConfig,
 }
 
 /// Keeps the keys of BPE-dropout apart from those of weights, data and dropout under the same seed.
@@ -70,7 +73,7 @@ impl PairEncoder {
                 ids
             })
         };
-        let source = ended(&self.source_tokenizer, &pair.source)?;
+        let source = ended(&self.source_tokenizer, &self.decoding.prefixed(&pair.source))?;
         let target = ended(&self.target_tokenizer, &pair.target)?;
         let (shorter, longer) = (source.len().min(target.len()), source.len().max(target.len()));
         Ok(if shorter < 2 {
@@ -123,7 +126,13 @@ impl PairEncoder {
             }
         };
         Example {
-            source: encode(&self.source_tokenizer, self.source_dropout, &pair.source, plain.source, 0),
+            source: encode(
+                &self.source_tokenizer,
+                self.source_dropout,
+                &self.decoding.prefixed(&pair.source),
+                plain.source,
+                0,
+            ),
             target: encode(&self.target_tokenizer, self.target_dropout, &pair.target, plain.target, 1),
         }
     }
@@ -149,6 +158,7 @@ pub(super) mod tests {
             source_dropout: dropout,
             target_dropout: dropout,
             seed: 1,
+            decoding: DecodingConfig::default(),
         }
     }
 

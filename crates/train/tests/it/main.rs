@@ -27,6 +27,7 @@ mod noisy_text;
 mod old_run;
 mod options;
 mod precision;
+mod published_models;
 mod pytorch_losses;
 #[cfg(unix)]
 mod resume;
