@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares exported Hugging Face folders of other families with the folders that were imported, in transformers.
+"""Compares exported Hugging Face folders with the folders that were imported, in transformers.
 
     python3 -m venv VENV && VENV/bin/pip install -r scripts/requirements.txt
     cargo build -p infer -p train
@@ -8,8 +8,8 @@
 
 Each folder is imported and exported by `infer`. transformers must open the export and compute the same logits, to the bit;
 its tokenizer must give the ids of the original; and its outputs, greedy and with a beam of 4, must be those of `infer`.
-The run is then fine-tuned by `train` for 20 updates and exported: again transformers must answer as `infer` does.
-Prints one result per line; the exit code is 1 if any result differs.
+The run is then fine-tuned by `train` for 200 updates, during which its loss must fall, and exported: again transformers must
+answer as `infer` does, and its weights, imported again, must be those of the run to the bit. Prints one result per line; the exit code is 1 if any result differs.
 """
 
 import json
@@ -23,12 +23,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 try:
     import torch
+    from safetensors.torch import load_file
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, T5Tokenizer
 except ModuleNotFoundError as error:
     sys.exit(f"{__doc__}\nerror: the Python package {error.name} is not installed; run pip install -r scripts/requirements.txt")
 
 ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "crates/interchange/tests/fixtures/huggingface"
+FIXTURES = ROOT / "crates/interchange/tests/fixtures"
+# The format of the export of each `model_type`.
+FORMATS = {"marian": "marian", "t5": "t5", "mt5": "t5", "umt5": "t5"}
 INFER = Path(os.environ.get("INFER", ROOT / "target/debug/infer"))
 LINES = [line.split("\t")[0] for line in (ROOT / "data/toy-en-de/test.tsv").read_text(encoding="utf-8").splitlines()[:40]]
 
@@ -57,14 +60,17 @@ def fine_tune(run, scratch):
     data = [f'{key} = "data/toy-en-de/{part}.tsv"' for key, part in [("train", "train"), ("validation", "validation")]]
     config.write_text("[task]\nkind = \"translate\"\n" + "\n".join(data) + """
 [training]
-steps = 20
-max_tokens = 512
+steps = 200
+max_tokens = 1024
+learning_rate = 0.003
+warmup_steps = 20
 [validation]
-every = 20
+every = 100
 sentences = 10
 """)
     call(INFER.with_name("train"), "--config", config, "--init-from", run, "--output", tuned, "--quiet")
-    return tuned
+    records = [json.loads(line) for line in (tuned / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return tuned, [record["loss"] for record in records if "loss" in record]
 
 
 @torch.no_grad()
@@ -74,16 +80,17 @@ def same_outputs(run, exported, tokenizer, end):
         found = infer("--model", run, "--beam", beam, "--quiet", text="\n".join(LINES) + "\n")
         outputs = [exported.generate(tokenizer(line, return_tensors="pt").input_ids, num_beams=beam)[0] for line in LINES]
         texts = [tokenizer.decode(output, skip_special_tokens=True).strip() for output in outputs]
-        ended = [i for i, output in enumerate(outputs) if end in output.tolist()]
+        limit = exported.generation_config.max_length  # where transformers forces the end, and `infer` stops
+        ended = [i for i, output in enumerate(outputs) if end in output.tolist() and len(output) < limit]
         differ = sum(found[i].strip() != texts[i] for i in ended)
         yield f"outputs with a beam of {beam}, {len(ended)} that end", differ == 0, f"{differ} differ"
 
 
 @torch.no_grad()
-def compare(folder, scratch):
+def compare(folder, scratch, form):
     run, export = scratch / "run", scratch / "export"
     infer("import", folder, "--output", run, "--quiet")
-    infer("export", "--model", run, "--format", "t5", export, "--quiet")
+    infer("export", "--model", run, "--format", form, export, "--quiet")
     original, exported = (AutoModelForSeq2SeqLM.from_pretrained(path).eval() for path in (folder, export))
     tokenizers = [tokenizer_of(path) for path in (folder, export)]
     ids = [[tokenizer(line).input_ids for line in LINES] for tokenizer in tokenizers]
@@ -99,22 +106,30 @@ def compare(folder, scratch):
 
     end = original.config.eos_token_id
     yield from same_outputs(run, exported, tokenizers[1], end)
-    tuned, export = fine_tune(run, scratch), scratch / "tuned-export"
-    infer("export", "--model", tuned, "--format", "t5", export, "--quiet")
+    (tuned, losses), export = fine_tune(run, scratch), scratch / "tuned-export"
+    yield "fine-tuned, loss", losses[-1] < losses[0], f"from {losses[0]:.2f} to {losses[-1]:.2f}"
+    infer("export", "--model", tuned, "--format", form, export, "--quiet")
     exported = AutoModelForSeq2SeqLM.from_pretrained(export).eval()
-    changed = exported.state_dict()["shared.weight"].ne(original.state_dict()["shared.weight"]).any().item()
+    before, after = (model.get_input_embeddings().weight for model in (original, exported))
+    changed = before.ne(after).any().item()
     yield "fine-tuned weights opened", changed, "changed" if changed else "unchanged"
+    again = scratch / "again"
+    infer("import", export, "--output", again, "--quiet")
+    weights = [load_file(run / "model.safetensors") for run in (tuned, again)]
+    differ = sum(not torch.equal(weight, weights[1].get(name)) for name, weight in weights[0].items())
+    yield "fine-tuned weights imported again", differ == 0, f"{differ} of {len(weights[0])} differ"
     for what, good, details in same_outputs(tuned, exported, tokenizer_of(export), end):
         yield f"fine-tuned, {what}", good, details
 
 
 def main():
     failed = False
-    for name in sys.argv[1:] or sorted(path.name for path in FIXTURES.iterdir()):
-        folder = Path(name) if Path(name).is_dir() else FIXTURES / name
+    fixtures = {path.parent.name: path.parent for path in sorted(FIXTURES.glob("*/*/config.json"))}
+    for name in sys.argv[1:] or fixtures:
+        folder = fixtures.get(name, Path(name))
         model_type = json.loads((folder / "config.json").read_text())["model_type"]
         with tempfile.TemporaryDirectory() as scratch:
-            for what, good, details in compare(folder, Path(scratch)):
+            for what, good, details in compare(folder, Path(scratch), FORMATS[model_type]):
                 failed |= not good
                 print(f"{folder.name} ({model_type}): {what}: {'equal' if good else 'DIFFERENT'} ({details})", flush=True)
     sys.exit(failed)
