@@ -29,6 +29,8 @@ pub const STATE: &str = "state.json";
 pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// In a checkpoint: the moving average of the weights.
 pub const EMA: &str = "ema.safetensors";
+/// In a checkpoint: the factors of LoRA, and the matrices before their adaptation.
+pub const LORA: &str = "lora.safetensors";
 /// In the checkpoint of a finished run: the best weights before its end, if the end replaced them in [`WEIGHTS`].
 pub const BEST: &str = "best.safetensors";
 

@@ -73,6 +73,7 @@ pub fn resume_rules() -> Vec<(&'static str, ResumeRule)> {
             seed: Fixed(UPDATES),
             init_from: Fixed("the run started from those weights; that folder may be gone, but the key stays"),
             freeze: Fixed(UPDATES),
+            lora: Fixed(UPDATES),
             steps: Steps,
             max_tokens: Fixed(UPDATES),
             micro_batches: Fixed(UPDATES),

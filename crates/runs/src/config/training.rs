@@ -7,6 +7,7 @@ use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use super::at_least_one;
+use super::lora::LoraConfig;
 use super::precision::MatmulPrecision;
 use super::regularization::{AnnealDropout, RDrop};
 use super::schedule::Schedule;
@@ -69,6 +70,11 @@ pub struct TrainingConfig {
     /// `["embeddings", "encoder", "decoder.layers.0"]`. `--freeze NAME,NAME` is short for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub freeze: Vec<String>,
+    /// LoRA (Hu et al. 2021), `{ rank = 8, alpha = 16, matrices = ["query", "value"] }` by default: fine-tuning trains two
+    /// thin matrices for each adapted one, W + alpha / rank · B·A, and no other weight. `matrices` names matrices of linear
+    /// layers, each by a part of its name between dots. `model.safetensors` has the merged weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
     /// Number of updates of the weights.
     pub steps: u64,
     /// Maximum target tokens per update, padding included. The same limit holds for source tokens.
@@ -129,6 +135,7 @@ impl Default for TrainingConfig {
             seed: 1,
             init_from: None,
             freeze: Vec::new(),
+            lora: None,
             steps: 100_000,
             max_tokens: 4096,
             micro_batches: 1,
@@ -218,6 +225,9 @@ impl TrainingConfig {
         }
         if let Some(anneal) = self.anneal_dropout {
             anneal.validate(self.steps)?;
+        }
+        if let Some(lora) = &self.lora {
+            lora.validate(self.init_from.is_some(), &self.freeze)?;
         }
         if self.optimizer == Optimizer::Adam && self.weight_decay != 0.0 {
             return Err(ConfigError::new(

@@ -39,9 +39,29 @@ impl Adam {
 
     /// Returns the model after update number `step` (from 1); parameters without a gradient do not change.
     pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
-        let rates =
-            AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay: 0.0, step };
-        map_parameters(model, &mut Update { adam: self, gradients, rates })
+        map_parameters(model, &mut Update { adam: self, gradients, learning_rate, step })
+    }
+
+    /// Returns the weight of this name after update number `step`. Tensors that nobody else holds are changed in place.
+    pub fn update<const D: usize>(
+        &mut self,
+        name: String,
+        weight: Tensor<D>,
+        gradient: Tensor<D>,
+        learning_rate: f64,
+        step: u64,
+    ) -> Tensor<D> {
+        let shape = gradient.dims();
+        let weight_decay = if D > 1 { self.weight_decay } else { 0.0 };
+        let rates = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay, step };
+        let gradient = gradient.reshape([shape.iter().product::<usize>()]);
+        let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
+        let Moments { first, second } = self.moments.remove(&name).unwrap_or_else(fresh);
+        let weight = weight.reshape(gradient.dims());
+        let AdamState { weight, first, second } =
+            kernels::adam::adam(AdamState { weight, first, second }, gradient, rates);
+        self.moments.insert(name, Moments { first, second });
+        weight.reshape(shape)
     }
 
     /// Returns the moments as tensors named `first.NAME` and `second.NAME`, for a checkpoint.
@@ -78,22 +98,15 @@ impl Adam {
 struct Update<'a> {
     adam: &'a mut Adam,
     gradients: GradientsParams,
-    rates: AdamStep,
+    learning_rate: f64,
+    step: u64,
 }
 
 impl ParameterMapper for Update<'_> {
     fn map<const D: usize>(&mut self, path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
-        let shape = gradient.dims();
-        let weight_decay = if D > 1 { self.adam.weight_decay } else { 0.0 };
-        let gradient = gradient.reshape([shape.iter().product::<usize>()]);
-        let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
-        let Moments { first, second } = self.adam.moments.remove(&path.name()).unwrap_or_else(fresh);
         let (id, weight, mapper) = param.consume();
-        let weight = weight.without_autodiff().reshape(gradient.dims());
-        let AdamState { weight, first, second } =
-            kernels::adam::adam(AdamState { weight, first, second }, gradient, AdamStep { weight_decay, ..self.rates });
-        self.adam.moments.insert(path.name(), Moments { first, second });
-        Param::from_mapped_value(id, weight.reshape(shape).autodiff().require_grad(), mapper)
+        let weight = self.adam.update(path.name(), weight.without_autodiff(), gradient, self.learning_rate, self.step);
+        Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
     }
 }

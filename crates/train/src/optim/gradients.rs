@@ -24,8 +24,12 @@ pub fn global_norm<M: Module>(model: &M, gradients: &GradientsParams) -> Tensor<
 
 /// Scales all gradients by one factor, so that their global norm is at most `max_norm`.
 pub fn clip<M: Module>(model: &M, gradients: &mut GradientsParams, norm: Tensor<1>, max_norm: f64) {
-    let factor = norm.add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-    model.visit(&mut Scale { gradients, factor });
+    model.visit(&mut Scale { gradients, factor: clip_factor(norm, max_norm) });
+}
+
+/// Returns the factor, `[1]`, with which gradients of the global norm `norm` have at most `max_norm`.
+pub fn clip_factor(norm: Tensor<1>, max_norm: f64) -> Tensor<1> {
+    norm.add_scalar(1e-6).recip().mul_scalar(max_norm).clamp_max(1.0)
 }
 
 struct Add {

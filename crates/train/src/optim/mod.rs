@@ -3,12 +3,14 @@
 pub mod adam;
 pub mod ema;
 pub mod gradients;
+pub mod lora;
 pub mod schedule;
 pub mod train_step;
 pub mod workers;
 
 pub use adam::Adam;
 pub use ema::Ema;
+pub use lora::Lora;
 pub use schedule::learning_rate;
 pub use train_step::{StepOptions, StepOutput, TrainState};
 pub use workers::Workers;

@@ -6,14 +6,15 @@ use burn::tensor::{Device, Tensor};
 use model::loss::Objective;
 use model::{Batch, Pass, Transformer};
 
-use super::gradients;
-use super::{Adam, Ema, Workers};
+use super::{Adam, Ema, Lora, Workers};
+use super::{gradients, lora};
 
 /// The model, the optimizer and the moving average of the weights.
 pub struct TrainState {
     model: Option<Transformer>,
     optimizer: Adam,
     ema: Option<Ema>,
+    lora: Option<Lora>,
     workers: Workers,
     device: Device,
 }
@@ -50,12 +51,17 @@ pub struct StepOutput {
 impl TrainState {
     /// A state on `device`, which does not differentiate; graphs are created per micro-batch.
     pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
-        Self { model: Some(model), optimizer, ema: None, workers, device }
+        Self { model: Some(model), optimizer, ema: None, lora: None, workers, device }
     }
 
     /// Keeps a moving average of the weights too, unless `None`.
     pub fn with_ema(self, ema: Option<Ema>) -> Self {
         Self { ema, ..self }
+    }
+
+    /// Trains the factors of LoRA alone, unless `None`; the model has merged matrices and is otherwise frozen.
+    pub fn with_lora(self, lora: Option<Lora>) -> Self {
+        Self { lora, ..self }
     }
 
     /// The model, whose device differentiates.
@@ -71,6 +77,11 @@ impl TrainState {
     /// The moving average, if it is kept.
     pub fn ema(&self) -> Option<&Ema> {
         self.ema.as_ref()
+    }
+
+    /// The factors of LoRA, if it is used.
+    pub fn lora(&self) -> Option<&Lora> {
+        self.lora.as_ref()
     }
 
     /// Returns the model to decode with, without a graph: the moving average of the weights if it is kept.
@@ -107,14 +118,26 @@ impl TrainState {
             });
         });
         let (mut gradients, loss, nll) = total.expect("at least one micro-batch");
-        self.model().embeddings.zero_padding_gradients(&mut gradients);
-        let gradient_norm = gradients::global_norm(self.model(), &gradients);
-        if clip_norm > 0.0 {
-            gradients::clip(self.model(), &mut gradients, gradient_norm.clone(), clip_norm);
-        }
         // Moved, not cloned, so that the optimizer can write in place.
         let model = self.model.take().expect("the model is away only within an update");
-        let model = self.optimizer.step(model, gradients, learning_rate, step);
+        let (model, gradient_norm) = match &mut self.lora {
+            None => {
+                model.embeddings.zero_padding_gradients(&mut gradients);
+                let norm = gradients::global_norm(&model, &gradients);
+                if clip_norm > 0.0 {
+                    gradients::clip(&model, &mut gradients, norm.clone(), clip_norm);
+                }
+                (self.optimizer.step(model, gradients, learning_rate, step), norm)
+            }
+            Some(factors) => {
+                let mut gradients = factors.gradients(&model, &gradients);
+                let norm = lora::global_norm(&gradients);
+                if clip_norm > 0.0 {
+                    gradients = lora::scale(gradients, &gradients::clip_factor(norm.clone(), clip_norm));
+                }
+                (factors.step(model, gradients, &mut self.optimizer, learning_rate, step), norm)
+            }
+        };
         if let Some(ema) = &mut self.ema {
             ema.update(&model, step);
         }

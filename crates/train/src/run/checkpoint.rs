@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use runs::atomic::{WriteError, replace_file, replace_folder, write_error, write_file};
 use runs::config::TrainingConfig;
-use runs::layout::{self, BEST, CHECKPOINTS, EMA, OPTIMIZER, STATE, WEIGHTS};
+use runs::layout::{self, BEST, CHECKPOINTS, EMA, LORA, OPTIMIZER, STATE, WEIGHTS};
 use runs::{RunFolder, failpoint};
 
 use super::reopen::BeforeEnd;
@@ -18,7 +18,7 @@ use super::snapshots::{self, Snapshot};
 use super::step_metrics::Sums;
 use crate::data::Position;
 use crate::error::TrainError;
-use crate::optim::TrainState;
+use crate::optim::{Lora, TrainState};
 
 /// The state of training apart from its tensors.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,12 +67,14 @@ pub struct Checkpoint {
     pub optimizer: Vec<NamedTensor>,
     /// The tensors of [`Ema`](crate::optim::Ema), if it is kept.
     pub ema: Vec<NamedTensor>,
+    /// The tensors of [`Lora`], if it is used.
+    pub lora: Option<Vec<NamedTensor>>,
 }
 
 impl Checkpoint {
     /// The state before the first update.
     pub fn initial(model: Transformer) -> Self {
-        Self { state: CheckpointState::default(), model, optimizer: Vec::new(), ema: Vec::new() }
+        Self { state: CheckpointState::default(), model, optimizer: Vec::new(), ema: Vec::new(), lora: None }
     }
 }
 
@@ -102,10 +104,13 @@ pub fn save(
     let model = weights::to_safetensors(&weights::collect(train_state.model()), &note).map_err(fail)?;
     let optimizer = weights::to_safetensors(&train_state.optimizer().tensors(), &note).map_err(fail)?;
     let ema = train_state.ema().map(|ema| weights::to_safetensors(&ema.tensors(), &note)).transpose().map_err(fail)?;
+    let lora =
+        train_state.lora().map(|lora| weights::to_safetensors(&lora.tensors(), &note)).transpose().map_err(fail)?;
     replace_folder(&path, |partial| {
         write_file(&partial.join(WEIGHTS), &model)?;
         write_file(&partial.join(OPTIMIZER), &optimizer)?;
         ema.map_or(Ok(()), |ema| write_file(&partial.join(EMA), &ema))?;
+        lora.map_or(Ok(()), |lora| write_file(&partial.join(LORA), &lora))?;
         best.map_or(Ok(()), |best| write_file(&partial.join(BEST), best))?;
         write_file(&partial.join(STATE), &state.to_json(partial)?)
     })?;
@@ -159,17 +164,26 @@ pub fn load_latest(
     // The number of values of each weight.
     let sizes = weights::shapes(&model).into_iter().map(|(name, shape)| (name, shape.iter().product())).collect();
     let moments = tensors(OPTIMIZER)?;
-    check_moments(&moments, &sizes, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
+    let lora = match &training.lora {
+        None => None,
+        Some(config) => Some((Lora::new(blank, config, training.seed).sizes(), tensors(LORA)?)),
+    };
+    if let Some((sizes, factors)) = &lora {
+        check_complete(factors, sizes).map_err(|reason| broken(format!("{LORA}: {reason}")))?;
+    }
+    let trained = lora.as_ref().map_or(&sizes, |(sizes, _)| sizes);
+    check_moments(&moments, trained, state.step).map_err(|reason| broken(format!("{OPTIMIZER}: {reason}")))?;
     // Before the first update there is nothing to average.
     let averaged = training.ema_decay().is_some() && state.step > 0;
     let ema = if averaged { tensors(EMA)? } else { Vec::new() };
     if averaged {
         let trained: BTreeSet<String> = parameters::trainable(blank).into_iter().collect();
         let sizes = sizes.into_iter().filter(|(name, _)| trained.contains(name)).collect();
-        check_ema(&ema, &sizes).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
+        check_complete(&ema, &sizes).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
     }
     remove_old(folder, training.keep_checkpoints)?;
-    Ok(Some(Checkpoint { state, model, optimizer: moments, ema }))
+    let lora = lora.map(|(_, factors)| factors);
+    Ok(Some(Checkpoint { state, model, optimizer: moments, ema, lora }))
 }
 
 fn read_state(path: &Path) -> Result<CheckpointState, String> {
@@ -198,12 +212,12 @@ fn check_moments(moments: &[NamedTensor], sizes: &BTreeMap<String, usize>, step:
     }
 }
 
-/// Checks that a moving average has exactly the weights that this model trains.
-fn check_ema(ema: &[NamedTensor], sizes: &BTreeMap<String, usize>) -> Result<(), String> {
-    if ema.len() != sizes.len() {
-        return Err(format!("{} weights, expected {}", ema.len(), sizes.len()));
+/// Checks that tensors are exactly those of these names and numbers of values.
+fn check_complete(tensors: &[NamedTensor], sizes: &BTreeMap<String, usize>) -> Result<(), String> {
+    if tensors.len() != sizes.len() {
+        return Err(format!("{} weights, expected {}", tensors.len(), sizes.len()));
     }
-    match ema.iter().find(|tensor| sizes.get(&tensor.name) != Some(&tensor.values.len())) {
+    match tensors.iter().find(|tensor| sizes.get(&tensor.name) != Some(&tensor.values.len())) {
         Some(tensor) => Err(format!("tensor `{}` fits no weight of the model", tensor.name)),
         None => Ok(()),
     }

@@ -20,7 +20,7 @@ use super::observer::Observer;
 use super::trainer::{Outcome, Trainer};
 use crate::data::Vocabularies;
 use crate::error::TrainError;
-use crate::optim::Workers;
+use crate::optim::{Workers, lora};
 use crate::task::Task;
 
 /// The options of a run besides its configuration.
@@ -214,12 +214,16 @@ pub fn initial_model(
         .map_err(|source| TrainError::InitFrom { path: origin.clone(), source })
 }
 
-/// Returns `model` without derivatives of the weights that `training.freeze` names.
+/// Names of linear layers, for messages.
+const LINEAR_LAYERS: [&str; 6] = ["query", "key", "value", "output", "inner", "self_attention"];
+
+/// Returns `model` without derivatives of the weights that `training.freeze` names, or of those that `training.lora` does
+/// not adapt.
 ///
 /// # Errors
 /// A name without a weight, or none but frozen weights.
 pub fn frozen(model: Transformer, training: &TrainingConfig) -> Result<Transformer, TrainError> {
-    if training.freeze.is_empty() {
+    if training.freeze.is_empty() && training.lora.is_none() {
         return Ok(model);
     }
     let parts: BTreeSet<String> = weights::shapes(&model)
@@ -227,6 +231,13 @@ pub fn frozen(model: Transformer, training: &TrainingConfig) -> Result<Transform
         .map(|(name, _)| name.split('.').next().unwrap_or_default().to_string())
         .collect();
     let parts = parts.into_iter().collect::<Vec<_>>().join(", ");
+    if let Some(config) = &training.lora {
+        return lora::freeze_others(model, config).map_err(|name| {
+            let expected = "parts of names in model.safetensors, of matrices of linear layers";
+            let remedy = format!("choose {}, or parts such as decoder.layers.0", LINEAR_LAYERS.join(", "));
+            invalid(ConfigError::new("training.lora.matrices", format!("{name:?}"), expected, remedy))
+        });
+    }
     let model = parameters::freeze(model, &training.freeze).map_err(|name| {
         let expected = "names in model.safetensors, or their beginnings up to a dot";
         let remedy = format!("choose {parts}, or parts of these such as decoder.layers.0");

@@ -16,7 +16,7 @@ use super::reopen::reopen;
 use super::step_metrics::StepMetrics;
 use crate::data::{Example, Prefetch, Prefetched};
 use crate::error::TrainError;
-use crate::optim::{Adam, Ema, StepOptions, TrainState, Workers, learning_rate};
+use crate::optim::{Adam, Ema, Lora, StepOptions, TrainState, Workers, learning_rate};
 use crate::task::Task;
 
 /// The end of training.
@@ -70,7 +70,8 @@ impl<'a> Trainer<'a> {
             }
             ExistingRun::None | ExistingRun::ToBackUp => (RunFolder::create(path, parts(config, task))?, None),
         };
-        let Checkpoint { state, model, optimizer, ema } = checkpoint.unwrap_or_else(|| Checkpoint::initial(model));
+        let Checkpoint { state, model, optimizer, ema, lora } =
+            checkpoint.unwrap_or_else(|| Checkpoint::initial(model));
         let model = prepare::frozen(model, training)?;
         let state = match state.reopens(config) {
             true => {
@@ -87,7 +88,11 @@ impl<'a> Trainer<'a> {
         let metrics = StepMetrics::resume(state.since_logged, &device);
         let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));
         let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
-        let train_state = TrainState::new(model, optimizer, workers, device.clone()).with_ema(ema);
+        let lora = training.lora.as_ref().map(|config| match lora {
+            Some(factors) => Lora::from_tensors(config, factors, &device),
+            None => Lora::new(&model, config, training.seed),
+        });
+        let train_state = TrainState::new(model, optimizer, workers, device.clone()).with_ema(ema).with_lora(lora);
         let best_before_end = None;
         let mut trainer = Self { config, task, device, folder, train_state, state, metrics, best_before_end, changes };
         if existing != ExistingRun::Resumable && training.init_from.is_some() {

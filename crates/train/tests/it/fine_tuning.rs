@@ -140,3 +140,78 @@ fn names_that_freeze_nothing_or_everything_are_rejected() {
         place.assert_rejects("run", &["--init-from", "base", "--freeze", freeze], parts);
     }
 }
+
+/// The merged matrices are W + alpha / rank · B·A of the stored factors; all other weights keep their bytes.
+#[test]
+fn lora_trains_only_what_it_adapts() {
+    let place = place();
+    let lora = "training.lora={ rank = 3, alpha = 6.0, matrices = [\"cross_attention.query\", \"encoder.layers.0\"] }";
+    let fast = set(&["training.learning_rate=0.03", "training.warmup_steps=1", "training.clip_norm=1.0", lora]);
+    for (i, average) in [&[][..], &["training.ema=0.9", "training.final_weights=ema"]].iter().enumerate() {
+        let (run, resumed) = (format!("tuned-{i}"), format!("resumed-{i}"));
+        let arguments = [&fast[..], &set(average)].concat();
+        tune(&place, &run, &arguments);
+        let losses: Vec<f64> = place.metrics(&run).iter().filter_map(|line| line["loss"].as_f64()).collect();
+        assert!(losses.last() < losses.first(), "{losses:?}");
+        let (before, after) = (tensors(&place, "base"), tensors(&place, &run));
+        assert!(before.keys().eq(after.keys()));
+        for (name, values) in &before {
+            let adapted = name.ends_with(".weight")
+                && (name.contains("cross_attention.query") || name.starts_with("encoder.layers.0."));
+            assert_eq!(after[name] != *values, adapted, "{name}");
+        }
+
+        let checkpoint = format!("{run}/checkpoints/step-20");
+        let (factors, _) = weights::from_safetensors(&place.read(&format!("{checkpoint}/lora.safetensors"))).unwrap();
+        let (merged, _) = weights::from_safetensors(&place.read(&format!("{checkpoint}/model.safetensors"))).unwrap();
+        assert_eq!(factors.len(), 3 * before.iter().filter(|(name, values)| after[*name] != **values).count());
+        for [base, a, b] in factors.as_chunks::<3>().0 {
+            let name = base.name.replace(".base", ".weight");
+            assert_eq!(
+                (&base.values, &a.shape[..], &b.shape[..]),
+                (&before[&name], &[3, base.shape[1]][..], &[base.shape[0], 3][..])
+            );
+            let found = &merged.iter().find(|tensor| tensor.name == name).expect("a merged matrix").values;
+            for (at, value) in found.iter().enumerate() {
+                let (row, column) = (at / base.shape[1], at % base.shape[1]);
+                let product: f32 = (0..3).map(|k| b.values[3 * row + k] * a.values[k * base.shape[1] + column]).sum();
+                assert!((value - base.values[at] - 2.0 * product).abs() < 1e-5, "{name}, {at}");
+            }
+        }
+
+        place.copy(&run, &resumed);
+        ["step-10", "step-15", "step-20"]
+            .iter()
+            .for_each(|step| place.remove(&format!("{resumed}/checkpoints/{step}")));
+        tune(&place, &resumed, &[&arguments[..], &["--resume", "--threads", "1"]].concat());
+        place.assert_same_run(&run, &resumed);
+    }
+
+    place.remove("tuned-0/checkpoints/step-20/lora.safetensors");
+    let from = ["--config", "mine.toml", "--output", "tuned-0", "--init-from", "base", "--quiet", "--resume"];
+    let longer = set(&["training.steps=30"]);
+    place.call(&[&from[..], &fast, &longer].concat()).assert_failed(&["cannot read lora.safetensors"]);
+}
+
+#[test]
+fn lora_without_effect_is_rejected() {
+    let place = place();
+    for (settings, parts) in [
+        (&["training.lora={ rank = 0 }"][..], &["training.lora.rank = 0", "at least 1"][..]),
+        (&["training.lora={ alpha = -1.0 }"], &["training.lora.alpha = -1", "a positive number"]),
+        (&["training.lora={ matrices = [] }"], &["training.lora.matrices = []", "at least one name"]),
+        (
+            &["training.lora={ matrices = [\"query\", \"embeddings\"] }"],
+            &["training.lora.matrices = \"embeddings\"", "choose query, key"],
+        ),
+        (&["training.lora={ rnk = 8 }"], &["unknown field `rnk`"]),
+        (
+            &["training.lora={ rank = 8 }", "training.freeze=[\"encoder\"]"],
+            &["training.freeze = a list", "since training.lora trains no weight but its own"],
+        ),
+    ] {
+        place.assert_rejects("run", &[&["--init-from", "base"][..], &set(settings)].concat(), parts);
+    }
+    let parts = ["training.lora = a table", "training.init_from too"];
+    place.assert_rejects("run", &set(&["training.lora={ rank = 8 }"]), &parts);
+}
