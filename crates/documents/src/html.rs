@@ -1,0 +1,305 @@
+//! HTML documents: the text of blocks is translated, and every tag stays, byte for byte.
+//!
+//! A block element, or a line break, ends a sentence. Inline elements are part of a sentence, and the alignment places them
+//! in its translation. The contents of `script`, `style`, `code` and the like, of elements with `translate="no"` or the
+//! class `notranslate`, and attributes stay as they are.
+
+use std::ops::Range;
+
+use html5gum::emitters::default::DefaultEmitter;
+use html5gum::{StartTag, Token, Tokenizer};
+
+use crate::document::{Document, Escape, Piece, Sentence, push_kept};
+use crate::inline::{Tag, TagKind};
+use crate::open_elements::{OpenElements, is_void};
+use crate::sentences::Segmenter;
+
+/// Elements within a sentence. All others are blocks.
+const INLINE: [&str; 32] = [
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "c", "cite", "code", "data", "del", "dfn", "em", "font", "i",
+    "img", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
+];
+const OTHER_INLINE: [&str; 5] = ["label", "ruby", "time", "v", "wbr"];
+/// Elements whose contents stay as they are.
+const VERBATIM: [&str; 16] = [
+    "code",
+    "iframe",
+    "kbd",
+    "math",
+    "noembed",
+    "noscript",
+    "object",
+    "plaintext",
+    "pre",
+    "samp",
+    "script",
+    "style",
+    "svg",
+    "template",
+    "textarea",
+    "var",
+];
+
+fn is_inline(name: &str) -> bool {
+    INLINE.contains(&name) || OTHER_INLINE.contains(&name)
+}
+
+impl Document {
+    /// An HTML document or fragment. Malformed HTML is read as browsers read it, and stays malformed.
+    pub fn from_html(html: &str, segmenter: &Segmenter) -> Self {
+        let mut reader = Reader::new(html, Escape::Html, segmenter);
+        reader.read();
+        reader.finish()
+    }
+}
+
+/// The pieces of a fragment in which every element is part of a sentence, as in a subtitle.
+pub(crate) fn inline_pieces(fragment: &str, escape: Escape, segmenter: &Segmenter) -> Vec<Piece> {
+    let mut reader = Reader::new(fragment, escape, segmenter);
+    reader.all_inline = true;
+    reader.read();
+    reader.finish().pieces
+}
+
+/// Collects runs of text and inline tags, and ends a run at each block.
+struct Reader<'a> {
+    html: &'a str,
+    escape: Escape,
+    /// Whether every element is part of a sentence.
+    all_inline: bool,
+    segmenter: &'a Segmenter,
+    pieces: Vec<Piece>,
+    elements: OpenElements,
+    /// The byte where the current run begins.
+    run_start: usize,
+    /// The text of the run.
+    text: String,
+    tags: Vec<Tag>,
+    /// The byte up to which everything is in `pieces` or in the run.
+    done: usize,
+    /// The byte where an untranslated part of the run begins, and whether its element is inline.
+    untranslated: Option<(usize, bool)>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(html: &'a str, escape: Escape, segmenter: &'a Segmenter) -> Self {
+        let (pieces, elements) = (Vec::new(), OpenElements::default());
+        let (text, tags, untranslated) = (String::new(), Vec::new(), None);
+        Self {
+            html,
+            escape,
+            all_inline: false,
+            segmenter,
+            pieces,
+            elements,
+            run_start: 0,
+            text,
+            tags,
+            done: 0,
+            untranslated,
+        }
+    }
+
+    fn read(&mut self) {
+        let mut emitter = DefaultEmitter::<usize>::new_with_span();
+        emitter.naively_switch_states(true);
+        let all_inline = self.all_inline;
+        let is_inline = |name: &str| all_inline || is_inline(name);
+        for Ok(token) in Tokenizer::new_with_emitter(self.html, emitter) {
+            match token {
+                Token::String(text) => {
+                    if self.untranslated.is_none() {
+                        self.text.push_str(&String::from_utf8_lossy(&text));
+                    }
+                }
+                Token::StartTag(tag) => {
+                    let name = String::from_utf8_lossy(&tag.name).into_owned();
+                    self.start(&name, &tag, is_inline(&name));
+                }
+                Token::EndTag(tag) => {
+                    let name = String::from_utf8_lossy(&tag.name).into_owned();
+                    self.end(&name, tag.span.start, tag.span.end, is_inline(&name));
+                }
+                Token::Comment(comment) => self.tag(comment.span.start, comment.span.end, TagKind::Point, true),
+                Token::Doctype(doctype) => self.tag(doctype.span.start, doctype.span.end, TagKind::Point, false),
+                Token::Error(_) => {}
+            }
+        }
+    }
+
+    fn start(&mut self, name: &str, tag: &StartTag<usize>, inline: bool) {
+        let attribute = |name: &str| tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value));
+        let is_verbatim = VERBATIM.contains(&name)
+            || attribute("class").is_some_and(|class| class.split_ascii_whitespace().any(|one| one == "notranslate"));
+        let translate = match attribute("translate").as_deref() {
+            Some("no") => Some(false),
+            Some("yes" | "") => Some(true),
+            _ => is_verbatim.then_some(false),
+        };
+        let is_empty = is_void(name) || tag.self_closing && (self.all_inline || matches!(name, "svg" | "math"));
+        let (start, end) = (tag.span.start, tag.span.end);
+        if is_empty {
+            self.tag(start, end, TagKind::Point, inline);
+            return;
+        }
+        self.elements.open(name, translate);
+        if self.elements.translated() {
+            // The start of one element may end another.
+            self.resume(start);
+            self.tag(start, end, TagKind::Open(name.to_string()), inline);
+        } else if self.untranslated.is_none() {
+            self.untranslated = Some((start, inline));
+        }
+    }
+
+    fn end(&mut self, name: &str, start: usize, end: usize, inline: bool) {
+        let was_translated = self.elements.translated();
+        self.elements.close(name);
+        if !self.elements.translated() {
+            // The end of a translated part within an untranslated one.
+            if was_translated {
+                self.tag(start, end, TagKind::Close(name.to_string()), inline);
+                self.untranslated = Some((end, inline));
+            }
+            return;
+        }
+        match self.untranslated.take() {
+            Some((from, part_inline)) => self.tag(from, end, TagKind::Point, part_inline && inline),
+            None => self.tag(start, end, TagKind::Close(name.to_string()), inline),
+        }
+    }
+
+    /// Ends an untranslated part at `at`, if there is one.
+    fn resume(&mut self, at: usize) {
+        if let Some((from, inline)) = self.untranslated.take() {
+            self.tag(from, at, TagKind::Point, inline);
+        }
+    }
+
+    /// Adds a tag to the run, or ends the run at the tag of a block.
+    fn tag(&mut self, start: usize, end: usize, kind: TagKind, inline: bool) {
+        if self.untranslated.is_some() || start < self.done || end < start || self.html.get(start..end).is_none() {
+            return;
+        }
+        if inline {
+            self.tags.push(Tag { at: self.text.len(), markup: self.html[start..end].to_string(), kind });
+        } else {
+            self.end_run(start);
+            push_kept(&mut self.pieces, &self.html[start..end]);
+            self.run_start = end;
+        }
+        self.done = end;
+    }
+
+    /// Turns the run, which ends at this byte, into pieces.
+    fn end_run(&mut self, end: usize) {
+        let (text, tags) = (std::mem::take(&mut self.text), std::mem::take(&mut self.tags));
+        if text.trim().is_empty() {
+            push_kept(&mut self.pieces, &self.html[self.run_start..end]);
+        } else {
+            // In HTML a line break is a space.
+            let line = text.replace(['\n', '\r', '\t', '\u{c}'], " ");
+            add_run(&mut self.pieces, &text, &line, tags, self.escape, self.segmenter);
+        }
+    }
+
+    fn finish(mut self) -> Document {
+        let end = self.html.len();
+        self.resume(end);
+        self.end_run(end);
+        Document { pieces: self.pieces }
+    }
+}
+
+/// Splits a run into sentences with their tags, and what is between them. `line` is `text` without line breaks.
+fn add_run(pieces: &mut Vec<Piece>, text: &str, line: &str, tags: Vec<Tag>, escape: Escape, segmenter: &Segmenter) {
+    let mut tags = tags.into_iter().peekable();
+    let mut kept = 0;
+    for sentence in segmenter.sentences(line).map(Some).chain([None]) {
+        let start = sentence.as_ref().map_or(text.len(), |range| range.start);
+        while let Some(tag) = tags.next_if(|tag| tag.at < start || sentence.is_none()) {
+            push_kept(pieces, &escape.write(&text[kept..tag.at]));
+            push_kept(pieces, &tag.markup);
+            kept = tag.at;
+        }
+        push_kept(pieces, &escape.write(&text[kept..start]));
+        let Some(Range { end, .. }) = sentence else { break };
+        let mut inside = Vec::new();
+        // A tag at the end belongs to the sentence, unless an element begins there.
+        while let Some(mut tag) =
+            tags.next_if(|tag| tag.at < end || tag.at == end && !matches!(tag.kind, TagKind::Open(_)))
+        {
+            tag.at -= start;
+            inside.push(tag);
+        }
+        pieces.push(Piece::Sentence(Sentence { text: line[start..end].to_string(), tags: inside, escape }));
+        kept = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(html: &str) -> Document {
+        Document::from_html(html, &Segmenter::new(Some("en")))
+    }
+
+    /// Every sentence in brackets.
+    fn marked(html: &str) -> String {
+        document(html).render(|sentence| format!("[{}]", sentence.text))
+    }
+
+    #[test]
+    fn blocks_and_breaks_end_sentences() {
+        let html = "<!DOCTYPE html>\n<p class=x>One\n two. Three<br/>four</P >\n<ul><li> five <li>six</ul>";
+        let expected =
+            "<!DOCTYPE html>\n<p class=x>[One  two.] [Three]<br/>[four]</P >\n<ul><li> [five] <li>[six]</ul>";
+        assert_eq!(marked(html), expected);
+    }
+
+    #[test]
+    fn untranslated_parts_stay() {
+        for html in [
+            "<script>a < b; // One. Two.</script>",
+            "<style>p { }</style>",
+            "<pre>One. <b>Two</b></pre>",
+            "<div translate=no>One. <p>Two</p></div>",
+            "<p class='a notranslate'>One.</p>",
+            "<!-- One. -->",
+            "<svg><text>One</text></svg>",
+            " \n&nbsp;",
+            "",
+        ] {
+            assert_eq!(marked(html), html);
+        }
+        assert_eq!(
+            marked("<div translate=no>a<p translate=yes>b</p>c</div>d"),
+            "<div translate=no>a<p translate=yes>[b]</p>c</div>[d]"
+        );
+        assert_eq!(marked("<p translate=no>a<p>b"), "<p translate=no>a<p>[b]");
+        assert_eq!(marked("<div translate=no>a</b>b</div>c"), "<div translate=no>a</b>b</div>[c]");
+        assert_eq!(marked("<svg/>a"), "<svg/>[a]");
+    }
+
+    #[test]
+    fn inline_elements_are_part_of_a_sentence() {
+        let document = document("<p>a <b>b</b> <code>x. Y</code> c &amp; d.</p>");
+        assert_eq!(document.sentences().collect::<Vec<_>>(), ["a b  c & d."]);
+        let Piece::Sentence(sentence) = &document.pieces[1] else { panic!("{:?}", document.pieces) };
+        let tags: Vec<(usize, &str)> = sentence.tags.iter().map(|tag| (tag.at, &tag.markup[..])).collect();
+        assert_eq!(tags, [(2, "<b>"), (3, "</b>"), (4, "<code>x. Y</code>")]);
+    }
+
+    #[test]
+    fn malformed_html_stays_byte_for_byte() {
+        for html in
+            ["<p", "a<b", "</", "<a href='x", "a</b>c", "<!--", "<![CDATA[a]]>", "&#0;&bogus;\0", "<p><p></b></p></p>"]
+        {
+            let kept = document(html).render(|sentence| sentence.escape.write(&sentence.text));
+            let tags = |text: &str| text.matches('<').count();
+            assert!(tags(&kept) <= tags(html), "{html}: {kept}");
+        }
+        assert_eq!(marked("a <b>b</i> c"), "[a b c]");
+    }
+}

@@ -1,0 +1,4 @@
+//! Segmentation, formats and translation of documents.
+
+mod borders;
+mod unicode;
