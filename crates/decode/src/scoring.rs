@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::error::DecodeError;
 use crate::search::greedy::decode_rows;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
+use crate::search::logits_processor::Constraints;
 use crate::search::options::SearchOptions;
 use crate::text_problem::TextProblem;
 use crate::translation::{Translation, TranslationResult};
@@ -32,7 +33,7 @@ struct EncodedPair {
     /// Index among the pairs.
     at: usize,
     source: EncodedInput,
-    /// Target ids without `</s>`.
+    /// Target ids with those before the text and without `</s>`.
     target: Vec<u32>,
 }
 
@@ -67,7 +68,7 @@ impl Translator<'_> {
                 continue;
             }
             if source.ids.is_empty() {
-                source.ids.push(END_ID);
+                source.ids = self.frames().source.wrap(Vec::new());
             }
             source.problem = source.problem.or(target_problem);
             encoded.push(EncodedPair { at, source, target });
@@ -75,7 +76,10 @@ impl Translator<'_> {
         encoded.sort_by_key(EncodedPair::longer);
         let lengths: Vec<usize> = encoded.iter().map(EncodedPair::longer).collect();
         let batches = self.split_into_batches(&lengths, 1).into_iter().map(|batch| &encoded[batch]).collect();
+        let frame = &self.frames().target;
         let options = SearchOptions {
+            start: Some(frame.start),
+            constraints: Constraints { given: frame.before.len(), ..Constraints::default() },
             length_penalty: settings.decoding.length_penalty,
             alignment: settings.alignment,
             ..SearchOptions::default()

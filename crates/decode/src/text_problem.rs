@@ -1,7 +1,7 @@
 //! Texts that a model cannot take as they are, and what happens to them.
 
 use serde::{Deserialize, Serialize};
-use text::TextError;
+use text::{Frame, TextError};
 
 use crate::error::DecodeError;
 
@@ -79,18 +79,30 @@ impl TextProblem {
     }
 }
 
-/// Ends `ids` with `end` and bounds them by the model's positions.
+/// A text and the tokens around it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place<'a> {
+    /// A source, which an empty text leaves empty.
+    Source(&'a Frame),
+    /// A given target, to which search appends `</s>`.
+    Target(&'a Frame),
+}
+
+/// Surrounds `ids` with the tokens of their place and bounds them by the model's positions.
 ///
 /// # Errors
 /// Too many ids or a tokenizer that rejects the text, under [`TooLong::Fail`].
 pub(crate) fn fit(
     ids: Result<Vec<u32>, TextError>,
-    end: Option<u32>,
-    side: Side,
+    place: Place,
     limit: usize,
     too_long: TooLong,
     error: impl FnOnce(usize) -> DecodeError,
 ) -> Result<(Vec<u32>, Option<TextProblem>), DecodeError> {
+    let (side, frame) = match place {
+        Place::Source(frame) => (Side::Source, frame),
+        Place::Target(frame) => (Side::Target, frame),
+    };
     let mut ids = match (ids, too_long) {
         (Ok(ids), _) => ids,
         (Err(error), TooLong::Fail) => return Err(error.into()),
@@ -98,21 +110,23 @@ pub(crate) fn fit(
             return Ok((Vec::new(), Some(TextProblem::NotTokenized { side, reason: error.to_string() })));
         }
     };
-    let tokens = ids.len() + 1;
+    let tokens = ids.len() + frame.len();
     let mut problem = None;
     if tokens > limit {
         match too_long {
             TooLong::Fail => return Err(error(tokens)),
             TooLong::Skip => return Ok((Vec::new(), Some(TextProblem::TooLong { side, tokens, limit }))),
             TooLong::Crop => {
-                ids.truncate(limit - 1);
+                ids.truncate(limit.saturating_sub(frame.len()));
                 problem = Some(TextProblem::Cropped { side, tokens, limit });
             }
         }
     }
-    if !ids.is_empty() {
-        ids.extend(end);
-    }
+    let ids = match place {
+        Place::Source(frame) if !ids.is_empty() => frame.wrap(ids),
+        Place::Source(_) => ids,
+        Place::Target(frame) => [&frame.before[..], &ids].concat(),
+    };
     Ok((ids, problem))
 }
 
@@ -124,7 +138,8 @@ mod tests {
 
     fn fitted(ids: &[u32], too_long: TooLong) -> (Vec<u32>, Option<TextProblem>) {
         let error = |found| DecodeError::TooLong { number: 7, found, limit: 4 };
-        fit(Ok(ids.to_vec()), Some(END_ID), Side::Source, 4, too_long, error).expect("no failure")
+        let frame = Frame::plain(9);
+        fit(Ok(ids.to_vec()), Place::Source(&frame), 4, too_long, error).expect("no failure")
     }
 
     #[test]
@@ -149,9 +164,10 @@ mod tests {
         let rejected = || Err(TextError::Tokenize { text: "x".to_string(), message: "no".to_string() });
         let error = |found| DecodeError::TooLong { number: 1, found, limit: 4 };
         for too_long in [TooLong::Crop, TooLong::Skip] {
-            let (ids, problem) = fit(rejected(), None, Side::Target, 4, too_long, error).expect("no failure");
+            let (ids, problem) =
+                fit(rejected(), Place::Target(&Frame::plain(9)), 4, too_long, error).expect("no failure");
             assert!(ids.is_empty() && problem.is_some_and(|problem| problem.is_skipped()));
         }
-        assert!(fit(rejected(), None, Side::Target, 4, TooLong::Fail, error).is_err());
+        assert!(fit(rejected(), Place::Target(&Frame::plain(9)), 4, TooLong::Fail, error).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use model::ConfigError;
-use text::{END_ID, UNKNOWN_ID};
+use text::{Frames, UNKNOWN_ID};
 
 use crate::batching::{self, Limits};
 use crate::error::DecodeError;
@@ -15,7 +15,7 @@ use crate::search::logits_processor::Constraints;
 use crate::search::options::SearchOptions;
 use crate::search::sampling::sample;
 use crate::settings::Settings;
-use crate::text_problem::{Side, TextProblem, fit};
+use crate::text_problem::{Place, TextProblem, fit};
 use crate::trained_model::TrainedModel;
 use crate::translation::{Translation, TranslationResult};
 
@@ -36,7 +36,9 @@ use crate::translation::{Translation, TranslationResult};
 pub struct Translator<'a> {
     model: ModelRef<'a>,
     settings: Settings,
-    /// The ids of `settings.prefix`.
+    /// The tokens around texts.
+    frames: Frames,
+    /// The first ids of every target: those of its frame, and those of `settings.prefix`.
     prefix: Vec<u32>,
     batch_tokens: usize,
     workers: usize,
@@ -105,25 +107,27 @@ impl<'a> Translator<'a> {
     /// A translator with the default bound of a batch and a worker for each core.
     ///
     /// # Errors
-    /// Settings that are out of range or contradict each other or the model; a prefix that leaves no room for more tokens
-    /// or that the vocabulary lacks.
+    /// Settings that are out of range or contradict each other or the model, such as an unknown language; a prefix that
+    /// leaves no room for more tokens or that the vocabulary lacks.
     pub fn new(model: &'a TrainedModel, settings: Settings) -> Result<Self, DecodeError> {
         Self::with_model(ModelRef::Borrowed(model), settings)
     }
 
     fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
         settings.validate(&model.config)?;
-        let prefix = model.target_tokenizer.encode_text(&settings.prefix)?;
+        let frames = model.frames(settings.decoding.languages())?;
+        let mut prefix = frames.target.before.clone();
+        prefix.extend(model.target_tokenizer.encode_text(&settings.prefix)?);
         let (found, limit) = (prefix.len() + 1, model.config.max_length);
         if found > limit {
             return Err(DecodeError::PrefixTooLong { field: "prefix".to_string(), found, limit });
         }
-        if prefix.contains(&UNKNOWN_ID) {
+        if prefix[frames.target.before.len()..].contains(&UNKNOWN_ID) {
             let expected = "text that the target's vocabulary has tokens for";
             return Err(ConfigError::new("prefix", settings.prefix, expected, "choose other words").into());
         }
         let workers = rayon::current_num_threads();
-        Ok(Self { model, settings, prefix, batch_tokens: BATCH_TOKENS, workers })
+        Ok(Self { model, settings, frames, prefix, batch_tokens: BATCH_TOKENS, workers })
     }
 
     /// Bounds the source tokens of a batch, padding included.
@@ -180,11 +184,11 @@ impl<'a> Translator<'a> {
         let limit = self.model.config.max_length;
         let error = |found| DecodeError::TooLong { number: line, found, limit };
         let ids = self.model.source_tokenizer.encode_text(&self.settings.decoding.prefixed(text));
-        let (ids, problem) = fit(ids, Some(END_ID), Side::Source, limit, self.settings.too_long, error)?;
+        let (ids, problem) = fit(ids, Place::Source(&self.frames.source), limit, self.settings.too_long, error)?;
         Ok(EncodedInput { text: text.to_string(), line, ids, problem })
     }
 
-    /// The ids of a given target without `</s>`, and why they are not the whole text. `place` is its name in errors.
+    /// The ids of a given target with those before its text and without `</s>`, and why they are not the whole text. `place` is its name in errors.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
@@ -195,7 +199,8 @@ impl<'a> Translator<'a> {
     ) -> Result<(Vec<u32>, Option<TextProblem>), DecodeError> {
         let limit = self.model.config.max_length;
         let error = |found| DecodeError::TargetTooLong { place: place(), found, limit };
-        fit(self.model.target_tokenizer.encode_text(text), None, Side::Target, limit, self.settings.too_long, error)
+        let ids = self.model.target_tokenizer.encode_text(text);
+        fit(ids, Place::Target(&self.frames.target), limit, self.settings.too_long, error)
     }
 
     /// Translates texts that are tokenised already: one result per text, in order.
@@ -235,7 +240,8 @@ impl<'a> Translator<'a> {
     pub fn decode(&self, inputs: &[DecodeInput]) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
         let Settings { decoding, sampling, n_best, alignment, .. } = &self.settings;
         let options = SearchOptions {
-            constraints: Constraints::new(&self.prefix, decoding),
+            start: Some(self.frames.target.start),
+            constraints: Constraints::new(&self.prefix, self.frames.target.before.len(), decoding),
             length_penalty: decoding.length_penalty,
             alignment: *alignment,
         };
@@ -281,6 +287,11 @@ impl<'a> Translator<'a> {
     /// The model that translates.
     pub fn model(&self) -> &TrainedModel {
         &self.model
+    }
+
+    /// The tokens around texts.
+    pub fn frames(&self) -> &Frames {
+        &self.frames
     }
 
     /// The settings of every translation.

@@ -55,6 +55,10 @@ impl Format {
         match self {
             Format::Marian => "marian (a Hugging Face Marian folder)",
             Format::HuggingFace(Family::T5) => "t5 (a Hugging Face folder of T5, mT5, UMT5 or ByT5)",
+            Format::HuggingFace(Family::Bart) => "bart (a Hugging Face folder of BART)",
+            Format::HuggingFace(Family::MBart) => "mbart (a Hugging Face folder of mBART or mBART-50)",
+            Format::HuggingFace(Family::M2m100) => "m2m100 (a Hugging Face folder of M2M100 or NLLB)",
+            Format::HuggingFace(Family::Pegasus) => "pegasus (a Hugging Face folder of Pegasus)",
             Format::MarianNmt => "marian-nmt (Marian's own files)",
         }
     }

@@ -42,7 +42,7 @@ impl SourceBatch {
 pub struct Batch {
     /// The source side.
     pub source: SourceBatch,
-    /// The decoder's input, `[batch, target_len]`: `<pad>` (its start), then all but the last target token.
+    /// The decoder's input, `[batch, target_len]`: its start, then all but the last target token.
     pub target_input: Tensor<2, Int>,
     /// The expected output, `[batch, target_len]`: the target with its `</s>`, then `<pad>`, which the loss ignores.
     pub target_output: Tensor<2, Int>,
@@ -51,20 +51,27 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Pads pairs whose sides already end in `</s>`.
+    /// Pads pairs whose sides already end in `</s>`. The decoder starts from `<pad>`.
     ///
     /// # Panics
     /// If there are no pairs, or a side is empty.
     pub fn new(pairs: &[(&[u32], &[u32])], sizes: VocabularySizes, device: &Device) -> Self {
+        Self::starting_with(sizes.target_pad() as u32, pairs, sizes, device)
+    }
+
+    /// As [`new`](Self::new), with another token than `<pad>` as the decoder's start.
+    ///
+    /// # Panics
+    /// As [`new`](Self::new).
+    pub fn starting_with(start: u32, pairs: &[(&[u32], &[u32])], sizes: VocabularySizes, device: &Device) -> Self {
         assert!(!pairs.is_empty(), "a batch has at least one pair");
         let full = |(source, target): &(&[u32], &[u32])| !source.is_empty() && !target.is_empty();
         assert!(pairs.iter().all(full), "no side of a pair is empty");
         let sources: Vec<&[u32]> = pairs.iter().map(|(source, _)| *source).collect();
         let target_len = pairs.iter().map(|(_, target)| target.len()).max().unwrap_or(0);
         let pad = sizes.target_pad();
-        let inputs = pairs
-            .iter()
-            .map(|(_, target)| std::iter::once(pad as u32).chain(target[..target.len() - 1].iter().copied()));
+        let inputs =
+            pairs.iter().map(|(_, target)| std::iter::once(start).chain(target[..target.len() - 1].iter().copied()));
         let outputs = pairs.iter().map(|(_, target)| target.iter().copied());
         Self {
             source: SourceBatch::new(&sources, sizes, device),

@@ -135,7 +135,7 @@ impl VocabularySizes {
         self.source - 1
     }
 
-    /// Id of `<pad>` on the target side, which is also the decoder's start.
+    /// Id of `<pad>` on the target side, which is also the decoder's start unless a batch has another.
     pub fn target_pad(&self) -> usize {
         self.target - 1
     }

@@ -169,7 +169,7 @@ impl Transformer {
         self.decoder.cache(memory.states.clone(), memory.mask.clone())
     }
 
-    /// Decodes one more token per row (`[batch]`; the first is `<pad>`) to the logits of the next,
+    /// Decodes one more token per row (`[batch]`; the first is the decoder's start) to the logits of the next,
     /// `[batch, vocabulary]`.
     ///
     /// # Panics

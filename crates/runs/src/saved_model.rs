@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde::Deserialize;
-use text::Tokenizer;
+use text::{Frames, Languages, Tokenizer};
 
-use crate::config::DecodingConfig;
+use crate::config::{DecodingConfig, tokenizer_error};
 use crate::error::RunError;
 use crate::layout;
 
@@ -45,6 +45,14 @@ impl SavedModel {
     ) -> Self {
         let sizes = VocabularySizes { source: source_tokenizer.vocab_size(), target: target_tokenizer.vocab_size() };
         Self { config, decoding, source_tokenizer, target_tokenizer, sizes }
+    }
+
+    /// The tokens around texts in these languages.
+    ///
+    /// # Errors
+    /// A language that is missing, unknown, or given to a model without language tokens.
+    pub fn frames(&self, languages: Languages) -> Result<Frames, ConfigError> {
+        Frames::new(&self.source_tokenizer, &self.target_tokenizer, languages).map_err(tokenizer_error)
     }
 
     /// Opens a run folder.

@@ -52,7 +52,7 @@ impl TranslationService {
     /// # Errors
     /// A text that cannot be encoded.
     pub fn encode_target(&self, target: &str) -> Result<EncodedTarget, DecodeError> {
-        EncodedTarget::new(&self.trained.target_tokenizer, target)
+        EncodedTarget::new(&self.default_translator, target)
     }
 
     /// The attention of a text, with a given target or the model's own translation.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use model::VocabularySizes;
-use runs::config::{GeneratedConfig, TaskConfig, TranslateConfig};
+use runs::config::{GeneratedConfig, TaskConfig, TranslateConfig, tokenizer_error};
 use runs::corpora::{Corpora, CorpusHash};
 use runs::{RunConfig, RunError};
-use text::{Tokenizer, read_parallel, reject_shared_pipes};
+use text::{Frames, Tokenizer, read_parallel, reject_shared_pipes};
 
 use crate::data::{
     self, EvalExample, Generator, PairEncoder, Split, Survey, TrainingData, Vocabularies, eval_examples,
@@ -20,6 +20,8 @@ pub struct Task {
     pub source_tokenizer: Arc<Tokenizer>,
     /// The tokenizer of the target side.
     pub target_tokenizer: Arc<Tokenizer>,
+    /// The tokens around texts.
+    pub frames: Frames,
     /// The source of training examples.
     pub training: Arc<TrainingData>,
     /// The validation split.
@@ -70,6 +72,7 @@ impl Task {
             notes.push(format!("only {} sequences to validate on: the task has no more", validation.len()));
         }
         Ok(Self {
+            frames: frames(&tokenizer, &tokenizer, config)?,
             source_tokenizer: tokenizer.clone(),
             target_tokenizer: tokenizer,
             training: Arc::new(TrainingData::Generated(generator)),
@@ -105,7 +108,9 @@ impl Task {
             None => survey.train_vocabularies(&task.train, &tokenizers)?,
         };
 
+        let frames = frames(&source, &target, config)?;
         let encoder = PairEncoder {
+            frames: frames.clone(),
             source_tokenizer: source.clone(),
             target_tokenizer: target.clone(),
             max_length: filters.max_length(&config.model),
@@ -132,6 +137,7 @@ impl Task {
         let training = data::training_data(&task.train, filters.shuffle_buffer, survey, encoder, &mut notes)?;
         notes.push(data::unknown_rates(&validation));
         Ok(Self {
+            frames,
             source_tokenizer: source,
             target_tokenizer: target,
             training: Arc::new(training),
@@ -141,4 +147,13 @@ impl Task {
             notes,
         })
     }
+}
+
+/// The tokens around texts in the languages of a configuration.
+fn frames(source: &Tokenizer, target: &Tokenizer, config: &RunConfig) -> Result<Frames, TrainError> {
+    let frames = Frames::new(source, target, config.decoding.languages());
+    frames.map_err(|error| {
+        let source = tokenizer_error(error);
+        RunError::Config { origin: "configuration".to_string(), source }.into()
+    })
 }

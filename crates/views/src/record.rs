@@ -30,7 +30,7 @@ pub fn attend(
 ) -> Result<Attention, DecodeError> {
     let translator = Translator::new(model, settings.clone())?;
     let source = translator.encode(&Input { text, line: 1 })?;
-    let mut target = target.map(|text| EncodedTarget::new(&model.target_tokenizer, text)).transpose()?;
+    let mut target = target.map(|text| EncodedTarget::new(&translator, text)).transpose()?;
     match settings.too_long {
         TooLong::Crop => target.iter_mut().for_each(|target| target.crop(model.config.max_length)),
         // A target that is too long is rejected below: there is no view of a text that is skipped.
@@ -53,10 +53,9 @@ impl EncodedTarget {
     ///
     /// # Errors
     /// A text that the tokenizer rejects.
-    pub fn new(tokenizer: &Tokenizer, text: &str) -> Result<Self, DecodeError> {
-        let mut ids = tokenizer.encode_text(text)?;
-        ids.push(END_ID);
-        Ok(Self { text: text.to_string(), ids })
+    pub fn new(translator: &Translator, text: &str) -> Result<Self, DecodeError> {
+        let ids = translator.model().target_tokenizer.encode_text(text)?;
+        Ok(Self { text: text.to_string(), ids: translator.frames().target.wrap(ids) })
     }
 
     /// Removes ids beyond `max_length`, and ends the others with `</s>`.
@@ -85,7 +84,7 @@ pub fn attend_encoded(
     }
     let (target_text, target_ids) = match target {
         Some(EncodedTarget { text, ids }) => {
-            check_target(ids, model.config.max_length)?;
+            check_target(ids, translator.frames().target.len(), model.config.max_length)?;
             (text.clone(), ids.clone())
         }
         None => {
@@ -94,8 +93,8 @@ pub fn attend_encoded(
         }
     };
 
-    let recording = model.engine.record(&source.ids, &target_ids)?;
-    let start = [model.target_tokenizer.pad_id()];
+    let start = [translator.frames().target.start];
+    let recording = model.engine.record_from(start[0], &source.ids, &target_ids)?;
     let inputs: Vec<u32> = start.iter().chain(&target_ids[..target_ids.len() - 1]).copied().collect();
     let split = |layers, kind| split(layers, has_scores_of_equation_1(&model.config, kind));
     let (encoder, encoder_vectors) = split(recording.layers.encoder, AttentionKind::Encoder);
@@ -118,10 +117,10 @@ pub fn attend_encoded(
     })
 }
 
-/// Checks that a given target has tokens besides `</s>`, and at most `max_length`.
-fn check_target(ids: &[u32], max_length: usize) -> Result<(), DecodeError> {
+/// Checks that a given target has tokens besides those around every text, and at most `max_length`.
+fn check_target(ids: &[u32], around: usize, max_length: usize) -> Result<(), DecodeError> {
     match ids.len() {
-        0 | 1 => Err(DecodeError::NoTokens { side: "target" }),
+        found if found <= around => Err(DecodeError::NoTokens { side: "target" }),
         found if found > max_length => {
             Err(DecodeError::TargetTooLong { place: "the target".to_string(), found, limit: max_length })
         }

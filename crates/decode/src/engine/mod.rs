@@ -36,7 +36,7 @@ pub trait Engine: Debug + Send + Sync {
     /// The maximum number of hypotheses to decode together, however short the sources: each may grow to its limit.
     fn max_rows(&self) -> usize;
 
-    /// The token that every row reads first: `<pad>`, the last id of the target's vocabulary.
+    /// The token that every row reads first, unless search has another: `<pad>`, the last id of the target's vocabulary.
     fn start_token(&self) -> u32;
 
     /// Encodes the sources, each ended by `</s>`, to one row each, without target tokens. With `alignment`, every step also
@@ -46,14 +46,23 @@ pub trait Engine: Debug + Send + Sync {
     /// A source of more tokens than `model.max_length`.
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a>;
 
-    /// Reads a source and a target, both ended by `</s>`, and records the attention of every layer and head.
+    /// Reads a source and a target, both ended by `</s>`, and records the attention of every layer and head. The decoder
+    /// reads the token `start` first.
     ///
     /// # Errors
     /// A device that fails.
     ///
     /// # Panics
     /// A source or target of more tokens than `model.max_length`, or none.
-    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError>;
+    fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError>;
+
+    /// As [`record_from`](Self::record_from), from the [`start_token`](Self::start_token).
+    ///
+    /// # Errors
+    /// As [`record_from`](Self::record_from).
+    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
+        self.record_from(self.start_token(), source, target)
+    }
 }
 
 /// The rows of a batch, each with the target tokens that it has read.

@@ -63,9 +63,9 @@ impl Engine for NetworkEngine {
         Box::new(NetworkState { engine: self, cache, source_lens, alignment: alignment.map(HeadMean::new) })
     }
 
-    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
+    fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
         let (mut maps, mut vectors) = (ByAttention::default(), ByAttention::default());
-        let batch = Batch::new(&[(source, target)], self.sizes, &self.device);
+        let batch = Batch::starting_with(start, &[(source, target)], self.sizes, &self.device);
         let logits = self.network.forward(&batch, &mut Pass::recording_vectors(&mut maps, &mut vectors));
         let logits = floats(logits)?.chunks_exact(self.sizes.target).map(<[f32]>::to_vec).collect();
         let mut layers = ByAttention::default();

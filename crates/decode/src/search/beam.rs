@@ -63,7 +63,8 @@ pub fn beam_search(
     let mut searches: Vec<Search> = (0..inputs.len()).map(start).collect();
     let mut output = StepOutput::default();
     while !searches.is_empty() {
-        let last = |beam: &Beam| beam.ids.last().copied().unwrap_or(engine.start_token());
+        let start_token = options.start.unwrap_or(engine.start_token());
+        let last = |beam: &Beam| beam.ids.last().copied().unwrap_or(start_token);
         let tokens: Vec<u32> = searches.iter().flat_map(|search| search.beams.iter().map(last)).collect();
         state.step(&tokens, &mut output)?;
         let vocabulary = output.logits.len() / tokens.len();
@@ -165,11 +166,11 @@ impl Search {
                 Some(forced) => vec![forced],
                 None => largest(logits.values(), count),
             };
-            let candidate = |token| Candidate {
-                parent,
-                token,
-                log_probability: logits.log_probability(token),
-                value: beam.value + logits.value(token),
+            let given = options.constraints.is_given(beam.ids.len());
+            let candidate = |token| {
+                let (log_probability, value) =
+                    if given { (0.0, 0.0) } else { (logits.log_probability(token), logits.value(token)) };
+                Candidate { parent, token, log_probability, value: beam.value + value }
             };
             all.extend(tokens.into_iter().map(candidate).filter(|candidate| candidate.value > f64::NEG_INFINITY));
         }

@@ -43,7 +43,7 @@ pub(crate) fn decode_rows(
     }
     let mut hypotheses = vec![Hypothesis::default(); rows.len()];
     let mut active: Vec<usize> = (0..rows.len()).collect();
-    let mut tokens = vec![engine.start_token(); rows.len()]; // the next input of each active row
+    let mut tokens = vec![options.start.unwrap_or(engine.start_token()); rows.len()]; // the next input of each active row
     let mut output = StepOutput::default();
     while !active.is_empty() {
         state.step(&tokens, &mut output)?;
@@ -58,8 +58,12 @@ pub(crate) fn decode_rows(
             if logits.value(token) == f64::NEG_INFINITY {
                 continue; // the rules forbid every token: the hypothesis ends here
             }
-            hypothesis.token_scores.push(logits.log_probability(token) as f32);
-            hypothesis.score += logits.value(token);
+            if options.constraints.is_given(len) {
+                hypothesis.token_scores.push(0.0);
+            } else {
+                hypothesis.token_scores.push(logits.log_probability(token) as f32);
+                hypothesis.score += logits.value(token);
+            }
             if token == END_ID {
                 hypothesis.finished = true;
                 continue;

@@ -3,7 +3,7 @@
 //! | rule | effect |
 //! |---|---|
 //! | padding | `<pad>`, the last id, is never a candidate and has no share in the probabilities |
-//! | forced prefix | the first tokens are given |
+//! | forced prefix | the first tokens are given; those of every target of the model have probability 1 |
 //! | [`RepetitionPenalty`] | z ← z / p if z > 0, else z · p, for tokens of the target (Keskar et al. 2019, section 4.1) |
 //! | [`NoRepeatNgram`] | z ← −∞ for a token that would repeat n tokens of the target |
 //! | [`MinLength`] | z ← −∞ for `</s>` while the target is too short |
@@ -30,13 +30,16 @@ pub trait LogitsProcessor: Debug + Send + Sync {
 pub struct Constraints<'a> {
     /// The first tokens of every target. They may repeat each other.
     pub prefix: &'a [u32],
+    /// The number of tokens of the prefix that belong to every target of the model, such as a language token. They have
+    /// probability 1.
+    pub given: usize,
     /// The rules that change logits.
     pub processors: Vec<Box<dyn LogitsProcessor>>,
 }
 
 impl<'a> Constraints<'a> {
     /// The rules of a configuration; those without effect are skipped.
-    pub fn new(prefix: &'a [u32], decoding: &DecodingConfig) -> Self {
+    pub fn new(prefix: &'a [u32], given: usize, decoding: &DecodingConfig) -> Self {
         let mut processors: Vec<Box<dyn LogitsProcessor>> = Vec::new();
         if decoding.repetition_penalty != 1.0 {
             processors.push(Box::new(RepetitionPenalty { penalty: decoding.repetition_penalty as f32 }));
@@ -47,7 +50,12 @@ impl<'a> Constraints<'a> {
         if decoding.min_length > 0 || decoding.min_length_ratio > 0.0 {
             processors.push(Box::new(MinLength));
         }
-        Self { prefix, processors }
+        Self { prefix, given, processors }
+    }
+
+    /// Whether the token after `len` tokens is one of every target of the model.
+    pub fn is_given(&self, len: usize) -> bool {
+        len < self.given
     }
 
     /// The token that the prefix forces after `len` tokens.
@@ -189,7 +197,7 @@ mod tests {
     fn constraints(change: impl FnOnce(&mut DecodingConfig)) -> Constraints<'static> {
         let mut decoding = DecodingConfig { repetition_penalty: 2.0, min_length: 1, ..DecodingConfig::default() };
         change(&mut decoding);
-        Constraints::new(&[], &decoding)
+        Constraints::new(&[], 0, &decoding)
     }
 
     #[test]

@@ -18,7 +18,8 @@ pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Output format: a Hugging Face folder of Marian, as read by transformers and CTranslate2, or of T5
+    /// Output format: a Hugging Face folder of Marian, as read by transformers and CTranslate2, or of another
+    /// family
     #[arg(long, value_enum)]
     format: ExportFormat,
     /// Folder to write; it must not exist or must be empty
@@ -34,6 +35,10 @@ pub struct Arguments {
 enum ExportFormat {
     Marian,
     T5,
+    Bart,
+    Mbart,
+    M2m100,
+    Pegasus,
 }
 
 /// Writes the folder.
@@ -44,6 +49,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let format = match format {
         ExportFormat::Marian => Format::Marian,
         ExportFormat::T5 => Format::HuggingFace(Family::T5),
+        ExportFormat::Bart => Format::HuggingFace(Family::Bart),
+        ExportFormat::Mbart => Format::HuggingFace(Family::MBart),
+        ExportFormat::M2m100 => Format::HuggingFace(Family::M2m100),
+        ExportFormat::Pegasus => Format::HuggingFace(Family::Pegasus),
     };
     let path = model.join(layout::WEIGHTS);
     let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));

@@ -35,6 +35,10 @@ pub struct Arguments {
 enum ImportFormat {
     Marian,
     T5,
+    Bart,
+    Mbart,
+    M2m100,
+    Pegasus,
     MarianNmt,
 }
 
@@ -51,6 +55,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         None => interchange::recognise(&input)?,
         Some(ImportFormat::Marian) => Format::Marian,
         Some(ImportFormat::T5) => Format::HuggingFace(Family::T5),
+        Some(ImportFormat::Bart) => Format::HuggingFace(Family::Bart),
+        Some(ImportFormat::Mbart) => Format::HuggingFace(Family::MBart),
+        Some(ImportFormat::M2m100) => Format::HuggingFace(Family::M2m100),
+        Some(ImportFormat::Pegasus) => Format::HuggingFace(Family::Pegasus),
         Some(ImportFormat::MarianNmt) => Format::MarianNmt,
     };
     // Without any backend, the error of `choose` names the features to build with.

@@ -5,7 +5,7 @@
 
 use text::{Normalization, SentencePieces};
 
-use super::tokenizer::Vocabulary;
+use super::tokenizer::{Cutting, Vocabulary};
 
 /// Special tokens before the bytes.
 const SPECIAL: [&str; 3] = ["<pad>", "</s>", "<unk>"];
@@ -24,6 +24,11 @@ pub(super) fn vocabulary() -> Vocabulary {
     let labels = SPECIAL.into_iter().map(str::to_owned).chain((0..=u8::MAX).map(label)).collect();
     let normalization =
         Normalization { charsmap: Vec::new(), add_dummy_prefix: false, remove_extra_whitespaces: false };
-    let pieces = SentencePieces { pieces: vec![(space.to_owned(), 0.0)], byte_fallback: true, normalization };
-    Vocabulary { pieces, labels }
+    let pieces = SentencePieces {
+        pieces: vec![(space.to_owned(), 0.0)],
+        byte_fallback: true,
+        normalization,
+        ..SentencePieces::default()
+    };
+    Vocabulary { cutting: Cutting::Pieces(pieces), labels, special: Vec::new() }
 }

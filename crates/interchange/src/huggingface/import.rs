@@ -11,10 +11,14 @@ use serde_json::{Value, json};
 use text::SpecialIds;
 
 use super::stored::Stored;
+use super::tokenizer::Tokenizers;
 use super::{Family, Network, keys, tokenizer};
 use crate::marian::positions::reorder;
 use crate::marian::{config, files, generation};
 use crate::{Imported, InterchangeError, folder, run_files};
+
+/// Keys of `generation_config.json` that name tokens by role.
+const ROLES: [&str; 2] = ["decoder_start_token_id", "forced_bos_token_id"];
 
 /// Writes the run folder `output`, which must not exist or be empty, from the folder `input` of a model of `family`.
 ///
@@ -40,18 +44,28 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
         (settings.clone(), path.clone())
     };
     let Network { end, padding, .. } = network;
+    let has_roles = family != Family::T5;
     let mut read = generation::read(&generation, &network.model, end, padding).map_err(configured(&generation_path))?;
     if generation_path != path {
         read.skipped.extend(keys::unknown_generation(&generation));
     }
     read.decoding.source_prefix = settings[keys::PREFIX].as_str().unwrap_or_default().to_owned();
-    let tokenizer = tokenizer::read(input, &settings, &network)?;
+    if has_roles {
+        // The tokenizers hold these as roles.
+        read.skipped.retain(|entry| !ROLES.iter().any(|key| entry.starts_with(key)));
+    }
+    let files = tokenizer::Files { folder: input, settings: &settings, generation: &generation };
+    let Tokenizers { source: tokenizer, target, languages: [source_lang, target_lang] } =
+        tokenizer::read(&files, &network, family)?;
+    read.decoding.source_lang = source_lang;
+    read.decoding.target_lang = target_lang;
 
     let mut stored = Stored::read(input)?;
     let (embeddings, own) = family.matrices();
     stored.drop_all(family.unused());
     stored.unite(embeddings)?;
     let mut model = network.model;
+    stored.settle_positions(family, &mut model)?;
     let tied = stored.decide_tying(embeddings[0], own, network.tied)?;
     model.tie = if tied { Tie::All } else { Tie::Inputs };
     let sizes = VocabularySizes::joint(network.vocab_size);
@@ -71,7 +85,7 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
     let note = json!({"from": settings["model_type"]}).to_string();
     let weights = weights::to_safetensors(&weights, &note)
         .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
-    let written = run_files::run_files(&model, &read.decoding, [&tokenizer, &tokenizer], weights);
+    let written = run_files::run_files(&model, &read.decoding, [&tokenizer, &target], weights);
     folder::create(output, &written)?;
     Ok(Imported { config: model, decoding: read.decoding, skipped: read.skipped })
 }

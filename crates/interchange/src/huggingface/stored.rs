@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use model::ModelConfig;
+use model::config::PositionKind;
+
+use super::{Family, bart};
 use crate::InterchangeError;
+use crate::marian::names::LOGITS_BIAS;
+use crate::marian::positions::check_sinusoids;
 use crate::marian::weights_file;
 use crate::tensor::StoredTensor;
 
@@ -48,6 +54,54 @@ impl Stored {
             return Err(self.wrong(name, "other values".to_owned(), format!("a copy of `{first}`")));
         }
         self.tensors.insert(names[0].to_owned(), matrix);
+        Ok(())
+    }
+
+    /// Converts tables of positions and the bias of the output to the tensors of the network: learned positions lose the rows
+    /// that no position has, sinusoids are checked and dropped, and a bias of zeros is none.
+    ///
+    /// # Errors
+    /// A table of other numbers than the sinusoids.
+    pub fn settle_positions(&mut self, family: Family, model: &mut ModelConfig) -> Result<(), InterchangeError> {
+        if family == Family::T5 {
+            return Ok(());
+        }
+        for name in bart::POSITIONS {
+            let Some(mut table) = self.tensors.remove(name) else { continue };
+            match model.positions {
+                PositionKind::Learned => {
+                    let width = table.shape.last().copied().unwrap_or_default();
+                    let rows = table.values.len().checked_div(width).unwrap_or_default();
+                    let unused = bart::UNUSED_POSITIONS;
+                    if table.shape != [model.max_length + unused, model.d_model] {
+                        let expected = format!("[{}, {}]", model.max_length + unused, model.d_model);
+                        return Err(self.wrong(name, format!("shape {:?}", table.shape), expected));
+                    }
+                    table.values.drain(..unused * width);
+                    table.shape = vec![rows - unused, width];
+                    self.tensors.insert(name.to_owned(), table);
+                }
+                PositionKind::Sinusoidal
+                | PositionKind::SinusoidalHalves
+                | PositionKind::SinusoidalFairseq
+                | PositionKind::Relative
+                | PositionKind::RelativePerLayer => {
+                    let checked = check_sinusoids(&table, model.max_length, model.d_model);
+                    checked.map_err(|(found, expected)| self.wrong(name, found, expected))?;
+                }
+            }
+        }
+        if let Some(mut bias) = self.tensors.remove(LOGITS_BIAS) {
+            model.output_bias = bias.values.iter().any(|value| *value != 0.0);
+            if model.output_bias {
+                if bias.shape.first() == Some(&1) {
+                    bias.shape.remove(0);
+                }
+                self.tensors.insert(LOGITS_BIAS.to_owned(), bias);
+            }
+        } else {
+            model.output_bias = false;
+        }
         Ok(())
     }
 

@@ -87,7 +87,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
     };
     keys.finish(model_type)?;
     model.validate()?;
-    Ok(Network { model, vocab_size, tied, end, padding })
+    Ok(Network { model, vocab_size, tied, end, padding, start: Some(start), forced: None })
 }
 
 /// Whether the output has the embeddings' matrix, if the configuration decides that, and whether logits are scaled.

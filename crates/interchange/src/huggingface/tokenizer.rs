@@ -1,61 +1,176 @@
-//! Vocabularies of Hugging Face folders: a SentencePiece model, a `tokenizer.json`, or bytes.
+//! Vocabularies of Hugging Face folders: a SentencePiece model, a `tokenizer.json`, `vocab.json`, or bytes.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use text::{SentencePieces, Tokenizer};
 
-use super::{Network, bytes, unigram};
+use super::roles::{self, Roles};
+use super::{Family, Network, bytes, fairseq, tokenizers_file, unigram};
 use crate::InterchangeError;
 use crate::marian::{config, files, sentencepiece, vocabulary};
 
 /// Names of SentencePiece models, of which the first that exists is read.
 const PIECES: [&str; 2] = ["spiece.model", "sentencepiece.bpe.model"];
 
+/// Merges of a byte-level BPE vocabulary.
+const MERGES: &str = "merges.txt";
+
+/// A list of special tokens.
+const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+
 /// Entries that the T5 family adds to a SentencePiece model for the gaps of its first training.
 const EXTRA_IDS: usize = 100;
 
-/// A vocabulary in the order of the folder's ids.
-pub(super) struct Vocabulary {
-    /// The pieces that text is cut into.
-    pub pieces: SentencePieces,
-    /// The label of each id.
-    pub labels: Vec<String>,
+/// How text is cut into tokens.
+pub(super) enum Cutting {
+    /// By a SentencePiece model.
+    Pieces(SentencePieces),
+    /// By the steps of a file, which the `tokenizers` library applies.
+    File(Box<Value>),
 }
 
-/// Reads the vocabulary of both sides.
+/// A vocabulary in the order of the folder's ids.
+pub(super) struct Vocabulary {
+    /// How text is cut.
+    pub cutting: Cutting,
+    /// The label of each id.
+    pub labels: Vec<String>,
+    /// Labels that are no pieces of text, such as languages.
+    pub special: Vec<String>,
+}
+
+/// The tokenizers of a folder.
+pub(super) struct Tokenizers {
+    pub source: Tokenizer,
+    pub target: Tokenizer,
+    /// The languages that the folder names, of source and target.
+    pub languages: [Option<String>; 2],
+}
+
+/// The files of a folder that decide on its vocabulary.
+pub(super) struct Files<'a> {
+    pub folder: &'a Path,
+    /// `config.json`.
+    pub settings: &'a Value,
+    /// `generation_config.json`, else `config.json`.
+    pub generation: &'a Value,
+}
+
+/// Reads the vocabulary, and the tokens around the texts of both sides.
 ///
 /// # Errors
 /// A folder without a vocabulary, or files that are malformed, not supported, or do not fit `config.json`.
-pub(super) fn read(folder: &Path, settings: &Value, network: &Network) -> Result<Tokenizer, InterchangeError> {
-    let (mut vocabulary, path) = if bytes::are_used(&tokenizer_class(folder, settings)?) {
-        (bytes::vocabulary(), folder.join(files::CONFIG))
-    } else if let Some(path) = PIECES.into_iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
-        let file = bytes_of(&path)?;
-        let (pieces, labels) = (sentencepiece::read(&file, &path)?, sentencepiece::labels(&file, &path)?);
-        (Vocabulary { pieces, labels }, path)
-    } else if folder.join(files::TOKENIZER).is_file() {
-        let path = folder.join(files::TOKENIZER);
-        (unigram::read(&config::parse(&path, &bytes_of(&path)?)?, &path)?, path)
-    } else {
-        return Err(InterchangeError::NoTokenizer { path: folder.to_owned() });
+pub(super) fn read(files: &Files, network: &Network, family: Family) -> Result<Tokenizers, InterchangeError> {
+    let folder = files.folder;
+    let tokenizer_config = optional(&folder.join(files::TOKENIZER_CONFIG))?;
+    let named = [&tokenizer_config["tokenizer_class"], &files.settings["tokenizer_class"]];
+    let tokenizer_class = named.into_iter().find_map(Value::as_str).unwrap_or_default();
+    let (mut vocabulary, path) = match family {
+        Family::T5 => read_t5(folder, tokenizer_class)?,
+        Family::Bart => read_byte_level(folder)?,
+        Family::MBart | Family::M2m100 | Family::Pegasus => read_fairseq(folder, &tokenizer_config, network, family)?,
     };
-    fill(&mut vocabulary.labels, network.vocab_size, &path)?;
-    let (labels, special) = vocabulary::in_layout(vocabulary.labels, network.end, network.padding, &path)?;
-    Ok(Tokenizer::from_sentencepiece(&vocabulary.pieces, &labels, special, &path)?)
+    fill(&mut vocabulary, network.vocab_size, family, &path)?;
+    let Vocabulary { cutting, labels, special } = vocabulary;
+    let facts = roles::Facts {
+        family,
+        network,
+        generation: files.generation,
+        tokenizer_config: &tokenizer_config,
+        tokenizer_class,
+        labels: &labels,
+        special: &special,
+    };
+    let configured = |source| InterchangeError::Config { path: folder.join(files::CONFIG), source };
+    let roles = roles::read(&facts).map_err(configured)?;
+    let (labels, ids) = vocabulary::in_layout(labels, network.end, network.padding, &path)?;
+    let plain = match cutting {
+        Cutting::Pieces(pieces) => Tokenizer::from_sentencepiece(&pieces, &labels, ids, &path)?,
+        Cutting::File(file) => Tokenizer::from_tokenizers_file(*file, &labels, ids, &path)?,
+    };
+    let Some(Roles { source, target, source_lang, target_lang }) = roles else {
+        return Ok(Tokenizers { source: plain.clone(), target: plain, languages: [None, None] });
+    };
+    let target = plain.clone().with_template(target, &path)?;
+    let source = plain.with_template(source, &path)?;
+    Ok(Tokenizers { source, target, languages: [source_lang, target_lang] })
 }
 
-/// The class that transformers uses, where a file names it.
-fn tokenizer_class(folder: &Path, settings: &Value) -> Result<String, InterchangeError> {
-    let path = folder.join(files::TOKENIZER_CONFIG);
-    let own = if path.is_file() { config::parse(&path, &bytes_of(&path)?)? } else { Value::Null };
-    let named = [&own["tokenizer_class"], &settings["tokenizer_class"]];
-    Ok(named.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned())
+type Read = Result<(Vocabulary, PathBuf), InterchangeError>;
+
+fn read_t5(folder: &Path, tokenizer_class: &str) -> Read {
+    if bytes::are_used(tokenizer_class) {
+        return Ok((bytes::vocabulary(), folder.join(files::CONFIG)));
+    }
+    if let Some((pieces, labels, path)) = read_pieces(folder)? {
+        return Ok((Vocabulary { cutting: Cutting::Pieces(pieces), labels, special: Vec::new() }, path));
+    }
+    let path = existing(folder, files::TOKENIZER).ok_or_else(|| no_tokenizer(folder))?;
+    Ok((unigram::read(&json(&path)?, &path)?, path))
+}
+
+/// Byte-level BPE: `tokenizer.json`, else `vocab.json` with `merges.txt`.
+fn read_byte_level(folder: &Path) -> Read {
+    if let Some(path) = existing(folder, files::TOKENIZER) {
+        return Ok((tokenizers_file::read(json(&path)?, &path)?, path));
+    }
+    let path = existing(folder, files::VOCABULARY).ok_or_else(|| no_tokenizer(folder))?;
+    let merges_path = existing(folder, MERGES).ok_or_else(|| no_tokenizer(folder))?;
+    let merges = String::from_utf8_lossy(&bytes_of(&merges_path)?).into_owned();
+    Ok((tokenizers_file::byte_level(json(&path)?, &path, &merges, &merges_path)?, path))
+}
+
+/// A SentencePiece model in the order of its family, else `tokenizer.json`.
+fn read_fairseq(folder: &Path, tokenizer_config: &Value, network: &Network, family: Family) -> Read {
+    let Some((pieces, labels, path)) = read_pieces(folder)? else {
+        let path = existing(folder, files::TOKENIZER).ok_or_else(|| no_tokenizer(folder))?;
+        return Ok((tokenizers_file::read(json(&path)?, &path)?, path));
+    };
+    let size = network.vocab_size;
+    let named = fairseq::named_tokens(tokenizer_config, &optional(&folder.join(SPECIAL_TOKENS))?);
+    let list = existing(folder, files::VOCABULARY);
+    let ([labels, special], path) = match (family, list) {
+        (Family::M2m100, Some(list)) => (fairseq::after_list(vocabulary::labels(&list, None)?, &named, size), list),
+        (Family::Pegasus, _) => {
+            let offset = tokenizer_config["offset"].as_u64().and_then(|offset| usize::try_from(offset).ok());
+            (fairseq::with_masks(labels, offset.filter(|offset| *offset <= size)), path)
+        }
+        (Family::T5 | Family::Bart | Family::MBart | Family::M2m100, _) => {
+            (fairseq::with_languages(labels, &named, family, size), path)
+        }
+    };
+    Ok((Vocabulary { cutting: Cutting::Pieces(pieces), labels, special }, path))
+}
+
+/// The SentencePiece model of a folder and the labels of its ids, if there is one.
+fn read_pieces(folder: &Path) -> Result<Option<(SentencePieces, Vec<String>, PathBuf)>, InterchangeError> {
+    let Some(path) = PIECES.into_iter().find_map(|name| existing(folder, name)) else { return Ok(None) };
+    let file = bytes_of(&path)?;
+    Ok(Some((sentencepiece::read(&file, &path)?, sentencepiece::labels(&file, &path)?, path)))
+}
+
+fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
+    Some(folder.join(name)).filter(|path| path.is_file())
+}
+
+fn no_tokenizer(folder: &Path) -> InterchangeError {
+    InterchangeError::NoTokenizer { path: folder.to_owned() }
+}
+
+fn json(path: &Path) -> Result<Value, InterchangeError> {
+    config::parse(path, &bytes_of(path)?)
+}
+
+/// The contents of a file, `null` without it.
+fn optional(path: &Path) -> Result<Value, InterchangeError> {
+    if path.is_file() { json(path) } else { Ok(Value::Null) }
 }
 
 /// Adds labels for the ids that the network has beyond the vocabulary, such as `<extra_id_0>`.
-fn fill(labels: &mut Vec<String>, size: usize, path: &Path) -> Result<(), InterchangeError> {
+fn fill(vocabulary: &mut Vocabulary, size: usize, family: Family, path: &Path) -> Result<(), InterchangeError> {
+    let labels = &mut vocabulary.labels;
     if labels.len() > size {
         return Err(InterchangeError::File {
             path: path.to_owned(),
@@ -65,10 +180,12 @@ fn fill(labels: &mut Vec<String>, size: usize, path: &Path) -> Result<(), Interc
         });
     }
     let named = labels.iter().any(|label| label == "<extra_id_0>");
-    if !named && size - labels.len() >= EXTRA_IDS {
+    if family == Family::T5 && !named && size - labels.len() >= EXTRA_IDS {
         labels.extend((0..EXTRA_IDS).rev().map(|id| format!("<extra_id_{id}>")));
     }
-    labels.extend((labels.len()..size).map(|id| format!("<unused_{id}>")));
+    let unused: Vec<String> = (labels.len()..size).map(|id| format!("<unused_{id}>")).collect();
+    vocabulary.special.extend(unused.iter().cloned());
+    labels.extend(unused);
     Ok(())
 }
 

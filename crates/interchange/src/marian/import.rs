@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use model::config::Tie;
-use model::position::{SinusoidLayout, sinusoids};
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
 use serde_json::json;
@@ -29,9 +28,6 @@ const OUTPUT: &str = "lm_head.weight";
 
 /// The matrix here whose rows are the source's vocabulary alone.
 const SOURCE: &str = "embeddings.source";
-
-/// Maximum distance of stored sinusoids from computed ones; half precision needs this much.
-const POSITIONS_TOLERANCE: f32 = 1e-3;
 
 const ONE_MODEL: &str = "fetch the files of one model";
 
@@ -112,18 +108,10 @@ impl Stored {
 
     /// Checks that stored positions are the computed sinusoids.
     fn check_positions(&mut self, model: &ModelConfig) -> Result<(), InterchangeError> {
-        let expected = [model.max_length, model.d_model];
         for name in POSITIONS {
-            let Some(StoredTensor { shape, values }) = self.tensors.remove(name) else { continue };
-            if shape != expected {
-                return Err(self.wrong(name, format!("shape {shape:?}"), format!("{expected:?}")));
-            }
-            let computed = sinusoids(SinusoidLayout::Halves, 0, model.max_length, model.d_model);
-            let furthest = values.iter().zip(computed).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            if furthest > POSITIONS_TOLERANCE || values.iter().any(|value| value.is_nan()) {
-                let found = format!("numbers up to {furthest} away from Marian's sinusoids");
-                return Err(self.wrong(name, found, "these sinusoids".to_owned()));
-            }
+            let Some(stored) = self.tensors.remove(name) else { continue };
+            let checked = positions::check_sinusoids(&stored, model.max_length, model.d_model);
+            checked.map_err(|(found, expected)| self.wrong(name, found, expected))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ pub mod config;
 mod export;
 pub(crate) mod generation;
 mod import;
-mod names;
+pub(crate) mod names;
 pub mod positions;
 pub(crate) mod sentencepiece;
 pub(crate) mod vocabulary;

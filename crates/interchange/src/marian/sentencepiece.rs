@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use prost::Message;
-use text::{Normalization, SentencePieces};
+use text::{Normalization, PieceKind, SentencePieces};
 
 use crate::InterchangeError;
 
@@ -76,8 +76,9 @@ struct Normalizer {
 /// Names of the model types, by number; there is no type 0.
 const MODEL_TYPES: [&str; 5] = ["of type 0", "unigram", "BPE", "word", "character"];
 const UNIGRAM: i32 = 1;
+const BPE: i32 = 2;
 
-const CONVERT: &str = "train a unigram model, or translate with the program that made this one";
+const CONVERT: &str = "train a unigram or BPE model, or translate with the program that made this one";
 const DOWNLOAD: &str = "download the file again";
 
 /// Reads a model file.
@@ -95,11 +96,15 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
         .map_err(|error| wrong(format!("bytes that do not decode ({error})"), "a SentencePiece model", DOWNLOAD))?;
     let trainer = model.trainer.unwrap_or_default();
     let model_type = trainer.model_type.unwrap_or(UNIGRAM);
-    if model_type != UNIGRAM {
-        let name = usize::try_from(model_type).ok().and_then(|at| MODEL_TYPES.get(at)).copied();
-        let found = format!("a {} model", name.unwrap_or("newer"));
-        return Err(wrong(found, "a unigram model", CONVERT));
-    }
+    let piece_kind = match model_type {
+        UNIGRAM => PieceKind::Unigram,
+        BPE => PieceKind::Bpe,
+        _ => {
+            let name = usize::try_from(model_type).ok().and_then(|at| MODEL_TYPES.get(at)).copied();
+            let found = format!("a {} model", name.unwrap_or("newer"));
+            return Err(wrong(found, "a unigram or BPE model", CONVERT));
+        }
+    };
     if trainer.whitespace_as_suffix.unwrap_or(false) {
         return Err(wrong("treat_whitespace_as_suffix".to_owned(), "spaces in front of words", CONVERT));
     }
@@ -108,7 +113,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
         return Err(wrong("escape_whitespaces = false".to_owned(), "spaces escaped as ▁", CONVERT));
     }
 
-    let mut pieces = Vec::with_capacity(model.pieces.len());
+    let (mut pieces, mut user_defined) = (Vec::with_capacity(model.pieces.len()), Vec::new());
     let mut bytes = 0;
     for Piece { piece, score, kind } in model.pieces {
         let (piece, score) = (piece.unwrap_or_default(), score.unwrap_or_default());
@@ -117,8 +122,8 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
             kind::UNKNOWN | kind::CONTROL | kind::UNUSED => {}
             kind::BYTE => bytes += 1,
             kind::USER_DEFINED => {
-                let found = format!("the user-defined symbol {piece:?}");
-                return Err(wrong(found, "learned pieces", CONVERT));
+                user_defined.push(piece.clone());
+                pieces.push((piece, score));
             }
             other => {
                 let found = format!("the piece {piece:?} of kind {other}");
@@ -135,7 +140,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
         add_dummy_prefix: normalizer.add_dummy_prefix.unwrap_or(true),
         remove_extra_whitespaces: normalizer.remove_extra_whitespaces.unwrap_or(true),
     };
-    Ok(SentencePieces { pieces, byte_fallback, normalization })
+    Ok(SentencePieces { kind: piece_kind, pieces, user_defined, byte_fallback, normalization })
 }
 
 /// Returns the labels of all pieces in the order of their ids, special ones included.
@@ -173,6 +178,7 @@ pub fn write_labels(model: &SentencePieces, labels: &[&str]) -> Vec<u8> {
         let (score, kind) = match scores.get(label) {
             _ if label == "<unk>" => (0.0, kind::UNKNOWN),
             _ if is_byte(label) => (0.0, kind::BYTE),
+            Some(score) if model.user_defined.iter().any(|piece| piece == label) => (*score, kind::USER_DEFINED),
             Some(score) => (*score, kind::NORMAL),
             None => (0.0, kind::CONTROL),
         };
@@ -183,7 +189,10 @@ pub fn write_labels(model: &SentencePieces, labels: &[&str]) -> Vec<u8> {
         at.map_or(Some(-1), |at| i32::try_from(at).ok())
     };
     let trainer = Trainer {
-        model_type: Some(UNIGRAM),
+        model_type: Some(match model.kind {
+            PieceKind::Unigram => UNIGRAM,
+            PieceKind::Bpe => BPE,
+        }),
         vocab_size: i32::try_from(labels.len()).ok(),
         whitespace_as_suffix: None,
         byte_fallback: Some(model.byte_fallback),

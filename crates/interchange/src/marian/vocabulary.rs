@@ -79,7 +79,7 @@ fn read_pieces(
     let separate = settings["separate_vocabs"].as_bool().unwrap_or(false);
     let vocabulary = |name: &str, key: &str, size: usize| {
         let path = folder.join(name);
-        in_layout(labels(&path, key, size)?, end, padding, &path)
+        in_layout(labels(&path, Some((key, size)))?, end, padding, &path)
     };
     let source = vocabulary(files::VOCABULARY, "vocab_size", sizes.source)?;
     let target = if separate {
@@ -97,7 +97,9 @@ fn read_pieces(
 }
 
 /// Returns the labels of `vocab.json` in the order of their ids.
-fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, InterchangeError> {
+///
+/// `size` is a key of `config.json` and its value, if the labels must have this number.
+pub fn labels(path: &Path, size: Option<(&str, usize)>) -> Result<Vec<String>, InterchangeError> {
     let wrong = |found: String| InterchangeError::File {
         path: path.to_owned(),
         found,
@@ -106,7 +108,9 @@ fn labels(path: &Path, key: &str, size: usize) -> Result<Vec<String>, Interchang
     };
     let value = config::parse(path, &bytes(path)?)?;
     let object = value.as_object().ok_or_else(|| wrong("no object".to_owned()))?;
-    fits(object.len(), size, key, path)?;
+    if let Some((key, size)) = size {
+        fits(object.len(), size, key, path)?;
+    }
     let mut labels = vec![None; object.len()];
     for (label, id) in object {
         let place = id.as_u64().and_then(|id| labels.get_mut(usize::try_from(id).ok()?));

@@ -94,8 +94,20 @@ impl Expected {
 
 /// A model's translations: ids, text, and whether `</s>` ended them.
 pub fn answers(trained: &TrainedModel, texts: &[String], beam: usize) -> Vec<(Vec<u32>, String, bool)> {
+    answers_in(trained, texts, [None, None], beam)
+}
+
+/// As [`answers`], between the languages of source and target.
+pub fn answers_in(
+    trained: &TrainedModel,
+    texts: &[String],
+    [source, target]: [Option<String>; 2],
+    beam: usize,
+) -> Vec<(Vec<u32>, String, bool)> {
     let mut settings = trained.settings();
     settings.decoding.beam = beam;
+    settings.decoding.source_lang = source;
+    settings.decoding.target_lang = target;
     let translator = Translator::new(trained, settings).unwrap().with_batch_tokens(512).unwrap();
     let found = translator.translate(texts).unwrap();
     let labels = trained.target_tokenizer.labels();

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
+use text::Languages;
 
 use super::length_penalty::{self, LengthPenalty};
 
@@ -11,6 +12,12 @@ use super::length_penalty::{self, LengthPenalty};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecodingConfig {
+    /// Language of the source, for models with language tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_lang: Option<String>,
+    /// Language of the target, for models with language tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_lang: Option<String>,
     /// Beam size: hypotheses kept per text; 1 is greedy search.
     pub beam: usize,
     /// Divisor of a hypothesis' log-probability, as a function of its length; every `score` is divided by it.
@@ -40,6 +47,8 @@ pub struct DecodingConfig {
 impl Default for DecodingConfig {
     fn default() -> Self {
         Self {
+            source_lang: None,
+            target_lang: None,
             beam: 1,
             length_penalty: LengthPenalty::default(),
             min_length: 0,
@@ -86,6 +95,11 @@ impl DecodingConfig {
     /// The minimum number of target tokens for a source of `source_len` tokens, the end token not counted.
     pub fn min_len(&self, source_len: usize) -> usize {
         self.min_length.max((self.min_length_ratio * source_len as f64).ceil() as usize)
+    }
+
+    /// The languages of a translation.
+    pub fn languages(&self) -> Languages<'_> {
+        Languages { source: self.source_lang.as_deref(), target: self.target_lang.as_deref() }
     }
 
     /// Checks all settings together against the model.
@@ -141,6 +155,12 @@ impl DecodingConfig {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 pub struct DecodingOverrides {
+    /// Language of the source, for models with language tokens [default: from the run]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LANG"))]
+    pub source_lang: Option<String>,
+    /// Language of the target, for models with language tokens [default: from the run]
+    #[cfg_attr(feature = "clap", arg(long, value_name = "LANG"))]
+    pub target_lang: Option<String>,
     /// Beam size: hypotheses kept per text; 1 is greedy search [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub beam: Option<usize>,
@@ -181,6 +201,8 @@ impl DecodingOverrides {
     /// ```
     pub fn apply(&self, decoding: &mut DecodingConfig) {
         let Self {
+            source_lang,
+            target_lang,
             beam,
             length_penalty,
             min_length,
@@ -189,7 +211,9 @@ impl DecodingOverrides {
             max_length_ratio,
             no_repeat_ngram,
             repetition_penalty,
-        } = *self;
+        } = self.clone();
+        replace(&mut decoding.source_lang, source_lang.map(Some));
+        replace(&mut decoding.target_lang, target_lang.map(Some));
         replace(&mut decoding.beam, beam);
         replace(&mut decoding.length_penalty, length_penalty);
         replace(&mut decoding.min_length, min_length);
@@ -203,6 +227,8 @@ impl DecodingOverrides {
     /// The names of the options that are given, as fields of [`DecodingConfig`].
     pub fn given(&self) -> Vec<&'static str> {
         let options = [
+            ("source_lang", self.source_lang.is_some()),
+            ("target_lang", self.target_lang.is_some()),
             ("beam", self.beam.is_some()),
             ("length_penalty", self.length_penalty.is_some()),
             ("min_length", self.min_length.is_some()),

@@ -195,6 +195,11 @@ pub(crate) fn align_normalization(run: &mut RunConfig, now: &mut RunConfig) {
     }
 }
 
+/// Converts an error of the crate `text`: it and `model` do not depend on each other.
+pub fn tokenizer_error(text::FieldError { field, found, expected, remedy }: text::FieldError) -> ConfigError {
+    ConfigError::new(field, found, expected, remedy)
+}
+
 /// Rejects zero.
 fn at_least_one(field: &str, value: usize) -> Result<(), ConfigError> {
     match value {

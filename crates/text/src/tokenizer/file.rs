@@ -3,6 +3,7 @@
 //! This file and `sentencepiece::file` refer to each other: a SentencePiece model is a tokenizer file with more keys,
 //! assembled here and read there.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -10,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::bpe_dropout::Segmenter;
 use super::pipeline::Pipeline;
-use super::{Normalizer, Tokenizer, TokenizerKind, normalization, pipeline, sentencepiece};
+use super::{Normalizer, Tokenizer, TokenizerKind, library, normalization, pipeline, sentencepiece};
 use crate::special_tokens::{BYTE_TOKENS, END, FIRST_ORDINARY_ID, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
-use crate::{SpecialIds, TextError};
+use crate::{SpecialIds, Template, TextError};
 
 impl Tokenizer {
     /// Reads a tokenizer file.
@@ -35,15 +36,29 @@ impl Tokenizer {
     pub fn to_json(&self) -> String {
         // Every part of a tokenizer was parsed from JSON, so it can be written as JSON.
         let mut json = match &self.sentencepiece {
-            None => self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON"),
+            None if !self.imported && self.template.is_none() => self.library_file(),
+            None => {
+                let mut file = serde_json::from_str(&self.library_file()).expect("the library writes JSON");
+                if self.imported {
+                    library::mark(&mut file);
+                }
+                write_original_ids(&mut file, self.original_ids);
+                write_template(&mut file, self.template.as_ref());
+                format!("{file:#}")
+            }
             Some(from) => {
                 let mut file = sentencepiece::file::assemble(from.model(), &self.labels);
                 write_original_ids(&mut file, self.original_ids);
+                write_template(&mut file, self.template.as_ref());
                 format!("{file:#}")
             }
         };
         json.push('\n');
         json
+    }
+
+    fn library_file(&self) -> String {
+        self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON")
     }
 
     /// Parses the text of a tokenizer file; `origin` appears in errors.
@@ -104,6 +119,9 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
     }
     let original_ids = take_original_ids(&mut value)
         .map_err(|found| wrong(found, "the ids `end`, `unknown` and `padding` of another vocabulary"))?;
+    let template = take_template(&mut value)
+        .map_err(|found| wrong(found, "the tokens before and after a text, and the languages"))?;
+    let imported = library::take_mark(&mut value);
     let model = &value["model"];
     let kind = match model["type"].as_str() {
         Some("BPE") => TokenizerKind::Bpe,
@@ -117,26 +135,33 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
     let mut labels = labels(model).ok_or_else(|| {
         wrong("a vocabulary with gaps, repeated or malformed entries".into(), "each id from 0 up exactly once")
     })?;
-    let sentencepiece =
-        sentencepiece::file::recognise(&value, &labels).map_err(|(found, expected)| wrong(found, expected))?;
-    if sentencepiece.is_some() {
+    let sentencepiece = match imported {
+        true => None,
+        false => sentencepiece::file::recognise(&value, &labels).map_err(|(found, expected)| wrong(found, expected))?,
+    };
+    if sentencepiece.is_some() || imported {
         for label in &mut labels {
             *label = sentencepiece::file::plain(label).to_owned();
         }
     }
-    let only_bytes = labels.len() == SPECIAL_TOKENS + BYTE_TOKENS && value["pre_tokenizer"].is_null();
+    let only_bytes = !imported && labels.len() == SPECIAL_TOKENS + BYTE_TOKENS && value["pre_tokenizer"].is_null();
     let kind = if kind == TokenizerKind::Bpe && only_bytes { TokenizerKind::Bytes } else { kind };
-    let has_bytes = sentencepiece.is_none() && kind.has_bytes();
+    let has_bytes = sentencepiece.is_none() && !imported && kind.has_bytes();
     check_layout(&labels, has_bytes).map_err(|(found, expected)| wrong(found, &expected))?;
-    if let Some(ids) = original_ids.filter(|ids| !ids.fit(labels.len()) || sentencepiece.is_none()) {
-        let expected = "distinct ids of a SentencePiece vocabulary";
+    if let Some(ids) = original_ids.filter(|ids| !ids.fit(labels.len()) || (sentencepiece.is_none() && !imported)) {
+        let expected = "distinct ids of an imported vocabulary";
         return Err(wrong(format!("{ORIGINAL_IDS} {ids:?} of {} entries", labels.len()), expected));
     }
-    check_added_tokens(&value["added_tokens"], labels.len())
-        .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
+    if !imported {
+        check_added_tokens(&value["added_tokens"], labels.len())
+            .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
+    }
     let segmenter = match kind {
-        TokenizerKind::Bpe => Some(Segmenter::new(model, &labels).map_err(|(found, expected)| wrong(found, expected))?),
-        TokenizerKind::Unigram
+        TokenizerKind::Bpe if !imported => {
+            Some(Segmenter::new(model, &labels).map_err(|(found, expected)| wrong(found, expected))?)
+        }
+        TokenizerKind::Bpe
+        | TokenizerKind::Unigram
         | TokenizerKind::Word
         | TokenizerKind::Whitespace
         | TokenizerKind::Character
@@ -145,6 +170,7 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
 
     let own = match sentencepiece {
         Some(_) => None,
+        None if imported => None,
         None => {
             normalization::recognise(kind, &value["normalizer"]).map_err(|(found, expected)| wrong(found, expected))?
         }
@@ -157,11 +183,42 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
     // Special tokens spelled out in text are text.
     inner.set_encode_special_tokens(true);
     let normalizer = Normalizer::new(kind, own, inner.get_normalizer().cloned());
-    Ok(Tokenizer { inner, kind, labels, normalizer, own_decoder, segmenter, sentencepiece, original_ids })
+    let mut tokenizer = Tokenizer {
+        inner,
+        kind,
+        labels,
+        normalizer,
+        own_decoder,
+        segmenter,
+        sentencepiece,
+        original_ids,
+        imported,
+        template: None,
+        hidden: HashSet::new(),
+    };
+    tokenizer.set_template(template).map_err(|(found, expected)| wrong(found, expected))?;
+    Ok(tokenizer)
+}
+
+/// Key of the tokens around a text, inside the `model` entry of the file.
+pub(super) const TEMPLATE: &str = "template";
+
+/// Adds the tokens around a text to a file.
+fn write_template(file: &mut Value, template: Option<&Template>) {
+    if let Some(template) = template {
+        file["model"][TEMPLATE] = json!(template);
+    }
+}
+
+/// Removes the tokens around a text from a file; the error describes what is there instead.
+fn take_template(file: &mut Value) -> Result<Option<Template>, String> {
+    let taken = file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(TEMPLATE));
+    let Some(template) = taken else { return Ok(None) };
+    serde_json::from_value(template).map(Some).map_err(|error| format!("the {TEMPLATE}: {error}"))
 }
 
 /// Key of the special tokens' ids in another program's vocabulary, inside the `model` entry of the file.
-const ORIGINAL_IDS: &str = "original_ids";
+pub(super) const ORIGINAL_IDS: &str = "original_ids";
 
 /// Adds the special tokens' ids in another program's vocabulary to a file.
 pub(super) fn write_original_ids(file: &mut Value, ids: Option<SpecialIds>) {

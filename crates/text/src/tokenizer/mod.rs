@@ -19,12 +19,14 @@ mod bpe_dropout;
 mod config;
 mod decoding;
 mod file;
+mod library;
 mod normalization;
 mod normalizer;
 mod pipeline;
 pub mod sentencepiece;
 mod train;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
 
@@ -34,10 +36,11 @@ use decoding::Edges;
 pub use normalization::NormalizationRule;
 use normalizer::Normalizer;
 use sentencepiece::{SentencePiece, SentencePieces};
+use serde_json::Value;
 use tokenizers::{Decoder, Model};
 
-use crate::special_tokens::{END_ID, UNKNOWN_ID};
-use crate::{FieldError, SpecialIds, TextError, is_blank};
+use crate::special_tokens::{END_ID, SPACE_MARK, UNKNOWN_ID};
+use crate::{FieldError, SpecialIds, Template, TextError, is_blank};
 
 /// Converts text to ids and back.
 #[derive(Clone)]
@@ -55,6 +58,12 @@ pub struct Tokenizer {
     sentencepiece: Option<SentencePiece>,
     /// Ids of the special tokens where the vocabulary was imported from, if they were other ids.
     original_ids: Option<SpecialIds>,
+    /// Whether the steps are those of another program's file, which the library applies as they are.
+    imported: bool,
+    /// The tokens around a text, if they are not `</s>` alone.
+    template: Option<Template>,
+    /// Ids of the template's tokens, which are no text.
+    hidden: HashSet<u32>,
 }
 
 impl Tokenizer {
@@ -94,13 +103,64 @@ impl Tokenizer {
         file::from_value(file, origin)
     }
 
+    /// Returns the tokenizer of another program's file in the `tokenizers` format, whose steps the library applies.
+    ///
+    /// `vocabulary` has the label of every id in the order of the ids here: `</s>`, `<unk>`, …, `<pad>`; `special` are the ids that
+    /// these had in the file. Tokens that the file adds to its vocabulary never match text. `origin` appears in errors.
+    ///
+    /// # Errors
+    /// A vocabulary of another layout, or a file that the library rejects.
+    pub fn from_tokenizers_file(
+        file: Value,
+        vocabulary: &[String],
+        special: SpecialIds,
+        origin: &Path,
+    ) -> Result<Self, TextError> {
+        let mut file = library::assemble(file, vocabulary);
+        file::write_original_ids(&mut file, (special != SpecialIds::layout(vocabulary.len())).then_some(special));
+        file::from_value(file, origin)
+    }
+
+    /// Returns the tokenizer with these tokens around a text.
+    ///
+    /// # Errors
+    /// A template with a token that the vocabulary lacks.
+    pub fn with_template(mut self, template: Template, origin: &Path) -> Result<Self, TextError> {
+        self.set_template(Some(template)).map_err(|(found, expected)| TextError::TokenizerFile {
+            path: origin.to_owned(),
+            found,
+            expected: expected.into(),
+        })?;
+        Ok(self)
+    }
+
+    fn set_template(&mut self, template: Option<Template>) -> Result<(), (String, &'static str)> {
+        if let Some(template) = &template {
+            let known: HashSet<&str> = self.labels.iter().map(String::as_str).collect();
+            template.check(|label| known.contains(label))?;
+            let hidden: HashSet<&str> = template.labels().collect();
+            self.hidden = self
+                .labels
+                .iter()
+                .zip(0..)
+                .filter(|(label, _)| hidden.contains(label.as_str()))
+                .map(|(_, id)| id)
+                .collect();
+        }
+        self.template = template;
+        Ok(())
+    }
+
     /// Returns the ids of `text`, without `</s>`.
     ///
     /// # Errors
     /// A text that the `tokenizers` crate rejects.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
         if let Some(sentencepiece) = &self.sentencepiece {
-            return Ok(sentencepiece.encode(text));
+            return Ok(match self.template {
+                None => sentencepiece.encode(text),
+                Some(_) => sentencepiece.encode_plain(text),
+            });
         }
         let mut ids = Vec::with_capacity(text.len() / 2);
         for word in self.words(text)? {
@@ -153,7 +213,7 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// Returns the text of `ids`, skipping `</s>`, `<unk>` and `<pad>`.
+    /// Returns the text of `ids`, skipping `</s>`, `<unk>`, `<pad>` and the tokens of the template.
     ///
     /// Byte tokens decode as in SentencePiece: each byte that belongs to no valid character becomes `�`.
     ///
@@ -164,13 +224,20 @@ impl Tokenizer {
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
             return Err(TextError::UnknownId { id, vocab_size });
         }
-        let special = |id: u32| id == END_ID || id == UNKNOWN_ID || id == self.pad_id();
+        let special = |id: u32| id == END_ID || id == UNKNOWN_ID || id == self.pad_id() || self.hidden.contains(&id);
         let labels = ids.iter().filter(|id| !special(**id)).map(|id| self.labels[*id as usize].as_str());
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(decoding::join(labels, sentencepiece.model().byte_fallback, Edges::Marks));
         }
         if self.kind == TokenizerKind::Bytes {
             return Ok(decoding::join(labels, true, Edges::FirstMark));
+        }
+        if self.imported {
+            let labels: Vec<String> = labels.map(str::to_owned).collect();
+            return match self.inner.get_decoder() {
+                Some(decoder) => decoder.decode(labels).map_err(|error| refused(&format!("{ids:?}"), &error)),
+                None => Ok(labels.join(" ")),
+            };
         }
         if self.own_decoder {
             return Ok(pipeline::without_escapes(&decoding::join(labels, true, Edges::FirstMark)));
@@ -187,6 +254,10 @@ impl Tokenizer {
     pub fn normalize(&self, text: &str) -> Result<String, TextError> {
         if let Some(sentencepiece) = &self.sentencepiece {
             return Ok(sentencepiece.normalize(text));
+        }
+        if self.imported {
+            let normalized = self.normalizer.normalize(text).map_err(|error| refused(text, &error))?;
+            return Ok(normalized.get().replace(SPACE_MARK, " ").trim_matches(' ').to_owned());
         }
         match self.kind {
             TokenizerKind::Word | TokenizerKind::Whitespace => {
@@ -221,14 +292,49 @@ impl Tokenizer {
         self.sentencepiece.as_ref().map(SentencePiece::model)
     }
 
-    /// Returns the rule by which text is normalised, or `None` for a SentencePiece model, which has its own table.
+    /// Returns the rule by which text is normalised, or `None` for an imported vocabulary, which has steps of its own.
     pub fn normalization(&self) -> Option<NormalizationRule> {
-        self.sentencepiece.is_none().then(|| self.normalizer.rule())
+        (self.sentencepiece.is_none() && !self.imported).then(|| self.normalizer.rule())
     }
 
     /// Returns the ids of the special tokens where the vocabulary was imported from; else those of the layout.
     pub fn special_ids(&self) -> SpecialIds {
         self.original_ids.unwrap_or_else(|| SpecialIds::layout(self.vocab_size()))
+    }
+
+    /// Returns the tokens around a text, if they are not `</s>` alone.
+    pub fn template(&self) -> Option<&Template> {
+        self.template.as_ref()
+    }
+
+    /// Whether the steps are those of another program's file, which the library applies as they are.
+    pub fn is_imported(&self) -> bool {
+        self.imported
+    }
+
+    /// Returns the file of an imported vocabulary with the ids that it had, its special tokens, and those around a text.
+    pub fn to_original_file(&self) -> Value {
+        library::restore(self)
+    }
+
+    /// Returns the id of a label.
+    pub fn id_of(&self, label: &str) -> Option<u32> {
+        self.labels.iter().position(|own| own == label).map(|id| id as u32)
+    }
+
+    /// Whether the vocabulary has language codes such as `>>fra<<`, as Marian's models for several languages.
+    pub(crate) fn has_codes(&self) -> bool {
+        self.template.is_none() && self.sentencepiece.as_ref().is_some_and(|pieces| pieces.codes().next().is_some())
+    }
+
+    /// Returns the id of a language code, with or without its brackets.
+    pub(crate) fn code_of(&self, language: &str) -> Option<u32> {
+        self.sentencepiece.as_ref()?.code(language)
+    }
+
+    /// Returns the language codes without their brackets, in order.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> {
+        self.sentencepiece.iter().flat_map(SentencePiece::codes)
     }
 
     /// Returns the kind of vocabulary.

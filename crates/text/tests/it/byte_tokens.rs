@@ -35,7 +35,7 @@ fn a_sentencepiece_model_decodes_as_sentencepiece() {
         .collect();
     let ids: HashMap<&str, u32> = vocabulary.iter().map(String::as_str).zip(0..).collect();
     let normalization = Normalization { charsmap: vec![], add_dummy_prefix: true, remove_extra_whitespaces: true };
-    let model = SentencePieces { pieces, byte_fallback: true, normalization };
+    let model = SentencePieces { pieces, byte_fallback: true, normalization, ..SentencePieces::default() };
     let tokenizer =
         Tokenizer::from_sentencepiece(&model, &vocabulary, SpecialIds::layout(vocabulary.len()), Path::new("fixture"))
             .unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::random;
 use runs::DecodingConfig;
 use runs::record::PairCounts;
-use text::{END_ID, Pair, TextError, Tokenizer, is_blank};
+use text::{Frame, Frames, Pair, TextError, Tokenizer, is_blank};
 
 use super::Example;
 use crate::error::TrainError;
@@ -39,7 +39,9 @@ pub struct PairEncoder {
     pub source_tokenizer: Arc<Tokenizer>,
     /// The tokenizer of the target side.
     pub target_tokenizer: Arc<Tokenizer>,
-    /// Maximum tokens on either side, `</s>` included.
+    /// The tokens around texts.
+    pub frames: Frames,
+    /// Maximum tokens on either side, those around a text included.
     pub max_length: usize,
     /// The key that sets `max_length`, for messages.
     pub max_length_key: &'static str,
@@ -67,20 +69,15 @@ impl PairEncoder {
         if is_blank(&pair.source) || is_blank(&pair.target) {
             return Ok(Err(DropReason::Empty));
         }
-        let ended = |tokenizer: &Tokenizer, text: &str| {
-            tokenizer.encode(text).map(|mut ids| {
-                ids.push(END_ID);
-                ids
-            })
-        };
-        let source = ended(&self.source_tokenizer, &self.decoding.prefixed(&pair.source))?;
-        let target = ended(&self.target_tokenizer, &pair.target)?;
+        let source = self.source_tokenizer.encode(&self.decoding.prefixed(&pair.source))?;
+        let target = self.target_tokenizer.encode(&pair.target)?;
         let (shorter, longer) = (source.len().min(target.len()), source.len().max(target.len()));
-        Ok(if shorter < 2 {
+        let (source, target) = (self.frames.source.wrap(source), self.frames.target.wrap(target));
+        Ok(if shorter == 0 {
             Err(DropReason::Empty)
-        } else if longer > self.max_length {
+        } else if source.len().max(target.len()) > self.max_length {
             Err(DropReason::Long)
-        } else if self.max_ratio > 0.0 && (longer - 1) as f64 > self.max_ratio * (shorter - 1) as f64 {
+        } else if self.max_ratio > 0.0 && longer as f64 > self.max_ratio * shorter as f64 {
             Err(DropReason::Uneven)
         } else {
             Ok(Example { source, target })
@@ -111,29 +108,34 @@ impl PairEncoder {
     ///
     /// `plain` is the result of [`encode`](Self::encode), which is returned where there is no dropout.
     pub fn encode_with_dropout(&self, pair: &Pair, plain: Example, epoch: u64, index: usize) -> Example {
-        let encode = |tokenizer: &Tokenizer, dropout: f64, text: &str, plain: Vec<u32>, side: u64| {
+        let encode = |tokenizer: &Tokenizer, frame: &Frame, dropout: f64, text: &str, plain: Vec<u32>, side: u64| {
             if dropout == 0.0 {
                 return plain;
             }
             let key = random::key(&[self.seed, SUBWORDS, epoch, index as u64, side]);
             match tokenizer.encode_with_dropout(text, dropout, key) {
                 // Dropout increases the number of tokens; a sentence that becomes too long is encoded without it.
-                Ok(mut ids) if ids.len() < self.max_length => {
-                    ids.push(END_ID);
-                    ids
-                }
+                Ok(ids) if ids.len() + frame.len() <= self.max_length => frame.wrap(ids),
                 Ok(_) | Err(_) => plain,
             }
         };
         Example {
             source: encode(
                 &self.source_tokenizer,
+                &self.frames.source,
                 self.source_dropout,
                 &self.decoding.prefixed(&pair.source),
                 plain.source,
                 0,
             ),
-            target: encode(&self.target_tokenizer, self.target_dropout, &pair.target, plain.target, 1),
+            target: encode(
+                &self.target_tokenizer,
+                &self.frames.target,
+                self.target_dropout,
+                &pair.target,
+                plain.target,
+                1,
+            ),
         }
     }
 }
@@ -150,6 +152,7 @@ pub(super) mod tests {
         let config = text::TokenizerConfig { vocab_size: 320, ..Default::default() };
         let tokenizer = Arc::new(Tokenizer::train(&config, lines().iter()).unwrap());
         PairEncoder {
+            frames: Frames::new(&tokenizer, &tokenizer, text::Languages::default()).unwrap(),
             source_tokenizer: tokenizer.clone(),
             target_tokenizer: tokenizer,
             max_length: 64,

@@ -1,7 +1,7 @@
 //! Scores of a model on held-out pairs: decoded as for users, and teacher-forced.
 
 use burn::tensor::TensorReadError;
-use decode::{TrainedModel, Translator};
+use decode::{DecodeError, TrainedModel, Translator};
 use model::{Batch, Pass, Transformer};
 use runs::config::{Metric, ValidationConfig};
 use runs::record::{Prediction, Scores};
@@ -89,6 +89,8 @@ fn teacher_forced(
     let mut sorted: Vec<&EvalExample> = examples.iter().collect();
     sorted.sort_by_key(|example| example.example.longer());
     let mut total = TeacherForced::default();
+    let frames = model.frames(model.decoding.languages()).map_err(DecodeError::from)?;
+    let start = frames.target.start;
     let mut rest = &sorted[..];
     while !rest.is_empty() {
         let fits = |count: &usize| count * rest[count - 1].example.longer() <= BATCH_TOKENS;
@@ -96,7 +98,7 @@ fn teacher_forced(
         rest = others;
         let pairs: Vec<(&[u32], &[u32])> =
             batch.iter().map(|example| (&example.example.source[..], &example.example.target[..])).collect();
-        let batch = Batch::new(&pairs, model.sizes, &model.device);
+        let batch = Batch::starting_with(start, &pairs, model.sizes, &model.device);
         let scores = network.score(&batch, &mut Pass::inference());
         let failed = |error: TensorReadError| TrainError::Device(error.to_string());
         total.nll += f64::from(scores.nll.try_into_scalar::<f32>().map_err(failed)?);

@@ -188,7 +188,7 @@ impl<'a> Trainer<'a> {
     fn batch(&self, examples: &[Example]) -> Batch {
         let pairs: Vec<(&[u32], &[u32])> =
             examples.iter().map(|example| (&example.source[..], &example.target[..])).collect();
-        Batch::new(&pairs, self.task.sizes(), &self.device)
+        Batch::starting_with(self.task.frames.target.start, &pairs, self.task.sizes(), &self.device)
     }
 
     /// Logs the numbers since the last logged step.

@@ -155,11 +155,10 @@ impl Engine for CpuEngine {
         Box::new(CpuState { engine: self, rows, scratch })
     }
 
-    fn record(&self, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
+    fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
         let mut scratch = Scratch { recorder: Recorder::Everything(Box::default()), ..Scratch::default() };
         let mut rows = self.encode(&[source], &mut scratch);
         let (mut logits, mut row_logits) = (Vec::with_capacity(target.len()), Vec::new());
-        let start = self.start_token();
         for &token in std::iter::once(&start).chain(target).take(target.len()) {
             self.step(&[token], &mut rows, &mut scratch, &mut row_logits);
             logits.push(row_logits.clone());

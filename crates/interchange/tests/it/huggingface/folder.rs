@@ -12,7 +12,18 @@ use text::Tokenizer;
 use crate::folder::device;
 
 /// Every fixture.
-pub const NAMES: [&str; 3] = ["t5", "umt5", "byt5"];
+pub const NAMES: [&str; 9] = ["t5", "umt5", "byt5", "bart", "mbart", "mbart50", "m2m100", "nllb", "pegasus"];
+
+/// The languages of the translations in a fixture: of the source, of the target.
+pub fn languages(name: &str) -> [Option<String>; 2] {
+    let languages = match name {
+        "mbart" | "mbart50" => ["en_XX", "de_DE"],
+        "m2m100" => ["en", "de"],
+        "nllb" => ["eng_Latn", "deu_Latn"],
+        _ => return [None, None],
+    };
+    languages.map(|language| Some(language.to_owned()))
+}
 
 pub fn copy(name: &str) -> MarianFolder {
     MarianFolder::copy_of(&huggingface_fixture(name))
@@ -40,6 +51,8 @@ pub fn rejection(copy: &MarianFolder) -> String {
 pub struct Expected {
     values: Value,
     logits: Vec<u8>,
+    /// The decoder's start, in the folder.
+    start: u32,
     /// The id here of each id there.
     new_ids: Vec<usize>,
     end: u32,
@@ -49,8 +62,10 @@ impl Expected {
     pub fn of(name: &str, tokenizer: &Tokenizer) -> Self {
         let folder = huggingface_fixture(name);
         let ids = tokenizer.special_ids();
+        let values = json(&folder.join("expected.json"));
         Self {
-            values: json(&folder.join("expected.json")),
+            start: values["start"].as_u64().unwrap_or(u64::from(ids.padding)) as u32,
+            values,
             logits: fs::read(folder.join("expected.safetensors")).unwrap(),
             new_ids: ids.new_ids(tokenizer.vocab_size()),
             end: ids.end,
@@ -72,6 +87,11 @@ impl Expected {
     /// The ids of each text.
     pub fn ids(&self) -> Vec<Vec<u32>> {
         self.read::<Vec<Vec<u32>>>("ids").into_iter().map(|ids| self.here(ids)).collect()
+    }
+
+    /// The decoder's start.
+    pub fn start(&self) -> u32 {
+        self.new_ids[self.start as usize] as u32
     }
 
     pub fn pairs(&self) -> Vec<(Vec<u32>, Vec<u32>)> {

@@ -7,8 +7,8 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use testing::marian_fixture::huggingface_fixture;
 
-use super::folder::{Expected, NAMES, copy, imported};
-use crate::folder::{LOGITS_TOLERANCE, answers};
+use super::folder::{Expected, NAMES, copy, imported, languages};
+use crate::folder::{LOGITS_TOLERANCE, answers_in};
 
 /// Checks ids, logits and outputs of a run.
 pub fn assert_equal(name: &str, trained: &TrainedModel) {
@@ -25,7 +25,7 @@ pub fn assert_equal(name: &str, trained: &TrainedModel) {
 pub fn assert_same_function(name: &str, trained: &TrainedModel) {
     let expected = Expected::of(name, &trained.source_tokenizer);
     for (at, (source, target)) in expected.pairs().iter().enumerate() {
-        let logits = trained.engine.record(source, target).unwrap().logits.concat();
+        let logits = trained.engine.record_from(expected.start(), source, target).unwrap().logits.concat();
         let theirs = expected.logits(at);
         assert_eq!(logits.len(), theirs.len());
         let difference = logits.iter().zip(&theirs).map(|(a, b)| (a - b).abs());
@@ -33,7 +33,7 @@ pub fn assert_same_function(name: &str, trained: &TrainedModel) {
         assert!(max < LOGITS_TOLERANCE, "{name}: {max}");
     }
     for beam in [1, 4] {
-        let ours = answers(trained, &expected.sources(), beam);
+        let ours = answers_in(trained, &expected.sources(), languages(name), beam);
         let mut compared = 0;
         for (at, ((ids, text, _), (theirs, ended))) in ours.iter().zip(expected.outputs(beam)).enumerate() {
             if !ended {

@@ -25,8 +25,8 @@ fn settings_of_t5_that_are_not_supported() {
         ("quantization_config", json!({"bits": 8}), "config.json: quantization_config = "),
         (
             "model_type",
-            json!("bart"),
-            "config.json: model_type = bart: expected one of marian, t5, mt5, umt5; translate",
+            json!("led"),
+            "config.json: model_type = led: expected one of marian, t5, mt5, umt5, bart, mbart, m2m_100, pegasus; translate",
         ),
         ("num_heads", json!("3"), "config.json: num_heads = \"3\": expected a number"),
         ("relative_attention_num_buckets", json!(6), "config.json: model.relative_buckets = 6"),

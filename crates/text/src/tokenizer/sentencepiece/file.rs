@@ -10,12 +10,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{NEVER_FOUND, Normalization, SentencePiece, SentencePieces};
+use super::{NEVER_FOUND, Normalization, PieceKind, SentencePiece, SentencePieces};
 use crate::special_tokens::{FIRST_ORDINARY_ID, UNKNOWN_ID, byte_of};
 use crate::tokenizer::{file, pipeline};
 
 /// Key of the pieces without an id, inside the `model` entry of the file.
 pub(in crate::tokenizer) const WITHOUT_ID: &str = "pieces_without_id";
+
+/// Key of models whose pieces are merged (BPE), inside the `model` entry. Other programs would cut such text differently.
+const MERGED: &str = "sentencepiece_bpe";
+
+/// Key of the pieces that are never cut, inside the `model` entry.
+const USER_DEFINED: &str = "user_defined_pieces";
 
 /// Assembles the file of a model and a vocabulary, whose `labels` have the order of their ids.
 pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) -> Value {
@@ -42,6 +48,13 @@ pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) 
     });
     if !without_id.is_empty() {
         part[WITHOUT_ID] = Value::Array(without_id);
+    }
+    match model.kind {
+        PieceKind::Unigram => {}
+        PieceKind::Bpe => part[MERGED] = json!(true),
+    }
+    if !model.user_defined.is_empty() {
+        part[USER_DEFINED] = json!(model.user_defined);
     }
     file::assemble(pipeline::Pipeline::sentencepiece(&model.normalization, model.byte_fallback), part, last)
 }
@@ -82,9 +95,11 @@ pub(in crate::tokenizer) fn recognise(
         pieces.push(read(&entry)?);
     }
     let plain: Vec<String> = labels.iter().map(|label| plain(label).to_owned()).collect();
-    SentencePiece::new(SentencePieces { pieces, byte_fallback, normalization }, &plain)
+    let kind = if model[MERGED] == true { PieceKind::Bpe } else { PieceKind::Unigram };
+    let user_defined = listed(&model[USER_DEFINED]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    SentencePiece::new(SentencePieces { kind, pieces, user_defined, byte_fallback, normalization }, &plain)
         .map(Some)
-        .map_err(|found| (found, "a unigram model of SentencePiece"))
+        .map_err(|found| (found, "a model of SentencePiece"))
 }
 
 /// Returns a label without [`NEVER_FOUND`].

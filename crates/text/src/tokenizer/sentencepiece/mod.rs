@@ -12,6 +12,7 @@
 //! text. The `tokenizers` library differs from SentencePiece in two points: it normalises whole graphemes rather than the
 //! longest entry of the table, and it has only pieces with an id.
 
+mod bpe;
 mod charsmap;
 pub(super) mod file;
 mod normalizer;
@@ -21,6 +22,7 @@ use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bpe::Merges;
 pub(super) use normalizer::SpaceNormalizer;
 use search::Search;
 
@@ -34,11 +36,25 @@ pub(super) fn to_base64(charsmap: &[u8]) -> String {
     STANDARD.encode(charsmap)
 }
 
-/// The contents of a SentencePiece unigram model.
-#[derive(Clone, Debug, PartialEq)]
+/// How a SentencePiece model cuts text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PieceKind {
+    /// The most probable pieces.
+    #[default]
+    Unigram,
+    /// Merges of neighbours, the best score first.
+    Bpe,
+}
+
+/// The contents of a SentencePiece model.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SentencePieces {
-    /// Pieces and their log-probabilities.
+    /// How text is cut.
+    pub kind: PieceKind,
+    /// Pieces and their scores: of a unigram model log-probabilities, of a BPE model the order of merges, negated.
     pub pieces: Vec<(String, f32)>,
+    /// Pieces that are never cut or normalised.
+    pub user_defined: Vec<String>,
     /// Whether characters outside all pieces become their bytes (`<0xE2>`) rather than `<unk>`.
     pub byte_fallback: bool,
     /// Normalisation of text before segmentation.
@@ -61,9 +77,15 @@ pub struct Normalization {
 pub(super) struct SentencePiece {
     model: SentencePieces,
     normalizer: SpaceNormalizer,
-    search: Search,
+    cutter: Cutter,
     /// Id of each language code of the vocabulary.
     codes: HashMap<String, u32>,
+}
+
+#[derive(Clone, Debug)]
+enum Cutter {
+    Unigram(Search),
+    Bpe(Merges),
 }
 
 impl SentencePiece {
@@ -82,11 +104,15 @@ impl SentencePiece {
             .skip(FIRST_ORDINARY_ID)
             .take(labels.len().saturating_sub(SPECIAL_TOKENS));
         let others = ordinary.filter(|(label, _)| !known.contains(label));
+        let user_defined: Vec<&str> = model.user_defined.iter().map(String::as_str).collect();
         let codes =
             labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));
         Ok(Self {
-            normalizer: SpaceNormalizer::new(&model.normalization)?,
-            search: Search::new(pieces, others, bytes)?,
+            normalizer: SpaceNormalizer::new(&model.normalization)?.with_fixed(&model.user_defined),
+            cutter: match model.kind {
+                PieceKind::Unigram => Cutter::Unigram(Search::new(pieces, others, bytes, &user_defined)?),
+                PieceKind::Bpe => Cutter::Bpe(Merges::new(pieces, others, bytes, &user_defined)?),
+            },
             codes: codes.map(|(label, id)| (label.clone(), id)).collect(),
             model,
         })
@@ -102,8 +128,31 @@ impl SentencePiece {
         let (code, text) = split_code(text).map_or((None, text), |(code, rest)| (Some(code), rest));
         let mut ids = Vec::with_capacity(1 + text.len() / 2);
         ids.extend(code.map(|code| self.codes.get(code).copied().unwrap_or(UNKNOWN_ID)));
-        self.search.segment(&self.normalizer.normalize(text), &mut ids);
+        ids.extend(self.encode_plain(text));
         ids
+    }
+
+    /// As [`encode`](Self::encode), for a text without a language code.
+    pub fn encode_plain(&self, text: &str) -> Vec<u32> {
+        let (normalized, mut ids) = (self.normalizer.normalize(text), Vec::with_capacity(text.len() / 2));
+        match &self.cutter {
+            Cutter::Unigram(search) => search.segment(&normalized, &mut ids),
+            Cutter::Bpe(merges) => merges.segment(&normalized, &mut ids),
+        }
+        ids
+    }
+
+    /// Returns the id of a language code, with or without its brackets.
+    pub fn code(&self, language: &str) -> Option<u32> {
+        self.codes.get(language).or_else(|| self.codes.get(&format!(">>{language}<<"))).copied()
+    }
+
+    /// Returns the language codes without their brackets, in order.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        let mut codes: Vec<&str> =
+            self.codes.keys().map(|code| code.trim_start_matches(">>").trim_end_matches("<<")).collect();
+        codes.sort_unstable();
+        codes.into_iter()
     }
 
     /// Returns `text` as normalised before segmentation, with spaces in place of `▁`.

@@ -7,6 +7,8 @@ use crate::special_tokens::SPACE_MARK;
 #[derive(Clone, Debug)]
 pub(in crate::tokenizer) struct SpaceNormalizer {
     charsmap: Option<Charsmap>,
+    /// Texts that stay as they are, the longest first.
+    fixed: Vec<String>,
     add_dummy_prefix: bool,
     remove_extra_whitespaces: bool,
 }
@@ -16,7 +18,14 @@ impl SpaceNormalizer {
     pub fn new(from: &Normalization) -> Result<Self, String> {
         let charsmap = (!from.charsmap.is_empty()).then(|| Charsmap::new(&from.charsmap)).transpose()?;
         let Normalization { add_dummy_prefix, remove_extra_whitespaces, .. } = *from;
-        Ok(Self { charsmap, add_dummy_prefix, remove_extra_whitespaces })
+        Ok(Self { charsmap, fixed: Vec::new(), add_dummy_prefix, remove_extra_whitespaces })
+    }
+
+    /// Keeps these texts as they are.
+    pub fn with_fixed(mut self, fixed: &[String]) -> Self {
+        self.fixed = fixed.to_vec();
+        self.fixed.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        self
     }
 
     /// Returns the text to segment, with `▁` for spaces.
@@ -56,6 +65,9 @@ impl SpaceNormalizer {
     /// Returns the replacement of a prefix of `text` and the bytes of that prefix, or `None` at the end.
     fn next<'a>(&'a self, text: &'a str) -> Option<(&'a str, usize)> {
         let length = text.chars().next()?.len_utf8();
+        if let Some(fixed) = self.fixed.iter().find(|fixed| text.starts_with(fixed.as_str())) {
+            return Some((&text[..fixed.len()], fixed.len()));
+        }
         let replaced = self.charsmap.as_ref().and_then(|charsmap| charsmap.longest_match(text));
         Some(replaced.unwrap_or((&text[..length], length)))
     }
