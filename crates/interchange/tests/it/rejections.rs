@@ -112,15 +112,18 @@ fn vocabularies_that_do_not_fit() {
 
 #[test]
 fn sentencepiece_models_of_another_kind() {
-    for (file, message) in [
-        ("bpe", "source.spm: found a BPE model, expected a unigram model"),
-        ("suffix", "source.spm: found treat_whitespace_as_suffix, expected spaces in front of words"),
-        ("symbols", "source.spm: found the user-defined symbol \"@@\", expected learned pieces"),
-    ] {
+    let with = |file: &str| {
         let copy = Copy::new("swish");
         copy.write("source.spm", fs::read(fixture("rejected").join(format!("{file}.spm"))).unwrap());
-        let error = copy.rejection();
-        assert!(error.starts_with(message), "{error}");
+        copy
+    };
+    let error = with("suffix").rejection();
+    assert!(
+        error.starts_with("source.spm: found treat_whitespace_as_suffix, expected spaces in front of words"),
+        "{error}"
+    );
+    for file in ["bpe", "symbols"] {
+        drop(with(file).imported("run"));
     }
     let copy = Copy::new("swish");
     copy.write("source.spm", b"no model");

@@ -94,6 +94,11 @@ impl Expected {
         self.new_ids[self.start as usize] as u32
     }
 
+    /// The ids of each text by `tokenizer.json`.
+    pub fn file_ids(&self) -> Vec<Vec<u32>> {
+        self.read::<Vec<Vec<u32>>>("file_ids").into_iter().map(|ids| self.here(ids)).collect()
+    }
+
     pub fn pairs(&self) -> Vec<(Vec<u32>, Vec<u32>)> {
         let pairs = self.read::<Vec<(Vec<u32>, Vec<u32>)>>("pairs").into_iter();
         pairs.map(|(source, target)| (self.here(source), self.here(target))).collect()

@@ -4,4 +4,5 @@
 mod export;
 mod folder;
 mod import;
+mod languages;
 mod rejections;

@@ -42,6 +42,98 @@ fn settings_of_t5_that_are_not_supported() {
 }
 
 #[test]
+fn settings_of_bart_that_are_not_supported() {
+    for (name, key, value, expected) in [
+        ("bart", "new_option", json!(3), "config.json: new_option = 3: expected keys of a bart model"),
+        (
+            "bart",
+            "decoder_start_token_id",
+            json!(0),
+            "config.json: decoder_start_token_id = 0: expected 2, eos_token_id",
+        ),
+        (
+            "pegasus",
+            "decoder_start_token_id",
+            json!(1),
+            "config.json: decoder_start_token_id = 1: expected 0, pad_token_id",
+        ),
+        (
+            "nllb",
+            "decoder_start_token_id",
+            json!(1),
+            "config.json: decoder_start_token_id = 1: expected 2, eos_token_id",
+        ),
+        ("bart", "forced_bos_token_id", json!(9999), "config.json: forced_bos_token_id = 9999: expected an id below"),
+        ("bart", "tie_word_embeddings", json!(false), "config.json: tie_word_embeddings = false: expected true"),
+        ("bart", "normalize_before", json!(true), "config.json: normalize_before = true: expected false"),
+        ("mbart", "normalize_before", json!(false), "config.json: normalize_before = false: expected true"),
+        ("bart", "activation_function", json!("tanh"), "config.json: activation_function = tanh: expected one of gelu"),
+        ("bart", "encoder_attention_heads", json!(5), "config.json: model.n_heads = 5: expected a divisor"),
+        ("bart", "is_decoder", json!(true), "config.json: is_decoder = true: expected false"),
+        (
+            "bart",
+            "max_position_embeddings",
+            json!(50),
+            "model.safetensors: tensor `model.encoder.embed_positions.weight`: found shape [66, 16], expected [52, 16]",
+        ),
+        (
+            "pegasus",
+            "max_position_embeddings",
+            json!(32),
+            "model.safetensors: tensor `model.encoder.embed_positions.weight`: found shape [64, 16]",
+        ),
+        ("bart", "encoder_layers", json!(3), "model.safetensors: tensor `model.encoder.layers.2."),
+        ("bart", "vocab_size", json!(100), "tokenizer.json: found 360 entries, expected at most vocab_size = 100"),
+        ("m2m100", "pad_token_id", json!(5), "vocab.json: found "),
+        ("mbart", "eos_token_id", json!(3), "sentencepiece.bpe.model: found \"<unk>\" at id 3, expected \"</s>\""),
+        ("nllb", "d_model", json!(24), "model.safetensors: tensor `"),
+    ] {
+        let error = configured(name, key, value);
+        assert!(error.starts_with(expected), "{name}, {key}: {error}");
+    }
+}
+
+#[test]
+fn vocabularies_of_bart_that_are_not_supported() {
+    let languages = copy("nllb");
+    languages.edit("tokenizer_config.json", |file| file["additional_special_tokens"] = json!([]));
+    languages.remove("tokenizer.json");
+    let error = rejection(&languages);
+    assert!(error.starts_with("config.json: additional_special_tokens = none: expected language tokens"), "{error}");
+
+    let merges = copy("bart");
+    merges.remove("tokenizer.json");
+    merges.write("merges.txt", "#version: 0.2\nab\n");
+    let error = rejection(&merges);
+    assert!(error.starts_with("merges.txt: found \"ab\" in line 2, expected two tokens"), "{error}");
+    merges.write("merges.txt", "#version: 0.2\nqq zz\n");
+    let error = rejection(&merges);
+    assert!(error.contains("contents that the tokenizers crate rejects"), "{error}");
+    merges.write("vocab.json", "[1, 2]");
+    assert!(rejection(&merges).starts_with("vocab.json: found "));
+    merges.remove("merges.txt");
+    assert!(rejection(&merges).starts_with("FOLDER: found no tokenizer"));
+
+    for (change, expected) in [
+        (
+            (|file: &mut Value| file["model"]["type"] = json!("WordPiece")) as fn(&mut Value),
+            "tokenizer.json: found a vocabulary of the type WordPiece, expected BPE or Unigram",
+        ),
+        (|file| file["model"]["vocab"]["a"] = json!(7), "tokenizer.json: found an id of two tokens"),
+        (|file| file["model"]["vocab"]["a"] = json!(-1), "tokenizer.json: found a malformed vocabulary"),
+        (|file| file["model"]["vocab"] = json!(3), "tokenizer.json: found a malformed vocabulary"),
+        (|file| file["added_tokens"][4]["id"] = json!(9999), "tokenizer.json: found the id 9999 after"),
+        (|file| file["added_tokens"][4]["content"] = json!(1), "tokenizer.json: found the added token "),
+        (|file| file["added_tokens"][0]["content"] = json!("<x>"), "tokenizer.json: found the id 0 for"),
+    ] {
+        let copy = copy("bart");
+        copy.edit("tokenizer.json", change);
+        let error = rejection(&copy);
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
 fn folders_that_lack_a_file() {
     for (name, files, expected) in [
         ("t5", &["spiece.model", "tokenizer.json"][..], "FOLDER: found no tokenizer, expected spiece.model"),
