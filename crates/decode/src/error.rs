@@ -72,6 +72,16 @@ pub enum DecodeError {
         /// Maximum tokens.
         limit: usize,
     },
+    /// A shortlist that cannot be read or belongs to another model.
+    #[error("{path}: found {found}, expected {expected}; use the shortlist of this model, or none")]
+    Shortlist {
+        /// The file.
+        path: PathBuf,
+        /// What it is or has.
+        found: String,
+        /// What it should be or have.
+        expected: String,
+    },
     /// A text without tokens, which has no attention.
     #[error("the {side} has no tokens: expected at least one; give a text with at least one word")]
     NoTokens {

@@ -8,7 +8,7 @@
 //!
 //! [`TrainedModel`] opens a run folder, and [`Translator`] translates texts under [`Settings`]. [`engine`] has two
 //! implementations of the network behind one trait, and [`search`] the algorithms that choose tokens. [`scoring`] computes
-//! the log-probability of given translations, and [`alignment`] the source token of each target token.
+//! the log-probability of given translations, [`shortlist`] restricts the target vocabulary, and [`alignment`] the source token of each target token.
 
 pub mod alignment;
 mod batching;
@@ -17,6 +17,7 @@ pub mod error;
 pub mod scoring;
 pub mod search;
 pub mod settings;
+pub mod shortlist;
 pub mod text_problem;
 pub mod trained_model;
 pub mod translation;

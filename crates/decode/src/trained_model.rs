@@ -11,6 +11,7 @@ use runs::{SavedModel, layout};
 use crate::engine::{self, Engine};
 use crate::error::DecodeError;
 use crate::settings::Settings;
+use crate::shortlist::Shortlist;
 
 /// An engine with its configuration and tokenizers, which it dereferences to.
 #[derive(Debug)]
@@ -21,6 +22,9 @@ pub struct TrainedModel {
     pub device: Device,
     /// The engine that decodes.
     pub engine: Box<dyn Engine>,
+    /// The target tokens by source token that translations are restricted to, if they are. Scores of given translations
+    /// and recordings are not.
+    pub shortlist: Option<Shortlist>,
 }
 
 impl Deref for TrainedModel {
@@ -50,13 +54,13 @@ impl TrainedModel {
         let path = folder.join(layout::WEIGHTS);
         let engine = engine::open(&path, &saved.config, saved.sizes, device, precision)
             .map_err(|source| DecodeError::Weights { path, source })?;
-        Ok(Self { saved, device: device.clone(), engine })
+        Ok(Self { saved, device: device.clone(), engine, shortlist: None })
     }
 
     /// A model without a folder, from a network in memory.
     pub fn from_network(network: &Transformer, saved: SavedModel, device: Device) -> Self {
         let engine = engine::from_network(network, &saved.config, saved.sizes, &device);
-        Self { saved, device, engine }
+        Self { saved, device, engine, shortlist: None }
     }
 
     /// The run's own settings: its `[decoding]` table, and one hypothesis for each text.

@@ -7,6 +7,7 @@ use model::ConfigError;
 use text::{Frames, UNKNOWN_ID};
 
 use crate::batching::{self, Limits};
+use crate::engine::Engine;
 use crate::error::DecodeError;
 use crate::search::beam::beam_search;
 use crate::search::greedy::greedy;
@@ -15,6 +16,7 @@ use crate::search::logits_processor::Constraints;
 use crate::search::options::SearchOptions;
 use crate::search::sampling::sample;
 use crate::settings::Settings;
+use crate::shortlist::Restricted;
 use crate::text_problem::{Place, TextProblem, fit};
 use crate::trained_model::TrainedModel;
 use crate::translation::{Translation, TranslationResult};
@@ -239,19 +241,30 @@ impl<'a> Translator<'a> {
     /// A device that fails, or a model whose logits are not finite.
     pub fn decode(&self, inputs: &[DecodeInput]) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
         let Settings { decoding, sampling, n_best, alignment, .. } = &self.settings;
+        let shortlist = self.model.shortlist.as_ref();
+        let (start, given) = (self.frames.target.start, &self.prefix[..]);
+        let engine = &*self.model.engine;
+        let restricted =
+            shortlist.map(|shortlist| Restricted::new(engine, shortlist, inputs, &[given, &[start]].concat()));
+        let (engine, start, prefix): (&dyn Engine, _, _) = match &restricted {
+            Some(restricted) => (restricted, restricted.index(start), restricted.indices(given)),
+            None => (engine, start, given.to_vec()),
+        };
         let options = SearchOptions {
-            start: Some(self.frames.target.start),
-            constraints: Constraints::new(&self.prefix, self.frames.target.before.len(), decoding),
+            start: Some(start),
+            constraints: Constraints::new(&prefix, self.frames.target.before.len(), decoding),
             length_penalty: decoding.length_penalty,
             alignment: *alignment,
         };
-        let engine = &*self.model.engine;
         let mut found = match (sampling, decoding.beam) {
             (Some(sampling), _) => sample(engine, inputs, *n_best, sampling, &options)?,
             (None, 1) => greedy(engine, inputs, &options)?.into_iter().map(|best| vec![best]).collect(),
             (None, beam) => beam_search(engine, inputs, beam, &options)?,
         };
         found.iter_mut().for_each(|hypotheses| hypotheses.truncate(*n_best));
+        if let Some(restricted) = &restricted {
+            found.iter_mut().flatten().for_each(|hypothesis| restricted.restore(&mut hypothesis.ids));
+        }
         Ok(found)
     }
 

@@ -41,6 +41,8 @@ pub enum Job {
     Attend(commands::attend::Arguments),
     /// Write a run folder with weights in int8, a quarter of the size
     Quantise(commands::quantise::Arguments),
+    /// Write the target tokens that each source token may need, for --shortlist
+    Shortlist(commands::shortlist::Arguments),
     /// Export a model to the format of another program
     #[cfg(feature = "marian")]
     Export(commands::export::Arguments),

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Job::Distil(arguments) => commands::distil::run(arguments),
         Job::Attend(arguments) => commands::attend::run(arguments),
         Job::Quantise(arguments) => commands::quantise::run(arguments),
+        Job::Shortlist(arguments) => commands::shortlist::run(arguments),
         #[cfg(feature = "marian")]
         Job::Export(arguments) => commands::export::run(arguments),
         #[cfg(feature = "marian")]

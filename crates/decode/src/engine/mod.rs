@@ -46,6 +46,17 @@ pub trait Engine: Debug + Send + Sync {
     /// A source of more tokens than `model.max_length`.
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a>;
 
+    /// As [`start`](Self::start), with the logits of these target tokens alone, in this order.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start); a token that the vocabulary lacks.
+    fn start_for<'a>(
+        &'a self,
+        sources: &[&[u32]],
+        alignment: Option<AlignmentHeads>,
+        outputs: &[u32],
+    ) -> Box<dyn State + 'a>;
+
     /// Reads a source and a target, both ended by `</s>`, and records the attention of every layer and head. The decoder
     /// reads the token `start` first.
     ///

@@ -60,7 +60,18 @@ impl Engine for NetworkEngine {
         let memory = self.network.encode(SourceBatch::new(sources, self.sizes, &self.device), &mut Pass::inference());
         let source_lens = sources.iter().map(|ids| ids.len()).collect();
         let cache = self.network.cache(&memory);
-        Box::new(NetworkState { engine: self, cache, source_lens, alignment: alignment.map(HeadMean::new) })
+        let alignment = alignment.map(HeadMean::new);
+        Box::new(NetworkState { engine: self, cache, source_lens, alignment })
+    }
+
+    fn start_for<'a>(
+        &'a self,
+        sources: &[&[u32]],
+        alignment: Option<AlignmentHeads>,
+        outputs: &[u32],
+    ) -> Box<dyn State + 'a> {
+        let state = self.start(sources, alignment);
+        Box::new(SomeOutputs { state, vocabulary: self.sizes.target, outputs: outputs.to_vec() })
     }
 
     fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
@@ -113,6 +124,26 @@ impl State for NetworkState<'_> {
     fn select(&mut self, rows: &[usize]) {
         self.cache.select(rows, &self.engine.device);
         self.source_lens = rows.iter().map(|&row| self.source_lens[row]).collect();
+    }
+}
+
+/// A state of which only some logits are kept.
+struct SomeOutputs<'a> {
+    state: Box<dyn State + 'a>,
+    vocabulary: usize,
+    outputs: Vec<u32>,
+}
+
+impl State for SomeOutputs<'_> {
+    fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
+        self.state.step(tokens, output)?;
+        let rows = output.logits.chunks_exact(self.vocabulary);
+        output.logits = rows.flat_map(|row| self.outputs.iter().map(|&id| row[id as usize])).collect();
+        Ok(())
+    }
+
+    fn select(&mut self, rows: &[usize]) {
+        self.state.select(rows);
     }
 }
 

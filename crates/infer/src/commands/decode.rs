@@ -12,7 +12,8 @@ use crate::arguments::parse_text;
 use crate::lines::{self, LineFormat};
 use crate::notes::Notes;
 use crate::options::{
-    AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, SamplingOptions, TooLongOptions, settings,
+    AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, SamplingOptions, ShortlistOptions, TooLongOptions,
+    settings,
 };
 use crate::progress;
 
@@ -49,6 +50,8 @@ pub struct Arguments {
     #[command(flatten)]
     too_long: TooLongOptions,
     #[command(flatten)]
+    shortlist: ShortlistOptions,
+    #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
@@ -57,7 +60,7 @@ pub struct Arguments {
 /// Prints the translations of all texts, in order.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, texts, format, scores, decoding, n_best, prefix, sampling, .. } = arguments;
-    let Arguments { alignment, too_long, batch, device, source_prefix, .. } = arguments;
+    let Arguments { alignment, too_long, shortlist, batch, device, source_prefix, .. } = arguments;
     let (alignment, too_long) = (alignment.heads(format)?, too_long.too_long());
     let format = match (format, n_best, scores) {
         (OutputFormat::Jsonl, _, _) => LineFormat::Jsonl,
@@ -65,7 +68,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         (OutputFormat::Text, 1, true) => LineFormat::ScoredText,
         (OutputFormat::Text, _, _) => LineFormat::NBest,
     };
-    let trained = device.open(&model.unwrap_or_default())?;
+    let mut trained = device.open(&model.unwrap_or_default())?;
+    shortlist.apply(&mut trained)?;
     let sampling = sampling.sampling();
     let mut settings = Settings { sampling, n_best, prefix, alignment, too_long, ..settings(&decoding, &trained)? };
     if let Some(source_prefix) = source_prefix {

@@ -11,7 +11,7 @@ use text::metrics::Chrf;
 use text::{exact_match, lowercase, token_error_rate};
 
 use crate::notes::Notes;
-use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, TooLongOptions, settings};
+use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, ShortlistOptions, TooLongOptions, settings};
 use crate::output_file;
 
 #[derive(Args)]
@@ -29,6 +29,8 @@ pub struct Arguments {
     #[command(flatten)]
     too_long: TooLongOptions,
     #[command(flatten)]
+    shortlist: ShortlistOptions,
+    #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
@@ -36,9 +38,10 @@ pub struct Arguments {
 
 /// Prints BLEU, chrF, chrF++, the share of exact matches and error rates.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, comparison, output, decoding, too_long, batch, device } = arguments;
+    let Arguments { model, comparison, output, decoding, too_long, shortlist, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
-    let trained = device.open(&model)?;
+    let mut trained = device.open(&model)?;
+    shortlist.apply(&mut trained)?;
     let settings = Settings { too_long: too_long.too_long(), ..settings(&decoding, &trained)? };
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let translations = translator.translate(&sources)?;

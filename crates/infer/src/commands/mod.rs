@@ -12,3 +12,4 @@ pub mod quantise;
 pub mod score;
 #[cfg(feature = "serve")]
 pub mod serve;
+pub mod shortlist;

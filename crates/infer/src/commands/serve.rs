@@ -10,7 +10,7 @@ use model::backend;
 use runs::DecodingOverrides;
 
 use crate::log::log_line;
-use crate::options::{Action, BatchOptions, DeviceOptions, settings};
+use crate::options::{Action, BatchOptions, DeviceOptions, ShortlistOptions, settings};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -22,6 +22,8 @@ pub struct Arguments {
     listen: String,
     #[command(flatten)]
     decoding: DecodingOverrides,
+    #[command(flatten)]
+    shortlist: ShortlistOptions,
     #[command(flatten)]
     batch: BatchOptions,
     /// Texts with more tokens than the model has positions, unless the request chooses: crop them, skip them (an empty
@@ -72,12 +74,13 @@ struct LimitOptions {
 
 /// Serves until a signal arrives.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, listen, decoding, batch, too_long, allow_origin, limits, device } = arguments;
+    let Arguments { model, listen, decoding, shortlist, batch, too_long, allow_origin, limits, device } = arguments;
     let limits = Limits::from(limits);
     limits.validate().map_err(DecodeError::from)?;
     // Before the model is opened, which takes longer.
     let listener = Listener::bind(&listen)?;
-    let trained = device.open(&model)?;
+    let mut trained = device.open(&model)?;
+    shortlist.apply(&mut trained)?;
     let settings = settings(&decoding, &trained)?;
     let backend = backend::choose(device.device.as_deref())?.to_string();
     let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned();

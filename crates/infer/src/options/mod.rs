@@ -3,11 +3,13 @@
 mod comparison;
 mod decoding;
 mod device;
+mod shortlist;
 mod too_long;
 
 pub use comparison::ComparisonOptions;
 pub use decoding::{AlignmentOptions, SamplingOptions, option_name, settings};
 pub use device::DeviceOptions;
+pub use shortlist::ShortlistOptions;
 pub use too_long::{Action, TooLongOptions};
 
 use clap::error::ErrorKind;

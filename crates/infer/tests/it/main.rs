@@ -15,4 +15,5 @@ mod score;
 #[cfg(feature = "serve")]
 mod serve;
 mod settings;
+mod shortlist;
 mod too_long;

@@ -145,7 +145,7 @@ impl Trainer<'_> {
         let saved = SavedModel::new(self.config.model.clone(), decoding, source, target);
         let device = self.device.clone();
         let engine = engine::from_collected(network, tensors, &saved.config, saved.sizes, &device);
-        TrainedModel { saved, device, engine }
+        TrainedModel { saved, device, engine, shortlist: None }
     }
 }
 

@@ -89,8 +89,18 @@ impl CpuEngine {
         lengths.into_iter().zip(memories).map(row).collect()
     }
 
-    /// Appends one token to each row and writes the logits of the next, `[rows, vocabulary]`.
-    fn step(&self, tokens: &[u32], rows: &mut [Row], scratch: &mut Scratch, logits: &mut Vec<f32>) {
+    /// The rows of a batch, with another output projection if some are not required.
+    fn state(&self, sources: &[&[u32]], alignment: Option<AlignmentHeads>, output: Option<Matrix>) -> CpuState<'_> {
+        let mut scratch = Scratch { workspace: self.cores.begin(), ..Scratch::default() };
+        let rows = self.encode(sources, &mut scratch);
+        let recorder = alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
+        // The encoder's buffers are far larger than a step's, so they are not kept.
+        let scratch = Scratch { recorder, workspace: scratch.workspace, ..Scratch::default() };
+        CpuState { engine: self, rows, scratch, output }
+    }
+
+    /// Appends one token to each row and writes the logits of the next, `[rows, outputs]`, by an output projection.
+    fn step(&self, tokens: &[u32], rows: &mut [Row], scratch: &mut Scratch, output: &Matrix, logits: &mut Vec<f32>) {
         let d_model = self.d_model;
         let mut x = std::mem::take(&mut scratch.x);
         x.resize(rows.len() * d_model, 0.0);
@@ -106,8 +116,8 @@ impl CpuEngine {
         if let Some(scale) = self.logit_scale {
             x.iter_mut().for_each(|x| *x *= scale);
         }
-        logits.resize(rows.len() * self.vocabulary, 0.0);
-        scratch.workspace.multiply(&x, &self.output, Epilogue::None, logits);
+        logits.resize(rows.len() * output.d_output(), 0.0);
+        scratch.workspace.multiply(&x, output, Epilogue::None, logits);
         scratch.x = x;
     }
 
@@ -147,12 +157,16 @@ impl Engine for CpuEngine {
     }
 
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
-        let mut scratch = Scratch { workspace: self.cores.begin(), ..Scratch::default() };
-        let rows = self.encode(sources, &mut scratch);
-        let recorder = alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
-        // The encoder's buffers are far larger than a step's, so they are not kept.
-        let scratch = Scratch { recorder, workspace: scratch.workspace, ..Scratch::default() };
-        Box::new(CpuState { engine: self, rows, scratch })
+        Box::new(self.state(sources, alignment, None))
+    }
+
+    fn start_for<'a>(
+        &'a self,
+        sources: &[&[u32]],
+        alignment: Option<AlignmentHeads>,
+        outputs: &[u32],
+    ) -> Box<dyn State + 'a> {
+        Box::new(self.state(sources, alignment, Some(self.output.select(outputs))))
     }
 
     fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
@@ -160,7 +174,7 @@ impl Engine for CpuEngine {
         let mut rows = self.encode(&[source], &mut scratch);
         let (mut logits, mut row_logits) = (Vec::with_capacity(target.len()), Vec::new());
         for &token in std::iter::once(&start).chain(target).take(target.len()) {
-            self.step(&[token], &mut rows, &mut scratch, &mut row_logits);
+            self.step(&[token], &mut rows, &mut scratch, &self.output, &mut row_logits);
             logits.push(row_logits.clone());
         }
         for (layer, past) in rows[0].past.iter().enumerate() {

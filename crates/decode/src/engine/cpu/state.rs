@@ -1,5 +1,7 @@
 //! The rows of a batch on the CPU engine.
 
+use kernels::decode::Matrix;
+
 use super::super::{State, StepOutput};
 use super::CpuEngine;
 use super::recorder::Recorder;
@@ -12,6 +14,8 @@ pub(super) struct CpuState<'a> {
     pub engine: &'a CpuEngine,
     pub rows: Vec<Row>,
     pub scratch: Scratch,
+    /// The projection to some outputs, if not to all.
+    pub output: Option<Matrix>,
 }
 
 impl Drop for CpuState<'_> {
@@ -26,7 +30,8 @@ impl State for CpuState<'_> {
             alignment.clear(&self.rows);
         }
         self.engine.cores.share(&mut self.scratch.workspace);
-        self.engine.step(tokens, &mut self.rows, &mut self.scratch, &mut output.logits);
+        let projection = self.output.as_ref().unwrap_or(&self.engine.output);
+        self.engine.step(tokens, &mut self.rows, &mut self.scratch, projection, &mut output.logits);
         if let Recorder::Alignment(alignment) = &self.scratch.recorder {
             output.aligned.clear();
             output.aligned.extend(alignment.aligned());
