@@ -28,7 +28,8 @@ impl EncodedDocument {
         let limit = translator.model().config.max_length;
         let tokenizer = &translator.model().source_tokenizer;
         // A text that the tokenizer rejects is not cut; its error appears below.
-        let fits = |text: &str| tokenizer.encode_text(text).map_or(true, |ids| ids.len() < limit);
+        let decoding = &translator.settings().decoding;
+        let fits = |text: &str| tokenizer.encode_text(&decoding.prefixed(text)).map_or(true, |ids| ids.len() < limit);
         let document = document.map_sentences(|sentence| match fits(&sentence.text) {
             true => vec![Piece::Sentence(sentence)],
             false => sentence.cut(&clauses(&sentence.text, fits)),
@@ -52,9 +53,14 @@ impl EncodedDocument {
         &self.inputs
     }
 
-    /// Whether the document is a single sentence and nothing else.
-    pub fn is_sentence(&self) -> bool {
-        matches!(&self.document.pieces[..], [Piece::Sentence(sentence)] if sentence.tags.is_empty())
+    /// The number of sentences.
+    pub fn len(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether there is no sentence.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty()
     }
 
     /// The settings for documents of a format: with an alignment, if it has tags inside sentences.

@@ -41,6 +41,8 @@ pub enum ApiError {
     InvalidRequest(String),
     #[error("{found} texts: expected at most {limit} (--max-texts); send several requests")]
     TooManyTexts { found: usize, limit: usize },
+    #[error("{found} sentences: expected at most {limit} (--max-sentences); send shorter texts at a time")]
+    TooManySentences { found: usize, limit: usize },
     #[error("{0}")]
     InvalidOption(String),
     #[error("{0}")]
@@ -85,6 +87,7 @@ impl ApiError {
             }
             Self::InvalidRequest(_)
             | Self::TooManyTexts { .. }
+            | Self::TooManySentences { .. }
             | Self::InvalidOption(_)
             | Self::InvalidText(_)
             | Self::TooLongToShow { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -109,6 +112,7 @@ impl ApiError {
             Self::NotJson(_) => "not_json",
             Self::InvalidRequest(_) => "invalid_request",
             Self::TooManyTexts { .. } => "too_many_texts",
+            Self::TooManySentences { .. } => "too_many_sentences",
             Self::InvalidOption(_) => "invalid_option",
             Self::InvalidText(error) if is_too_long(error) => "too_long",
             Self::InvalidText(_) => "invalid_text",

@@ -9,7 +9,9 @@
 //!      ↓
 //! body          read JSON within limits of size and time → request
 //!      ↓
-//! translation_service   validate settings, encode the texts   on a blocking thread
+//! prepared      validate settings, split and encode the texts   on a blocking thread
+//!      ↓
+//! pending       the sentences of a long document, a window at a time
 //!      ↓
 //! queue         wait; bounded                 a ticket cancels the jobs of a request that ends early
 //!      ↓
@@ -35,6 +37,8 @@ mod limits;
 mod methods;
 mod metrics;
 mod page;
+mod pending;
+mod prepared;
 mod queue;
 mod request;
 mod routes;

@@ -12,6 +12,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Maximum texts of a request.
     pub texts: usize,
+    /// Maximum sentences of all texts of a request.
+    pub sentences: usize,
     /// Maximum hypotheses per text: `beam` and `n_best`.
     pub beam: usize,
     /// Maximum tokens of a source, and of a target, for `/attend`. Its response grows with their product.
@@ -34,6 +36,7 @@ impl Default for Limits {
         Self {
             body_bytes: 1 << 20,
             texts: 64,
+            sentences: 4096,
             beam: 16,
             attend_tokens: 128,
             queue: 1024,
@@ -54,6 +57,7 @@ impl Limits {
         let counts = [
             ("limits.max_body", self.body_bytes),
             ("limits.max_texts", self.texts),
+            ("limits.max_sentences", self.sentences),
             ("limits.max_beam", self.beam),
             ("limits.max_attend_tokens", self.attend_tokens),
             ("limits.max_connections", self.connections),

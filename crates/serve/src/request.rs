@@ -10,6 +10,7 @@ use decode::TooLong;
 use decode::alignment::AlignmentHeads;
 use decode::search::sampling::Sampling;
 use decode::settings::Settings;
+use documents::{DocumentFormat, Segmenter};
 use runs::config::DecodingOverrides;
 
 /// The body of `POST /translate`.
@@ -25,6 +26,30 @@ pub struct TranslateRequest {
     sample: Option<Sampling>,
     alignment: Option<Alignment>,
     too_long: Option<TooLong>,
+    sentences: Option<bool>,
+    format: Option<TextFormat>,
+    language: Option<String>,
+}
+
+/// The field `format`: the format of the texts.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextFormat {
+    Text,
+    Html,
+    Srt,
+    Vtt,
+}
+
+impl From<TextFormat> for DocumentFormat {
+    fn from(format: TextFormat) -> Self {
+        match format {
+            TextFormat::Text => Self::Text,
+            TextFormat::Html => Self::Html,
+            TextFormat::Srt => Self::Srt,
+            TextFormat::Vtt => Self::Vtt,
+        }
+    }
 }
 
 /// The body of `POST /attend`.
@@ -65,11 +90,38 @@ impl From<Alignment> for Option<AlignmentHeads> {
     }
 }
 
+/// What happens to a text that is too long.
+#[derive(Clone, Copy, Debug)]
+pub struct LongTexts {
+    /// A text of one sentence.
+    pub text: TooLong,
+    /// A sentence of a longer text.
+    pub sentence: TooLong,
+}
+
 impl TranslateRequest {
     /// What happens to a text that is too long: by the request, or else by the server. A request of several texts keeps the
-    /// translations of the others.
-    pub fn too_long(&self, default: Option<TooLong>) -> TooLong {
-        self.too_long.or(default).unwrap_or(if self.texts.is_some() { TooLong::Skip } else { TooLong::Fail })
+    /// translations of the others, and a document those of its other sentences.
+    pub fn too_long(&self, default: Option<TooLong>) -> LongTexts {
+        let chosen = self.too_long.or(default);
+        let text = chosen.unwrap_or(if self.texts.is_some() { TooLong::Skip } else { TooLong::Fail });
+        LongTexts { text, sentence: chosen.unwrap_or(TooLong::Crop) }
+    }
+
+    /// The format of the texts, and the language of their sentences; none if each text is one sentence.
+    ///
+    /// # Errors
+    /// A format with `sentences` off.
+    pub fn documents(&self) -> Result<Option<(DocumentFormat, Segmenter)>, ApiError> {
+        let format = self.format.map_or(DocumentFormat::Text, DocumentFormat::from);
+        match self.sentences {
+            Some(false) if format.has_tags() => {
+                let message = "sentences = false: expected true with a format other than text; omit one of them";
+                Err(ApiError::InvalidOption(message.to_string()))
+            }
+            Some(false) => Ok(None),
+            Some(true) | None => Ok(Some((format, Segmenter::new(self.language.as_deref())))),
+        }
     }
 
     /// Takes the texts out of `text` or `texts`.

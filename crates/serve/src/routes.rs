@@ -11,21 +11,22 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use decode::error::DecodeError;
-use decode::{Input, Settings, TooLong, TranslationResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_http::cors::CorsLayer;
 
 use crate::app_state::AppState;
 use crate::body;
 use crate::error::{ApiError, ErrorCode};
-use crate::job::{AttendJob, Job, TranslateJob};
+use crate::job::{AttendJob, Job};
 use crate::methods::{allowed, answer_options, path_label};
 use crate::metrics::{Gauges, Metrics};
 use crate::page;
+use crate::pending::decode;
+use crate::prepared::{Prepared, TranslatedText};
 use crate::request::{AttendRequest, TranslateRequest};
 
 /// The router of all paths. Every request is counted.
@@ -60,48 +61,22 @@ type ApiResult = Result<Response<Body>, ApiError>;
 
 async fn translate(State(state): State<Arc<AppState>>, request: Request) -> ApiResult {
     let mut request: TranslateRequest = read(&state, request).await?;
-    let too_long = request.too_long(state.too_long);
     let texts = request.take_texts(&state.limits)?;
-    let count = texts.len();
     let translations = async {
-        let (sender, mut replies) = mpsc::unbounded_channel();
         let prepare_state = state.clone();
-        let jobs = run_blocking(move || translate_jobs(&prepare_state, &request, too_long, texts, &sender)).await??;
-        let _ticket = state.enqueue(jobs)?;
-        let mut translations: Vec<Option<TranslationResult>> = vec![None; count];
-        while let Some((index, result)) = replies.recv().await {
-            translations[index - 1] = Some(result.map_err(ApiError::Failed)?);
-        }
-        let all: Option<Vec<TranslationResult>> = translations.into_iter().collect();
-        all.ok_or_else(|| ApiError::Failed("a text has no translation".to_string()))
+        let prepared = run_blocking(move || Prepared::new(&prepare_state, &request, &texts)).await??;
+        let results = decode(&state, &prepared.translator, prepared.inputs()).await?;
+        Ok(prepared.responses(results))
     };
     let body = TranslateResponse { translations: with_timeout(&state, translations).await? };
     let body = serde_json::to_string(&body).map_err(|error| ApiError::Failed(error.to_string()))?;
     Ok(respond("application/json", body))
 }
 
-/// The response of `/translate`. Each translation is serialized exactly as a line of `--format jsonl`.
+/// The response of `/translate`.
 #[derive(Serialize)]
 struct TranslateResponse {
-    translations: Vec<TranslationResult>,
-}
-
-/// Encodes the texts of a request. It takes time for long texts, so it runs outside the connections' thread.
-fn translate_jobs(
-    state: &AppState,
-    request: &TranslateRequest,
-    too_long: TooLong,
-    texts: Vec<String>,
-    reply: &mpsc::UnboundedSender<(usize, Result<TranslationResult, String>)>,
-) -> Result<Vec<Job>, ApiError> {
-    let service = &state.service;
-    let settings = Settings { too_long, ..request.settings(&service.defaults, &state.limits)? };
-    let translator = Arc::new(service.translator(settings).map_err(ApiError::from_settings)?);
-    let job = |(text, index): (String, usize)| {
-        let input = translator.encode(&Input { text: &text, line: index }).map_err(ApiError::InvalidText)?;
-        Ok(Job::Translate(TranslateJob { input, translator: translator.clone(), reply: reply.clone() }))
-    };
-    texts.into_iter().zip(1..).map(job).collect()
+    translations: Vec<TranslatedText>,
 }
 
 async fn attend(State(state): State<Arc<AppState>>, request: Request) -> ApiResult {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use decode::{Settings, Translator};
+use documents::EncodedDocument;
 use indicatif::ProgressBar;
 use runs::DecodingOverrides;
 
@@ -12,8 +13,8 @@ use crate::arguments::parse_text;
 use crate::lines::{self, LineFormat};
 use crate::notes::Notes;
 use crate::options::{
-    AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, SamplingOptions, ShortlistOptions, TooLongOptions,
-    settings,
+    AlignmentOptions, BatchOptions, DeviceOptions, DocumentOptions, OutputFormat, SamplingOptions, ShortlistOptions,
+    TooLongOptions, settings,
 };
 use crate::progress;
 
@@ -26,6 +27,8 @@ pub struct Arguments {
     /// `-Yes`, goes behind `--` [default: the lines of standard input]
     #[arg(value_name = "TEXT", value_parser = parse_text)]
     texts: Vec<String>,
+    #[command(flatten)]
+    documents: DocumentOptions,
     /// Output format: the text alone, or a JSON object per line
     #[arg(long, value_enum, default_value = "text")]
     format: OutputFormat,
@@ -60,7 +63,7 @@ pub struct Arguments {
 /// Prints the translations of all texts, in order.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, texts, format, scores, decoding, n_best, prefix, sampling, .. } = arguments;
-    let Arguments { alignment, too_long, shortlist, batch, device, source_prefix, .. } = arguments;
+    let Arguments { alignment, too_long, shortlist, batch, device, source_prefix, documents, .. } = arguments;
     let (alignment, too_long) = (alignment.heads(format)?, too_long.too_long());
     let format = match (format, n_best, scores) {
         (OutputFormat::Jsonl, _, _) => LineFormat::Jsonl,
@@ -74,6 +77,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut settings = Settings { sampling, n_best, prefix, alignment, too_long, ..settings(&decoding, &trained)? };
     if let Some(source_prefix) = source_prefix {
         settings.decoding.source_prefix = source_prefix;
+    }
+    if let Some(format) = documents.format()? {
+        let settings = EncodedDocument::settings(settings, format.has_tags());
+        let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
+        let language = documents.language.as_deref();
+        return super::documents::run(&translator, &texts, (format, language), device.quiet);
     }
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let mut output = io::BufWriter::new(io::stdout().lock());

@@ -3,6 +3,7 @@
 pub mod attend;
 pub mod decode;
 pub mod distil;
+pub mod documents;
 pub mod evaluate;
 #[cfg(feature = "marian")]
 pub mod export;

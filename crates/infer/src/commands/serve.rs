@@ -49,6 +49,9 @@ struct LimitOptions {
     /// Maximum number of texts per request
     #[arg(long, value_name = "N", default_value_t = Limits::default().texts)]
     max_texts: usize,
+    /// Maximum number of sentences in all texts of a request
+    #[arg(long, value_name = "N", default_value_t = Limits::default().sentences)]
+    max_sentences: usize,
     /// Maximum beam and n_best of a request
     #[arg(long, value_name = "N", default_value_t = Limits::default().beam)]
     max_beam: usize,
@@ -115,6 +118,7 @@ impl From<LimitOptions> for Limits {
         Self {
             body_bytes: options.max_body,
             texts: options.max_texts,
+            sentences: options.max_sentences,
             beam: options.max_beam,
             attend_tokens: options.max_attend_tokens,
             queue: options.max_queue,

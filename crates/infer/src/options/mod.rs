@@ -3,12 +3,14 @@
 mod comparison;
 mod decoding;
 mod device;
+mod documents;
 mod shortlist;
 mod too_long;
 
 pub use comparison::ComparisonOptions;
 pub use decoding::{AlignmentOptions, SamplingOptions, option_name, settings};
 pub use device::DeviceOptions;
+pub use documents::DocumentOptions;
 pub use shortlist::ShortlistOptions;
 pub use too_long::{Action, TooLongOptions};
 
