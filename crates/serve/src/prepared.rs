@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use decode::{EncodedInput, Settings, TranslationResult, Translator};
+use decode::{EncodedInput, Settings, TextProblem, TranslationResult, Translator};
 use documents::{Document, DocumentFormat, EncodedDocument, Segmenter};
 use serde::Serialize;
 
@@ -122,7 +122,11 @@ fn respond(
     let alternatives: Vec<String> = (1..=others).map(|rank| document.write(&sentences, rank)).collect();
     if let [_] = sentences[..] {
         let mut result = sentences.remove(0);
-        (result.source, result.best.text) = (source, text);
+        result.source = source;
+        // A text that was skipped has no translation, not even white space.
+        if !result.problem.as_ref().is_some_and(TextProblem::is_skipped) {
+            result.best.text = text;
+        }
         result.alternatives.iter_mut().zip(alternatives).for_each(|(alternative, text)| alternative.text = text);
         return TranslatedText::Sentence(result);
     }

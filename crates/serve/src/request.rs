@@ -131,7 +131,11 @@ impl TranslateRequest {
     pub fn take_texts(&mut self, limits: &Limits) -> Result<Vec<String>, ApiError> {
         let texts = match (self.text.take(), self.texts.take()) {
             (Some(text), None) => vec![text],
-            (None, Some(texts)) => texts,
+            (None, Some(texts)) => {
+                // The field stays, since it decides about texts that are too long.
+                self.texts = Some(Vec::new());
+                texts
+            }
             (None, None) => return Err(ApiError::InvalidRequest("expected `text` or `texts`".to_string())),
             (Some(_), Some(_)) => {
                 return Err(ApiError::InvalidRequest("expected either `text` or `texts`, not both".to_string()));

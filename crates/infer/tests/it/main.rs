@@ -6,6 +6,7 @@ mod cli_reference;
 mod dashes;
 mod decoding;
 mod distil;
+mod documents;
 mod evaluate;
 #[cfg(feature = "marian")]
 mod exchange;
