@@ -27,9 +27,13 @@ impl EncodedDocument {
     pub fn new(document: Document, translator: &Translator, first_line: usize) -> Result<Self, DecodeError> {
         let limit = translator.model().config.max_length;
         let tokenizer = &translator.model().source_tokenizer;
+        let (decoding, frame) = (&translator.settings().decoding, &translator.frames().source);
+        let around = frame.before.len() + frame.after.len();
         // A text that the tokenizer rejects is not cut; its error appears below.
-        let decoding = &translator.settings().decoding;
-        let fits = |text: &str| tokenizer.encode_text(&decoding.prefixed(text)).map_or(true, |ids| ids.len() < limit);
+        let fits = |text: &str| {
+            let ids = tokenizer.encode_text(&decoding.prefixed(text));
+            ids.map_or(true, |ids| ids.len() + around <= limit)
+        };
         let document = document.map_sentences(|sentence| match fits(&sentence.text) {
             true => vec![Piece::Sentence(sentence)],
             false => sentence.cut(&clauses(&sentence.text, fits)),
@@ -38,10 +42,14 @@ impl EncodedDocument {
         let inputs =
             inputs.map(|(text, line)| translator.encode(&Input { text, line })).collect::<Result<Vec<_>, _>>()?;
         let tokens = inputs.iter().map(|input| match translator.settings().alignment {
-            // Without `</s>`.
+            // The tokens around the text have no place in it.
             Some(_) => {
-                let ids = input.ids.split_last().map_or(&[][..], |(_, ids)| ids);
-                ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_string()).collect()
+                let text = frame.before.len()..input.ids.len().saturating_sub(frame.after.len());
+                let label = |(at, &id): (usize, &u32)| match text.contains(&at) {
+                    true => tokenizer.token(id).unwrap_or_default().to_string(),
+                    false => String::new(),
+                };
+                input.ids.iter().enumerate().map(label).collect()
             }
             None => Vec::new(),
         });
