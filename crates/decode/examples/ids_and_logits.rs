@@ -4,8 +4,8 @@
 //! cargo run -p decode --example ids_and_logits -- RUN INPUT.json OUTPUT.json
 //! ```
 //!
-//! The input is `{"texts": […], "pairs": [[source ids, target ids], …], "beams": [1, 4]}`, where ids end with `</s>`. The
-//! output holds for each text its source `ids`, for each beam width (a key of `beams`) the best answers as `{ids, text,
+//! The input is `{"texts": […], "pairs": [[source ids, target ids], …], "beams": [1, 4]}`, where ids end with `</s>`, and
+//! optionally `"languages": [source, target]`. The output holds for each text its source `ids`, for each beam width (a key of `beams`) the best answers as `{ids, text,
 //! finished}`, and for each pair its `logits`, row after row.
 
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ struct Input {
     pairs: Vec<(Vec<u32>, Vec<u32>)>,
     #[serde(default)]
     beams: Vec<usize>,
+    #[serde(default)]
+    languages: [Option<String>; 2],
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -31,22 +33,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [run, input, output] = &arguments[..] else {
         return Err("expected three arguments: RUN INPUT.json OUTPUT.json".into());
     };
-    let Input { texts, pairs, beams } = serde_json::from_slice(&fs::read(input)?)?;
+    let Input { texts, pairs, beams, languages } = serde_json::from_slice(&fs::read(input)?)?;
     let trained = TrainedModel::open(Path::new(run), &backend::choose(None)?.open()?)?;
     let ids = texts.iter().map(|text| trained.source_tokenizer.encode(text)).collect::<Result<Vec<_>, _>>()?;
 
+    let mut settings = trained.settings();
+    for (own, given) in
+        [&mut settings.decoding.source_lang, &mut settings.decoding.target_lang].into_iter().zip(languages)
+    {
+        *own = given.or(own.take());
+    }
+    let start = trained.frames(settings.decoding.languages())?.target.start;
     let mut logits = Vec::new();
     for (source, target) in &pairs {
-        logits.push(trained.engine.record(source, target)?.logits.concat());
+        logits.push(trained.engine.record_from(start, source, target)?.logits.concat());
     }
 
     let labels = trained.target_tokenizer.labels().iter().cloned().zip(0..);
     let target_ids: HashMap<String, u32> = labels.collect();
     let mut answers = Map::new();
     for beam in beams {
-        let mut settings = trained.settings();
         settings.decoding.beam = beam;
-        let found = Translator::new(&trained, settings)?.translate(&texts)?;
+        let found = Translator::new(&trained, settings.clone())?.translate(&texts)?;
         let answer = found.iter().map(|translation| {
             let ids: Vec<u32> = translation.best.tokens.iter().map(|token| target_ids[token]).collect();
             json!({"ids": ids, "text": translation.text(), "finished": translation.best.finished})

@@ -5,7 +5,7 @@
 //! | [`Format`] | folder | read by | network | weights | tokenizer | `[decoding]` |
 //! |---|---|---|---|---|---|---|
 //! | [`Marian`](Format::Marian) | [`marian`] | transformers, CTranslate2 | `config.json` | `model.safetensors`; on import also `pytorch_model.bin` and shards of either | `source.spm`, `target.spm`, `vocab.json`; else `tokenizer.json` | `generation_config.json` |
-//! | [`HuggingFace`](Format::HuggingFace) | [`huggingface`] | transformers | `config.json` | as Marian's | `spiece.model`, else `tokenizer.json` (unigram); ByT5 has none | `generation_config.json` |
+//! | [`HuggingFace`](Format::HuggingFace) | [`huggingface`] | transformers | `config.json` | as Marian's | `spiece.model`, `sentencepiece.bpe.model`, `tokenizer.json`, or `vocab.json` with `merges.txt`; ByT5 has none | `generation_config.json` |
 //! | [`MarianNmt`](Format::MarianNmt) | [`marian_nmt`] | Marian; import only | `special:model.yml` in the model | `*.npz`, `*.bin` | `*.spm`, or `*.vocab.yml` with `source.spm` and `target.spm` | `decoder.yml` |
 //!
 //! The modules of a format map its parts to those of a run folder. For Marian, [`marian::config`] maps the options of the

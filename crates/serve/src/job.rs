@@ -26,6 +26,8 @@ pub struct TranslateJob {
 
 /// A text whose attention is computed.
 pub struct AttendJob {
+    /// The translator of the request.
+    pub translator: Translator<'static>,
     /// The encoded source.
     pub source: EncodedInput,
     /// The encoded target, if one is given.

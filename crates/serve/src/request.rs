@@ -60,6 +60,10 @@ pub struct AttendRequest {
     pub text: String,
     /// A given translation; without it, the model decodes one.
     pub target: Option<String>,
+    /// The language of the source, instead of the server's.
+    pub source_lang: Option<String>,
+    /// The language of the target, instead of the server's.
+    pub target_lang: Option<String>,
 }
 
 /// The field `alignment`: on or off, or the heads to align by.

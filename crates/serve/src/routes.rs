@@ -11,12 +11,15 @@ use axum::middleware::{self, Next};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use decode::error::DecodeError;
+use decode::Input;
+use runs::DecodingOverrides;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_http::cors::CorsLayer;
+use views::EncodedTarget;
 
 use crate::app_state::AppState;
 use crate::body;
@@ -110,10 +113,12 @@ fn attend_job(
     request: AttendRequest,
     reply: oneshot::Sender<Result<String, DecodeError>>,
 ) -> Result<Job, ApiError> {
-    let AttendRequest { text, target } = request;
-    let service = &state.service;
-    let source = service.encode(&text).map_err(ApiError::InvalidText)?;
-    let target = target.as_deref().map(|target| service.encode_target(target)).transpose();
+    let AttendRequest { text, target, source_lang, target_lang } = request;
+    let mut settings = state.service.defaults.clone();
+    DecodingOverrides { source_lang, target_lang, ..DecodingOverrides::default() }.apply(&mut settings.decoding);
+    let translator = state.service.translator(settings).map_err(ApiError::from_settings)?;
+    let source = translator.encode(&Input { text: &text, line: 1 }).map_err(ApiError::InvalidText)?;
+    let target = target.as_deref().map(|target| EncodedTarget::new(&translator, target)).transpose();
     let target = target.map_err(ApiError::InvalidText)?;
     let limit = state.limits.attend_tokens;
     let target_tokens = target.as_ref().map_or(0, |target| target.ids.len());
@@ -122,7 +127,7 @@ fn attend_job(
             return Err(ApiError::TooLongToShow { side, found, limit });
         }
     }
-    Ok(Job::Attend(AttendJob { source, target, max_tokens: limit, reply }))
+    Ok(Job::Attend(AttendJob { translator, source, target, max_tokens: limit, reply }))
 }
 
 async fn health(State(state): State<Arc<AppState>>) -> Response<Body> {

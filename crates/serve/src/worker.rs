@@ -10,7 +10,6 @@ use crate::app_state::AppState;
 use crate::job::{AttendJob, Job, TranslateJob};
 use crate::metrics::Metrics;
 use crate::queue::BatchLimits;
-use crate::translation_service::TranslationService;
 
 /// Starts worker threads, which run until the process ends.
 ///
@@ -19,19 +18,19 @@ use crate::translation_service::TranslationService;
 pub fn start(state: &Arc<AppState>, workers: usize) -> Result<(), rayon::ThreadPoolBuildError> {
     let limits = BatchLimits { tokens: state.service.batch_tokens, rows: state.service.trained.engine.max_rows() };
     for number in 1..=workers {
-        let (service, queue, metrics) = (state.service.clone(), state.queue.clone(), state.metrics.clone());
+        let (queue, metrics) = (state.queue.clone(), state.metrics.clone());
         // Workers occupy all cores, so the operations of each run on its own thread: a pool of one.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).thread_name(move |_| format!("worker-{number}"));
         pool.build()?.spawn(move || {
             loop {
-                process_batch(&service, &metrics, queue.take_batch(limits));
+                process_batch(&metrics, queue.take_batch(limits));
             }
         });
     }
     Ok(())
 }
 
-fn process_batch(service: &TranslationService, metrics: &Metrics, batch: Vec<Job>) {
+fn process_batch(metrics: &Metrics, batch: Vec<Job>) {
     let mut texts = Vec::with_capacity(batch.len());
     for job in batch {
         if job.is_cancelled() {
@@ -40,8 +39,9 @@ fn process_batch(service: &TranslationService, metrics: &Metrics, batch: Vec<Job
         }
         match job {
             Job::Translate(job) => texts.push(job),
-            Job::Attend(AttendJob { source, target, max_tokens, reply }) => {
-                let result = catch_panic(|| Ok(service.attend(&source, target.as_ref(), max_tokens)?.to_json()));
+            Job::Attend(AttendJob { translator, source, target, max_tokens, reply }) => {
+                let attend = || views::attend_encoded(&translator, &source, target.as_ref(), max_tokens);
+                let result = catch_panic(|| Ok(attend()?.to_json()));
                 // The request may have ended meanwhile.
                 drop(reply.send(result));
             }

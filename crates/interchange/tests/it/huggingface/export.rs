@@ -127,3 +127,41 @@ fn variants_are_exported_or_rejected_by_name() {
     let gated = ModelConfig { activation: Activation::GegluTanh, tie: Tie::Inputs, ..base };
     assert!(gated.validate().is_ok());
 }
+
+/// Each variant of BART's relatives is exported with its options, or rejected by the name of one.
+#[test]
+fn variants_of_bart_are_exported_or_rejected_by_name() {
+    for (name, family) in
+        [("bart", Family::Bart), ("mbart", Family::MBart), ("nllb", Family::M2m100), ("pegasus", Family::Pegasus)]
+    {
+        let copy = copy(name);
+        let saved = imported(&copy, "run").saved;
+        let mut survivors = 0;
+        for variant in variants(&saved.config) {
+            if variant.config.validate().is_err() {
+                continue;
+            }
+            let folder = TempDir::new().unwrap();
+            let network = Transformer::new(&variant.config, saved.sizes, 1, &device()).unwrap();
+            let saved = SavedModel { config: variant.config.clone(), ..saved.clone() };
+            let (mut tensors, output) = (weights::collect(&network), folder.child("out"));
+            // A bias of zeros is none.
+            let bias = tensors.iter_mut().filter(|tensor| tensor.name == "embeddings.output_bias");
+            bias.for_each(|bias| bias.values.fill(0.5));
+            match huggingface::export(family, &saved, tensors, &saved.decoding, Path::new("runs/x"), &output) {
+                Ok(()) => {
+                    survivors += 1;
+                    let read = huggingface::import(family, &output, &folder.child("run"), &device()).unwrap().config;
+                    assert_eq!(read, variant.config, "{name}: {}", variant.name());
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    let named = variant.changes.iter().any(|(option, _)| error.contains(&format!("model.{option} = ")));
+                    assert!(named, "{name}, {}: {error}", variant.name());
+                    assert!(!output.exists());
+                }
+            }
+        }
+        assert!(survivors > 4, "{name}: {survivors}");
+    }
+}
