@@ -54,7 +54,7 @@ impl From<TextFormat> for DocumentFormat {
 
 /// The body of `POST /attend`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `text`")]
 pub struct AttendRequest {
     /// The source.
     pub text: String,

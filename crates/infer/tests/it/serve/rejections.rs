@@ -36,8 +36,14 @@ fn invalid_requests_are_rejected() {
     for body in [json!({}), json!({ "text": "1", "targets": "1" }), json!({ "text": "1", "target": 1 })] {
         server.post("/attend", body.to_string()).assert_error(422, "invalid_request", &[]);
     }
-    let all_fields = json!(["1 2", null]).to_string();
-    server.post("/attend", all_fields).assert_error(422, "invalid_request", &["expected an object"]);
+    for fields in [json!(["1 2", null]), json!(["1 2", null, null, null])] {
+        server.post("/attend", fields.to_string()).assert_error(422, "invalid_request", &["expected an object"]);
+    }
+    for path in ["/translate", "/attend"] {
+        let body = json!({ "text": "1", "source_lang": "en" }).to_string();
+        let expected = "source_lang = \"en\": expected no language: this model has no token for it";
+        server.post(path, body).assert_error(422, "invalid_option", &[expected]);
+    }
 }
 
 #[test]
