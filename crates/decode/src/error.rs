@@ -72,6 +72,19 @@ pub enum DecodeError {
         /// Maximum tokens.
         limit: usize,
     },
+    /// A model of an ensemble with other vocabularies than the first.
+    #[error(
+        "{path}: found {found}, expected {expected}; the models of an ensemble need the same vocabularies: train them \
+             with different seeds, or the second with --init-from the first"
+    )]
+    Ensemble {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// What it has.
+        found: String,
+        /// What the first model has.
+        expected: String,
+    },
     /// A shortlist that cannot be read or belongs to another model.
     #[error("{path}: found {found}, expected {expected}; use the shortlist of this model, or none")]
     Shortlist {

@@ -8,7 +8,7 @@ use model::{ConfigError, Transformer, backend};
 use runs::config::DecodingPrecision;
 use runs::{SavedModel, layout};
 
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Ensemble};
 use crate::error::DecodeError;
 use crate::settings::Settings;
 use crate::shortlist::Shortlist;
@@ -57,6 +57,33 @@ impl TrainedModel {
         Ok(Self { saved, device: device.clone(), engine, shortlist: None })
     }
 
+    /// Opens run folders on a device without autodiff, to decode with the mean of their log-probabilities. Configuration and
+    /// settings are those of the first, but `max_length` is that of the shortest.
+    ///
+    /// # Errors
+    /// As [`open_in`](Self::open_in); no folder; models with different vocabularies.
+    pub fn open_ensemble(
+        folders: &[impl AsRef<Path>],
+        device: &Device,
+        precision: Option<DecodingPrecision>,
+    ) -> Result<Self, DecodeError> {
+        let [first, others @ ..] = folders else {
+            return Err(ConfigError::new("model", "none", "at least one run folder", "name one").into());
+        };
+        let mut trained = Self::open_in(first.as_ref(), device, precision)?;
+        let mut engines = Vec::with_capacity(others.len());
+        for folder in others {
+            let other = Self::open_in(folder.as_ref(), device, precision)?;
+            check_same_vocabularies(&trained.saved, &other.saved, folder.as_ref())?;
+            trained.saved.config.max_length = trained.saved.config.max_length.min(other.config.max_length);
+            engines.push(other.engine);
+        }
+        if !engines.is_empty() {
+            trained.engine = Box::new(Ensemble::new(trained.engine, engines));
+        }
+        Ok(trained)
+    }
+
     /// A model without a folder, from a network in memory.
     pub fn from_network(network: &Transformer, saved: SavedModel, device: Device) -> Self {
         let engine = engine::from_network(network, &saved.config, saved.sizes, &device);
@@ -67,6 +94,29 @@ impl TrainedModel {
     pub fn settings(&self) -> Settings {
         Settings::new(self.decoding.clone())
     }
+}
+
+/// Rejects a model of an ensemble with other vocabularies, naming the first difference.
+fn check_same_vocabularies(first: &SavedModel, other: &SavedModel, folder: &Path) -> Result<(), DecodeError> {
+    for (name, first, other) in [
+        (layout::SOURCE_TOKENIZER, &first.source_tokenizer, &other.source_tokenizer),
+        (layout::TARGET_TOKENIZER, &first.target_tokenizer, &other.target_tokenizer),
+    ] {
+        if first.to_json() == other.to_json() {
+            continue;
+        }
+        let differing =
+            first.labels().iter().zip(other.labels()).enumerate().find(|(_, (first, other))| first != other);
+        let (found, expected) = match differing {
+            Some((id, (first, other))) => (format!("{other:?} as token {id}"), format!("{first:?}")),
+            None if first.vocab_size() != other.vocab_size() => {
+                (format!("{} tokens", other.vocab_size()), first.vocab_size().to_string())
+            }
+            None => ("other rules".to_string(), "the same normalisation and merges".to_string()),
+        };
+        return Err(DecodeError::Ensemble { path: folder.join(name), found, expected });
+    }
+    Ok(())
 }
 
 /// Rejects a precision that the device or the processor does not have.

@@ -60,7 +60,7 @@ impl Cli {
         let arguments = arguments::prepare(std::env::args_os().collect());
         let Self { command, decode } =
             Self::try_parse_from(&arguments).unwrap_or_else(|error| Self::explain(error, &arguments).exit());
-        if command.is_none() && decode.model.is_none() {
+        if command.is_none() && decode.model.is_empty() {
             let message = "the following required argument was not provided: --model <DIR>";
             Self::exit(&UsageError::new(ErrorKind::MissingRequiredArgument, message));
         }

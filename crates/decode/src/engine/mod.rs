@@ -1,10 +1,12 @@
 //! Engines: the network for search, one target token of each row at a time.
 //!
 //! [`NetworkEngine`] runs the [`Transformer`] itself, on any device; it is the reference. [`CpuEngine`] computes the same
-//! over slices, without tensors and their bookkeeping, and is used for `flex`. Both agree up to rounding. Search sees only
+//! over slices, without tensors and their bookkeeping, and is used for `flex`. Both agree up to rounding. An [`Ensemble`]
+//! is several of them as one. Search sees only
 //! the traits [`Engine`] and [`State`]; [`from_network`] and [`open`] choose the engine, nothing else does.
 
 pub mod cpu;
+pub mod ensemble;
 pub mod network;
 pub mod recording;
 
@@ -17,6 +19,7 @@ use model::{ModelConfig, Transformer, VocabularySizes, backend};
 use runs::config::DecodingPrecision;
 
 pub use self::cpu::CpuEngine;
+pub use self::ensemble::Ensemble;
 pub use self::network::{NetworkEngine, read_network};
 pub use self::recording::{LayerRecording, Matrix, Recording};
 use crate::alignment::AlignmentHeads;

@@ -2,5 +2,6 @@
 
 mod beam;
 mod engine;
+mod ensemble;
 mod families;
 mod precision;

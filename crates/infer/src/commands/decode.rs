@@ -20,9 +20,10 @@ use crate::progress;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Run folder written by `train`, such as runs/tiny
+    /// Run folder written by `train`, such as runs/tiny; given several times, an ensemble decodes with the mean of the
+    /// models' log-probabilities
     #[arg(long, value_name = "DIR")]
-    pub model: Option<PathBuf>,
+    pub model: Vec<PathBuf>,
     /// Texts to translate, one sentence each; line breaks are read as spaces, and one that looks like an option, such as
     /// `-Yes`, goes behind `--` [default: the lines of standard input]
     #[arg(value_name = "TEXT", value_parser = parse_text)]
@@ -71,7 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         (OutputFormat::Text, 1, true) => LineFormat::ScoredText,
         (OutputFormat::Text, _, _) => LineFormat::NBest,
     };
-    let mut trained = device.open(&model.unwrap_or_default())?;
+    let mut trained = device.open_ensemble(&model)?;
     shortlist.apply(&mut trained)?;
     let sampling = sampling.sampling();
     let mut settings = Settings { sampling, n_best, prefix, alignment, too_long, ..settings(&decoding, &trained)? };

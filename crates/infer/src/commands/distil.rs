@@ -20,9 +20,10 @@ use crate::progress;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Run folder written by `train`, such as runs/tiny
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// Run folder written by `train`, such as runs/tiny; given several times, an ensemble decodes with the mean of the
+    /// models' log-probabilities
+    #[arg(long, value_name = "DIR", required = true)]
+    model: Vec<PathBuf>,
     #[command(flatten)]
     comparison: ComparisonOptions,
     /// Number of hypotheses per text to choose from [default: the beam]
@@ -44,7 +45,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, comparison, n_best, decoding, sampling, too_long, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
-    let trained = device.open(&model)?;
+    let trained = device.open_ensemble(&model)?;
     let settings = settings(&decoding, &trained)?;
     let beam = settings.decoding.beam;
     let (sampling, too_long) = (sampling.sampling(), too_long.too_long());

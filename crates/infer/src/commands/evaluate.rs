@@ -16,9 +16,10 @@ use crate::output_file;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Run folder written by `train`, such as runs/tiny
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// Run folder written by `train`, such as runs/tiny; given several times, an ensemble decodes with the mean of the
+    /// models' log-probabilities
+    #[arg(long, value_name = "DIR", required = true)]
+    model: Vec<PathBuf>,
     #[command(flatten)]
     comparison: ComparisonOptions,
     /// File for the translations, one per line; - is standard output, after the scores
@@ -40,7 +41,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, comparison, output, decoding, too_long, shortlist, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
-    let mut trained = device.open(&model)?;
+    let mut trained = device.open_ensemble(&model)?;
     shortlist.apply(&mut trained)?;
     let settings = Settings { too_long: too_long.too_long(), ..settings(&decoding, &trained)? };
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;

@@ -15,9 +15,10 @@ use crate::progress;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Run folder written by `train`, such as runs/tiny
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// Run folder written by `train`, such as runs/tiny; given several times, an ensemble decodes with the mean of the
+    /// models' log-probabilities
+    #[arg(long, value_name = "DIR", required = true)]
+    model: Vec<PathBuf>,
     /// Source texts, one per line
     #[arg(long, value_name = "FILE")]
     source: PathBuf,
@@ -45,7 +46,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, source, target, format, length_penalty, alignment, too_long, batch, device } = arguments;
     let alignment = alignment.heads(format)?;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
-    let trained = device.open(&model)?;
+    let trained = device.open_ensemble(&model)?;
     let mut settings = Settings { alignment, too_long: too_long.too_long(), ..trained.settings() };
     settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;

@@ -1,6 +1,6 @@
 //! The device that computes, and the trained model opened on it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -35,16 +35,25 @@ impl DeviceOptions {
     /// # Errors
     /// Zero threads, a device or precision that is not available, or a folder that is not a run.
     pub fn open(&self, model: &Path) -> anyhow::Result<TrainedModel> {
+        self.open_ensemble(&[model.to_path_buf()])
+    }
+
+    /// Opens run folders as one model and logs its size.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); folders with different vocabularies.
+    pub fn open_ensemble(&self, models: &[PathBuf]) -> anyhow::Result<TrainedModel> {
         if let Some(threads) = self.threads {
             anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
             rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
         }
         let backend = backend::choose(self.device.as_deref())?;
-        let trained = TrainedModel::open_in(model, &backend.open()?, self.precision)?;
+        let trained = TrainedModel::open_ensemble(models, &backend.open()?, self.precision)?;
         if !self.quiet {
             let parameters = grouped(trained.engine.parameters());
             let precision = trained.engine.precision();
-            log_line(format!("{}: {parameters} parameters on {backend}, {precision}", model.display()));
+            let names: Vec<String> = models.iter().map(|model| model.display().to_string()).collect();
+            log_line(format!("{}: {parameters} parameters on {backend}, {precision}", names.join(" + ")));
         }
         Ok(trained)
     }

@@ -7,6 +7,7 @@ mod dashes;
 mod decoding;
 mod distil;
 mod documents;
+mod ensemble;
 mod evaluate;
 #[cfg(feature = "marian")]
 mod exchange;
