@@ -3,10 +3,12 @@
 
     python3 -m venv VENV && VENV/bin/pip install -r scripts/requirements.txt
     VENV/bin/python scripts/bench/decode.py
-    VENV/bin/python scripts/bench/decode.py --sizes tiny --rounds 3 --without-hf
+    VENV/bin/python scripts/bench/decode.py --sizes tiny --types int8 --rounds 3 --without-hf
 
 Builds `infer` and the example `bench_decode` first. All engines decode the same sentences with the same random weights
-to the same length. Each engine runs in its own process, the engines take turns, and medians are compared.
+to the same length. Each engine runs in its own process, the engines take turns, and medians are compared. Int8 is decoded
+from a folder of `infer quantise` and from a folder that CTranslate2 converted to int8. Each case has the most tokens per
+second that the processor allows: multiply-adds, or bytes of weights where each is read for a single sentence.
 """
 
 import argparse
@@ -259,7 +261,7 @@ def quantised(run, folder, precision):
 
 def processor():
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    fields = dict(line.split("\t: ", 1) for line in reversed(lines) if "\t: " in line)
+    fields = dict([part.strip() for part in line.split(":", 1)] for line in reversed(lines) if ":" in line)
     flags = fields.get("flags", "").split()
     units = [unit for unit in ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8") if unit in flags]
     return f"{fields.get('model name')}, family {fields.get('cpu family')}, model {fields.get('model')}: {', '.join(units)}"
