@@ -34,47 +34,6 @@ cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505 data/task1/tok/
 5b7f32627cf99eced828311b955dae9800bb52bc8b91cf8b6526829e605b29d2 data/task1/tok/test_2016_flickr.lc.norm.tok.en tok/test_2016_flickr.lc.norm.tok.en
 c6a33d39d48f9f510de147651316cd9d918e09ad0219df734a2f16b6baccacc4 data/task1/tok/test_2016_flickr.lc.norm.tok.de tok/test_2016_flickr.lc.norm.tok.de"
 
-fail() {
-    printf 'error: %s\n' "$*" >&2
-    exit 1
-}
-for tool in curl gzip sha256sum; do
-    command -v "$tool" >/dev/null || fail "$tool is not installed; install it, or download the files by hand"
-done
-
-is_valid() { [ -f "$2" ] && [ "$(sha256sum <"$2" | cut -d' ' -f1)" = "$1" ]; }
-
-partial=$(mktemp -d)
-trap 'rm -rf "$partial"' EXIT
-mkdir -p -- "$directory/tok"
-directory=$(cd -- "$directory" && pwd)
-kept=0 fetched=0
-while read -r sum path name; do
-    [ -n "$sum" ] || continue
-    target=$directory/$name
-    if is_valid "$sum" "$target"; then
-        kept=$((kept + 1))
-        continue
-    fi
-    tried=""
-    for source in $sources; do
-        url=$source/$path
-        rm -f "$partial/file" "$partial/text"
-        if ! curl --fail --silent --show-error --location --connect-timeout 10 --max-time 120 --retry 2 \
-            --output "$partial/file" "$url" 2>"$partial/error"; then
-            tried+=$'\n'"    $url: $(tail -n 1 "$partial/error")"
-        else
-            case $path in
-            *.gz) gzip -dc "$partial/file" >"$partial/text" 2>/dev/null || true ;;
-            *) mv "$partial/file" "$partial/text" ;;
-            esac
-            is_valid "$sum" "$partial/text" && break
-            tried+=$'\n'"    $url: wrong checksum, expected $sum"
-        fi
-    done
-    is_valid "$sum" "$partial/text" || fail "cannot download $name; tried$tried
-Without a network, copy the file from another machine to $target and run this script again; it verifies and keeps the file."
-    mv "$partial/text" "$target"
-    fetched=$((fetched + 1))
-done <<<"$files"
-echo "$directory: $fetched files downloaded, $kept kept; all checksums match"
+# shellcheck source=scripts/data/download.sh
+. "$root/scripts/data/download.sh"
+download "$directory" "$sources" "$files"

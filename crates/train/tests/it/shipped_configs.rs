@@ -23,7 +23,7 @@ fn every_shipped_configuration_is_valid() {
     let name = |path: &PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
     let multi30k = ["multi30k-en-de-cased", "multi30k-en-de"];
     let names: Vec<String> = configs().iter().map(name).collect();
-    assert_eq!(names, [&["base"][..], &multi30k, &["reverse", "sort", "tiny", "toy-en-de"]].concat());
+    assert_eq!(names, [&["base", "g2p"][..], &multi30k, &["reverse", "sort", "tiny", "toy-en-de"]].concat());
     let best = configs_in("multi30k-best");
     assert_eq!(best.iter().map(name).collect::<Vec<_>>(), ["1-both", "2-own-text", "3-wide", "4-best"]);
     // Two of them fine-tune a run of the first, or of one like it.

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Trains configs/g2p.toml on every language of SIGMORPHON 2021 task 1 and prints a table of word and phone error rates.
+#
+#   scripts/data/fetch-g2p.sh && scripts/bench/g2p.sh [OPTIONS OF train]
+#   SEEDS="1 2 3 4 5" scripts/bench/g2p.sh          also an ensemble of the seeds
+#   LANGUAGES="kor fre" SPLIT=test scripts/bench/g2p.sh
+#
+# A run that is interrupted goes on where it stopped, and one that is finished is not trained again. The runs are in OUTPUT
+# (runs/g2p), the data in DATA (data/g2p). Error rates are those of the development split unless SPLIT=test.
+set -euo pipefail
+case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
+cd "$(dirname "$0")/../.."
+
+languages=${LANGUAGES:-arm_e bul dut fre geo hbs_latn hun jpn_hira kor vie_hanoi}
+seeds=${SEEDS:-1}
+split=${SPLIT:-dev}
+data=${DATA:-data/g2p}
+output=${OUTPUT:-runs/g2p}
+cargo build -q -p train -p infer
+binaries=${CARGO_TARGET_DIR:-target}/debug
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# evaluate LANGUAGE RUN…: prints word and phone error rate in percent.
+evaluate() {
+    local language=$1 models=() run
+    shift
+    for run in "$@"; do models+=(--model "$run"); done
+    cut -f1 "$data/${language}_$split.tsv" >"$work/words"
+    cut -f2 "$data/${language}_$split.tsv" >"$work/phones"
+    "$binaries/infer" evaluate "${models[@]}" --source "$work/words" --reference "$work/phones" --tokenize none --quiet |
+        awk -F'[= %]+' '/^word error rate/ { words = $4 } /^token error rate/ { print words, $4 }'
+}
+
+for language in $languages; do
+    for seed in $seeds; do
+        "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "$seed" --resume --quiet \
+            --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@"
+    done
+done
+
+printf '%-10s  %-9s  %15s  %16s\n' language model 'word error rate' 'phone error rate'
+for language in $languages; do
+    runs=()
+    for seed in $seeds; do
+        runs+=("$output/$language-$seed")
+        echo "seed-$seed $language $(evaluate "$language" "$output/$language-$seed")"
+    done
+    [ ${#runs[@]} = 1 ] || echo "ensemble $language $(evaluate "$language" "${runs[@]}")"
+done | awk '
+    function line(language, model, words, phones) { printf "%-10s  %-9s  %15.2f  %16.2f\n", language, model, words, phones }
+    { line($2, $1, $3, $4); words[$1] += $3; phones[$1] += $4; count[$1]++; if (count[$1] == 1) order[++models] = $1 }
+    END { for (i = 1; i <= models; i++) { m = order[i]; line("mean", m, words[m] / count[m], phones[m] / count[m]) } }'
