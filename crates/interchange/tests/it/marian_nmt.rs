@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use decode::TrainedModel;
 use interchange::Format;
 use model::config::{DecoderSelf, PositionKind, Tie};
+use model::safetensors_reader::{SafetensorsReader, StoredValues};
+use model::weights;
+use runs::config::DecodingPrecision;
 use serde_json::Value;
 use temp_dir::TempDir;
 
@@ -70,6 +73,31 @@ fn ids_are_those_of_sentencepiece() {
             assert_eq!(trained.source_tokenizer.encode(text).unwrap(), ids(theirs), "{name}: {text:?}");
         }
     }
+}
+
+/// In int8 the integers of the file are kept: what they stand for are the weights of an import in float32.
+#[test]
+fn int8_keeps_the_integers_of_the_file() {
+    let folder = NmtFolder::new("quantised");
+    folder.imported();
+    let run = folder.folder.child("run-int8");
+    interchange::marian_nmt::import_in(DecodingPrecision::Int8, &folder.path(""), &run, &device()).expect("an import");
+    let int8 = TrainedModel::open(&run, &device()).expect("a run");
+    assert_eq!(int8.engine.precision(), DecodingPrecision::Int8);
+    let bytes = fs::read(folder.folder.child("run").join("model.safetensors")).expect("weights");
+    let (tensors, _) = weights::from_safetensors(&bytes).expect("float32");
+    let mut file = SafetensorsReader::open(&run.join("model.safetensors")).expect("weights");
+    let mut kept = 0;
+    for tensor in tensors {
+        let stored = file.read_stored(&tensor.name, &tensor.shape).expect("a tensor");
+        // A matrix of 8-bit integers has one scale in the file; others are quantised row by row.
+        if matches!(&stored, StoredValues::Int8(rows) if rows.scales.iter().all(|&scale| scale == rows.scales[0])) {
+            kept += 1;
+            let pairs = stored.into_float32().into_iter().zip(&tensor.values);
+            pairs.for_each(|(found, value)| assert!((found - value).abs() <= 1e-6 * value.abs(), "{}", tensor.name));
+        }
+    }
+    assert!(kept > 0, "the file has matrices of 8-bit integers");
 }
 
 #[test]
