@@ -1,5 +1,6 @@
 //! State that all requests share.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -11,8 +12,8 @@ use crate::error::ApiError;
 use crate::job::Job;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::models::Models;
 use crate::queue::Queue;
-use crate::translation_service::TranslationService;
 
 /// Description of the model in `/health`.
 #[derive(Clone, Debug)]
@@ -25,7 +26,9 @@ pub struct ModelInfo {
 
 /// The model, its queue, and the counters.
 pub struct AppState {
-    pub service: Arc<TranslationService>,
+    pub models: Arc<Models>,
+    /// Keys of which a request must give one.
+    pub api_keys: Option<HashSet<String>>,
     pub queue: Arc<Queue<Job>>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
@@ -38,13 +41,15 @@ pub struct AppState {
     pub connections: Connections,
     stopping: AtomicBool,
     next_request: AtomicU64,
+    next_id: AtomicU64,
 }
 
 impl AppState {
     /// The state at the start: an empty queue, and all counters zero.
-    pub fn new(service: TranslationService, limits: Limits, too_long: Option<TooLong>, info: ModelInfo) -> Self {
+    pub fn new(models: Models, limits: Limits, too_long: Option<TooLong>, info: ModelInfo) -> Self {
         Self {
-            service: Arc::new(service),
+            models: Arc::new(models),
+            api_keys: None,
             queue: Arc::new(Queue::new(limits.queue)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::new(limits.connections),
@@ -55,6 +60,24 @@ impl AppState {
             started: Instant::now(),
             stopping: AtomicBool::new(false),
             next_request: AtomicU64::new(0),
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    /// A number for a request, from 1.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Checks the key of a request.
+    ///
+    /// # Errors
+    /// A key that is missing or unknown, where keys are required.
+    pub fn check_key(&self, given: Option<&str>) -> Result<(), ApiError> {
+        match (&self.api_keys, given) {
+            (None, _) => Ok(()),
+            (Some(keys), Some(given)) if keys.contains(given) => Ok(()),
+            (Some(_), _) => Err(ApiError::InvalidKey),
         }
     }
 

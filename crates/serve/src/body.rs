@@ -24,6 +24,14 @@ const DISCARD_FACTOR: usize = 8;
 /// Another content type or coding, too many bytes before or after decompression, too much time, bytes that are not UTF-8, bytes that are not JSON, or JSON that is
 /// not a `T`.
 pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<T, ApiError> {
+    parse_json(&read_json_text(headers, body, limits).await?)
+}
+
+/// Reads the text of a JSON body.
+///
+/// # Errors
+/// As [`read_json`], but of text that is not JSON.
+pub async fn read_json_text(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<String, ApiError> {
     let content_type = headers.get(header::CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let content_type = content_type.as_deref().unwrap_or("missing");
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -31,6 +39,19 @@ pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, lim
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(ApiError::WrongContentType { found: content_type.to_string() });
     }
+    read_text(headers, body, limits).await
+}
+
+/// Whether a body is known to have no bytes.
+pub fn is_empty(body: &Body) -> bool {
+    body.size_hint().exact() == Some(0)
+}
+
+/// Reads a body of text.
+///
+/// # Errors
+/// Another coding, too many bytes before or after decompression, too much time, or bytes that are not UTF-8.
+pub async fn read_text(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<String, ApiError> {
     let coding = Coding::from_headers(headers)?;
     let bytes = read_bytes(headers, body, limits).await?;
     let bytes = match coding {
@@ -41,7 +62,14 @@ pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, lim
             inflated.map_err(|_| ApiError::Failed("decompressing the body panicked".to_string()))??
         }
     };
-    let text = std::str::from_utf8(&bytes).map_err(|error| ApiError::NotUtf8 { at: error.valid_up_to() })?;
+    String::from_utf8(bytes).map_err(|error| ApiError::NotUtf8 { at: error.utf8_error().valid_up_to() })
+}
+
+/// Parses a JSON body.
+///
+/// # Errors
+/// Text that is not JSON, or JSON that is not a `T`.
+pub fn parse_json<T: DeserializeOwned>(text: &str) -> Result<T, ApiError> {
     let request = serde_json::from_str(text).map_err(|error| match error.classify() {
         Category::Data => ApiError::InvalidRequest(error.to_string()),
         Category::Syntax | Category::Eof | Category::Io => ApiError::NotJson(error),

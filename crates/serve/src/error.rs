@@ -41,6 +41,22 @@ pub enum ApiError {
     InvalidRequest(String),
     #[error("{found} texts: expected at most {limit} (--max-texts); send several requests")]
     TooManyTexts { found: usize, limit: usize },
+    #[error("{found} is not supported: expected one of {known}, or auto as the source")]
+    UnknownLanguage { found: String, known: String },
+    #[error("{source_language} to {target} is not supported: /languages lists the targets of each language")]
+    UnknownPair { source_language: String, target: String },
+    #[error("model: {found}: expected one of {known}")]
+    UnknownModel { found: String, known: String },
+    #[error(
+        "the request has no valid key (--api-keys); give one as api_key or in the header Authorization: Bearer KEY"
+    )]
+    InvalidKey,
+    #[error("{model} cannot be opened: {reason}")]
+    NotOpened { model: String, reason: String },
+    #[error(
+        "{model} needs {bytes} bytes beside the {used} in use, but the models may take {limit} (--model-memory); try again later"
+    )]
+    NoMemory { model: String, bytes: u64, used: u64, limit: u64 },
     #[error("{found} sentences: expected at most {limit} (--max-sentences); send shorter texts at a time")]
     TooManySentences { found: usize, limit: usize },
     #[error("{0}")]
@@ -88,10 +104,16 @@ impl ApiError {
             Self::InvalidRequest(_)
             | Self::TooManyTexts { .. }
             | Self::TooManySentences { .. }
+            | Self::UnknownLanguage { .. }
+            | Self::UnknownPair { .. }
+            | Self::UnknownModel { .. }
             | Self::InvalidOption(_)
             | Self::InvalidText(_)
             | Self::TooLongToShow { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::QueueFull { .. } | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::InvalidKey => StatusCode::UNAUTHORIZED,
+            Self::QueueFull { .. } | Self::Stopping | Self::NotOpened { .. } | Self::NoMemory { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -113,6 +135,12 @@ impl ApiError {
             Self::InvalidRequest(_) => "invalid_request",
             Self::TooManyTexts { .. } => "too_many_texts",
             Self::TooManySentences { .. } => "too_many_sentences",
+            Self::UnknownLanguage { .. } => "unknown_language",
+            Self::UnknownPair { .. } => "unknown_pair",
+            Self::UnknownModel { .. } => "unknown_model",
+            Self::InvalidKey => "invalid_key",
+            Self::NotOpened { .. } => "model_not_opened",
+            Self::NoMemory { .. } => "no_memory",
             Self::InvalidOption(_) => "invalid_option",
             Self::InvalidText(error) if is_too_long(error) => "too_long",
             Self::InvalidText(_) => "invalid_text",

@@ -63,10 +63,18 @@ impl Batchable for Job {
         }
     }
 
+    fn max_rows(&self) -> usize {
+        match self {
+            Job::Translate(job) => job.translator.model().engine.max_rows(),
+            Job::Attend(job) => job.translator.model().engine.max_rows(),
+        }
+    }
+
     fn fits_with(&self, first: &Self) -> bool {
         match (self, first) {
             (Job::Translate(job), Job::Translate(first)) => {
-                job.translator.settings().decodes_as(first.translator.settings())
+                std::ptr::eq(job.translator.model(), first.translator.model())
+                    && job.translator.settings().decodes_as(first.translator.settings())
             }
             (Job::Attend(_), _) | (_, Job::Attend(_)) => false,
         }

@@ -33,9 +33,12 @@ mod connections;
 mod cross_origin;
 mod error;
 mod job;
+mod languages;
+mod libre;
 mod limits;
 mod methods;
 mod metrics;
+mod models;
 mod page;
 mod pending;
 mod prepared;
@@ -63,13 +66,17 @@ use tokio::time::sleep;
 use tower_http::cors::CorsLayer;
 
 use app_state::AppState;
+use models::Models;
 use translation_service::TranslationService;
 
 pub use app_state::ModelInfo;
 pub use limits::Limits;
+pub use models::{LanguagePair, ModelOptions, ModelSpec, OpenModel};
 
 /// Exit code after a second signal.
 const INTERRUPTED: i32 = 130;
+/// Time between two checks for idle models.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// Time for the last responses to leave their buffers.
 const FLUSH_TIME: Duration = Duration::from_millis(100);
 
@@ -139,6 +146,8 @@ pub struct ServeOptions {
     pub allow_origins: Vec<String>,
     /// Description of the model in `/health`.
     pub info: ModelInfo,
+    /// Keys of which a request must give one.
+    pub api_keys: Option<Vec<String>>,
 }
 
 /// A model with running workers.
@@ -154,12 +163,40 @@ impl Server {
     /// # Errors
     /// An option out of range, or a system that cannot create threads.
     pub fn new(trained: TrainedModel, options: ServeOptions) -> Result<Self, ServeError> {
-        let ServeOptions { settings, workers, batch_tokens, limits, too_long, allow_origins, info } = options;
+        let ServeOptions { settings, workers, batch_tokens, limits, too_long, allow_origins, info, api_keys } = options;
         let cross_origin = cross_origin::layer(&allow_origins).map_err(DecodeError::from)?;
         limits.validate().map_err(DecodeError::from)?;
         limits.validate_defaults(&settings.decoding).map_err(DecodeError::from)?;
         let service = TranslationService::new(trained, settings, batch_tokens)?;
-        let mut state = AppState::new(service, limits, too_long, info);
+        let spec = ModelSpec { name: info.name.clone(), pair: None, folder: Default::default() };
+        let models = Models::single(spec, service);
+        Self::start(models, limits, too_long, info, cross_origin, workers, api_keys)
+    }
+
+    /// A server of several models, which are opened when a request needs them. `options.settings` has no effect: the
+    /// settings of a model come from [`ModelOptions::open`].
+    ///
+    /// # Errors
+    /// An option out of range, or a system that cannot create threads.
+    pub fn with_models(models: ModelOptions, options: ServeOptions) -> Result<Self, ServeError> {
+        let ServeOptions { workers, batch_tokens, limits, too_long, allow_origins, info, api_keys, .. } = options;
+        let cross_origin = cross_origin::layer(&allow_origins).map_err(DecodeError::from)?;
+        limits.validate().map_err(DecodeError::from)?;
+        let models = Models::new(models, batch_tokens);
+        Self::start(models, limits, too_long, info, cross_origin, workers, api_keys)
+    }
+
+    fn start(
+        models: Models,
+        limits: Limits,
+        too_long: Option<TooLong>,
+        info: ModelInfo,
+        cross_origin: Option<CorsLayer>,
+        workers: usize,
+        api_keys: Option<Vec<String>>,
+    ) -> Result<Self, ServeError> {
+        let mut state = AppState::new(models, limits, too_long, info);
+        state.api_keys = api_keys.map(|keys| keys.into_iter().collect());
         state.cross_origin = cross_origin.is_some();
         let state = Arc::new(state);
         worker::start(&state, workers)?;
@@ -201,9 +238,17 @@ impl Server {
             )?;
             let signals = tokio::spawn(signals);
             log(&format!("listening on http://{}", listener.address));
+            let models = state.models.clone();
+            let idle = tokio::spawn(async move {
+                loop {
+                    sleep(IDLE_CHECK).await;
+                    models.close_idle();
+                }
+            });
             connections::serve(socket, router, state, stopped).await;
             sleep(FLUSH_TIME).await;
             signals.abort();
+            idle.abort();
             Ok::<_, ServeError>(())
         })?;
         // Does not wait for blocking threads, whose requests have ended.

@@ -12,11 +12,21 @@ use crate::app_state::AppState;
 use crate::error::ApiError;
 
 const GET: &str = "GET, HEAD, OPTIONS";
+const BOTH: &str = "GET, HEAD, POST, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 
 /// All paths with their methods.
-const PATHS: [(&str, &str); 5] =
-    [("/", GET), ("/translate", POST), ("/attend", POST), ("/health", GET), ("/metrics", GET)];
+const PATHS: [(&str, &str); 9] = [
+    ("/", GET),
+    ("/translate", POST),
+    ("/attend", POST),
+    ("/health", GET),
+    ("/metrics", GET),
+    ("/models", GET),
+    ("/languages", GET),
+    ("/detect", BOTH),
+    ("/frontend/settings", GET),
+];
 
 /// The value of `Allow` for a path; `None` if there is nothing at it. `*` stands for the whole server.
 pub fn allowed(path: &str) -> Option<HeaderValue> {

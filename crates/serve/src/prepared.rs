@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::app_state::AppState;
 use crate::error::ApiError;
 use crate::request::TranslateRequest;
+use crate::translation_service::TranslationService;
 
 /// The texts of a request, tokenised.
 pub struct Prepared {
@@ -26,6 +27,36 @@ pub enum TranslatedText {
     Sentence(TranslationResult),
     /// A text of several sentences.
     Document(TranslatedDocument),
+}
+
+impl TranslatedText {
+    /// The translation.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Sentence(result) => &result.best.text,
+            Self::Document(document) => &document.text,
+        }
+    }
+
+    /// The translation and its alternatives.
+    pub fn into_texts(self) -> (String, Vec<String>) {
+        match self {
+            Self::Sentence(result) => {
+                (result.best.text, result.alternatives.into_iter().map(|alternative| alternative.text).collect())
+            }
+            Self::Document(document) => {
+                (document.text, document.alternatives.into_iter().map(|alternative| alternative.text).collect())
+            }
+        }
+    }
+
+    /// Sets the source, where the text that was translated is a translation itself.
+    pub fn set_source(&mut self, text: String) {
+        match self {
+            Self::Sentence(result) => result.source = text,
+            Self::Document(document) => document.source = text,
+        }
+    }
 }
 
 /// A text of several sentences.
@@ -56,8 +87,12 @@ impl Prepared {
     ///
     /// # Errors
     /// Invalid settings, too many sentences, or a text that is too long or rejected by the tokenizer.
-    pub fn new(state: &AppState, request: &TranslateRequest, texts: &[String]) -> Result<Self, ApiError> {
-        let service = &state.service;
+    pub fn new(
+        state: &AppState,
+        service: &TranslationService,
+        request: &TranslateRequest,
+        texts: &[String],
+    ) -> Result<Self, ApiError> {
         let documents = request.documents()?;
         let has_tags = documents.as_ref().is_some_and(|(format, _)| format.has_tags());
         let long = request.too_long(state.too_long);

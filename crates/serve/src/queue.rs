@@ -9,6 +9,10 @@ pub trait Batchable {
     fn tokens(&self) -> usize;
     /// Rows of a batch that the job takes. Jobs that share a batch take equally many.
     fn rows(&self) -> usize;
+    /// Maximum rows that the job's model decodes together.
+    fn max_rows(&self) -> usize {
+        usize::MAX
+    }
     /// Whether the job can join a batch that begins with `first`.
     fn fits_with(&self, first: &Self) -> bool;
 }
@@ -87,7 +91,7 @@ impl<J: Batchable> Queue<J> {
             inner.idle_workers -= 1;
         };
         let share = (inner.waiting.len() + 1).div_ceil(inner.idle_workers + 1);
-        let max_jobs = share.min(limits.rows / first.rows().max(1));
+        let max_jobs = share.min(limits.rows.min(first.max_rows()) / first.rows().max(1));
         let mut longest = first.tokens();
         let mut batch = vec![first];
         let mut others = VecDeque::with_capacity(inner.waiting.len());

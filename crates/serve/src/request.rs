@@ -14,7 +14,7 @@ use documents::{DocumentFormat, Segmenter};
 use runs::config::DecodingOverrides;
 
 /// The body of `POST /translate`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `text` or `texts`")]
 pub struct TranslateRequest {
     text: Option<String>,
@@ -29,6 +29,11 @@ pub struct TranslateRequest {
     sentences: Option<bool>,
     format: Option<TextFormat>,
     language: Option<String>,
+    /// The model by name.
+    pub model: Option<String>,
+    /// The languages, instead of a model.
+    pub source: Option<String>,
+    pub target: Option<String>,
 }
 
 /// The field `format`: the format of the texts.
@@ -64,6 +69,8 @@ pub struct AttendRequest {
     pub source_lang: Option<String>,
     /// The language of the target, instead of the server's.
     pub target_lang: Option<String>,
+    /// The model by name, if there are several.
+    pub model: Option<String>,
 }
 
 /// The field `alignment`: on or off, or the heads to align by.
@@ -110,6 +117,28 @@ impl TranslateRequest {
         let chosen = self.too_long.or(default);
         let text = chosen.unwrap_or(if self.texts.is_some() { TooLong::Skip } else { TooLong::Fail });
         LongTexts { text, sentence: chosen.unwrap_or(TooLong::Crop) }
+    }
+
+    /// The settings of a request in LibreTranslate's form: at least as many hypotheses as translations.
+    pub fn of_libre(format: TextFormat, language: &str, alternatives: usize) -> Self {
+        let n_best = (alternatives > 0).then_some(alternatives + 1);
+        let decoding = DecodingOverrides { beam: n_best.map(|count| count.max(4)), ..DecodingOverrides::default() };
+        let (format, language) = (Some(format), Some(language.to_string()));
+        // As of several texts: one that is too long is cropped.
+        Self {
+            texts: Some(Vec::new()),
+            decoding,
+            n_best,
+            format,
+            language,
+            too_long: Some(TooLong::Crop),
+            ..Self::default()
+        }
+    }
+
+    /// Sets the language of the sentences, unless the request has one.
+    pub fn set_language(&mut self, language: &str) {
+        self.language.get_or_insert_with(|| language.to_string());
     }
 
     /// The format of the texts, and the language of their sentences; none if each text is one sentence.

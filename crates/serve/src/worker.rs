@@ -16,7 +16,7 @@ use crate::queue::BatchLimits;
 /// # Errors
 /// A thread that cannot be started.
 pub fn start(state: &Arc<AppState>, workers: usize) -> Result<(), rayon::ThreadPoolBuildError> {
-    let limits = BatchLimits { tokens: state.service.batch_tokens, rows: state.service.trained.engine.max_rows() };
+    let limits = BatchLimits { tokens: state.models.batch_tokens(), rows: usize::MAX };
     for number in 1..=workers {
         let (queue, metrics) = (state.queue.clone(), state.metrics.clone());
         // Workers occupy all cores, so the operations of each run on its own thread: a pool of one.

@@ -9,6 +9,8 @@ pub mod evaluate;
 pub mod export;
 #[cfg(feature = "marian")]
 pub mod import;
+#[cfg(feature = "serve")]
+mod models;
 pub mod quantise;
 pub mod score;
 #[cfg(feature = "serve")]

@@ -1,22 +1,40 @@
 //! `infer serve`: the model as an HTTP server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use ::serve::{Limits, Listener, ModelInfo, ServeError, ServeOptions};
+use ::serve::{Limits, Listener, ModelInfo, ModelOptions, OpenModel, ServeError, ServeOptions};
+use anyhow::Context;
 use clap::Args;
-use decode::{DecodeError, TooLong};
+use clap::error::ErrorKind;
+use decode::{DecodeError, Settings, TooLong, TrainedModel};
 use model::backend;
 use runs::DecodingOverrides;
+use runs::config::DecodingConfig;
 
+use super::models::{self, Models};
 use crate::log::log_line;
-use crate::options::{Action, BatchOptions, DeviceOptions, ShortlistOptions, settings};
+use crate::options::{Action, BatchOptions, DeviceOptions, ShortlistOptions, UsageError, settings};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Run folder written by `train`, such as runs/tiny
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// Run folder written by `train`, such as runs/tiny; repeatable with languages, such as en-de=runs/toy-en-de: models that
+    /// are opened when a request needs them
+    #[arg(long, value_name = "[SOURCE-TARGET=]DIR", required = true)]
+    model: Vec<String>,
+    /// Maximum bytes of the weights of open models together; others are closed [default: no limit]
+    #[arg(long, value_name = "BYTES")]
+    model_memory: Option<u64>,
+    /// Close a model without a request for this time [default: never]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    model_idle: Option<Duration>,
+    /// Language over which pairs without a model of their own are translated, such as en
+    #[arg(long, value_name = "CODE")]
+    pivot: Option<String>,
+    /// File with a key per line; a request must give one of them
+    #[arg(long, value_name = "FILE")]
+    api_keys: Option<PathBuf>,
     /// Address and port to listen on; 0.0.0.0 accepts connections from other machines, and port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
@@ -77,31 +95,75 @@ struct LimitOptions {
 
 /// Serves until a signal arrives.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, listen, decoding, shortlist, batch, too_long, allow_origin, limits, device } = arguments;
+    let Arguments { model, listen, decoding, shortlist, batch, too_long, allow_origin, limits, device, .. } = arguments;
+    let Arguments { model_memory, model_idle, pivot, api_keys, .. } = arguments;
+    let api_keys = api_keys.as_deref().map(read_keys).transpose()?;
     let limits = Limits::from(limits);
     limits.validate().map_err(DecodeError::from)?;
     // Before the model is opened, which takes longer.
     let listener = Listener::bind(&listen)?;
-    let mut trained = device.open(&model)?;
-    shortlist.apply(&mut trained)?;
-    let settings = settings(&decoding, &trained)?;
-    let backend = backend::choose(device.device.as_deref())?.to_string();
-    let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy().into_owned();
-    let workers = if trained.engine.supports_workers() { rayon::current_num_threads() } else { 1 };
-    let log = move |line: &str| {
-        if !device.quiet {
-            log_line(line);
+    let log = {
+        let quiet = device.quiet;
+        move |line: &str| {
+            if !quiet {
+                log_line(line);
+            }
         }
     };
-    let info = ModelInfo { name, backend };
+    let backend = backend::choose(device.device.as_deref())?;
     let (batch_tokens, too_long) = (batch.batch_tokens, too_long.map(TooLong::from));
-    let options = ServeOptions { settings, workers, batch_tokens, limits, too_long, allow_origins: allow_origin, info };
-    let served = ::serve::Server::new(trained, options).and_then(|server| server.run(listener, log));
-    served.map_err(|error| match error {
+    let mut options = ServeOptions {
+        settings: Settings::new(DecodingConfig::default()),
+        workers: 1,
+        batch_tokens,
+        limits,
+        too_long,
+        allow_origins: allow_origin,
+        info: ModelInfo { name: String::new(), backend: backend.to_string() },
+        api_keys,
+    };
+    let server = match models::parse(&model)? {
+        Models::Single(folder) => {
+            let mut trained = device.open(&folder)?;
+            shortlist.apply(&mut trained)?;
+            options.settings = settings(&decoding, &trained)?;
+            options.info.name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+            options.workers = if trained.engine.supports_workers() { rayon::current_num_threads() } else { 1 };
+            ::serve::Server::new(trained, options)
+        }
+        Models::Several(specs) => {
+            if shortlist.is_given() {
+                let message = "--shortlist: found several models, expected one; give its folder without languages";
+                return Err(UsageError::new(ErrorKind::ArgumentConflict, message).into());
+            }
+            device.start_threads()?;
+            let opened = backend.open()?;
+            options.workers = if backend::is_flex(&opened) { rayon::current_num_threads() } else { 1 };
+            let precision = device.precision;
+            let open: OpenModel = Arc::new(move |folder: &Path| {
+                let trained = TrainedModel::open_in(folder, &opened, precision)?;
+                let mut settings = trained.settings();
+                decoding.apply(&mut settings.decoding);
+                Ok((trained, settings))
+            });
+            let models = ModelOptions { models: specs, open, memory: model_memory, idle: model_idle, pivot };
+            ::serve::Server::with_models(models, options)
+        }
+    };
+    server.and_then(|server| server.run(listener, log)).map_err(|error| match error {
         // Unwrapped, so that its setting is spelled as an option.
         ServeError::Decode(error) => anyhow::Error::from(error),
         error @ (ServeError::Listen { .. } | ServeError::Start(_) | ServeError::Workers(_)) => error.into(),
     })
+}
+
+/// The keys of a file, one per line.
+fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}: reading API keys", path.display()))?;
+    let keys: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|key| !key.is_empty()).collect();
+    let expected = "expected a key per line; write one, or omit --api-keys";
+    anyhow::ensure!(!keys.is_empty(), "{}: found no key: {expected}", path.display());
+    Ok(keys)
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

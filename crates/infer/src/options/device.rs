@@ -30,6 +30,18 @@ pub struct DeviceOptions {
 }
 
 impl DeviceOptions {
+    /// Starts the chosen number of threads.
+    ///
+    /// # Errors
+    /// Zero threads.
+    pub fn start_threads(&self) -> anyhow::Result<()> {
+        if let Some(threads) = self.threads {
+            anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
+            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
+        }
+        Ok(())
+    }
+
     /// Opens a run folder on the chosen device and logs its size.
     ///
     /// # Errors
@@ -43,10 +55,7 @@ impl DeviceOptions {
     /// # Errors
     /// As [`open`](Self::open); folders with different vocabularies.
     pub fn open_ensemble(&self, models: &[PathBuf]) -> anyhow::Result<TrainedModel> {
-        if let Some(threads) = self.threads {
-            anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
-        }
+        self.start_threads()?;
         let backend = backend::choose(self.device.as_deref())?;
         let trained = TrainedModel::open_ensemble(models, &backend.open()?, self.precision)?;
         if !self.quiet {

@@ -16,6 +16,11 @@ pub struct ShortlistOptions {
 }
 
 impl ShortlistOptions {
+    /// Whether a shortlist is given.
+    pub fn is_given(&self) -> bool {
+        self.shortlist.is_some()
+    }
+
     /// Restricts the translations of a model to the shortlist, if one is given.
     ///
     /// # Errors

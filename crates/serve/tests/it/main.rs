@@ -3,6 +3,7 @@
 mod documents;
 mod errors;
 mod routes;
+mod several;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ fn options(trained: &TrainedModel) -> ServeOptions {
         too_long: None,
         allow_origins: Vec::new(),
         info: ModelInfo { name: "small".to_string(), backend: "flex".to_string() },
+        api_keys: None,
     }
 }
 
