@@ -25,7 +25,7 @@ def main():
     detected = api.detect(TEXT)
     assert detected[0]["language"] == "en", detected
 
-    client = LibreTranslator(source="english", target="german", api_key="none", custom_url=URL + "/")
+    client = LibreTranslator(source="en", target="de", api_key="none", custom_url=URL + "/")
     assert client.translate(TEXT) == translated
     assert client.translate_batch([TEXT, TEXT]) == [translated, translated]
     print(f"libretranslatepy and deep-translator: {translated}")
