@@ -82,7 +82,6 @@ impl Translator<'_> {
             constraints: Constraints { given: frame.before.len(), ..Constraints::default() },
             length_penalty: settings.decoding.length_penalty,
             alignment: settings.alignment,
-            ..SearchOptions::default()
         };
         let scored = self.parallel_map(batches, |batch: &[EncodedPair]| {
             let pairs: Vec<(DecodeInput, &[u32])> =

@@ -107,7 +107,7 @@ mod tests {
     fn tokens_are_located_by_their_characters() {
         assert_eq!(locate("a bcd e", &tokens(&["▁a", "▁b", "cd", "▁", "e"])), [0..1, 2..3, 3..5, 6..6, 6..7]);
         assert_eq!(locate("…b", &tokens(&["▁...", "b"])), [0..3, 3..4], "scaled");
-        assert_eq!(locate("", &tokens(&["▁a"])), [0..0]);
+        assert_eq!(locate("", &tokens(&["▁a"])).first(), Some(&(0..0)));
     }
 
     #[test]

@@ -40,8 +40,7 @@ pub fn clauses(sentence: &str, fits: impl Fn(&str) -> bool) -> Vec<&str> {
 /// The ends of the clauses; the last is that of the sentence.
 fn clause_ends(sentence: &str) -> Vec<usize> {
     let mut ends = Vec::new();
-    let mut characters = sentence.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
+    for (at, character) in sentence.char_indices() {
         let after = at + character.len_utf8();
         let needs_space = matches!(character, ',' | ';' | ':' | '–' | '—' | '-' | '،' | '؛');
         let is_wide = matches!(character, '，' | '、' | '；' | '：');

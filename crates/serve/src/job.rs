@@ -11,7 +11,7 @@ use crate::queue::Batchable;
 /// One text of a request.
 pub enum Job {
     Translate(TranslateJob),
-    Attend(AttendJob),
+    Attend(Box<AttendJob>),
 }
 
 /// A text to translate.

@@ -203,7 +203,7 @@ impl Models {
         let slot = &self.slots[index];
         let (folder, stamp) = (slot.spec.folder.clone(), stamp(&slot.spec.folder));
         if slot.lock().open.as_ref().is_some_and(|open| open.stamp == stamp) {
-            return Ok(slot.lock().open.as_ref().map(|open| open.service.clone()).ok_or_else(closed)?);
+            return slot.lock().open.as_ref().map(|open| open.service.clone()).ok_or_else(closed);
         }
         let bytes = stamp.first().copied().flatten().map_or(0, |(bytes, _)| bytes);
         self.make_room(index, bytes, options.memory).await?;
@@ -328,5 +328,5 @@ fn stamp(folder: &Path) -> Stamp {
         let metadata = std::fs::metadata(folder.join(name)).ok()?;
         Some((metadata.len(), metadata.modified().ok()?))
     };
-    FILES.iter().map(|name| file(&name)).collect()
+    FILES.iter().map(file).collect()
 }

@@ -234,7 +234,7 @@ fn attend_job(
             return Err(ApiError::TooLongToShow { side, found, limit });
         }
     }
-    Ok(Job::Attend(AttendJob { translator, source, target, max_tokens: limit, reply }))
+    Ok(Job::Attend(Box::new(AttendJob { translator, source, target, max_tokens: limit, reply })))
 }
 
 async fn health(State(state): State<Arc<AppState>>) -> Response<Body> {

@@ -39,7 +39,8 @@ fn process_batch(metrics: &Metrics, batch: Vec<Job>) {
         }
         match job {
             Job::Translate(job) => texts.push(job),
-            Job::Attend(AttendJob { translator, source, target, max_tokens, reply }) => {
+            Job::Attend(job) => {
+                let AttendJob { translator, source, target, max_tokens, reply } = *job;
                 let attend = || views::attend_encoded(&translator, &source, target.as_ref(), max_tokens);
                 let result = catch_panic(|| Ok(attend()?.to_json()));
                 // The request may have ended meanwhile.

@@ -37,7 +37,7 @@ impl Lists {
             return Err(("another kind of file".to_string(), expected));
         }
         let size = |at: usize| number(at).and_then(|number| usize::try_from(number).ok());
-        let sizes = [2, 3, 4, 5].map(|at| size(at));
+        let sizes = [2, 3, 4, 5].map(size);
         let [Some(first), Some(best), Some(offsets), Some(targets)] = sizes else {
             return Err(("a file that breaks off".to_string(), expected));
         };

@@ -80,7 +80,7 @@ fn the_shortest_positions_bound_all() {
     let (long, short) = (run(1, LONG), run(2, SHORT));
     let ensemble = TrainedModel::open_ensemble(&[long.path(), short.path()], &device(), None).unwrap();
     assert_eq!(ensemble.config.max_length, SHORT);
-    let text = vec!["1"; SHORT].join(" ");
+    let text = ["1"; SHORT].join(" ");
     let translator = Translator::new(&ensemble, ensemble.settings()).unwrap();
     assert!(translator.translate(&[text]).unwrap_err().to_string().contains("positions for 8"));
 }

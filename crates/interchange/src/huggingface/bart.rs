@@ -126,7 +126,9 @@ pub fn read(family: Family, config: &Value) -> Result<Network, ConfigError> {
     let end = keys.id("eos_token_id", Some(layout.end), vocab_size)?;
     let [start, forced] = ["decoder_start_token_id", "forced_bos_token_id"].map(|key| match keys.value(key) {
         Value::Null => Ok(None),
-        _ => keys.id(key, None, vocab_size).map(Some),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            keys.id(key, None, vocab_size).map(Some)
+        }
     });
     let name = keys.value("activation_function").as_str().unwrap_or(layout.activation);
     let activation = ACTIVATIONS.iter().find(|(theirs, _)| *theirs == name).map(|(_, activation)| *activation);

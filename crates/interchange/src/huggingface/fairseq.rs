@@ -97,7 +97,7 @@ pub(super) fn with_languages(pieces: Vec<String>, named: &[String], family: Fami
         let own: &[&str] = match family {
             Family::M2m100 => &NLLB,
             _ if room < MBART.len() => &MBART[..MBART_CC25],
-            _ => &MBART,
+            Family::T5 | Family::Bart | Family::MBart | Family::Pegasus => &MBART,
         };
         languages = own.iter().filter(|_| own.len() <= room).map(|label| (*label).to_owned()).collect();
     }

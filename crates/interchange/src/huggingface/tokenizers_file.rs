@@ -81,7 +81,7 @@ pub(super) fn byte_level(
     merges_path: &Path,
 ) -> Result<Vocabulary, InterchangeError> {
     let lines =
-        merges.lines().enumerate().filter(|(at, line)| !line.is_empty() && !(*at == 0 && line.starts_with("#version")));
+        merges.lines().enumerate().filter(|(at, line)| !(line.is_empty() || *at == 0 && line.starts_with("#version")));
     let pair = |(at, line): (usize, &str)| match line.split_once(' ') {
         Some((left, right)) if !left.is_empty() && !right.is_empty() && !right.contains(' ') => {
             Ok(json!([left, right]))
