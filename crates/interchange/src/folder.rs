@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use runs::{atomic, replaceable};
+use model::safetensors_writer::SafetensorsWriter;
+use runs::{atomic, layout, replaceable};
 
 use crate::InterchangeError;
 
@@ -37,4 +38,17 @@ pub fn create(path: &Path, files: &[NewFile]) -> Result<(), InterchangeError> {
     check_vacant(path)?;
     atomic::create_folder(path, files)
         .map_err(|error| InterchangeError::Write { path: error.path, source: error.source })
+}
+
+/// Creates the run folder `path` with `files` and weights in it, whole or not at all.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_run(path: &Path, files: &[NewFile], weights: SafetensorsWriter) -> Result<(), InterchangeError> {
+    check_vacant(path)?;
+    let created = atomic::replace_folder(path, |folder| {
+        files.iter().try_for_each(|(name, bytes)| atomic::write_file(&folder.join(name), bytes))?;
+        atomic::write_file_by(&folder.join(layout::WEIGHTS), |file| weights.write(file))
+    });
+    created.map_err(|error: atomic::WriteError| InterchangeError::Write { path: error.path, source: error.source })
 }

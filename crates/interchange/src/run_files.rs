@@ -7,18 +7,12 @@ use toml::Table;
 
 use crate::folder::NewFile;
 
-/// Returns the files of a run folder with these tokenizers, of source and target, and the bytes of a weights file.
-pub fn run_files(
-    model: &ModelConfig,
-    decoding: &DecodingConfig,
-    [source, target]: [&Tokenizer; 2],
-    weights: Vec<u8>,
-) -> [NewFile; 4] {
+/// Returns the files of a run folder with these tokenizers, of source and target, without its weights.
+pub fn run_files(model: &ModelConfig, decoding: &DecodingConfig, [source, target]: [&Tokenizer; 2]) -> [NewFile; 3] {
     [
         (layout::CONFIG, config_file(model, decoding).into_bytes()),
         (layout::SOURCE_TOKENIZER, source.to_json().into_bytes()),
         (layout::TARGET_TOKENIZER, target.to_json().into_bytes()),
-        (layout::WEIGHTS, weights),
     ]
 }
 

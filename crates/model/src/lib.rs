@@ -50,6 +50,7 @@ pub mod recorder;
 pub mod relative_position;
 pub mod residual;
 pub mod safetensors_reader;
+pub mod safetensors_writer;
 pub mod ssru;
 pub mod summary;
 pub mod transformer;

@@ -6,7 +6,7 @@
 //! is written. One without a lock remains of a killed process, and the next write removes it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::failpoint;
@@ -21,9 +21,17 @@ pub use crate::sync::{WriteError, write_error};
 /// # Errors
 /// A path that cannot be written to.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_file_by(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_file`], with the bytes that `write` writes.
+///
+/// # Errors
+/// A path that cannot be written to.
+pub fn write_file_by(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), WriteError> {
     let mut file = File::create(path).map_err(write_error(path, "creating the file"))?;
     failpoint::step();
-    fill(&mut file, path, bytes)
+    fill(&mut file, path, write)
 }
 
 /// Creates a folder, unless it exists, in a parent that exists.
@@ -52,9 +60,11 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let path = real(path);
     let mut partial = Partial::claim(&path, "creating the file", |path| File::create_new(path))?;
     failpoint::step();
-    fill(&mut partial.handle, &partial.path, bytes).and_then(|()| partial.move_to(&path)).inspect_err(|_| {
-        drop(fs::remove_file(&partial.path));
-    })
+    fill(&mut partial.handle, &partial.path, |file| file.write_all(bytes))
+        .and_then(|()| partial.move_to(&path))
+        .inspect_err(|_| {
+            drop(fs::remove_file(&partial.path));
+        })
 }
 
 /// Fills a folder under its partial name and renames it to `path`, which does not exist or is an empty folder.
@@ -87,8 +97,8 @@ pub fn create_folder(path: &Path, files: &[(&str, Vec<u8>)]) -> Result<(), Write
     replace_folder(path, |folder| files.iter().try_for_each(|(name, bytes)| write_file(&folder.join(name), bytes)))
 }
 
-fn fill(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    file.write_all(bytes).map_err(write_error(path, "writing"))?;
+fn fill(file: &mut File, path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), WriteError> {
+    write(file).map_err(write_error(path, "writing"))?;
     failpoint::step();
     file.sync_all().map_err(write_error(path, "syncing"))?;
     failpoint::step();
@@ -181,7 +191,7 @@ mod tests {
         assert_eq!(names(&folder), [".file.partial", ".file.partial-2"]);
         remove_remains(folder.path());
         for (partial, bytes) in [(&mut first, b"first "), (&mut second, b"second")] {
-            fill(&mut partial.handle, &partial.path, bytes).unwrap();
+            fill(&mut partial.handle, &partial.path, |file| file.write_all(bytes)).unwrap();
         }
         first.move_to(&path).unwrap();
         second.move_to(&path).unwrap();

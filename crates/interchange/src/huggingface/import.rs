@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use model::config::Tie;
+use model::safetensors_writer::SafetensorsWriter;
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, Transformer, VocabularySizes};
 use serde_json::{Value, json};
@@ -83,10 +84,10 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
     stored.check_nothing_left()?;
 
     let note = json!({"from": settings["model_type"]}).to_string();
-    let weights = weights::to_safetensors(&weights, &note)
+    let weights = SafetensorsWriter::new(weights, &note)
         .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
-    let written = run_files::run_files(&model, &read.decoding, [&tokenizer, &target], weights);
-    folder::create(output, &written)?;
+    let written = run_files::run_files(&model, &read.decoding, [&tokenizer, &target]);
+    folder::create_run(output, &written, weights)?;
     Ok(Imported { config: model, decoding: read.decoding, skipped: read.skipped })
 }
 

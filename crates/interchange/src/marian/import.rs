@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use model::config::Tie;
+use model::safetensors_writer::SafetensorsWriter;
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer, VocabularySizes};
 use serde_json::json;
@@ -77,9 +78,10 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     stored.check_nothing_left()?;
 
     let note = json!({"from": "marian"}).to_string();
-    let weights = weights::to_safetensors(&weights, &note)
+    let weights = SafetensorsWriter::new(weights, &note)
         .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
-    folder::create(output, &run_files::run_files(&model, &generation.decoding, [&source, &target], weights))?;
+    let written = run_files::run_files(&model, &generation.decoding, [&source, &target]);
+    folder::create_run(output, &written, weights)?;
     let generation::Generation { decoding, skipped } = generation;
     Ok(Imported { config: model, decoding, skipped })
 }

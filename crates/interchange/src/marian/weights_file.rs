@@ -21,8 +21,8 @@ use crate::{InterchangeError, pytorch, safetensors, shards};
 pub fn read(folder: &Path) -> Result<(BTreeMap<String, StoredTensor>, PathBuf), InterchangeError> {
     type Read = fn(&Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError>;
     let forms: [(&str, Read); 4] = [
-        (files::WEIGHTS, read_safetensors),
-        (files::WEIGHTS_INDEX, |path| shards::read(path, read_safetensors)),
+        (files::WEIGHTS, safetensors::read),
+        (files::WEIGHTS_INDEX, |path| shards::read(path, safetensors::read)),
         (files::PYTORCH_WEIGHTS, read_pytorch),
         (files::PYTORCH_WEIGHTS_INDEX, |path| shards::read(path, read_pytorch)),
     ];
@@ -30,10 +30,6 @@ pub fn read(folder: &Path) -> Result<(BTreeMap<String, StoredTensor>, PathBuf), 
     let (path, read) =
         found.ok_or_else(|| InterchangeError::NotMarian { path: folder.to_owned(), missing: files::WEIGHTS })?;
     Ok((read(&path)?, path))
-}
-
-fn read_safetensors(path: &Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError> {
-    safetensors::read(&bytes(path)?, path)
 }
 
 fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError> {

@@ -8,8 +8,8 @@ use model::config::DecoderSelf;
 use model::quantised::{self, Int8Rows};
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer};
-use runs::DecodingConfig;
 use runs::config::{DecodingPrecision, LengthPenalty, PenaltyForm};
+use runs::{DecodingConfig, layout};
 use serde_json::json;
 use text::{SpecialIds, Tokenizer};
 
@@ -90,7 +90,8 @@ pub fn import_in(
         DecodingPrecision::Int8 => quantised::to_safetensors(&weights, &note, |tensor| stored.rows(tensor)),
     };
     let weights = weights.map_err(|source| InterchangeError::Weights { path: path.clone(), source })?;
-    folder::create(output, &run_files::run_files(&model, &decoding, [&source, &target], weights))?;
+    let written = run_files::run_files(&model, &decoding, [&source, &target]).into_iter();
+    folder::create(output, &written.chain([(layout::WEIGHTS, weights)]).collect::<Vec<_>>())?;
     Ok(Imported { config: model, decoding, skipped })
 }
 
