@@ -19,7 +19,7 @@ const METRICS_SO_FAR: &str = concat!(
     r#"{"step":200,"epoch":1,"loss":2.5,"nll":2.25,"perplexity":9.5,"learning_rate":0.0007,"gradient_norm":0.5,"#,
     r#""tokens":23456,"padding":0.03,"timing":{"seconds":60.0,"tokens_per_second":7000.0,"waiting_for_data":0.0}}"#,
     "\n",
-    r#"{"step":200,"validation":{"sentences":1014,"beam":1,"exact_match":0.125,"token_accuracy":0.5,"nll":2.12345,"#,
+    r#"{"step":200,"validation":{"sentences":1014,"beam":1,"exact_match":0.125,"token_error_rate":0.25,"token_accuracy":0.5,"nll":2.12345,"#,
     r#""perplexity":8.3599,"bleu":12.345,"chrf":34.567,"samples":[{"source":"a <b> & 'c'","#,
     r#""reference":"{{config}}","output":"<script>alert(1)</script>"}],"new":1},"best":true,"timing":{"seconds":2}}"#,
     "\n",
@@ -75,8 +75,21 @@ fn every_curve_is_drawn() {
 fn the_best_validation_is_shown_until_there_is_a_test() {
     let so_far = page(CONFIG, METRICS_SO_FAR);
     assert!(so_far.contains("<h2>Best validation</h2>"));
-    let shown = ["BLEU", "chrF", "exact match", "token accuracy", "NLL", "perplexity", "sentences", "beam", "step"];
-    let expected = ["12.35", "34.57", "12.50 %", "50.00 %", "2.1235", "8.360", "1,014", "1", "200"];
+    let shown = [
+        "BLEU",
+        "chrF",
+        "exact match",
+        "word error rate",
+        "token error rate",
+        "token accuracy",
+        "NLL",
+        "perplexity",
+        "sentences",
+        "beam",
+        "step",
+    ];
+    let expected =
+        ["12.35", "34.57", "12.50 %", "87.50 %", "25.00 %", "50.00 %", "2.1235", "8.360", "1,014", "1", "200"];
     assert_eq!(shown.map(|name| score(&so_far, name)), expected);
     assert!(so_far.contains("step 200 of 400 · epoch 2 · 23,456 target tokens · 2 min 5 s of training"));
 
