@@ -95,7 +95,7 @@ fn the_best_validation_is_shown_until_there_is_a_test() {
 
     let tested = page(CONFIG, &format!("{METRICS_SO_FAR}{TEST}"));
     assert!(tested.contains("<h2>Test</h2>"));
-    let expected = ["41.01", "66.70", "100.00 %", "98.77 %", "0.5000", "–", "7", "4", "400"];
+    let expected = ["41.01", "66.70", "100.00 %", "0.00 %", "–", "98.77 %", "0.5000", "–", "7", "4", "400"];
     assert_eq!(shown.map(|name| score(&tested, name)), expected);
 }
 
