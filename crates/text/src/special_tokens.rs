@@ -8,7 +8,7 @@
 //! | 1 | `<unk>` | unknown: text outside the vocabulary |
 //! | 2 to 257 | `<0x00>` to `<0xFF>` | bytes of characters outside the vocabulary; BPE and unigram only |
 //! | … | | learned tokens |
-//! | last | `<pad>` | padding of a batch, and the decoder start |
+//! | last | `<pad>` | padding of a batch, and the decoder start where no template has another |
 
 /// Id of `</s>`, the end of a sentence.
 pub const END_ID: u32 = 0;

@@ -14,6 +14,7 @@ mod renamed;
 mod resume;
 mod schedule;
 mod task;
+mod tokenizer_keys;
 mod tokenizers;
 mod training;
 mod validation;
