@@ -141,7 +141,7 @@ async fn translation(state: &Arc<AppState>, parameters: &Parameters) -> Result<V
     } else {
         let route = state.models.route(&source, &target);
         let route = route.ok_or_else(|| ApiError::UnknownPair { source_language: source.clone(), target })?;
-        let request = TranslateRequest::of_libre(format, &source, alternatives as usize);
+        let request = TranslateRequest::of_libre(format, &source, alternatives as usize, state.limits.beam);
         let translations = with_timeout(state, translate_texts(state, request, &route, texts)).await?;
         translations.into_iter().map(|translation| translation.into_texts()).unzip()
     };

@@ -119,10 +119,12 @@ impl TranslateRequest {
         LongTexts { text, sentence: chosen.unwrap_or(TooLong::Crop) }
     }
 
-    /// The settings of a request in LibreTranslate's form: at least as many hypotheses as translations.
-    pub fn of_libre(format: TextFormat, language: &str, alternatives: usize) -> Self {
+    /// The settings of a request in LibreTranslate's form: a beam of at least four within `max_beam`, and of at least as
+    /// many hypotheses as translations.
+    pub fn of_libre(format: TextFormat, language: &str, alternatives: usize, max_beam: usize) -> Self {
         let n_best = (alternatives > 0).then_some(alternatives + 1);
-        let decoding = DecodingOverrides { beam: n_best.map(|count| count.max(4)), ..DecodingOverrides::default() };
+        let decoding =
+            DecodingOverrides { beam: n_best.map(|count| count.max(max_beam.min(4))), ..DecodingOverrides::default() };
         let (format, language) = (Some(format), Some(language.to_string()));
         // As of several texts: one that is too long is cropped.
         Self {

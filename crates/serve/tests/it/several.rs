@@ -1,7 +1,7 @@
 //! Several models in one server, and LibreTranslate's API.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, header};
@@ -163,6 +163,45 @@ async fn libretranslate_requests_have_its_responses() {
     assert_eq!(client.post("/translate", body).await.json(), json!({ "translatedText": "3 1 4" }));
     let body = json!({ "q": "The man is riding a bicycle on the street.", "source": "auto", "target": "de" });
     assert_eq!(client.post("/translate", body).await.json()["detectedLanguage"]["language"], "en");
+}
+
+#[tokio::test]
+async fn alternatives_need_no_beam_above_the_limit() {
+    for beam in 2..=5 {
+        let (client, _runs) = several(|_, options| options.limits = Limits { beam, ..Limits::default() });
+        for alternatives in 1..beam {
+            let body = json!({ "q": "3 1 4", "source": "en", "target": "de", "alternatives": alternatives });
+            let reply = client.post("/translate", body).await;
+            assert_eq!(reply.status, 200, "{}", reply.text);
+            let found = reply.json()["alternatives"].as_array().map(Vec::len);
+            assert_eq!(found, Some(alternatives), "--max-beam {beam}");
+        }
+        let body = json!({ "q": "3 1 4", "source": "en", "target": "de", "alternatives": beam });
+        assert_eq!(client.post("/translate", body).await.status, 400);
+    }
+}
+
+#[tokio::test]
+async fn requests_survive_a_replaced_folder() {
+    let (client, runs) = several(|_, _| {});
+    let long = client.text(json!({ "text": "3 1 4", "model": "en-de" })).await;
+    let short = client.text(json!({ "text": "3 1 4", "model": "de-fr" })).await;
+    assert_ne!(long, short);
+    let original = String::from_utf8(runs[0].read("config.toml")).expect("text");
+    let (mut found, began) = (Vec::new(), Instant::now());
+    // Each replacement comes while requests run; the server looks at the folder at most once a second.
+    for config in [shortened(&original), original] {
+        runs[0].write("config.toml", config);
+        let end = began.elapsed() + Duration::from_millis(1500);
+        while began.elapsed() < end {
+            let body = || json!({ "text": "3 1 4", "model": "en-de" });
+            let (first, second) = tokio::join!(client.text(body()), client.text(body()));
+            found.extend([first, second]);
+        }
+    }
+    assert!(found.iter().all(|text| [&long, &short].contains(&text)), "{found:?}");
+    assert!(found.contains(&short), "the model was not reloaded");
+    assert_eq!(found.last(), Some(&long));
 }
 
 #[tokio::test]
