@@ -26,8 +26,14 @@ pub struct Server {
 impl Server {
     /// Starts a server on a free port and waits until it listens.
     pub fn start(run: &Run, arguments: &[&str]) -> Self {
+        let folder = run.path().to_str().expect("text");
+        Self::start_with(&[&["--model", folder], arguments].concat())
+    }
+
+    /// Starts a server with all of its options but the device and the address.
+    pub fn start_with(arguments: &[&str]) -> Self {
         let mut command = Command::new(crate::binary("infer"));
-        command.args(["serve", "--device", "flex", "--listen", "127.0.0.1:0", "--model"]).arg(run.path());
+        command.args(["serve", "--device", "flex", "--listen", "127.0.0.1:0"]);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("a binary that starts");
         let (sender, log) = mpsc::channel();

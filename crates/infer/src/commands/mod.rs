@@ -11,6 +11,8 @@ pub mod export;
 pub mod import;
 #[cfg(feature = "serve")]
 mod models;
+#[cfg(feature = "serve")]
+mod models_file;
 pub mod quantise;
 pub mod score;
 #[cfg(feature = "serve")]

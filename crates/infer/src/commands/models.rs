@@ -1,6 +1,6 @@
 //! The models of `infer serve`: one run folder, or several with their languages.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ::serve::{LanguagePair, ModelSpec};
 use clap::error::ErrorKind;
@@ -38,9 +38,7 @@ pub fn parse(values: &[String]) -> anyhow::Result<Models> {
             let message = format!("--model {value}: found {name} a second time; give each pair of languages once");
             return Err(UsageError::new(ErrorKind::ValueValidation, message).into());
         }
-        let weights = folder.join(layout::WEIGHTS);
-        let remedy = "give the folder of a trained model";
-        anyhow::ensure!(weights.is_file(), "{}: found no such file; {remedy}", weights.display());
+        check_folder(&folder)?;
         models.push(ModelSpec { name, pair: Some(pair), folder });
     }
     Ok(Models::Several(models))
@@ -50,12 +48,25 @@ pub fn parse(values: &[String]) -> anyhow::Result<Models> {
 fn language_pair(value: &str) -> Option<(LanguagePair, PathBuf)> {
     let (pair, folder) = value.split_once('=')?;
     let (source, target) = pair.split_once('-')?;
-    let is_code = |code: &str| {
-        let letters = code.split('_').next().unwrap_or_default();
-        (2..=3).contains(&letters.len()) && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
     let pair = LanguagePair { source: source.to_string(), target: target.to_string() };
     (is_code(source) && is_code(target)).then(|| (pair, PathBuf::from(folder)))
+}
+
+/// Whether a text is a code of a language, such as `en`, `zh_Hant` or `eng_Latn`.
+pub fn is_code(code: &str) -> bool {
+    let letters = code.split('_').next().unwrap_or_default();
+    (2..=3).contains(&letters.len()) && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Checks that a folder holds a model.
+///
+/// # Errors
+/// A folder without weights.
+pub fn check_folder(folder: &Path) -> anyhow::Result<()> {
+    let weights = folder.join(layout::WEIGHTS);
+    let remedy = "give the folder of a trained model";
+    anyhow::ensure!(weights.is_file(), "{}: found no such file; {remedy}", weights.display());
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use runs::DecodingOverrides;
 use runs::config::DecodingConfig;
 
 use super::models::{self, Models};
+use super::models_file::ModelTable;
 use crate::log::log_line;
 use crate::options::{Action, BatchOptions, DeviceOptions, ShortlistOptions, UsageError, settings};
 
@@ -21,8 +22,11 @@ use crate::options::{Action, BatchOptions, DeviceOptions, ShortlistOptions, Usag
 pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny; repeatable with languages, such as en-de=runs/toy-en-de: models that
     /// are opened when a request needs them
-    #[arg(long, value_name = "[SOURCE-TARGET=]DIR", required = true)]
+    #[arg(long, value_name = "[SOURCE-TARGET=]DIR", required_unless_present = "models")]
     model: Vec<String>,
+    /// TOML file with a table [[model]] for each model: source, target, folder and, if it has one, name; and pivot
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    models: Option<PathBuf>,
     /// Maximum bytes of the weights of open models together; others are closed [default: no limit]
     #[arg(long, value_name = "BYTES")]
     model_memory: Option<u64>,
@@ -96,8 +100,16 @@ struct LimitOptions {
 /// Serves until a signal arrives.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, listen, decoding, shortlist, batch, too_long, allow_origin, limits, device, .. } = arguments;
-    let Arguments { model_memory, model_idle, pivot, api_keys, .. } = arguments;
+    let Arguments { model_memory, model_idle, mut pivot, api_keys, models: table, .. } = arguments;
     let api_keys = api_keys.as_deref().map(read_keys).transpose()?;
+    let models = match table {
+        None => models::parse(&model)?,
+        Some(path) => {
+            let table = ModelTable::read(&path)?;
+            pivot = pivot.or(table.pivot);
+            Models::Several(table.models)
+        }
+    };
     let limits = Limits::from(limits);
     limits.validate().map_err(DecodeError::from)?;
     // Before the model is opened, which takes longer.
@@ -122,7 +134,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         info: ModelInfo { name: String::new(), backend: backend.to_string() },
         api_keys,
     };
-    let server = match models::parse(&model)? {
+    let server = match models {
         Models::Single(folder) => {
             let mut trained = device.open(&folder)?;
             shortlist.apply(&mut trained)?;

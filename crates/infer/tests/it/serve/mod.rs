@@ -6,6 +6,7 @@ mod load;
 mod metrics;
 mod rejections;
 mod responses;
+mod several;
 #[cfg(unix)]
 mod shutdown;
 mod too_long;
