@@ -157,7 +157,7 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
             .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
     }
     let segmenter = match kind {
-        TokenizerKind::Bpe if !imported => {
+        TokenizerKind::Bpe if !imported && sentencepiece.is_none() => {
             Some(Segmenter::new(model, &labels).map_err(|(found, expected)| wrong(found, expected))?)
         }
         TokenizerKind::Bpe

@@ -342,6 +342,11 @@ impl Tokenizer {
         self.kind
     }
 
+    /// Returns whether BPE-dropout has merges to skip. Imported vocabularies have none.
+    pub fn has_merges(&self) -> bool {
+        self.segmenter.is_some()
+    }
+
     /// Returns the number of ids, special tokens included.
     pub fn vocab_size(&self) -> usize {
         self.labels.len()

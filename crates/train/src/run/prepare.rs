@@ -121,7 +121,8 @@ fn check_same_tokenizers(tokenizers: &TokenizersConfig, found: &Vocabularies, ru
     let (source, target) = (&*found.source, &*found.target);
     let check = |table: &str, config: &TokenizerConfig, found: &[&Tokenizer]| {
         check_same_kind(table, config, found, run)?;
-        check_same_normalization(table, config, found, run)
+        check_same_normalization(table, config, found, run)?;
+        check_dropout(table, config, found, run)
     };
     match tokenizers {
         TokenizersConfig::Same(both) => check("tokenizer", both, &[source, target]),
@@ -130,6 +131,19 @@ fn check_same_tokenizers(tokenizers: &TokenizersConfig, found: &Vocabularies, ru
             check("tokenizer.target", of_target, &[target])
         }
     }
+}
+
+/// Rejects BPE-dropout for vocabularies without merges that it could skip, such as imported ones.
+fn check_dropout(table: &str, config: &TokenizerConfig, found: &[&Tokenizer], run: &Path) -> Result<(), ConfigError> {
+    if config.dropout == 0.0 || found.iter().all(|tokenizer| tokenizer.has_merges()) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        &format!("{table}.dropout"),
+        config.dropout,
+        format!("0, since the vocabularies of training.init_from = {} segment by rules of their own", run.display()),
+        format!("remove {table}.dropout"),
+    ))
 }
 
 /// Rejects a table of another kind than the vocabularies of the other run, and BPE-dropout with it, which the configuration

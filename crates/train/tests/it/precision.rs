@@ -1,5 +1,7 @@
 //! Training with bfloat16 matrix products.
 
+use model::{quantised, weights};
+
 use crate::common::{WorkFolder, set};
 
 const BFLOAT16: &[&str] = &["--quiet", "--set", "training.matmul_precision=bfloat16"];
@@ -73,4 +75,14 @@ fn other_backends_reject_bfloat16() {
     let place = WorkFolder::new();
     let given = [BFLOAT16, &["--device", "ndarray"]].concat();
     place.assert_rejects("run", &given, &["training.matmul_precision", "\"float32\" on ndarray", "--device flex"]);
+}
+
+#[test]
+fn quantised_weights_are_not_trained() {
+    let place = WorkFolder::new();
+    place.trained("base", &["--quiet"]);
+    let (tensors, note) = weights::from_safetensors(&place.weights("base")).unwrap();
+    let quantised = quantised::to_safetensors(&tensors, &note.unwrap(), quantised::rows).unwrap();
+    place.write("base/model.safetensors", quantised);
+    place.assert_rejects("run", &["--init-from", "base"], &["base", "quantised", "float32"]);
 }

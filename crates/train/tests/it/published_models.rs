@@ -20,6 +20,8 @@ fn families() -> Vec<(&'static str, PathBuf, Option<Format>)> {
         ("t5", huggingface_fixture("t5"), t5),
         ("umt5", huggingface_fixture("umt5"), t5),
         ("byt5", huggingface_fixture("byt5"), t5),
+        ("bart", huggingface_fixture("bart"), Some(Format::HuggingFace(Family::Bart))),
+        ("pegasus", huggingface_fixture("pegasus"), Some(Format::HuggingFace(Family::Pegasus))),
         ("student", marian_nmt_fixture("student"), None),
     ]
 }
@@ -102,6 +104,33 @@ fn every_family_is_fine_tuned_and_exported() {
         assert_eq!(answers("again"), answers("tuned"), "{name}");
         assert_ne!(answers("imported"), answers("tuned"), "{name}");
     }
+}
+
+/// Models of several languages are trained from one to another.
+#[test]
+fn languages_are_those_of_the_configuration() {
+    for (name, source, target) in
+        [("nllb", "eng_Latn", "deu_Latn"), ("m2m100", "en", "de"), ("mbart50", "en_XX", "de_DE")]
+    {
+        let place = place();
+        imported(&place, &huggingface_fixture(name), "imported");
+        let languages = format!("[decoding]\nsource_lang = \"{source}\"\ntarget_lang = \"{target}\"\n");
+        place.write("languages.toml", format!("{MINE}\n{languages}"));
+        tuned(&place, "languages.toml", "imported", "tuned");
+        let losses = losses(&place, "tuned");
+        assert!(losses.len() == 4 && losses[3] < 0.9 * losses[0], "{name}: {losses:?}");
+        assert!(place.text("tuned/config.toml").contains(&languages[11..]), "{name}");
+    }
+}
+
+/// Imported vocabularies have no merges to skip.
+#[test]
+fn dropout_of_an_imported_vocabulary_is_rejected() {
+    let place = place();
+    imported(&place, &huggingface_fixture("bart"), "imported");
+    let arguments =
+        ["--config", "mine.toml", "--init-from", "imported", "--output", "run", "--set", "tokenizer.dropout=0.1"];
+    place.call(&arguments).assert_rejected(&["tokenizer.dropout = 0.1: expected 0", "training.init_from = imported"]);
 }
 
 /// T5 has a trained vector for `<pad>`, from which its decoder starts; Marian's is zero.
