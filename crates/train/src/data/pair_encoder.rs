@@ -99,7 +99,7 @@ impl PairEncoder {
         remedies.into_iter().max_by_key(|(count, _)| *count).map(|(_, remedy)| remedy).unwrap_or_default()
     }
 
-    /// Returns whether each epoch encodes the corpus anew.
+    /// Returns whether each epoch tokenises the corpus again.
     pub fn resamples(&self) -> bool {
         self.source_dropout > 0.0 || self.target_dropout > 0.0
     }

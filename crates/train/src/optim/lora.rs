@@ -1,6 +1,6 @@
 //! LoRA (Hu et al. 2021, section 4.1): each adapted matrix is W + α/r · B·A, of which A and B are trained.
 //!
-//! The network computes with the merged matrix, which every update forms anew. Its gradient G gives those of A and B by
+//! The network computes with the merged matrix, computed again in each update. Its gradient G gives those of A and B by
 //! the chain rule: ∂A = α/r · Bᵀ·G and ∂B = α/r · G·Aᵀ. So no layer knows of the adaptation, and every other program part
 //! sees merged weights.
 
