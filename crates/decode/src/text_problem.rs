@@ -6,6 +6,7 @@ use text::{Frame, TextError};
 use crate::error::DecodeError;
 
 /// What happens to a text with more tokens than the model has positions.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TooLong {
@@ -19,6 +20,7 @@ pub enum TooLong {
 }
 
 /// The side of a text.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -39,6 +41,7 @@ impl Side {
 }
 
 /// Why a text has no result, or only that of its beginning.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TextProblem {

@@ -8,6 +8,7 @@ use crate::search::hypothesis::Hypothesis;
 use crate::text_problem::TextProblem;
 
 /// The translations of one text. As JSON it is one line of `--format jsonl`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TranslationResult {
     /// The source text.
@@ -26,12 +27,14 @@ pub struct TranslationResult {
 }
 
 /// A translation of a text.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Translation {
     /// The text.
     pub text: String,
     /// The value by which hypotheses compare: the sum of `token_scores` (with a repetition penalty, of the penalised values),
     /// divided by the length penalty. Not a number (`null` in JSON) for a text that was skipped.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub score: f64,
     /// The target tokens that make up `text`.
     pub tokens: Vec<String>,

@@ -1,18 +1,22 @@
 //! State that all requests share.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use axum::http::Extensions;
 use decode::TooLong;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::client_limits::{Client, ClientLimits, PerMinute};
 use crate::error::ApiError;
 use crate::job::Job;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::models::Models;
+use crate::observe::RequestLog;
 use crate::queue::Queue;
 
 /// Description of the model in `/health`.
@@ -32,6 +36,10 @@ pub struct AppState {
     pub queue: Arc<Queue<Job>>,
     pub metrics: Arc<Metrics>,
     pub limits: Limits,
+    pub client_limits: ClientLimits,
+    pub request_log: Option<RequestLog>,
+    /// Whether a proxy names the clients' addresses.
+    pub behind_proxy: bool,
     /// The default of `too_long` of requests.
     pub too_long: Option<TooLong>,
     /// Whether pages of other sites may send requests.
@@ -42,6 +50,8 @@ pub struct AppState {
     stopping: AtomicBool,
     next_request: AtomicU64,
     next_id: AtomicU64,
+    /// Distinguishes the identifiers of this server from those of another start.
+    id_prefix: u32,
 }
 
 impl AppState {
@@ -53,6 +63,12 @@ impl AppState {
             queue: Arc::new(Queue::new(limits.queue)),
             metrics: Arc::new(Metrics::default()),
             connections: Connections::new(limits.connections),
+            client_limits: ClientLimits::new(PerMinute {
+                requests: limits.requests_per_minute,
+                characters: limits.characters_per_minute,
+            }),
+            request_log: None,
+            behind_proxy: false,
             limits,
             too_long,
             cross_origin: false,
@@ -61,24 +77,33 @@ impl AppState {
             stopping: AtomicBool::new(false),
             next_request: AtomicU64::new(0),
             next_id: AtomicU64::new(1),
+            id_prefix: RandomState::new().hash_one(std::process::id()) as u32,
         }
     }
 
-    /// A number for a request, from 1.
-    pub fn next_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
+    /// A new identifier for a request.
+    pub fn new_id(&self) -> String {
+        format!("{:08x}-{}", self.id_prefix, self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Checks the key of a request.
+    /// The client of a request, by its key if keys are required, else by its address.
     ///
     /// # Errors
     /// A key that is missing or unknown, where keys are required.
-    pub fn check_key(&self, given: Option<&str>) -> Result<(), ApiError> {
+    pub fn client(&self, given: Option<&str>, extensions: &Extensions) -> Result<Client, ApiError> {
         match (&self.api_keys, given) {
-            (None, _) => Ok(()),
-            (Some(keys), Some(given)) if keys.contains(given) => Ok(()),
+            (None, _) => Ok(Client::from_address(extensions)),
+            (Some(keys), Some(given)) if keys.contains(given) => Ok(Client::Key(given.to_string())),
             (Some(_), _) => Err(ApiError::InvalidKey),
         }
+    }
+
+    /// Charges a client for a request.
+    ///
+    /// # Errors
+    /// A client beyond its limits per minute.
+    pub fn charge(&self, client: &Client, characters: usize) -> Result<(), ApiError> {
+        self.client_limits.charge(client, characters).map_err(ApiError::ClientLimit)
     }
 
     /// Whether the server is shutting down.
@@ -96,11 +121,16 @@ impl AppState {
     /// # Errors
     /// The queue is full.
     pub fn enqueue(&self, jobs: Vec<Job>) -> Result<QueueTicket<'_>, ApiError> {
-        let request = self.next_request.fetch_add(1, Ordering::Relaxed);
+        let ticket = self.admitted();
         self.queue
-            .push(request, jobs)
+            .push(ticket.request, jobs)
             .map_err(|full| ApiError::QueueFull { waiting: full.waiting, limit: self.limits.queue })?;
-        Ok(QueueTicket { state: self, request })
+        Ok(ticket)
+    }
+
+    /// A ticket without jobs yet, of a request that was admitted before.
+    pub fn admitted(&self) -> QueueTicket<'_> {
+        QueueTicket { state: self, request: self.next_request.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -111,6 +141,13 @@ impl AppState {
 pub struct QueueTicket<'a> {
     state: &'a AppState,
     request: u64,
+}
+
+impl QueueTicket<'_> {
+    /// Queues further jobs of the request, even if the queue is full.
+    pub fn push(&self, jobs: Vec<Job>) {
+        self.state.queue.push_admitted(self.request, jobs);
+    }
 }
 
 impl Drop for QueueTicket<'_> {

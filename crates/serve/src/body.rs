@@ -21,8 +21,8 @@ const DISCARD_FACTOR: usize = 8;
 /// Reads a JSON body.
 ///
 /// # Errors
-/// Another content type or coding, too many bytes before or after decompression, too much time, bytes that are not UTF-8, bytes that are not JSON, or JSON that is
-/// not a `T`.
+/// Another content type or coding, too many bytes before or after decompression, too much time, bytes that are not UTF-8 or
+/// not JSON, or JSON that is not a `T`.
 pub async fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<T, ApiError> {
     parse_json(&read_json_text(headers, body, limits).await?)
 }
@@ -40,11 +40,6 @@ pub async fn read_json_text(headers: &HeaderMap, body: Body, limits: &Limits) ->
         return Err(ApiError::WrongContentType { found: content_type.to_string() });
     }
     read_text(headers, body, limits).await
-}
-
-/// Whether a body is known to have no bytes.
-pub fn is_empty(body: &Body) -> bool {
-    body.size_hint().exact() == Some(0)
 }
 
 /// Reads a body of text.

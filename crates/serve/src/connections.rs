@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,6 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::activity::{Activity, RequestGuard};
 use crate::app_state::AppState;
+use crate::client_limits::ClientAddress;
 use crate::error::ApiError;
 use crate::write_timeout::WriteTimeout;
 
@@ -43,8 +45,8 @@ pub async fn serve(listener: TcpListener, router: Router, state: Arc<AppState>, 
     let accept = async |unfinished: Option<&mpsc::Sender<()>>| {
         // The semaphore is never closed.
         while let Some(permit) = state.connections.acquire().await {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(_) => {
                     sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
@@ -53,7 +55,7 @@ pub async fn serve(listener: TcpListener, router: Router, state: Arc<AppState>, 
             let guard = state.connections.open(permit);
             // During shutdown every response closes its connection, so there is nothing to wait for.
             let stop = unfinished.is_some().then(|| stop.clone());
-            let connection = serve_connection(stream, router.clone(), state.clone(), stop);
+            let connection = serve_connection(stream, peer.ip(), router.clone(), state.clone(), stop);
             let unfinished = unfinished.cloned();
             tokio::spawn(async move {
                 connection.await;
@@ -85,6 +87,7 @@ type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, std::co
 
 async fn serve_connection(
     stream: TcpStream,
+    address: IpAddr,
     router: Router,
     state: Arc<AppState>,
     stop: Option<watch::Receiver<bool>>,
@@ -95,7 +98,8 @@ async fn serve_connection(
     let stream = WriteTimeout::new(stream, activity.clone(), state.limits.read_timeout);
     let router = TowerToHyperService::new(router);
     let service_activity = activity.clone();
-    let service = service_fn(move |request: Request<Incoming>| -> ResponseFuture {
+    let service = service_fn(move |mut request: Request<Incoming>| -> ResponseFuture {
+        request.extensions_mut().insert(ClientAddress(address));
         service_activity.request_started();
         let guard = RequestGuard(service_activity.clone());
         let response = router.call(request);

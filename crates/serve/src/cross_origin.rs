@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use decode::ConfigError;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::observe::REQUEST_ID;
 
 /// How long a browser may keep the result of a preflight.
 const MAX_AGE: Duration = Duration::from_secs(3600);
@@ -22,8 +24,14 @@ pub fn layer(origins: &[String]) -> Result<Option<CorsLayer>, ConfigError> {
     let layer = CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::CONTENT_ENCODING])
-        .expose_headers([header::RETRY_AFTER])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_ENCODING,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("x-api-key"),
+            REQUEST_ID,
+        ])
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID])
         .max_age(MAX_AGE);
     Ok(Some(layer))
 }

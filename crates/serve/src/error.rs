@@ -7,7 +7,11 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use decode::DecodeError;
 use runs::format_chain;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::client_limits::Exceeded;
+use crate::methods;
 
 /// Value of `Retry-After` in seconds: about the time in which a full queue has room again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
@@ -15,7 +19,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// A rejected request. Its response is `{"error": {"code": …, "message": …}}`.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    #[error("unknown path {path}: expected /translate, /attend, /health, /metrics or /")]
+    #[error("unknown path {path}: expected one of {}", paths())]
     NotFound { path: String },
     #[error("{path} does not allow {method}; the Allow header lists what it allows")]
     WrongMethod { path: String, method: String },
@@ -23,7 +27,7 @@ pub enum ApiError {
     WrongContentType { found: String },
     #[error("content-encoding is {found}: expected gzip or identity, or no such header; send the body in one of these")]
     WrongContentEncoding { found: String },
-    #[error("the body is not gzip, which content-encoding declares: {0}; compress it, or leave out the header")]
+    #[error("the body is not gzip, which content-encoding declares: {0}; compress it, or omit the header")]
     NotGzip(std::io::Error),
     #[error("the body has more than {limit} bytes after decompression (--max-body); send fewer texts at a time")]
     InflatedTooLarge { limit: usize },
@@ -39,6 +43,8 @@ pub enum ApiError {
     NotJson(serde_json::Error),
     #[error("the body is JSON, but not a valid request: {0}")]
     InvalidRequest(String),
+    #[error("{0}")]
+    InvalidParameter(String),
     #[error("{found} texts: expected at most {limit} (--max-texts); send several requests")]
     TooManyTexts { found: usize, limit: usize },
     #[error("{found} is not supported: expected one of {known}, or auto as the source")]
@@ -67,12 +73,21 @@ pub enum ApiError {
     TooLongToShow { side: &'static str, found: usize, limit: usize },
     #[error("{waiting} texts are waiting, and these would make more than {limit} (--max-queue); try again later")]
     QueueFull { waiting: usize, limit: usize },
+    #[error(
+        "more than {} {} of this client in a minute (--max-{}-per-minute); try again in {} seconds",
+        .0.limit, .0.unit, .0.unit, .0.wait.as_secs_f64().ceil()
+    )]
+    ClientLimit(Exceeded),
     #[error("no response within {} (--timeout); send fewer or shorter texts at a time", seconds(.limit))]
     DeadlineExceeded { limit: Duration },
     #[error("the server is shutting down; use another one, or try again later")]
     Stopping,
     #[error("the model failed: {0}")]
     Failed(String),
+}
+
+fn paths() -> String {
+    methods::paths().collect::<Vec<_>>().join(", ")
 }
 
 fn seconds(duration: &Duration) -> String {
@@ -102,6 +117,7 @@ impl ApiError {
                 StatusCode::BAD_REQUEST
             }
             Self::InvalidRequest(_)
+            | Self::InvalidParameter(_)
             | Self::TooManyTexts { .. }
             | Self::TooManySentences { .. }
             | Self::UnknownLanguage { .. }
@@ -111,6 +127,7 @@ impl ApiError {
             | Self::InvalidText(_)
             | Self::TooLongToShow { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::InvalidKey => StatusCode::UNAUTHORIZED,
+            Self::ClientLimit(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::QueueFull { .. } | Self::Stopping | Self::NotOpened { .. } | Self::NoMemory { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -132,7 +149,7 @@ impl ApiError {
             Self::IncompleteBody(_) => "incomplete_body",
             Self::NotUtf8 { .. } => "not_utf8",
             Self::NotJson(_) => "not_json",
-            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidRequest(_) | Self::InvalidParameter(_) => "invalid_request",
             Self::TooManyTexts { .. } => "too_many_texts",
             Self::TooManySentences { .. } => "too_many_sentences",
             Self::UnknownLanguage { .. } => "unknown_language",
@@ -145,6 +162,7 @@ impl ApiError {
             Self::InvalidText(error) if is_too_long(error) => "too_long",
             Self::InvalidText(_) => "invalid_text",
             Self::TooLongToShow { .. } => "too_long_to_show",
+            Self::ClientLimit(_) => "client_limit",
             Self::QueueFull { .. } => "queue_full",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::Stopping => "stopping",
@@ -155,12 +173,27 @@ impl ApiError {
     /// The body of the response. A renamed code is accompanied by its former one, for one version.
     pub fn body(&self) -> String {
         let code = self.code();
-        let mut error = json!({ "code": code, "message": format_chain(self) });
-        if let Some(former) = former_code(code) {
-            error["former_code"] = json!(former);
-        }
-        json!({ "error": error }).to_string()
+        let error = ErrorObject { code, message: format_chain(self), former_code: former_code(code) };
+        serde_json::to_string(&ErrorResponse { error }).unwrap_or_default()
     }
+}
+
+/// The body of a rejected request.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorResponse {
+    error: ErrorObject,
+}
+
+/// Why a request was rejected.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorObject {
+    /// The code by which programs distinguish errors.
+    code: &'static str,
+    /// The former name of the code, if it was renamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    former_code: Option<&'static str>,
+    /// The message for people.
+    message: String,
 }
 
 fn is_too_long(error: &DecodeError) -> bool {
@@ -188,7 +221,9 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(ErrorCode(self.code()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Self::ClientLimit(exceeded) = &self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(exceeded.wait.as_secs_f64().ceil().max(1.0) as u64));
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         // RFC 9110, 15.5.16: the codings that would have been accepted.
@@ -205,7 +240,7 @@ impl IntoResponse for ApiError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -1,5 +1,7 @@
 //! Languages: their names, and the detection of a text's language among those of the server.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use whatlang::{Detector, Lang};
 
 /// Codes of ISO 639-1 with their names, and their codes of ISO 639-3, by which the detector names them.
@@ -67,24 +69,43 @@ const LANGUAGES: [(&str, &str, &str); 61] = [
     ("zh", "Chinese", "cmn"),
 ];
 
-/// The English name of a language, or its code.
+/// The English name of a language, or its code. A script may follow the code, as in `eng_Latn`.
 pub fn name(code: &str) -> &str {
-    LANGUAGES.iter().find(|(known, ..)| *known == code).map_or(code, |(_, name, _)| name)
+    let short = code.split(['_', '-']).next().unwrap_or(code);
+    let known = LANGUAGES.iter().find(|(known, _, long)| [*known, *long].contains(&short));
+    known.map_or(code, |(_, name, _)| name)
 }
 
-/// The detected language of a text, with the confidence from 0 to 100.
+/// The language among `known` that a code means: the code itself, or the first with a script or a country after it or its
+/// code of ISO 639-3, such as `en_XX` or `eng_Latn` for `en`.
+pub fn named<'a>(code: &str, known: &[&'a str]) -> Option<&'a str> {
+    let long = LANGUAGES.iter().find(|(short, ..)| *short == code).map_or(code, |(.., long)| long);
+    // The macrolanguage's code, by which models name Chinese.
+    let long = if long == "cmn" { "zho" } else { long };
+    let begins_with = |name: &str, code: &str| {
+        name.strip_prefix(code).is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-']))
+    };
+    let exact = known.iter().find(|name| **name == code);
+    exact.or_else(|| known.iter().find(|name| begins_with(name, code) || begins_with(name, long))).copied()
+}
+
+/// The detected language of a text.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Detected {
-    pub language: String,
+    /// The confidence, from 0 to 100.
+    #[schemars(range(min = 0, max = 100))]
     pub confidence: f64,
+    /// The code of the language.
+    pub language: String,
 }
 
 /// Detects the language of a text among `languages`; the first of them with confidence 0 where nothing speaks for any.
 pub fn detect(text: &str, languages: &[&str]) -> Option<Detected> {
     let code = |lang: Lang| LANGUAGES.iter().find(|(.., code)| *code == lang.code()).map(|(code, ..)| *code);
-    let known: Vec<Lang> =
-        Lang::all().iter().copied().filter(|lang| code(*lang).is_some_and(|code| languages.contains(&code))).collect();
+    let named = |lang: Lang| named(code(lang)?, languages);
+    let known: Vec<Lang> = Lang::all().iter().copied().filter(|lang| named(*lang).is_some()).collect();
     let found = Detector::with_allowlist(known).detect(text);
-    let found = found.and_then(|info| Some((code(info.lang())?, info.confidence() * 100.0)));
+    let found = found.and_then(|info| Some((named(info.lang())?, info.confidence() * 100.0)));
     let (language, confidence) = found.or_else(|| Some((*languages.first()?, 0.0)))?;
     Some(Detected { language: language.to_string(), confidence })
 }
@@ -101,6 +122,19 @@ mod tests {
         assert_eq!(detected("L'homme fait du vélo dans la rue avec son chien."), Some("fr".to_string()));
         assert_eq!(detected("123"), Some("de".to_string()), "nothing speaks for any");
         assert!(detect("text", &[]).is_none());
+    }
+
+    #[test]
+    fn codes_mean_the_languages_of_a_model() {
+        assert_eq!(named("de", &["de_DE", "de"]), Some("de"));
+        assert_eq!(named("en", &["de_DE", "en_XX"]), Some("en_XX"));
+        assert_eq!(named("en", &["ens_Latn", "eng_Latn"]), Some("eng_Latn"));
+        assert_eq!(named("zh", &["zho_Hans", "zho_Hant"]), Some("zho_Hans"));
+        assert_eq!(named("zho_Hant", &["zho_Hans", "zho_Hant"]), Some("zho_Hant"));
+        assert_eq!(named("fr", &["frr", "en"]), None);
+        assert_eq!((name("de"), name("deu_Latn"), name("xx")), ("German", "German", "xx"));
+        let found = detect("Der Mann fährt mit dem Fahrrad auf der Straße.", &["eng_Latn", "deu_Latn"]);
+        assert_eq!(found.map(|found| found.language), Some("deu_Latn".to_string()));
     }
 
     #[test]

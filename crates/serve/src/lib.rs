@@ -5,7 +5,7 @@
 //! ```text
 //! connections   accept; read the head         one thread, which never computes
 //!      ↓
-//! routes        middleware: count; find the handler of the path
+//! observe       identify, count and log; routes finds the handler of the path
 //!      ↓
 //! body          read JSON within limits of size and time → request
 //!      ↓
@@ -29,16 +29,20 @@
 mod activity;
 mod app_state;
 mod body;
+mod client_limits;
 mod connections;
 mod cross_origin;
 mod error;
 mod job;
 mod languages;
 mod libre;
+mod libre_request;
 mod limits;
 mod methods;
 mod metrics;
 mod models;
+mod observe;
+mod openapi;
 mod page;
 mod pending;
 mod prepared;
@@ -51,6 +55,7 @@ mod write_timeout;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +76,8 @@ use translation_service::TranslationService;
 
 pub use app_state::ModelInfo;
 pub use limits::Limits;
-pub use models::{LanguagePair, ModelOptions, ModelSpec, OpenModel};
+pub use models::{ModelOptions, ModelSpec, OpenModel};
+pub use observe::{RequestLog, RequestRecord, Work};
 
 /// Exit code after a second signal.
 const INTERRUPTED: i32 = 130;
@@ -129,7 +135,7 @@ impl Listener {
 }
 
 /// Settings of a server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ServeOptions {
     /// Default decoding settings of requests.
     pub settings: Settings,
@@ -148,6 +154,10 @@ pub struct ServeOptions {
     pub info: ModelInfo,
     /// Keys of which a request must give one.
     pub api_keys: Option<Vec<String>>,
+    /// Whether a proxy appends the address of its client to `X-Forwarded-For`.
+    pub behind_proxy: bool,
+    /// Receives the record of each request.
+    pub request_log: Option<RequestLog>,
 }
 
 /// A model with running workers.
@@ -163,14 +173,11 @@ impl Server {
     /// # Errors
     /// An option out of range, or a system that cannot create threads.
     pub fn new(trained: TrainedModel, options: ServeOptions) -> Result<Self, ServeError> {
-        let ServeOptions { settings, workers, batch_tokens, limits, too_long, allow_origins, info, api_keys } = options;
-        let cross_origin = cross_origin::layer(&allow_origins).map_err(DecodeError::from)?;
-        limits.validate().map_err(DecodeError::from)?;
-        limits.validate_defaults(&settings.decoding).map_err(DecodeError::from)?;
-        let service = TranslationService::new(trained, settings, batch_tokens)?;
-        let spec = ModelSpec { name: info.name.clone(), pair: None, folder: Default::default() };
-        let models = Models::single(spec, service);
-        Self::start(models, limits, too_long, info, cross_origin, workers, api_keys)
+        options.limits.validate_defaults(&options.settings.decoding).map_err(DecodeError::from)?;
+        let service = TranslationService::new(trained, options.settings.clone(), options.batch_tokens)?;
+        let name = options.info.name.clone();
+        let spec = ModelSpec { name, sources: Vec::new(), targets: Vec::new(), folder: PathBuf::new() };
+        Self::start(Models::single(spec, service), options)
     }
 
     /// A server of several models, which are opened when a request needs them. `options.settings` has no effect: the
@@ -179,25 +186,19 @@ impl Server {
     /// # Errors
     /// An option out of range, or a system that cannot create threads.
     pub fn with_models(models: ModelOptions, options: ServeOptions) -> Result<Self, ServeError> {
-        let ServeOptions { workers, batch_tokens, limits, too_long, allow_origins, info, api_keys, .. } = options;
-        let cross_origin = cross_origin::layer(&allow_origins).map_err(DecodeError::from)?;
-        limits.validate().map_err(DecodeError::from)?;
-        let models = Models::new(models, batch_tokens);
-        Self::start(models, limits, too_long, info, cross_origin, workers, api_keys)
+        models.check_pivot().map_err(DecodeError::from)?;
+        Self::start(Models::new(models, options.batch_tokens), options)
     }
 
-    fn start(
-        models: Models,
-        limits: Limits,
-        too_long: Option<TooLong>,
-        info: ModelInfo,
-        cross_origin: Option<CorsLayer>,
-        workers: usize,
-        api_keys: Option<Vec<String>>,
-    ) -> Result<Self, ServeError> {
+    fn start(models: Models, options: ServeOptions) -> Result<Self, ServeError> {
+        let ServeOptions { workers, limits, too_long, allow_origins, info, .. } = options;
+        let cross_origin = cross_origin::layer(&allow_origins).map_err(DecodeError::from)?;
+        limits.validate().map_err(DecodeError::from)?;
         let mut state = AppState::new(models, limits, too_long, info);
-        state.api_keys = api_keys.map(|keys| keys.into_iter().collect());
+        state.api_keys = options.api_keys.map(|keys| keys.into_iter().collect());
         state.cross_origin = cross_origin.is_some();
+        state.behind_proxy = options.behind_proxy;
+        state.request_log = options.request_log;
         let state = Arc::new(state);
         worker::start(&state, workers)?;
         Ok(Self { state, cross_origin, workers })

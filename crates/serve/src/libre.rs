@@ -1,63 +1,140 @@
 //! LibreTranslate's API: `/translate` with `q`, `/detect`, `/languages` and `/frontend/settings`.
-//!
-//! Parameters are read from a JSON body, a form or the query. Unknown ones are ignored, as LibreTranslate ignores them.
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{Extensions, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::app_state::AppState;
-use crate::body;
 use crate::error::ApiError;
-use crate::languages;
+use crate::languages::{self, Detected};
+use crate::libre_request::{DetectRequest, LibreFormat, LibreTranslateRequest, Parameters, Texts, key, read};
+use crate::observe::Work;
 use crate::request::{TextFormat, TranslateRequest};
-use crate::routes::{respond, translate_texts, with_timeout};
+use crate::routes::json;
+use crate::routes::translate::{Translated, characters, translate_texts};
+use crate::routes::with_timeout;
 
-/// The parameters of a request.
-pub type Parameters = Map<String, Value>;
-
-/// Whether a request without a JSON body may be LibreTranslate's: a form, or `q` in the query.
-pub fn is_form(content_type: Option<&str>, query: &str) -> bool {
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "q")
+/// The response of `/translate`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LibreTranslateResponse {
+    /// The translation, or one per text of a list.
+    #[serde(rename = "translatedText")]
+    translated: OneOrAll<String>,
+    /// The language of the source, if it was `auto`.
+    #[serde(rename = "detectedLanguage", skip_serializing_if = "Option::is_none")]
+    detected: Option<OneOrAll<Detected>>,
+    /// The other translations, if the request has a number of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternatives: Option<OneOrAll<Vec<String>>>,
 }
 
-/// The parameters of a form or a query; of a repeated one all values.
-pub fn parse_form(text: &str) -> Parameters {
-    let mut parameters = Parameters::new();
-    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        let value = Value::String(value.into_owned());
-        match parameters.get_mut(&*name) {
-            None => {
-                parameters.insert(name.into_owned(), value);
-            }
-            Some(Value::Array(values)) => values.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
-        }
+/// A value for a text, or a list of them for a list of texts.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum OneOrAll<T> {
+    /// Of a text.
+    One(T),
+    /// Of a list of texts.
+    All(Vec<T>),
+}
+
+/// A language of `/languages`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Language {
+    /// Its code.
+    code: String,
+    /// Its English name.
+    name: String,
+    /// Codes of the languages into which the server translates it, itself included.
+    targets: Vec<String>,
+}
+
+/// The response of `/frontend/settings`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FrontendSettings {
+    /// Whether the server has keys.
+    api_keys: bool,
+    /// Maximum characters of a text; −1 for no limit.
+    char_limit: i64,
+    files_translation: bool,
+    /// Milliseconds after the last key until a page translates.
+    frontend_timeout: u64,
+    /// Whether a request must give a key.
+    key_required: bool,
+    language: DefaultLanguages,
+    suggestions: bool,
+    supported_files_format: Vec<String>,
+}
+
+/// The languages that a page selects at first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DefaultLanguages {
+    source: NamedLanguage,
+    target: Option<NamedLanguage>,
+}
+
+/// A language and its name.
+#[derive(Debug, Serialize, JsonSchema)]
+struct NamedLanguage {
+    code: String,
+    name: String,
+}
+
+/// The body of an error in LibreTranslate's form.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LibreErrorResponse {
+    /// The message.
+    error: String,
+}
+
+impl NamedLanguage {
+    fn new(code: &str) -> Self {
+        Self { code: code.to_string(), name: languages::name(code).to_string() }
     }
-    parameters
+}
+
+impl<T> OneOrAll<T> {
+    /// The values of all texts, or that of the only one.
+    fn new(is_batch: bool, mut values: Vec<T>) -> Option<Self> {
+        if is_batch { Some(Self::All(values)) } else { values.pop().map(Self::One) }
+    }
 }
 
 /// `POST /translate` with LibreTranslate's parameters.
-pub async fn translate(state: &Arc<AppState>, parameters: Parameters) -> Response<Body> {
-    in_libre_form(translation(state, &parameters).await)
+pub async fn translate(state: &Arc<AppState>, extensions: &Extensions, parameters: Parameters) -> Response<Body> {
+    match translation(state, extensions, &parameters).await {
+        Ok((body, work)) => {
+            let mut response = json(&body);
+            response.extensions_mut().insert(work);
+            response
+        }
+        Err(error) => in_libre_form(error),
+    }
 }
 
 /// `/detect`.
 pub async fn detect(State(state): State<Arc<AppState>>, request: Request) -> Response<Body> {
+    if state.is_stopping() {
+        return in_libre_form(ApiError::Stopping);
+    }
+    let extensions = request.extensions().clone();
     let detected = async {
         let parameters = read(&state, request).await?;
-        check_key(&state, &parameters)?;
-        let found = languages::detect(&one(&parameters, "q")?, &state.models.languages());
-        let found = found.map(|found| json!({ "confidence": found.confidence, "language": found.language }));
-        Ok(json!(found.into_iter().collect::<Vec<_>>()))
+        let client = state.client(key(&parameters)?.as_deref(), &extensions)?;
+        let request = DetectRequest::new(&parameters)?;
+        state.charge(&client, request.q.chars().count())?;
+        Ok(languages::detect(&request.q, &state.models.languages()))
     };
-    in_libre_form(detected.await)
+    match detected.await {
+        Ok(found) => json(&found.into_iter().collect::<Vec<_>>()),
+        Err(error) => in_libre_form(error),
+    }
 }
 
 /// `/languages`.
@@ -66,155 +143,101 @@ pub async fn list_languages(State(state): State<Arc<AppState>>) -> Response<Body
     let languages = models.languages();
     let list = languages.iter().map(|source| {
         let is_target = |target: &&&str| **target == *source || models.route(source, target).is_some();
-        let targets: Vec<&&str> = languages.iter().filter(is_target).collect();
-        json!({ "code": source, "name": languages::name(source), "targets": targets })
+        let targets = languages.iter().filter(is_target).map(|target| target.to_string()).collect();
+        Language { code: source.to_string(), name: languages::name(source).to_string(), targets }
     });
-    respond("application/json", json!(list.collect::<Vec<_>>()).to_string())
+    json(&list.collect::<Vec<_>>())
 }
 
 /// `/frontend/settings`.
 pub async fn settings(State(state): State<Arc<AppState>>) -> Response<Body> {
-    let languages = state.models.languages();
-    let pair = state.models.specs().find_map(|spec| spec.pair.as_ref());
-    let language = |code: &str| json!({ "code": code, "name": languages::name(code) });
-    let settings = json!({
-        "apiKeys": state.api_keys.is_some(),
-        "charLimit": -1,
-        "filesTranslation": false,
-        "frontendTimeout": 500,
-        "keyRequired": state.api_keys.is_some(),
-        "language": {
-            "source": pair.map_or(json!({ "code": "auto", "name": "Auto Detect" }), |pair| language(&pair.source)),
-            "target": pair.map_or(json!(languages.first().map(|code| language(code))), |pair| language(&pair.target)),
-        },
-        "suggestions": false,
-        "supportedFilesFormat": [],
-    });
-    respond("application/json", settings.to_string())
+    let pair = state.models.specs().find_map(|spec| spec.pairs().next());
+    let language = match pair {
+        Some((source, target)) => {
+            DefaultLanguages { source: NamedLanguage::new(source), target: Some(NamedLanguage::new(target)) }
+        }
+        None => {
+            let source = NamedLanguage { code: "auto".to_string(), name: "Auto Detect".to_string() };
+            DefaultLanguages { source, target: None }
+        }
+    };
+    json(&FrontendSettings {
+        api_keys: state.api_keys.is_some(),
+        char_limit: -1,
+        files_translation: false,
+        frontend_timeout: 500,
+        key_required: state.api_keys.is_some(),
+        language,
+        suggestions: false,
+        supported_files_format: Vec::new(),
+    })
 }
 
-async fn translation(state: &Arc<AppState>, parameters: &Parameters) -> Result<Value, ApiError> {
-    check_key(state, parameters)?;
-    let (is_batch, texts) = match parameters.get("q") {
-        Some(Value::String(text)) => (false, vec![text.clone()]),
-        Some(Value::Array(texts)) => {
-            let text =
-                |text: &Value| text.as_str().map(str::to_string).ok_or_else(|| wrong("q", "a text or a list of texts"));
-            (true, texts.iter().map(text).collect::<Result<Vec<_>, _>>()?)
-        }
-        Some(_) => return Err(wrong("q", "a text or a list of texts")),
-        None => return Err(missing("q")),
+async fn translation(
+    state: &Arc<AppState>,
+    extensions: &Extensions,
+    parameters: &Parameters,
+) -> Result<(LibreTranslateResponse, Work), ApiError> {
+    let client = state.client(key(parameters)?.as_deref(), extensions)?;
+    let request = LibreTranslateRequest::new(parameters)?;
+    let alternatives = request.alternatives(state.limits.beam.saturating_sub(1))?;
+    let LibreTranslateRequest { q, source, target, format, .. } = request;
+    let (is_batch, texts) = match q {
+        Texts::One(text) => (false, vec![text]),
+        Texts::Several(texts) => (true, texts),
     };
     if texts.len() > state.limits.texts {
         return Err(ApiError::TooManyTexts { found: texts.len(), limit: state.limits.texts });
     }
-    let (source, target) = (one(parameters, "source")?, one(parameters, "target")?);
-    let format = match optional(parameters, "format")?.as_deref() {
-        None | Some("text") => TextFormat::Text,
-        Some("html") => TextFormat::Html,
-        Some(other) => return Err(ApiError::InvalidRequest(format!("format = {other}: expected text or html"))),
+    let format = match format {
+        None | Some(LibreFormat::Text) => TextFormat::Text,
+        Some(LibreFormat::Html) => TextFormat::Html,
     };
-    let alternatives = match parameters.get("alternatives") {
-        None => 0,
-        Some(Value::Number(count)) => count.as_u64().unwrap_or(u64::MAX),
-        Some(Value::String(count)) => count.parse().map_err(|_| wrong("alternatives", "a number from 0"))?,
-        Some(_) => return Err(wrong("alternatives", "a number from 0")),
-    };
-    let limit = state.limits.beam.saturating_sub(1);
-    if alternatives > limit as u64 {
-        return Err(ApiError::InvalidRequest(format!("alternatives: expected at most {limit} (--max-beam)")));
-    }
     let languages = state.models.languages();
-    let known = |language: &str| match languages.contains(&language) {
-        true => Ok(()),
-        false => Err(ApiError::UnknownLanguage { found: language.to_string(), known: languages.join(", ") }),
-    };
-    known(&target)?;
+    let unknown = |found: &str| ApiError::UnknownLanguage { found: found.to_string(), known: languages.join(", ") };
     let detected = match &source[..] {
-        "auto" => Some(languages::detect(&texts.join("\n"), &languages).ok_or_else(|| missing("source"))?),
+        "auto" => Some(languages::detect(&texts.join("\n"), &languages).ok_or_else(|| unknown("auto"))?),
         _ => None,
     };
     let source = detected.as_ref().map_or(source, |found| found.language.clone());
-    known(&source)?;
-    let (translated, others) = if source == target {
-        (texts, Vec::new())
+    if let Some(language) = [&source, &target].into_iter().find(|language| !languages.contains(&language.as_str())) {
+        return Err(unknown(language));
+    }
+    let route = if source == target {
+        Vec::new()
     } else {
         let route = state.models.route(&source, &target);
-        let route = route.ok_or_else(|| ApiError::UnknownPair { source_language: source.clone(), target })?;
-        let request = TranslateRequest::of_libre(format, &source, alternatives as usize, state.limits.beam);
-        let translations = with_timeout(state, translate_texts(state, request, &route, texts)).await?;
-        translations.into_iter().map(|translation| translation.into_texts()).unzip()
+        route.ok_or_else(|| ApiError::UnknownPair { source_language: source.clone(), target })?
     };
-    let detected = detected.map(|found| json!({ "confidence": found.confidence, "language": found.language }));
-    let mut body = json!({ "translatedText": translated });
-    let count = translated.len();
-    if !is_batch {
-        body["translatedText"] = body["translatedText"][0].take();
-    }
-    if let Some(detected) = detected {
-        body["detectedLanguage"] = if is_batch { json!(vec![detected; count]) } else { detected };
-    }
-    if alternatives > 0 {
-        body["alternatives"] = if is_batch { json!(others) } else { json!(others.first()) };
-    }
-    Ok(body)
+    state.charge(&client, characters(&texts))?;
+    let (translated, others, work): (Vec<String>, Vec<Vec<String>>, Work) = if route.is_empty() {
+        let others = vec![Vec::new(); texts.len()];
+        (texts, others, Work::default())
+    } else {
+        let request = TranslateRequest::of_libre(format, &source, alternatives, state.limits.beam);
+        let Translated { translations, work } =
+            with_timeout(state, translate_texts(state, request, &route, texts)).await?;
+        let (texts, others) = translations.into_iter().map(|translation| translation.into_texts()).unzip();
+        (texts, others, work)
+    };
+    let detected = detected.and_then(|found| OneOrAll::new(is_batch, vec![found; translated.len()]));
+    let others = (alternatives > 0).then_some(others).and_then(|others| OneOrAll::new(is_batch, others));
+    let translated = OneOrAll::new(is_batch, translated);
+    let translated = translated.ok_or_else(|| ApiError::Failed("a text has no translation".to_string()))?;
+    Ok((LibreTranslateResponse { translated, detected, alternatives: others }, work))
 }
 
-/// Reads the parameters of a body and the query.
-async fn read(state: &AppState, request: Request) -> Result<Parameters, ApiError> {
-    let (parts, body) = request.into_parts();
-    let mut parameters = parse_form(parts.uri.query().unwrap_or_default());
-    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if is_form(content_type, "") {
-        parameters.extend(parse_form(&body::read_text(&parts.headers, body, &state.limits).await?));
-    } else if content_type.is_some_and(|found| found.contains("json")) && !body::is_empty(&body) {
-        parameters
-            .extend(body::parse_json::<Parameters>(&body::read_text(&parts.headers, body, &state.limits).await?)?);
-    }
-    Ok(parameters)
-}
-
-fn check_key(state: &AppState, parameters: &Parameters) -> Result<(), ApiError> {
-    let given = parameters.get("api_key").or_else(|| parameters.get("apiKey")).and_then(Value::as_str);
-    state.check_key(given)
-}
-
-fn one(parameters: &Parameters, name: &'static str) -> Result<String, ApiError> {
-    optional(parameters, name)?.ok_or_else(|| missing(name))
-}
-
-fn optional(parameters: &Parameters, name: &'static str) -> Result<Option<String>, ApiError> {
-    match parameters.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(wrong(name, "a text")),
-    }
-}
-
-fn missing(name: &str) -> ApiError {
-    ApiError::InvalidRequest(format!("missing {name} parameter"))
-}
-
-fn wrong(name: &str, expected: &str) -> ApiError {
-    ApiError::InvalidRequest(format!("{name}: expected {expected}"))
-}
-
-/// A response in LibreTranslate's form: errors are `{"error": MESSAGE}`, and invalid requests have the status 400.
-fn in_libre_form(result: Result<Value, ApiError>) -> Response<Body> {
-    match result {
-        Ok(body) => respond("application/json", body.to_string()),
-        Err(error) => {
-            let body = json!({ "error": runs::format_chain(&error) }).to_string();
-            let mut response = error.into_response();
-            let status = match response.status() {
-                StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-                StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
-                other => other,
-            };
-            *response.status_mut() = status;
-            *response.body_mut() = Body::from(body);
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-        }
-    }
+/// An error in LibreTranslate's form: `{"error": MESSAGE}`, with the status 400 for invalid requests.
+fn in_libre_form(error: ApiError) -> Response<Body> {
+    let body = serde_json::to_string(&LibreErrorResponse { error: runs::format_chain(&error) }).unwrap_or_default();
+    let mut response = error.into_response();
+    let status = match response.status() {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        StatusCode::UNAUTHORIZED => StatusCode::FORBIDDEN,
+        other => other,
+    };
+    *response.status_mut() = status;
+    *response.body_mut() = Body::from(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }

@@ -29,6 +29,10 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// Maximum time of a connection without a request.
     pub idle_timeout: Duration,
+    /// Maximum requests for work of a client per minute.
+    pub requests_per_minute: Option<u32>,
+    /// Maximum characters of the texts of a client per minute. A single request may exceed it, and delays the next ones.
+    pub characters_per_minute: Option<u32>,
 }
 
 impl Default for Limits {
@@ -44,6 +48,8 @@ impl Default for Limits {
             timeout: Duration::from_secs(30),
             read_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
+            requests_per_minute: None,
+            characters_per_minute: None,
         }
     }
 }
@@ -64,6 +70,19 @@ impl Limits {
         ];
         if let Some((field, _)) = counts.into_iter().find(|(_, count)| *count == 0) {
             return Err(ConfigError::new(field, 0, "at least 1", "give a positive number"));
+        }
+        for (field, limit) in [
+            ("limits.max_requests_per_minute", self.requests_per_minute),
+            ("limits.max_characters_per_minute", self.characters_per_minute),
+        ] {
+            if limit == Some(0) {
+                return Err(ConfigError::new(
+                    field,
+                    0,
+                    "at least 1",
+                    "give a positive number, or omit it for no limit",
+                ));
+            }
         }
         if self.queue < self.texts {
             let expected = format!("at least the {} texts of the largest request (--max-texts)", self.texts);

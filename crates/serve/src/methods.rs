@@ -16,13 +16,14 @@ const BOTH: &str = "GET, HEAD, POST, OPTIONS";
 const POST: &str = "POST, OPTIONS";
 
 /// All paths with their methods.
-const PATHS: [(&str, &str); 9] = [
+const PATHS: [(&str, &str); 10] = [
     ("/", GET),
     ("/translate", POST),
     ("/attend", POST),
     ("/health", GET),
     ("/metrics", GET),
     ("/models", GET),
+    ("/openapi.json", GET),
     ("/languages", GET),
     ("/detect", BOTH),
     ("/frontend/settings", GET),
@@ -34,6 +35,11 @@ pub fn allowed(path: &str) -> Option<HeaderValue> {
         return Some(HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));
     }
     PATHS.into_iter().find(|(known, _)| *known == path).map(|(_, methods)| HeaderValue::from_static(methods))
+}
+
+/// All paths.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    PATHS.into_iter().map(|(path, _)| path)
 }
 
 /// The path as a label of a metric. All unknown paths share one, so that clients cannot create series.

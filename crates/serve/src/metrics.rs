@@ -31,13 +31,24 @@ struct Counts {
     target_tokens: u64,
     disconnected: u64,
     cancelled: u64,
+    models: BTreeMap<String, ModelCounts>,
+}
+
+/// Counters of one model.
+#[derive(Default)]
+struct ModelCounts {
+    seconds: Histogram<14>,
+    sentences: u64,
 }
 
 /// Gauges, sampled when `/metrics` is scraped.
+#[derive(Default)]
 pub struct Gauges {
     pub waiting: usize,
     pub connections: usize,
     pub uptime: Duration,
+    /// Names of the models, with the bytes of their weights in memory.
+    pub models: Vec<(String, u64)>,
 }
 
 /// Counts per bucket. `beyond` counts values above the last bound.
@@ -78,6 +89,11 @@ impl<const N: usize> Histogram<N> {
         line(text, &format!("{name}_sum{braces}"), self.sum);
         line(text, &format!("{name}_count{braces}"), total);
     }
+}
+
+/// The name of a model as the value of a label.
+fn label(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 /// Appends the line of one series.
@@ -126,6 +142,14 @@ impl Metrics {
         counts.target_tokens += target_tokens as u64;
     }
 
+    /// Counts the translation of a request's sentences by a model, from its tokenisation to the last result.
+    pub fn count_model(&self, model: &str, sentences: usize, took: Duration) {
+        let mut counts = self.counts();
+        let counts = counts.models.entry(model.to_string()).or_default();
+        counts.seconds.observe(&SECONDS, took.as_secs_f64());
+        counts.sentences += sentences as u64;
+    }
+
     /// Renders all metrics in the text format of Prometheus.
     pub fn render(&self, gauges: &Gauges) -> String {
         let counts = self.counts();
@@ -144,6 +168,19 @@ impl Metrics {
         head(text, name, "histogram", "Time from a request's head to its response, by path.");
         for (path, histogram) in &counts.seconds {
             histogram.write(text, name, &format!("path=\"{path}\","), &SECONDS);
+        }
+        let name = "attend_model_seconds";
+        head(text, name, "histogram", "Time to translate the texts of a request with a model, waiting included.");
+        for (model, counts) in &counts.models {
+            counts.seconds.write(text, name, &format!("model=\"{}\",", label(model)), &SECONDS);
+        }
+        head(text, "attend_model_sentences_total", "counter", "Translated sentences by model.");
+        for (model, counts) in &counts.models {
+            line(text, &format!("attend_model_sentences_total{{model=\"{}\"}}", label(model)), counts.sentences);
+        }
+        head(text, "attend_model_bytes", "gauge", "Bytes of the weights in memory by model; 0 if it is closed.");
+        for (model, bytes) in &gauges.models {
+            line(text, &format!("attend_model_bytes{{model=\"{}\"}}", label(model)), bytes);
         }
         head(text, "attend_batch_texts", "histogram", "Texts per batch.");
         counts.batches.write(text, "attend_batch_texts", "", &TEXTS);
@@ -186,7 +223,7 @@ mod tests {
         for texts in [1, 2, 3, 300] {
             metrics.count_batch(texts);
         }
-        let gauges = Gauges { waiting: 5, connections: 1, uptime: Duration::from_millis(1500) };
+        let gauges = Gauges { waiting: 5, connections: 1, uptime: Duration::from_millis(1500), ..Gauges::default() };
         let text = metrics.render(&gauges);
         for line in [
             "# TYPE attend_batch_texts histogram",
@@ -208,11 +245,29 @@ mod tests {
     fn cancelled_texts_keep_their_former_name() {
         let metrics = Metrics::default();
         metrics.count_cancelled(3);
-        let text = metrics.render(&Gauges { waiting: 0, connections: 0, uptime: Duration::ZERO });
+        let text = metrics.render(&Gauges::default());
         for line in [
             "attend_cancelled_texts_total 3",
             "attend_forgotten_texts_total 3",
             "# HELP attend_forgotten_texts_total Deprecated: the former name of attend_cancelled_texts_total.",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn models_have_series_of_their_own() {
+        let metrics = Metrics::default();
+        metrics.count_model("en-de", 3, Duration::from_millis(3));
+        metrics.count_model("a\"b", 1, Duration::from_secs(60));
+        let gauges = Gauges { models: vec![("en-de".to_string(), 1024)], ..Gauges::default() };
+        let text = metrics.render(&gauges);
+        for line in [
+            "attend_model_seconds_bucket{model=\"en-de\",le=\"0.005\"} 1",
+            "attend_model_seconds_bucket{model=\"a\\\"b\",le=\"30\"} 0",
+            "attend_model_seconds_count{model=\"a\\\"b\"} 1",
+            "attend_model_sentences_total{model=\"en-de\"} 3",
+            "attend_model_bytes{model=\"en-de\"} 1024",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in:\n{text}");
         }
@@ -225,7 +280,7 @@ mod tests {
         metrics.count_request("/translate", 200, Duration::from_millis(4));
         metrics.count_request("/translate", 503, Duration::ZERO);
         metrics.count_error("queue_full");
-        let text = metrics.render(&Gauges { waiting: 0, connections: 0, uptime: Duration::ZERO });
+        let text = metrics.render(&Gauges::default());
         for line in [
             "attend_requests_total{path=\"/translate\",status=\"200\"} 2",
             "attend_requests_total{path=\"/translate\",status=\"503\"} 1",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use decode::{EncodedInput, Settings, TextProblem, TranslationResult, Translator};
 use documents::{Document, DocumentFormat, EncodedDocument, Segmenter};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app_state::AppState;
@@ -20,7 +21,7 @@ pub struct Prepared {
 }
 
 /// The translation of one text.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum TranslatedText {
     /// A text of one sentence, serialized exactly as a line of `--format jsonl`.
@@ -60,8 +61,9 @@ impl TranslatedText {
 }
 
 /// A text of several sentences.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct TranslatedDocument {
+    /// The text.
     source: String,
     /// The number of source tokens that the vocabulary lacks.
     unknown: usize,
@@ -77,8 +79,9 @@ pub struct TranslatedDocument {
 }
 
 /// Another translation of a document.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Alternative {
+    /// The whole translation.
     text: String,
 }
 

@@ -68,6 +68,17 @@ impl<J: Batchable> Queue<J> {
         Ok(())
     }
 
+    /// Adds jobs of a request that was admitted before, beyond the capacity if the queue is full.
+    pub fn push_admitted(&self, request: u64, jobs: Vec<J>) {
+        self.lock().waiting.extend(jobs.into_iter().map(|job| (request, job)));
+        self.changed.notify_all();
+    }
+
+    /// Number of jobs for which there is room.
+    pub fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.waiting())
+    }
+
     /// Removes the waiting jobs of a request and returns their number.
     pub fn cancel(&self, request: u64) -> usize {
         let mut inner = self.lock();

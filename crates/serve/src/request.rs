@@ -2,10 +2,13 @@
 
 use std::num::NonZeroUsize;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::error::ApiError;
 use crate::limits::Limits;
+use crate::models::Step;
+use crate::translation_service::LanguageTokens;
 use decode::TooLong;
 use decode::alignment::AlignmentHeads;
 use decode::search::sampling::Sampling;
@@ -14,35 +17,50 @@ use documents::{DocumentFormat, Segmenter};
 use runs::config::DecodingOverrides;
 
 /// The body of `POST /translate`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with `text` or `texts`")]
 pub struct TranslateRequest {
+    /// A text; instead of `texts`.
     text: Option<String>,
+    /// Texts, each with a translation of its own; instead of `text`.
     texts: Option<Vec<String>>,
     #[serde(flatten)]
     decoding: DecodingOverrides,
+    /// Number of translations per text, at most the beam; all but the best are alternatives.
     n_best: Option<usize>,
+    /// Text that every translation begins with.
     prefix: Option<String>,
+    /// Draws tokens at random instead of searching; excludes `beam`.
     sample: Option<Sampling>,
+    /// Whether each translation has the source token of each of its tokens, or the heads to align by.
     alignment: Option<Alignment>,
+    /// What happens to a text with more tokens than the model has positions.
     too_long: Option<TooLong>,
+    /// Whether texts are split into sentences; true without this field.
     sentences: Option<bool>,
+    /// The format of the texts; text without this field.
     format: Option<TextFormat>,
+    /// The language of the texts, by whose abbreviations they are split.
     language: Option<String>,
-    /// The model by name.
+    /// The model by name; instead of `source` and `target`.
     pub model: Option<String>,
-    /// The languages, instead of a model.
+    /// The source language; instead of `model`.
     pub source: Option<String>,
+    /// The target language.
     pub target: Option<String>,
 }
 
 /// The field `format`: the format of the texts.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TextFormat {
+    /// Plain text.
     Text,
+    /// An HTML document or fragment.
     Html,
+    /// SubRip subtitles.
     Srt,
+    /// WebVTT subtitles.
     Vtt,
 }
 
@@ -58,7 +76,7 @@ impl From<TextFormat> for DocumentFormat {
 }
 
 /// The body of `POST /attend`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with `text`")]
 pub struct AttendRequest {
     /// The source.
@@ -71,10 +89,22 @@ pub struct AttendRequest {
     pub target_lang: Option<String>,
     /// The model by name, if there are several.
     pub model: Option<String>,
+    /// The languages, instead of `model`.
+    pub pair: Option<Pair>,
+}
+
+/// The languages of a text and of its translation.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "pair: expected an object with `source` and `target`")]
+pub struct Pair {
+    /// The source language.
+    pub source: String,
+    /// The target language.
+    pub target: String,
 }
 
 /// The field `alignment`: on or off, or the heads to align by.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(untagged, expecting = "alignment: expected true, false or an object such as {\"layer\": 2, \"head\": 1}")]
 enum Alignment {
     Enabled(bool),
@@ -82,7 +112,7 @@ enum Alignment {
 }
 
 /// A layer and a head, counted from 1; without one, the mean of all.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Heads {
     layer: Option<NonZeroUsize>,
@@ -138,9 +168,22 @@ impl TranslateRequest {
         }
     }
 
-    /// Sets the language of the sentences, unless the request has one.
-    pub fn set_language(&mut self, language: &str) {
-        self.language.get_or_insert_with(|| language.to_string());
+    /// The request of one step of its route, with `following` further steps. The language of the sentences is that of the
+    /// step's source, unless the request names it for its texts; options of the translation are those of the last step.
+    pub fn of_step(&self, step: &Step, following: usize, follows: bool, tokens: LanguageTokens) -> Self {
+        let mut request = self.clone();
+        if let Some(pair) = &step.pair
+            && (follows || request.language.is_none())
+        {
+            request.language = Some(pair.source.clone());
+        }
+        let decoding = &mut request.decoding;
+        decoding.source_lang = decoding.source_lang.take().or(tokens.source);
+        decoding.target_lang = decoding.target_lang.take().or(tokens.target);
+        if following > 0 {
+            (request.n_best, request.prefix, request.alignment) = (None, None, None);
+        }
+        request
     }
 
     /// The format of the texts, and the language of their sentences; none if each text is one sentence.

@@ -180,6 +180,35 @@ impl Frames {
     }
 }
 
+/// The languages that a model has tokens for, by the names that options have. A side without such tokens has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LanguageNames<'a> {
+    /// The languages of a source.
+    pub source: Vec<&'a str>,
+    /// The languages of a target.
+    pub target: Vec<&'a str>,
+}
+
+impl<'a> LanguageNames<'a> {
+    /// The languages of a model with these vocabularies.
+    pub fn new(source: &'a Tokenizer, target: &'a Tokenizer) -> Self {
+        let names = |role: &Role| {
+            let templates = [source, target].into_iter().filter_map(Tokenizer::template);
+            let used = templates.filter(|template| template.uses(role));
+            let mut names: Vec<&str> =
+                used.flat_map(|template| template.languages.keys().map(String::as_str)).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let mut target_names = names(&Role::TargetLanguage);
+        if source.has_codes() {
+            target_names.extend(source.codes());
+        }
+        Self { source: names(&Role::SourceLanguage), target: target_names }
+    }
+}
+
 impl Template {
     /// Returns the labels of all tokens that are no text.
     pub(crate) fn labels(&self) -> impl Iterator<Item = &str> {

@@ -27,7 +27,7 @@ pub use blank::is_blank;
 pub use case::lowercase;
 pub use corpus::{Pair, ParallelPath, ParallelReader, Shards, read_parallel, reject_shared_pipes};
 pub use error::{FieldError, TextError};
-pub use frame::{Frame, Frames, Languages, Role, Template};
+pub use frame::{Frame, Frames, LanguageNames, Languages, Role, Template};
 pub use metrics::{exact_match, token_error_rate};
 pub use special_ids::SpecialIds;
 pub use special_tokens::{END_ID, UNKNOWN_ID};

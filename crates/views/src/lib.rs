@@ -12,6 +12,7 @@ pub use record::{EncodedTarget, attend, attend_encoded};
 use serde::Serialize;
 
 /// The attention of one pass over a source and a target.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Attention {
     /// Name and version of the schema: `attend.attention/1`.
@@ -25,9 +26,11 @@ pub struct Attention {
     /// Width of the model.
     pub d_model: usize,
     /// Weights after the softmax and before dropout, `[layer][head][query][key]`; each row sums to one.
+    #[cfg_attr(feature = "schema", schemars(with = "ByAttentionSchema<Vec<Vec<Matrix>>>"))]
     pub maps: ByAttention<Vec<Vec<Matrix>>>,
     /// Queries, keys and values of each layer, from which equation 1 computes the weights. Empty for an attention whose
     /// scores are not those of equation 1, since they are unscaled or have terms by distance.
+    #[cfg_attr(feature = "schema", schemars(with = "ByAttentionSchema<Vec<Vectors>>"))]
     pub vectors: ByAttention<Vec<Vectors>>,
     /// The decoder's prediction at each position, one entry per target output.
     pub steps: Vec<Step>,
@@ -40,10 +43,25 @@ impl Attention {
     }
 }
 
+/// The schema of [`ByAttention`], whose crate has no schemas.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "a schema alone")]
+struct ByAttentionSchema<T> {
+    /// Encoder self-attention.
+    encoder: T,
+    /// Decoder self-attention.
+    decoder: T,
+    /// Cross-attention.
+    cross: T,
+}
+
 /// A row of numbers for each token.
 pub type Matrix = Vec<Vec<f32>>;
 
 /// The source, as the encoder reads it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sentence {
     /// The text as given.
@@ -54,6 +72,7 @@ pub struct Sentence {
 }
 
 /// The target, as the decoder reads it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Target {
     /// The translation.
@@ -67,6 +86,7 @@ pub struct Target {
 }
 
 /// Queries, keys and values of one layer, each `[head][token][head_size]`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Vectors {
     /// Queries.
@@ -78,6 +98,7 @@ pub struct Vectors {
 }
 
 /// The prediction of one target token.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
     /// The token, as in `target.outputs`.
@@ -89,6 +110,7 @@ pub struct Step {
 }
 
 /// A candidate for the next token.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Candidate {
     /// Its label.

@@ -44,6 +44,10 @@ impl Engine for Ensemble {
         self.all().map(Engine::parameters).sum()
     }
 
+    fn bytes(&self) -> usize {
+        self.all().map(Engine::bytes).sum()
+    }
+
     fn precision(&self) -> DecodingPrecision {
         self.first.precision()
     }

@@ -30,6 +30,11 @@ pub trait Engine: Debug + Send + Sync {
     /// The number of weights.
     fn parameters(&self) -> usize;
 
+    /// The bytes of the weights in memory, as the engine lays them out.
+    fn bytes(&self) -> usize {
+        self.parameters() * size_of::<f32>()
+    }
+
     /// The type in which weights are multiplied.
     fn precision(&self) -> DecodingPrecision;
 

@@ -17,14 +17,17 @@ use crate::search::options::SearchOptions;
 use kernels::decode::logits::largest;
 
 /// The distribution to draw from.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Sampling {
     /// Draws from this many most probable tokens; 0 is all.
     pub top_k: usize,
     /// Draws from the fewest most probable tokens that together hold this share of the probability.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
     pub top_p: f64,
     /// The divisor of log-probabilities: below 1 probable tokens become more so.
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub temperature: f64,
     /// The seed of all draws.
     pub seed: u64,

@@ -17,4 +17,6 @@ pub mod quantise;
 pub mod score;
 #[cfg(feature = "serve")]
 pub mod serve;
+#[cfg(feature = "serve")]
+mod serve_log;
 pub mod shortlist;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ::serve::{LanguagePair, ModelSpec};
+use ::serve::ModelSpec;
 use clap::error::ErrorKind;
 use runs::layout;
 
@@ -16,40 +16,59 @@ pub enum Models {
     Several(Vec<ModelSpec>),
 }
 
-/// Parses the values of `--model`: a folder, or `SOURCE-TARGET=DIR` once or more.
+/// Parses the values of `--model`: a folder, or `SOURCES-TARGETS=DIR` once or more.
 ///
 /// # Errors
-/// Several folders without languages, the same languages twice, or a folder that holds no model.
+/// Several folders without languages, the same languages twice, languages that make no pair, or a folder that holds no
+/// model.
 pub fn parse(values: &[String]) -> anyhow::Result<Models> {
     if let [folder] = values
-        && language_pair(folder).is_none()
+        && named_model(folder).is_none()
     {
         return Ok(Models::Single(PathBuf::from(folder)));
     }
     let mut models: Vec<ModelSpec> = Vec::new();
     for value in values {
-        let Some((pair, folder)) = language_pair(value) else {
+        let Some(model) = named_model(value) else {
             let message =
                 format!("--model {value}: expected languages as in --model en-de={value}, since there are several");
             return Err(UsageError::new(ErrorKind::ValueValidation, message).into());
         };
-        let name = format!("{}-{}", pair.source, pair.target);
-        if models.iter().any(|model| model.name == name) {
-            let message = format!("--model {value}: found {name} a second time; give each pair of languages once");
-            return Err(UsageError::new(ErrorKind::ValueValidation, message).into());
+        if let Err(problem) = check_pairs(&models, &model) {
+            return Err(UsageError::new(ErrorKind::ValueValidation, format!("--model {value}: {problem}")).into());
         }
-        check_folder(&folder)?;
-        models.push(ModelSpec { name, pair: Some(pair), folder });
+        check_folder(&model.folder)?;
+        models.push(model);
     }
     Ok(Models::Several(models))
 }
 
-/// The languages and the folder of `en-de=DIR`.
-fn language_pair(value: &str) -> Option<(LanguagePair, PathBuf)> {
-    let (pair, folder) = value.split_once('=')?;
-    let (source, target) = pair.split_once('-')?;
-    let pair = LanguagePair { source: source.to_string(), target: target.to_string() };
-    (is_code(source) && is_code(target)).then(|| (pair, PathBuf::from(folder)))
+/// The model of `en-de=DIR`, or of lists as in `en,fr-de,fr=DIR`.
+fn named_model(value: &str) -> Option<ModelSpec> {
+    let (name, folder) = value.split_once('=')?;
+    let (sources, targets) = name.split_once('-')?;
+    let codes = |list: &str| list.split(',').map(str::to_string).collect::<Vec<_>>();
+    let (sources, targets) = (codes(sources), codes(targets));
+    let are_codes = sources.iter().chain(&targets).all(|code| is_code(code));
+    are_codes.then(|| ModelSpec { name: name.to_string(), sources, targets, folder: PathBuf::from(folder) })
+}
+
+/// Checks that a model translates some language into another, and none of its pairs is another model's.
+///
+/// # Errors
+/// What was found, and the remedy.
+pub fn check_pairs(others: &[ModelSpec], model: &ModelSpec) -> Result<(), String> {
+    if model.pairs().next().is_none() {
+        let (sources, targets) = (model.sources.join(","), model.targets.join(","));
+        return Err(format!("found {sources} to {targets}; expected a source and another target"));
+    }
+    for other in others {
+        if let Some((source, target)) = model.pairs().find(|(source, target)| other.translates(source, target)) {
+            let name = &other.name;
+            return Err(format!("found {source} to {target} a second time, after {name}; give each pair once"));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a text is a code of a language, such as `en`, `zh_Hant` or `eng_Latn`.
@@ -75,11 +94,28 @@ mod tests {
 
     #[test]
     fn a_folder_may_have_languages() {
-        let names = |value: &str| language_pair(value).map(|(pair, folder)| (pair.source, pair.target, folder));
-        let expected = ("en".to_string(), "zh_Hant".to_string(), PathBuf::from("runs/a=b"));
-        assert_eq!(names("en-zh_Hant=runs/a=b"), Some(expected));
+        let names = |value: &str| {
+            named_model(value).map(|model| (model.sources.join("+"), model.targets.join("+"), model.folder))
+        };
+        let expected = |sources: &str, targets: &str, folder: &str| {
+            Some((sources.to_string(), targets.to_string(), PathBuf::from(folder)))
+        };
+        assert_eq!(names("en-zh_Hant=runs/a=b"), expected("en", "zh_Hant", "runs/a=b"));
+        assert_eq!(names("en,de-fr=a"), expected("en+de", "fr", "a"));
+        assert_eq!(names("en,-fr=a"), None);
         assert_eq!(names("runs/en-de"), None);
         assert_eq!(names("runs/a-b=c"), None);
         assert!(matches!(parse(&["runs/en-de".to_string()]), Ok(Models::Single(_))));
+    }
+
+    #[test]
+    fn pairs_are_given_once() {
+        let model = |value: &str| named_model(value).expect("a model");
+        let models = [model("en,de-de,fr=a")];
+        assert_eq!(check_pairs(&models, &model("de-en=b")), Ok(()));
+        let error = check_pairs(&models, &model("de,en-en,fr=b")).expect_err("de to fr");
+        assert!(error.contains("de to fr a second time, after en,de-de,fr"), "{error}");
+        let error = check_pairs(&[], &model("en-en=b")).expect_err("no pair");
+        assert!(error.contains("expected a source and another target"), "{error}");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use ::serve::{LanguagePair, ModelSpec};
+use ::serve::ModelSpec;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::models::{check_folder, is_code};
+use super::models::{check_folder, check_pairs, is_code};
 
 /// The models of a file.
 #[derive(Debug)]
@@ -32,10 +32,27 @@ struct File {
 struct Entry {
     /// The name in requests; without one, `SOURCE-TARGET`.
     name: Option<String>,
-    source: String,
-    target: String,
+    source: Codes,
+    target: Codes,
     /// The run folder, relative to that of the file.
     folder: PathBuf,
+}
+
+/// A code of a language, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a code of a language or a list of codes")]
+enum Codes {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl From<Codes> for Vec<String> {
+    fn from(codes: Codes) -> Self {
+        match codes {
+            Codes::One(code) => vec![code],
+            Codes::Several(codes) => codes,
+        }
+    }
 }
 
 impl ModelTable {
@@ -60,23 +77,23 @@ impl ModelTable {
         ensure!(!file.model.is_empty(), "found no [[model]]; give at least one, with source, target and folder");
         let mut models: Vec<ModelSpec> = Vec::new();
         for Entry { name, source, target, folder } in file.model {
-            for (field, code) in [("source", &source), ("target", &target)] {
-                ensure!(is_code(code), "model.{field} = {code:?}: expected a code of a language, such as en");
+            let (sources, targets): (Vec<String>, Vec<String>) = (source.into(), target.into());
+            for (field, codes) in [("source", &sources), ("target", &targets)] {
+                ensure!(!codes.is_empty(), "model.{field}: found no language; expected a code, such as en");
+                for code in codes {
+                    ensure!(is_code(code), "model.{field} = {code:?}: expected a code of a language, such as en");
+                }
             }
-            let pair = LanguagePair { source, target };
-            let name = name.unwrap_or_else(|| format!("{}-{}", pair.source, pair.target));
+            let name = name.unwrap_or_else(|| format!("{}-{}", sources.join(","), targets.join(",")));
             ensure!(!name.trim().is_empty(), "model.name: found an empty name; write one, or omit the key");
             let is_taken = models.iter().any(|model| model.name == name);
             ensure!(!is_taken, "model.name = {name:?}: found it a second time; give each model its own name");
-            if let Some(other) = models.iter().find(|model| model.pair.as_ref() == Some(&pair)) {
-                let LanguagePair { source, target } = pair;
-                anyhow::bail!("models {:?} and {name:?}: found {source} to {target} twice; remove one", other.name);
-            }
-            models.push(ModelSpec { name, pair: Some(pair), folder: base.join(folder) });
+            let model = ModelSpec { name, sources, targets, folder: base.join(folder) };
+            check_pairs(&models, &model).map_err(|problem| anyhow::anyhow!("model {:?}: {problem}", model.name))?;
+            models.push(model);
         }
         if let Some(pivot) = &file.pivot {
-            let mut pairs = models.iter().filter_map(|model| model.pair.as_ref());
-            let is_known = pairs.any(|pair| [&pair.source, &pair.target].contains(&pivot));
+            let is_known = models.iter().any(|model| model.languages().any(|language| language == pivot));
             ensure!(is_known, "pivot = {pivot:?}: expected a language of the models");
         }
         Ok(Self { models, pivot: file.pivot })
@@ -98,6 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn a_model_may_have_lists_of_languages() {
+        let text = "[[model]]\nsource = ['de', 'en']\ntarget = ['en', 'fr']\nfolder = 'a'\n";
+        let table = ModelTable::parse(text, Path::new("")).expect("a table");
+        let pairs: Vec<_> = table.models[0].pairs().collect();
+        assert_eq!(
+            (&table.models[0].name[..], &pairs[..]),
+            ("de,en-en,fr", &[("de", "en"), ("de", "fr"), ("en", "fr")][..])
+        );
+    }
+
+    #[test]
     fn bad_tables_have_one_message() {
         let model = "[[model]]\nsource = 'en'\ntarget = 'de'\nfolder = 'a'\n";
         for (text, part) in [
@@ -108,7 +136,10 @@ mod tests {
             (format!("{model}path = 'b'\n"), "line 5: unknown field `path`"),
             (model.replace("'en'", "'English'"), "model.source = \"English\""),
             (format!("{model}{model}"), "model.name = \"en-de\": found it a second time"),
-            (format!("{model}{model}name = 'b'\n"), "found en to de twice"),
+            (format!("{model}{model}name = 'b'\n"), "model \"b\": found en to de a second time, after en-de"),
+            (model.replace("'en'", "[]"), "model.source: found no language"),
+            (model.replace("'en'", "1"), "expected a code of a language or a list of codes"),
+            (model.replace("'en'", "['de']"), "expected a source and another target"),
             (format!("{model}name = ''\n"), "found an empty name"),
             (format!("pivot = 'fr'\n{model}"), "pivot = \"fr\": expected a language of the models"),
         ] {

@@ -15,19 +15,20 @@ use runs::config::DecodingConfig;
 
 use super::models::{self, Models};
 use super::models_file::ModelTable;
-use crate::log::log_line;
+use super::serve_log::LogOptions;
 use crate::options::{Action, BatchOptions, DeviceOptions, ShortlistOptions, UsageError, settings};
 
 #[derive(Args)]
 pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny; repeatable with languages, such as en-de=runs/toy-en-de: models that
-    /// are opened when a request needs them
-    #[arg(long, value_name = "[SOURCE-TARGET=]DIR", required_unless_present = "models")]
+    /// are opened when a request needs them. A model for several languages has lists of them, such as en,fr-de,fr=DIR
+    #[arg(long, value_name = "[SOURCES-TARGETS=]DIR", required_unless_present = "models")]
     model: Vec<String>,
-    /// TOML file with a table [[model]] for each model: source, target, folder and, if it has one, name; and pivot
+    /// TOML file with a table [[model]] for each model: source, target (or lists of them), folder and, if it has one, name;
+    /// and pivot
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     models: Option<PathBuf>,
-    /// Maximum bytes of the weights of open models together; others are closed [default: no limit]
+    /// Maximum bytes of the weights of open models in memory together; others are closed [default: no limit]
     #[arg(long, value_name = "BYTES")]
     model_memory: Option<u64>,
     /// Close a model without a request for this time [default: never]
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// File with a key per line; a request must give one of them
     #[arg(long, value_name = "FILE")]
     api_keys: Option<PathBuf>,
+    /// Take the client's address from the last entry of X-Forwarded-For, which a proxy in front of the server appends
+    #[arg(long)]
+    behind_proxy: bool,
     /// Address and port to listen on; 0.0.0.0 accepts connections from other machines, and port 0 selects a free port
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
@@ -57,6 +61,8 @@ pub struct Arguments {
     allow_origin: Vec<String>,
     #[command(flatten)]
     limits: LimitOptions,
+    #[command(flatten)]
+    log: LogOptions,
     #[command(flatten)]
     device: DeviceOptions,
 }
@@ -95,12 +101,19 @@ struct LimitOptions {
     /// Maximum time of a connection without a request
     #[arg(long, value_name = "SECONDS", default_value = "75", value_parser = parse_seconds)]
     idle_timeout: Duration,
+    /// Maximum requests for work of a client per minute, by its key or its address [default: no limit]
+    #[arg(long, value_name = "N")]
+    max_requests_per_minute: Option<u32>,
+    /// Maximum characters of a client's texts per minute; a longer request is admitted, and delays the next
+    /// [default: no limit]
+    #[arg(long, value_name = "N")]
+    max_characters_per_minute: Option<u32>,
 }
 
 /// Serves until a signal arrives.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, listen, decoding, shortlist, batch, too_long, allow_origin, limits, device, .. } = arguments;
-    let Arguments { model_memory, model_idle, mut pivot, api_keys, models: table, .. } = arguments;
+    let Arguments { model_memory, model_idle, mut pivot, api_keys, models: table, log, behind_proxy, .. } = arguments;
     let api_keys = api_keys.as_deref().map(read_keys).transpose()?;
     let models = match table {
         None => models::parse(&model)?,
@@ -114,14 +127,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     limits.validate().map_err(DecodeError::from)?;
     // Before the model is opened, which takes longer.
     let listener = Listener::bind(&listen)?;
-    let log = {
-        let quiet = device.quiet;
-        move |line: &str| {
-            if !quiet {
-                log_line(line);
-            }
-        }
-    };
+    let request_log = log.of_requests(log.open(device.quiet));
+    let log = log.open(device.quiet);
     let backend = backend::choose(device.device.as_deref())?;
     let (batch_tokens, too_long) = (batch.batch_tokens, too_long.map(TooLong::from));
     let mut options = ServeOptions {
@@ -133,6 +140,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         allow_origins: allow_origin,
         info: ModelInfo { name: String::new(), backend: backend.to_string() },
         api_keys,
+        behind_proxy,
+        request_log,
     };
     let server = match models {
         Models::Single(folder) => {
@@ -162,7 +171,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             ::serve::Server::with_models(models, options)
         }
     };
-    server.and_then(|server| server.run(listener, log)).map_err(|error| match error {
+    server.and_then(|server| server.run(listener, move |line| log.message(line))).map_err(|error| match error {
         // Unwrapped, so that its setting is spelled as an option.
         ServeError::Decode(error) => anyhow::Error::from(error),
         error @ (ServeError::Listen { .. } | ServeError::Start(_) | ServeError::Workers(_)) => error.into(),
@@ -200,6 +209,8 @@ impl From<LimitOptions> for Limits {
             timeout: options.timeout,
             read_timeout: options.read_timeout,
             idle_timeout: options.idle_timeout,
+            requests_per_minute: options.max_requests_per_minute,
+            characters_per_minute: options.max_characters_per_minute,
         }
     }
 }

@@ -28,6 +28,11 @@ pub struct DistanceBias {
 }
 
 impl DistanceBias {
+    /// Bytes in memory.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.values[..])
+    }
+
     /// A bias from values `[n_heads, 2 · reach + 1]`, by distance from −reach (an earlier key) to +reach.
     ///
     /// # Panics

@@ -40,6 +40,11 @@ pub fn available() -> bool {
 }
 
 impl Bfloat16Matrix {
+    /// Bytes in memory, those of padding included.
+    pub(super) fn bytes(&self) -> usize {
+        self.words.bytes() + size_of_val(&self.bias[..])
+    }
+
     /// Rounds and packs several layers over the same input as one; their outputs follow each other. A weight is
     /// `[d_output, d_input]`, a bias has one value an output.
     ///

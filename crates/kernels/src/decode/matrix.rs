@@ -34,6 +34,15 @@ impl Matrix {
         }
     }
 
+    /// Bytes in memory, those of padding included.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Float32(matrix) => matrix.bytes(),
+            Self::Bfloat16(matrix) => matrix.bytes(),
+            Self::Int8(matrix) => matrix.bytes(),
+        }
+    }
+
     /// One output's weights times `factor`: the embedding of a token, where the matrix is also an output projection.
     ///
     /// # Panics

@@ -56,6 +56,11 @@ impl PackedMatrix {
         packed
     }
 
+    /// Bytes in memory, those of padding included.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&self.lanes[..]) + size_of_val(&self.bias[..])
+    }
+
     fn fill(&mut self, first: usize, weight: &[f32], bias: Option<&[f32]>) {
         for (output, row) in (first..).zip(weight.chunks_exact(self.d_input)) {
             let (panel, lane, at) = place(output);

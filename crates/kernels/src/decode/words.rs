@@ -28,6 +28,11 @@ impl WordPanels {
         self.d_output
     }
 
+    /// Bytes in memory, those of padding included.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&self.lanes[..])
+    }
+
     /// Words per output.
     pub fn groups(&self) -> usize {
         self.groups

@@ -9,6 +9,7 @@ use text::Languages;
 use super::length_penalty::{self, LengthPenalty};
 
 /// Decoding settings of a run. [`DecodingOverrides`] replaces single values.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DecodingConfig {
@@ -154,6 +155,7 @@ impl DecodingConfig {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DecodingOverrides {
     /// Language of the source, for models with language tokens [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "LANG"))]
@@ -167,19 +169,23 @@ pub struct DecodingOverrides {
     /// Divisor of a hypothesis' log-probability: length^A, or with wu:A ((5 + length) / 6)^A [default: from the run]
     #[cfg_attr(feature = "clap", arg(long, value_name = "A"))]
     #[serde(deserialize_with = "length_penalty::number_or_table")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<length_penalty::Written>"))]
     pub length_penalty: Option<LengthPenalty>,
     /// Minimum target tokens per text, end token excluded [default: from the run, else 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     pub min_length: Option<usize>,
     /// Minimum target tokens as a multiple of the source tokens; the larger minimum applies
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub min_length_ratio: Option<f64>,
     /// Maximum target tokens per text, end token included [default: from the run, else source length + 50, or more if the
     /// minimum requires it]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub max_length: Option<usize>,
     /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub max_length_ratio: Option<f64>,
     /// Length of token sequences that no translation repeats; 0 allows repetition [default: from the run, else 0]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
@@ -187,6 +193,7 @@ pub struct DecodingOverrides {
     /// Divisor of positive logits, and factor of negative ones, of tokens that the translation already has; 1 changes
     /// nothing [default: from the run, else 1]
     #[cfg_attr(feature = "clap", arg(long, value_name = "P"))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub repetition_penalty: Option<f64>,
 }
 

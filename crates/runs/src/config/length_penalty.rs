@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// The divisor of a hypothesis' log-probability, which makes hypotheses of different lengths comparable.
 ///
 /// A log-probability is a sum of negative numbers, one per token, so without a penalty the shortest hypothesis wins.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LengthPenalty {
@@ -24,6 +25,7 @@ pub struct LengthPenalty {
 }
 
 /// The form of the penalty. Lengths count target tokens, `</s>` included.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PenaltyForm {
@@ -74,17 +76,20 @@ impl FromStr for LengthPenalty {
     }
 }
 
-/// Reads a length penalty: a number, which is the exponent of the length, or the whole table.
+/// A length penalty as it is written: a number, which is the exponent of the length, or the whole table.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "length_penalty: expected a number or an object such as {\"form\": \"wu\", \"alpha\": 0.6}"
+)]
+pub(super) enum Written {
+    Alpha(f64),
+    Table(LengthPenalty),
+}
+
+/// Reads a length penalty in either form.
 pub(super) fn number_or_table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LengthPenalty>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(
-        untagged,
-        expecting = "length_penalty: expected a number or an object such as {\"form\": \"wu\", \"alpha\": 0.6}"
-    )]
-    enum Written {
-        Alpha(f64),
-        Table(LengthPenalty),
-    }
     Ok(Option::deserialize(deserializer)?.map(|written| match written {
         Written::Alpha(alpha) => LengthPenalty { form: PenaltyForm::Power, alpha },
         Written::Table(penalty) => penalty,

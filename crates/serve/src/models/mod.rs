@@ -1,66 +1,25 @@
 //! The models of a server: opened when a request needs one, closed when idle or when memory is short, reloaded when their
 //! folder changes.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant, SystemTime};
+mod memory;
+mod slot;
+mod spec;
 
-use decode::settings::Settings;
-use decode::{DecodeError, TrainedModel};
-use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
+use self::memory::make_room;
+use self::slot::{OpenService, Slot, stamp};
+pub use self::spec::{LanguagePair, ModelOptions, ModelSpec, OpenModel, Step};
 use crate::error::ApiError;
 use crate::translation_service::TranslationService;
 
-/// The files of a run folder that make up a model.
-const FILES: [&str; 4] = ["model.safetensors", "config.toml", "source.tokenizer.json", "target.tokenizer.json"];
 /// Time between two checks of a folder for changes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Minimum time that a model stays open when memory is short, so that two models do not only open and close.
-const MIN_OPEN: Duration = Duration::from_millis(300);
-/// Time to wait for the memory of a closed model, whose last texts are still decoded.
-const CLOSE_WAIT: Duration = Duration::from_secs(10);
-const POLL: Duration = Duration::from_millis(10);
-
-/// A language pair.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LanguagePair {
-    /// Code of the source language, such as `en`.
-    pub source: String,
-    /// Code of the target language.
-    pub target: String,
-}
-
-/// A model that a server may open.
-#[derive(Clone, Debug)]
-pub struct ModelSpec {
-    /// Its name in requests, such as `en-de`.
-    pub name: String,
-    /// Its languages, if they are known.
-    pub pair: Option<LanguagePair>,
-    /// Its run folder.
-    pub folder: PathBuf,
-}
-
-/// Opens a run folder with the default settings of its requests.
-pub type OpenModel = Arc<dyn Fn(&Path) -> Result<(TrainedModel, Settings), DecodeError> + Send + Sync>;
-
-/// The models of a server and when they are open.
-#[derive(Clone)]
-pub struct ModelOptions {
-    /// The models. The first is that of requests that name none.
-    pub models: Vec<ModelSpec>,
-    /// Opens a model.
-    pub open: OpenModel,
-    /// Maximum bytes of the weights of open models together.
-    pub memory: Option<u64>,
-    /// Time without a request after which a model is closed.
-    pub idle: Option<Duration>,
-    /// The language over which pairs without a model of their own are translated.
-    pub pivot: Option<String>,
-}
 
 /// All models.
 pub struct Models {
@@ -71,45 +30,46 @@ pub struct Models {
     opening: tokio::sync::Mutex<()>,
 }
 
-struct Slot {
-    spec: ModelSpec,
-    state: Mutex<State>,
+/// The response of `/models`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ModelList {
+    /// The models, in the order of the server's options.
+    models: Vec<ModelStatus>,
 }
 
-struct State {
-    open: Option<OpenService>,
-    /// Closed models whose last texts are still decoded, with their bytes.
-    closing: Vec<(Weak<TrainedModel>, u64)>,
+/// A model of the server.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ModelStatus {
+    /// The name, by which requests select the model.
+    pub name: String,
+    /// The source language, if the model has one.
+    source: Option<String>,
+    /// The target language, if the model has one.
+    target: Option<String>,
+    /// The source languages; none if they are unknown.
+    sources: Vec<String>,
+    /// The target languages.
+    targets: Vec<String>,
+    /// Whether the model is in memory.
+    open: bool,
+    /// Bytes of the weights in memory, those of a replaced model with unfinished texts included.
+    pub bytes: u64,
+    /// Number of weights of an open model.
+    parameters: Option<usize>,
 }
-
-struct OpenService {
-    service: Arc<TranslationService>,
-    bytes: u64,
-    stamp: Stamp,
-    since: Instant,
-    last_used: Instant,
-    checked: Instant,
-}
-
-/// Size and time of the files of a model; a change means that training has replaced it.
-type Stamp = Vec<Option<(u64, SystemTime)>>;
 
 impl Models {
     /// A single open model, which stays open.
     pub fn single(spec: ModelSpec, service: TranslationService) -> Self {
         let batch_tokens = service.batch_tokens;
-        let slot = Slot { spec, state: Mutex::new(State { open: None, closing: Vec::new() }) };
-        slot.lock().open = Some(OpenService::new(Arc::new(service), 0, Vec::new()));
+        let slot = Slot::new(spec);
+        slot.lock().replace(OpenService::new(Arc::new(service), Vec::new()));
         Self { slots: vec![slot], options: None, batch_tokens, opening: tokio::sync::Mutex::default() }
     }
 
     /// Models that are opened when a request needs them.
     pub fn new(options: ModelOptions, batch_tokens: usize) -> Self {
-        let slot = |spec: &ModelSpec| {
-            let state = State { open: None, closing: Vec::new() };
-            Slot { spec: spec.clone(), state: Mutex::new(state) }
-        };
-        let slots = options.models.iter().map(slot).collect();
+        let slots = options.models.iter().cloned().map(Slot::new).collect();
         Self { slots, options: Some(options), batch_tokens, opening: tokio::sync::Mutex::default() }
     }
 
@@ -121,6 +81,16 @@ impl Models {
     /// The models' names and languages.
     pub fn specs(&self) -> impl Iterator<Item = &ModelSpec> {
         self.slots.iter().map(|slot| &slot.spec)
+    }
+
+    /// The models' names.
+    pub fn names(&self) -> Vec<&str> {
+        self.specs().map(|spec| &spec.name[..]).collect()
+    }
+
+    /// The name of a model.
+    pub fn name(&self, index: usize) -> &str {
+        &self.slots[index].spec.name
     }
 
     /// The index of a model by name.
@@ -137,24 +107,14 @@ impl Models {
     }
 
     /// The models that translate a language pair: one, or two over the pivot.
-    pub fn route(&self, source: &str, target: &str) -> Option<Vec<usize>> {
-        let direct = |source: &str, target: &str| {
-            let fits = |spec: &ModelSpec| {
-                spec.pair.as_ref().is_some_and(|pair| pair.source == source && pair.target == target)
-            };
-            self.specs().position(fits)
-        };
-        if let Some(model) = direct(source, target) {
-            return Some(vec![model]);
-        }
-        let pivot = self.options.as_ref()?.pivot.as_deref()?;
-        Some(vec![direct(source, pivot)?, direct(pivot, target)?])
+    pub fn route(&self, source: &str, target: &str) -> Option<Vec<Step>> {
+        let pivot = self.options.as_ref().and_then(|options| options.pivot.as_deref());
+        spec::route(&self.specs().collect::<Vec<_>>(), pivot, source, target)
     }
 
     /// The languages of all models.
     pub fn languages(&self) -> Vec<&str> {
-        let pairs = self.specs().filter_map(|spec| spec.pair.as_ref());
-        let mut languages: Vec<&str> = pairs.flat_map(|pair| [&pair.source[..], &pair.target[..]]).collect();
+        let mut languages: Vec<&str> = self.specs().flat_map(ModelSpec::languages).collect();
         languages.sort_unstable();
         languages.dedup();
         languages
@@ -201,61 +161,34 @@ impl Models {
             return Err(ApiError::Failed("the model is not open".to_string()));
         };
         let slot = &self.slots[index];
-        let (folder, stamp) = (slot.spec.folder.clone(), stamp(&slot.spec.folder));
-        if slot.lock().open.as_ref().is_some_and(|open| open.stamp == stamp) {
-            return slot.lock().open.as_ref().map(|open| open.service.clone()).ok_or_else(closed);
+        let (spec, stamp) = (slot.spec.clone(), stamp(&slot.spec.folder));
+        if let Some(open) = slot.lock().open.as_ref().filter(|open| open.stamp == stamp) {
+            return Ok(open.service.clone());
         }
-        let bytes = stamp.first().copied().flatten().map_or(0, |(bytes, _)| bytes);
-        self.make_room(index, bytes, options.memory).await?;
+        if let Some(limit) = options.memory {
+            make_room(&self.slots, index, slot.expected_bytes(&stamp), limit).await?;
+        }
         let (open, batch_tokens) = (options.open.clone(), self.batch_tokens);
         let opened = spawn_blocking(move || {
-            let (trained, settings) = open(&folder)?;
-            TranslationService::new(trained, settings, batch_tokens)
+            let (trained, settings) = open(&spec.folder)?;
+            let service = TranslationService::new(trained, settings, batch_tokens)?;
+            service.check_languages(&spec)?;
+            Ok(service)
         });
-        let service = match opened.await {
-            Ok(opened) => Arc::new(opened.map_err(|error| ApiError::NotOpened {
-                model: slot.spec.name.clone(),
-                reason: runs::format_chain(&error),
-            })?),
-            Err(_) => return Err(ApiError::Failed("opening the model panicked".to_string())),
-        };
-        let mut state = slot.lock();
-        state.close();
-        state.open = Some(OpenService::new(service.clone(), bytes, stamp));
+        let opened = opened.await.map_err(|_| ApiError::Failed("opening the model panicked".to_string()))?;
+        let service = opened.map_err(|error: decode::DecodeError| ApiError::NotOpened {
+            model: slot.spec.name.clone(),
+            reason: runs::format_chain(&error),
+        })?;
+        let opened = OpenService::new(Arc::new(service), stamp);
+        // The file may have fewer bytes than the weights in memory.
+        slot.lock().known = Some((opened.stamp.clone(), opened.bytes));
+        if let Some(limit) = options.memory {
+            make_room(&self.slots, index, opened.bytes, limit).await?;
+        }
+        let service = opened.service.clone();
+        slot.lock().replace(opened);
         Ok(service)
-    }
-
-    /// Closes the models used longest ago until `bytes` fit, and waits for their memory.
-    async fn make_room(&self, index: usize, bytes: u64, memory: Option<u64>) -> Result<(), ApiError> {
-        let Some(limit) = memory else { return Ok(()) };
-        let too_little =
-            |used: u64| ApiError::NoMemory { model: self.slots[index].spec.name.clone(), bytes, used, limit };
-        if bytes > limit {
-            return Err(too_little(0));
-        }
-        let deadline = Instant::now() + CLOSE_WAIT;
-        loop {
-            let used: u64 = self.slots.iter().map(|slot| slot.lock().bytes()).sum();
-            if used + bytes <= limit {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(too_little(used));
-            }
-            let closing: u64 = self.slots.iter().map(|slot| slot.lock().closing_bytes()).sum();
-            if used - closing + bytes > limit {
-                let oldest = |slot: &&Slot| slot.lock().open.as_ref().map(|open| open.last_used);
-                let open = self
-                    .slots
-                    .iter()
-                    .filter(|slot| slot.lock().open.as_ref().is_some_and(|open| open.since.elapsed() >= MIN_OPEN));
-                if let Some(victim) = open.min_by_key(oldest) {
-                    victim.lock().close();
-                    continue;
-                }
-            }
-            sleep(POLL).await;
-        }
     }
 
     /// Closes the models without a request for the time of `idle`.
@@ -270,63 +203,31 @@ impl Models {
     }
 
     /// The response of `/models`.
-    pub fn describe(&self) -> Value {
+    pub fn list(&self) -> ModelList {
         let describe = |slot: &Slot| {
-            let state = slot.lock();
-            let pair = slot.spec.pair.as_ref();
-            json!({
-                "name": slot.spec.name,
-                "source": pair.map(|pair| &pair.source),
-                "target": pair.map(|pair| &pair.target),
-                "open": state.open.is_some(),
-                "bytes": state.bytes(),
-                "parameters": state.open.as_ref().map(|open| open.service.trained.engine.parameters()),
-            })
+            let (spec, state) = (&slot.spec, slot.lock());
+            let single = |codes: &[String]| match codes {
+                [code] => Some(code.clone()),
+                _ => None,
+            };
+            ModelStatus {
+                name: spec.name.clone(),
+                source: single(&spec.sources),
+                target: single(&spec.targets),
+                sources: spec.sources.clone(),
+                targets: spec.targets.clone(),
+                open: state.open.is_some(),
+                bytes: state.bytes(),
+                parameters: state.open.as_ref().map(|open| open.service.trained.engine.parameters()),
+            }
         };
-        json!({ "models": self.slots.iter().map(describe).collect::<Vec<_>>() })
+        ModelList { models: self.slots.iter().map(describe).collect() }
     }
 }
 
-fn closed() -> ApiError {
-    ApiError::Failed("the model was closed".to_string())
-}
-
-impl OpenService {
-    fn new(service: Arc<TranslationService>, bytes: u64, stamp: Stamp) -> Self {
-        let now = Instant::now();
-        Self { service, bytes, stamp, since: now, last_used: now, checked: now }
+impl ModelList {
+    /// The models.
+    pub fn iter(&self) -> impl Iterator<Item = &ModelStatus> {
+        self.models.iter()
     }
-}
-
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No code under the lock panics halfway through a change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn close(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.closing.push((Arc::downgrade(&open.service.trained), open.bytes));
-        }
-        self.closing.retain(|(model, _)| model.strong_count() > 0);
-    }
-
-    /// Bytes of the open model and of the closed ones that are still in use.
-    fn bytes(&self) -> u64 {
-        self.open.as_ref().map_or(0, |open| open.bytes) + self.closing_bytes()
-    }
-
-    fn closing_bytes(&self) -> u64 {
-        self.closing.iter().filter(|(model, _)| model.strong_count() > 0).map(|(_, bytes)| bytes).sum()
-    }
-}
-
-fn stamp(folder: &Path) -> Stamp {
-    let file = |name: &&str| {
-        let metadata = std::fs::metadata(folder.join(name)).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
-    };
-    FILES.iter().map(file).collect()
 }

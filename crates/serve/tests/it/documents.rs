@@ -1,5 +1,7 @@
 //! Texts of several sentences.
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
 use super::Client;
@@ -47,6 +49,35 @@ async fn long_documents_pass_through_a_short_queue() {
     let text = vec!["3 1 4"; 50].join("\n");
     let reply = client.post("/translate", json!({ "text": text })).await;
     assert_eq!(reply.json()["translations"][0]["sentences"].as_array().map(Vec::len), Some(50));
+}
+
+/// Other requests keep the queue full; the sentences of a document that was admitted follow all the same.
+#[tokio::test]
+async fn an_admitted_document_is_finished() {
+    let client = Client::new(|options| (options.limits.texts, options.limits.queue) = (4, 4));
+    let text = vec!["3 1 4"; 60].join("\n");
+    let finished = Cell::new(false);
+    let rejected = Cell::new(0);
+    let others = async || {
+        // The document comes first.
+        while client.metric("attend_queue_texts").await + client.metric("attend_texts_total").await == 0.0 {
+            tokio::task::yield_now().await;
+        }
+        while !finished.get() {
+            let reply = client.post("/translate", json!({ "texts": ["1", "2", "3", "4"] })).await;
+            assert!([200, 503].contains(&reply.status), "{}", reply.text);
+            rejected.set(rejected.get() + usize::from(reply.status == 503));
+            tokio::task::yield_now().await;
+        }
+    };
+    let document = async {
+        let reply = client.post("/translate", json!({ "text": text })).await;
+        finished.set(true);
+        reply
+    };
+    let (reply, ..) = tokio::join!(document, others(), others(), others());
+    assert_eq!(reply.json()["translations"][0]["sentences"].as_array().map(Vec::len), Some(60));
+    assert!(rejected.get() > 0, "the queue was never full");
 }
 
 /// A sentence beyond the model's 24 positions is cut at clauses; one without clauses is cropped.

@@ -1,14 +1,18 @@
 //! The routes of the server, called in this process on a small model. `infer`'s tests cover connections and signals.
 
+mod clients;
 mod documents;
 mod errors;
+mod languages;
+mod openapi;
+mod paragraphs;
 mod routes;
 mod several;
 
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
-use axum::http::{Request, Response, header};
+use axum::http::{HeaderMap, Request, Response, header};
 use decode::TrainedModel;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -34,6 +38,8 @@ fn options(trained: &TrainedModel) -> ServeOptions {
         allow_origins: Vec::new(),
         info: ModelInfo { name: "small".to_string(), backend: "flex".to_string() },
         api_keys: None,
+        behind_proxy: false,
+        request_log: None,
     }
 }
 
@@ -71,8 +77,9 @@ impl Client {
         let response: Response<Body> = self.0.call(request).await.unwrap_or_else(|never| match never {});
         let status = response.status().as_u16();
         let content_type = response.headers()[header::CONTENT_TYPE].to_str().expect("text").to_string();
+        let headers = response.headers().clone();
         let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-        Reply { status, content_type, text: String::from_utf8(body.to_vec()).expect("text") }
+        Reply { status, content_type, headers, text: String::from_utf8(body.to_vec()).expect("text") }
     }
 
     /// The value of a series in `/metrics`; zero if the series is absent.
@@ -87,10 +94,16 @@ impl Client {
 struct Reply {
     status: u16,
     content_type: String,
+    headers: HeaderMap,
     text: String,
 }
 
 impl Reply {
+    /// A header as text.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+
     fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }

@@ -7,6 +7,7 @@
 mod cores;
 mod layers;
 mod load;
+mod memory;
 mod norms;
 mod recorder;
 mod row;
@@ -136,6 +137,10 @@ impl CpuEngine {
 impl Engine for CpuEngine {
     fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    fn bytes(&self) -> usize {
+        self.count_bytes()
     }
 
     fn precision(&self) -> DecodingPrecision {

@@ -57,6 +57,12 @@ pub struct Int8Matrix {
 }
 
 impl Int8Matrix {
+    /// Bytes in memory, those of padding included.
+    pub(super) fn bytes(&self) -> usize {
+        let tables = size_of_val(&self.starts[..]) + size_of_val(&self.scales[..]) + size_of_val(&self.bias[..]);
+        self.words.bytes() + tables
+    }
+
     /// Packs several layers over the same input as one; their outputs follow each other. A bias has one value an output.
     ///
     /// # Panics
