@@ -26,6 +26,9 @@ enum ErrorForm {
     Both,
 }
 
+/// The text of examples.
+const EXAMPLE: &str = "A man is riding a bicycle. A woman is walking on the street.";
+
 /// Statuses of errors in the native form, with their codes.
 const ERRORS: [(u16, &str); 10] = [
     (400, "`not_json`, `not_utf8`, `not_gzip` or `incomplete_body`"),
@@ -130,14 +133,18 @@ impl Document<'_> {
     fn translate(&mut self, has_languages: bool) -> Value {
         let mut native = self.request::<TranslateRequest>();
         self.narrow_translate(&mut native);
-        let mut content = json!({ "application/json": { "schema": native } });
+        let mut example = self.selection();
+        example["texts"] = json!([EXAMPLE]);
+        let mut content = json!({ "application/json": { "schema": native, "example": example } });
         let response = Self::json::<TranslateResponse>;
         let mut form = ErrorForm::Native;
         let libre_response = Self::json::<LibreTranslateResponse>;
         if has_languages {
             let libre = self.libre_translate();
             content["application/json"]["schema"] = json!({ "anyOf": [native, libre] });
-            content["application/x-www-form-urlencoded"] = json!({ "schema": libre });
+            let (source, target) = self.pair().unwrap_or_default();
+            let example = json!({ "q": EXAMPLE, "source": source, "target": target });
+            content["application/x-www-form-urlencoded"] = json!({ "schema": libre, "example": example });
             form = ErrorForm::Both;
         }
         let success = move |document: &mut Self| {
@@ -155,6 +162,19 @@ impl Document<'_> {
              may be a form, too."
         );
         operation
+    }
+
+    /// The first pair of languages that a model translates.
+    fn pair(&self) -> Option<(&str, &str)> {
+        self.state.models.specs().find_map(|spec| spec.pairs().next())
+    }
+
+    /// Fields of an example that select a model.
+    fn selection(&self) -> Value {
+        match self.state.models.names()[..] {
+            [] | [_] => json!({}),
+            [name, ..] => json!({ "model": name }),
+        }
     }
 
     /// The form of LibreTranslate's request for this server.
@@ -178,11 +198,8 @@ impl Document<'_> {
         match languages.is_empty() {
             true => remove(properties, "pair"),
             false => {
-                for option in properties["pair"]["anyOf"].as_array_mut().into_iter().flatten() {
-                    if option.get("properties").is_some() {
-                        option["properties"]["source"]["enum"] = json!(languages);
-                        option["properties"]["target"]["enum"] = json!(languages);
-                    }
+                for name in ["source", "target"] {
+                    properties["pair"]["properties"][name]["enum"] = json!(languages);
                 }
             }
         }
@@ -194,7 +211,9 @@ impl Document<'_> {
             selections.push(is_given(&[], &["model", "pair"]));
         }
         request["anyOf"] = json!(selections);
-        let content = json!({ "application/json": { "schema": request } });
+        let mut example = self.selection();
+        example["text"] = json!(EXAMPLE);
+        let content = json!({ "application/json": { "schema": request, "example": example } });
         let response = Self::json::<views::Attention>;
         self.work("attend", "Attention of a text and its translation", content, response, ErrorForm::Native)
     }

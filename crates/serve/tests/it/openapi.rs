@@ -81,6 +81,8 @@ async fn requests_are_narrowed_to_the_server() {
     assert_eq!(native["model"]["enum"], json!(["en-de", "de-fr", null]));
     assert_eq!(native["source"]["enum"], json!(["de", "en", "fr", null]));
     assert_eq!((&native["texts"]["maxItems"], &native["beam"]["maximum"]), (&json!(7), &json!(16)));
+    let attend = &document["paths"]["/attend"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(attend["properties"]["pair"]["properties"]["target"]["enum"], json!(["de", "en", "fr"]));
     let libre = &content["application/x-www-form-urlencoded"]["schema"]["properties"];
     assert_eq!(libre["source"]["enum"], json!(["de", "en", "fr", "auto"]));
     assert_eq!(libre.get("api_key"), None, "no keys");

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Compares a server of Attend with its OpenAPI document: schemathesis sends requests that fit the document and requests that
+# do not, and checks status, headers and body of each response.
+#
+#     scripts/clients/schemathesis.sh URL [SECONDS] [OPTIONS OF schemathesis run]     # default: 600
+#
+# Needs the Python package schemathesis 4.32; SCHEMATHESIS names its program.
+set -euo pipefail
+url=${1:?usage: scripts/clients/schemathesis.sh URL [SECONDS] [OPTIONS]} seconds=${2:-600}
+exec "${SCHEMATHESIS:-schemathesis}" --config-file "$(dirname "$0")/schemathesis.toml" run "$url/openapi.json" \
+    --checks all --max-time "$seconds" --request-timeout 60 --continue-on-failure "${@:3}"
