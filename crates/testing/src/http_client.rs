@@ -45,18 +45,25 @@ impl Server {
             }
         });
         let mut server = Self { child, address: String::new(), log: Mutex::new(log) };
-        let line = server.wait_for_line("listening on ");
-        server.address = line.strip_prefix("listening on http://").expect("a URL").to_string();
+        let line = server.wait_for(|line| line.contains("listening on http://"));
+        let (_, address) = line.split_once("http://").expect("a URL");
+        // A quotation mark ends it in JSON.
+        server.address = address.split('"').next().expect("an address").to_string();
         server
     }
 
     /// Waits for a line on standard error with this prefix.
     pub fn wait_for_line(&self, prefix: &str) -> String {
+        self.wait_for(|line| line.starts_with(prefix))
+    }
+
+    /// Waits for a line on standard error that fits.
+    pub fn wait_for(&self, fits: impl Fn(&str) -> bool) -> String {
         let log = self.log.lock().expect("one reader");
         let mut earlier = Vec::new();
         loop {
-            let line = log.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("no {prefix:?} after {earlier:?}"));
-            if line.starts_with(prefix) {
+            let line = log.recv_timeout(TIMEOUT).unwrap_or_else(|_| panic!("no such line among {earlier:?}"));
+            if fits(&line) {
                 return line;
             }
             earlier.push(line);

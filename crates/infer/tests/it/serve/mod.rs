@@ -4,6 +4,7 @@ mod http;
 mod limits;
 mod load;
 mod metrics;
+mod operation;
 mod rejections;
 mod responses;
 mod several;
