@@ -28,7 +28,7 @@ pub(super) fn write(family: Family, source: &Tokenizer, target: &Tokenizer, lang
         (_, None, Some(template)) => library_files(family, source, template, languages),
         (Family::Bart, Some(_), Some(_)) => write_t5(source),
         (Family::MBart | Family::M2m100 | Family::Pegasus, Some(model), Some(template)) => {
-            pieces_files(family, source, model, template, languages)
+            pieces_files(family, source, &model, template, languages)
         }
     }
 }
@@ -145,7 +145,7 @@ fn write_t5(tokenizer: &Tokenizer) -> TokenizerFiles {
     let (class, mut files, extra) = match tokenizer.sentencepiece() {
         None => ("PreTrainedTokenizerFast", vec![(files::TOKENIZER, fast(tokenizer))], Value::Null),
         Some(_) if bytes::vocabulary().labels == own => ("ByT5Tokenizer", Vec::new(), json!(extra_ids)),
-        Some(model) => ("T5Tokenizer", vec![(PIECES, sentencepiece::write_labels(model, own))], json!(extra_ids)),
+        Some(model) => ("T5Tokenizer", vec![(PIECES, sentencepiece::write_labels(&model, own))], json!(extra_ids)),
     };
     let mut settings = settings_of(class);
     if !extra.is_null() {

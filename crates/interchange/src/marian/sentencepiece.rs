@@ -113,13 +113,14 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
         return Err(wrong("escape_whitespaces = false".to_owned(), "spaces escaped as ▁", CONVERT));
     }
 
-    let (mut pieces, mut user_defined) = (Vec::with_capacity(model.pieces.len()), Vec::new());
+    let (mut pieces, mut user_defined, mut unused) = (Vec::with_capacity(model.pieces.len()), Vec::new(), Vec::new());
     let mut bytes = 0;
     for Piece { piece, score, kind } in model.pieces {
         let (piece, score) = (piece.unwrap_or_default(), score.unwrap_or_default());
         match kind.unwrap_or(kind::NORMAL) {
             kind::NORMAL => pieces.push((piece, score)),
-            kind::UNKNOWN | kind::CONTROL | kind::UNUSED => {}
+            kind::UNKNOWN | kind::CONTROL => {}
+            kind::UNUSED => unused.push((piece, score)),
             kind::BYTE => bytes += 1,
             kind::USER_DEFINED => {
                 user_defined.push(piece.clone());
@@ -140,7 +141,7 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
         add_dummy_prefix: normalizer.add_dummy_prefix.unwrap_or(true),
         remove_extra_whitespaces: normalizer.remove_extra_whitespaces.unwrap_or(true),
     };
-    Ok(SentencePieces { kind: piece_kind, pieces, user_defined, byte_fallback, normalization })
+    Ok(SentencePieces { kind: piece_kind, pieces, user_defined, unused, byte_fallback, normalization })
 }
 
 /// Returns the labels of all pieces in the order of their ids, special ones included.
@@ -161,7 +162,8 @@ pub fn labels(bytes: &[u8], path: &Path) -> Result<Vec<String>, InterchangeError
 pub fn write(model: &SentencePieces) -> Vec<u8> {
     let bytes = (0..=u8::MAX).filter(|_| model.byte_fallback).map(|byte| format!("<0x{byte:02X}>"));
     let special = ["<unk>", "<s>", "</s>"].into_iter().map(str::to_owned);
-    let labels: Vec<String> = special.chain(bytes).chain(model.pieces.iter().map(|(label, _)| label.clone())).collect();
+    let pieces = model.pieces.iter().chain(&model.unused).map(|(label, _)| label.clone());
+    let labels: Vec<String> = special.chain(bytes).chain(pieces).collect();
     write_labels(model, &labels.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -170,6 +172,7 @@ pub fn write(model: &SentencePieces) -> Vec<u8> {
 /// Labels that are no pieces of the model never match text.
 pub fn write_labels(model: &SentencePieces, labels: &[&str]) -> Vec<u8> {
     let scores: HashMap<&str, f32> = model.pieces.iter().map(|(label, score)| (label.as_str(), *score)).collect();
+    let unused: HashMap<&str, f32> = model.unused.iter().map(|(label, score)| (label.as_str(), *score)).collect();
     let is_byte = |label: &str| {
         let digits = label.strip_prefix("<0x").and_then(|label| label.strip_suffix('>'));
         model.byte_fallback && digits.is_some_and(|digits| digits.len() == 2)
@@ -180,7 +183,7 @@ pub fn write_labels(model: &SentencePieces, labels: &[&str]) -> Vec<u8> {
             _ if is_byte(label) => (0.0, kind::BYTE),
             Some(score) if model.user_defined.iter().any(|piece| piece == label) => (*score, kind::USER_DEFINED),
             Some(score) => (*score, kind::NORMAL),
-            None => (0.0, kind::CONTROL),
+            None => unused.get(label).map_or((0.0, kind::CONTROL), |score| (*score, kind::UNUSED)),
         };
         Piece { piece: Some(label.to_owned()), score: Some(score), kind: Some(kind) }
     };
@@ -210,4 +213,44 @@ pub fn write_labels(model: &SentencePieces, labels: &[&str]) -> Vec<u8> {
     };
     let pieces = labels.iter().map(|label| piece(label)).collect();
     ModelProto { pieces, trainer: Some(trainer), normalizer: Some(normalizer) }.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use text::{SpecialIds, Tokenizer};
+
+    use super::*;
+
+    /// Models of `scripts/fixtures/piece_kinds.py` with the ids that SentencePiece gives lines.
+    const FIXTURES: [(&[u8], &str); 2] = [
+        (
+            include_bytes!("../../tests/fixtures/piece_kinds/unigram.spm"),
+            include_str!("../../tests/fixtures/piece_kinds/unigram.json"),
+        ),
+        (
+            include_bytes!("../../tests/fixtures/piece_kinds/bpe.spm"),
+            include_str!("../../tests/fixtures/piece_kinds/bpe.json"),
+        ),
+    ];
+
+    #[test]
+    fn unused_pieces_are_never_produced() {
+        let path = Path::new("fixture.spm");
+        for (bytes, ids) in FIXTURES {
+            let (model, labels) = (read(bytes, path).unwrap(), labels(bytes, path).unwrap());
+            assert!(model.unused.len() > 20 && model.user_defined == ["<n>"], "{model:?}");
+            let layout = SpecialIds::layout(labels.len());
+            let tokenizer = Tokenizer::from_sentencepiece(&model, &labels, layout, path).unwrap();
+            let again = Tokenizer::from_json(&tokenizer.to_json(), path).unwrap();
+            let lines: Vec<(String, Vec<u32>)> = serde_json::from_str(ids).unwrap();
+            for (line, ids) in &lines {
+                assert_eq!(tokenizer.encode(line).unwrap(), *ids, "{:?}: {line}", model.kind);
+                assert_eq!(again.encode(line).unwrap(), *ids, "{line}");
+            }
+
+            let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+            let written = read(&write_labels(&again.sentencepiece().unwrap(), &labels), path).unwrap();
+            assert_eq!(written, model);
+        }
+    }
 }

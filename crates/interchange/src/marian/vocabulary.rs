@@ -193,8 +193,8 @@ pub fn write(source: &Tokenizer, target: &Tokenizer, max_length: usize) -> Vec<N
     if let (Some(source), Some(target)) = (source.sentencepiece(), target.sentencepiece()) {
         settings["tokenizer_class"] = json!("MarianTokenizer");
         settings["separate_vocabs"] = json!(separate);
-        written.push((files::SOURCE_PIECES, sentencepiece::write(source)));
-        written.push((files::TARGET_PIECES, sentencepiece::write(target)));
+        written.push((files::SOURCE_PIECES, sentencepiece::write(&source)));
+        written.push((files::TARGET_PIECES, sentencepiece::write(&target)));
     } else {
         settings["tokenizer_class"] = json!("PreTrainedTokenizerFast");
         written.push((files::TOKENIZER, fast(source)));

@@ -1,9 +1,7 @@
 //! Tokenizer files: assembly from parts, and reading with all expectations checked.
 //!
-//! This file and `sentencepiece::file` refer to each other: a SentencePiece model is a tokenizer file with more keys,
-//! assembled here and read there.
+//! `sentencepiece::file` has the form of SentencePiece models, and shares the checks here.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -11,7 +9,10 @@ use serde_json::{Value, json};
 
 use super::bpe_dropout::Segmenter;
 use super::pipeline::Pipeline;
-use super::{Normalizer, Tokenizer, TokenizerKind, library, normalization, pipeline, sentencepiece};
+use super::sentencepiece::file::File;
+use super::{
+    LibrarySteps, Normalizer, Steps, Tokenizer, TokenizerKind, library, normalization, pipeline, sentencepiece,
+};
 use crate::special_tokens::{BYTE_TOKENS, END, FIRST_ORDINARY_ID, PAD, SPECIAL_TOKENS, UNKNOWN, byte_label};
 use crate::{SpecialIds, Template, TextError};
 
@@ -35,19 +36,18 @@ impl Tokenizer {
     /// Returns the text of a tokenizer file. Equal tokenizers give equal bytes.
     pub fn to_json(&self) -> String {
         // Every part of a tokenizer was parsed from JSON, so it can be written as JSON.
-        let mut json = match &self.sentencepiece {
-            None if !self.imported && self.template.is_none() => self.library_file(),
-            None => {
-                let mut file = serde_json::from_str(&self.library_file()).expect("the library writes JSON");
-                if self.imported {
+        let mut json = match &self.steps {
+            Steps::SentencePiece(pieces) => {
+                let model = pieces.model();
+                let file = File::new(&model, &self.labels, self.original_ids, self.template.as_ref());
+                serde_json::to_string_pretty(&file).expect("texts and finite numbers are representable in JSON")
+            }
+            Steps::Library(steps) if !steps.imported && self.template.is_none() => library_file(steps),
+            Steps::Library(steps) => {
+                let mut file = serde_json::from_str(&library_file(steps)).expect("the library writes JSON");
+                if steps.imported {
                     library::mark(&mut file);
                 }
-                write_original_ids(&mut file, self.original_ids);
-                write_template(&mut file, self.template.as_ref());
-                format!("{file:#}")
-            }
-            Some(from) => {
-                let mut file = sentencepiece::file::assemble(from.model(), &self.labels);
                 write_original_ids(&mut file, self.original_ids);
                 write_template(&mut file, self.template.as_ref());
                 format!("{file:#}")
@@ -55,10 +55,6 @@ impl Tokenizer {
         };
         json.push('\n');
         json
-    }
-
-    fn library_file(&self) -> String {
-        self.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON")
     }
 
     /// Parses the text of a tokenizer file; `origin` appears in errors.
@@ -70,17 +66,17 @@ impl Tokenizer {
     }
 }
 
+fn library_file(steps: &LibrarySteps) -> String {
+    steps.inner.to_string(true).expect("a tokenizer read from JSON is representable in JSON")
+}
+
 /// Assembles a tokenizer file from `pipeline` and `model`, the `model` entry of the file; its last id is `pad_id`.
 pub(super) fn assemble(pipeline: Pipeline, model: Value, pad_id: usize) -> Value {
-    let special = |id: usize, label: &str| {
-        json!({"id": id, "content": label, "single_word": false, "lstrip": false, "rstrip": false,
-               "normalized": false, "special": true})
-    };
     json!({
         "version": "1.0",
         "truncation": null,
         "padding": null,
-        "added_tokens": [special(0, END), special(1, UNKNOWN), special(pad_id, PAD)],
+        "added_tokens": added_tokens(pad_id),
         "normalizer": pipeline.normalizer,
         "pre_tokenizer": pipeline.pre_tokenizer,
         "post_processor": null,
@@ -89,18 +85,39 @@ pub(super) fn assemble(pipeline: Pipeline, model: Value, pad_id: usize) -> Value
     })
 }
 
-/// Parses the text of a tokenizer file.
-pub(super) fn parse(json: &str, origin: &Path) -> Result<Tokenizer, TextError> {
-    // Into a plain value first: the crate's own reader panics on some malformed JSON.
-    let value = serde_json::from_str(json).map_err(|error| TextError::TokenizerFile {
-        path: origin.to_owned(),
-        found: format!("malformed JSON ({error})"),
-        expected: "a Hugging Face tokenizers file".into(),
-    })?;
-    from_value(value, origin)
+/// The special tokens as entries of a file.
+pub(super) fn added_tokens(pad_id: usize) -> Value {
+    let special = |id: usize, label: &str| {
+        json!({"id": id, "content": label, "single_word": false, "lstrip": false, "rstrip": false,
+               "normalized": false, "special": true})
+    };
+    json!([special(0, END), special(1, UNKNOWN), special(pad_id, PAD)])
 }
 
-/// Builds a tokenizer from a tokenizer file.
+/// Parses the text of a tokenizer file.
+pub(super) fn parse(json: &str, origin: &Path) -> Result<Tokenizer, TextError> {
+    let wrong = |found: String, expected: &str| TextError::TokenizerFile {
+        path: origin.to_owned(),
+        found,
+        expected: expected.into(),
+    };
+    // A large vocabulary as JSON values would take many times the memory of its text.
+    let typed = serde_json::from_str::<File>(json);
+    let malformed = match typed.map(|file| (file.normalization(), file)) {
+        Ok((Some(normalization), file)) => return file.read(normalization, origin),
+        Ok((None, _)) => None,
+        Err(error) => Some(error),
+    };
+    // Into a plain value first: the crate's own reader panics on some malformed JSON.
+    let value: Value = serde_json::from_str(json)
+        .map_err(|error| wrong(format!("malformed JSON ({error})"), "a Hugging Face tokenizers file"))?;
+    match malformed.filter(|_| sentencepiece::file::is_pipeline_of(&value)) {
+        None => from_value(value, origin),
+        Some(error) => Err(wrong(format!("a malformed entry ({error})"), "a model of SentencePiece")),
+    }
+}
+
+/// Builds a tokenizer from a tokenizer file whose steps the library applies.
 ///
 /// # Errors
 /// The first part of the file that is not as this program writes it.
@@ -111,16 +128,10 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
         expected: expected.into(),
     };
 
-    // `encode` must return the ids of the text alone.
-    for part in ["truncation", "padding", "post_processor"] {
-        if !value[part].is_null() {
-            return Err(wrong(format!("a value for {part:?}"), "null there"));
-        }
-    }
-    let original_ids = take_original_ids(&mut value)
-        .map_err(|found| wrong(found, "the ids `end`, `unknown` and `padding` of another vocabulary"))?;
-    let template = take_template(&mut value)
-        .map_err(|found| wrong(found, "the tokens before and after a text, and the languages"))?;
+    check_null(["truncation", "padding", "post_processor"].map(|part| (part, &value[part])))
+        .map_err(|(found, expected)| wrong(found, expected))?;
+    let Extras { original_ids, template } = Extras::new(take(&mut value, ORIGINAL_IDS), take(&mut value, TEMPLATE))
+        .map_err(|(found, expected)| wrong(found, expected))?;
     let imported = library::take_mark(&mut value);
     let model = &value["model"];
     let kind = match model["type"].as_str() {
@@ -132,32 +143,23 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
         }
     };
 
-    let mut labels = labels(model).ok_or_else(|| {
-        wrong("a vocabulary with gaps, repeated or malformed entries".into(), "each id from 0 up exactly once")
-    })?;
-    let sentencepiece = match imported {
-        true => None,
-        false => sentencepiece::file::recognise(&value, &labels).map_err(|(found, expected)| wrong(found, expected))?,
-    };
-    if sentencepiece.is_some() || imported {
+    let mut labels = labels(model).ok_or_else(not_distinct).map_err(|(found, expected)| wrong(found, expected))?;
+    if imported {
         for label in &mut labels {
             *label = sentencepiece::file::plain(label).to_owned();
         }
     }
     let only_bytes = !imported && labels.len() == SPECIAL_TOKENS + BYTE_TOKENS && value["pre_tokenizer"].is_null();
     let kind = if kind == TokenizerKind::Bpe && only_bytes { TokenizerKind::Bytes } else { kind };
-    let has_bytes = sentencepiece.is_none() && !imported && kind.has_bytes();
+    let has_bytes = !imported && kind.has_bytes();
     check_layout(&labels, has_bytes).map_err(|(found, expected)| wrong(found, &expected))?;
-    if let Some(ids) = original_ids.filter(|ids| !ids.fit(labels.len()) || (sentencepiece.is_none() && !imported)) {
-        let expected = "distinct ids of an imported vocabulary";
-        return Err(wrong(format!("{ORIGINAL_IDS} {ids:?} of {} entries", labels.len()), expected));
-    }
+    check_original_ids(original_ids, labels.len(), imported).map_err(|(found, expected)| wrong(found, expected))?;
     if !imported {
         check_added_tokens(&value["added_tokens"], labels.len())
             .map_err(|found| wrong(found, "exactly </s>, <unk> and <pad> as special tokens"))?;
     }
     let segmenter = match kind {
-        TokenizerKind::Bpe if !imported && sentencepiece.is_none() => {
+        TokenizerKind::Bpe if !imported => {
             Some(Segmenter::new(model, &labels).map_err(|(found, expected)| wrong(found, expected))?)
         }
         TokenizerKind::Bpe
@@ -168,10 +170,9 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
         | TokenizerKind::Bytes => None,
     };
 
-    let own = match sentencepiece {
-        Some(_) => None,
-        None if imported => None,
-        None => {
+    let own = match imported {
+        true => None,
+        false => {
             normalization::recognise(kind, &value["normalizer"]).map_err(|(found, expected)| wrong(found, expected))?
         }
     };
@@ -183,21 +184,9 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
     // Special tokens spelled out in text are text.
     inner.set_encode_special_tokens(true);
     let normalizer = Normalizer::new(kind, own, inner.get_normalizer().cloned());
-    let mut tokenizer = Tokenizer {
-        inner,
-        kind,
-        labels,
-        normalizer,
-        own_decoder,
-        segmenter,
-        sentencepiece,
-        original_ids,
-        imported,
-        template: None,
-        hidden: HashSet::new(),
-    };
-    tokenizer.set_template(template).map_err(|(found, expected)| wrong(found, expected))?;
-    Ok(tokenizer)
+    let steps = LibrarySteps { inner, normalizer, own_decoder, segmenter, imported };
+    Tokenizer::new(kind, labels, Steps::Library(Box::new(steps)), original_ids, template)
+        .map_err(|(found, expected)| wrong(found, expected))
 }
 
 /// Key of the tokens around a text, inside the `model` entry of the file.
@@ -210,31 +199,68 @@ fn write_template(file: &mut Value, template: Option<&Template>) {
     }
 }
 
-/// Removes the tokens around a text from a file; the error describes what is there instead.
-fn take_template(file: &mut Value) -> Result<Option<Template>, String> {
-    let taken = file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(TEMPLATE));
-    let Some(template) = taken else { return Ok(None) };
-    serde_json::from_value(template).map(Some).map_err(|error| format!("the {TEMPLATE}: {error}"))
-}
-
 /// Key of the special tokens' ids in another program's vocabulary, inside the `model` entry of the file.
 pub(super) const ORIGINAL_IDS: &str = "original_ids";
 
 /// Adds the special tokens' ids in another program's vocabulary to a file.
 pub(super) fn write_original_ids(file: &mut Value, ids: Option<SpecialIds>) {
-    if let Some(SpecialIds { end, unknown, padding }) = ids {
-        file["model"][ORIGINAL_IDS] = json!({"end": end, "unknown": unknown, "padding": padding});
+    if let Some(ids) = ids {
+        file["model"][ORIGINAL_IDS] = original_ids_entry(ids);
     }
 }
 
-/// Removes these ids from a file; the error describes what is there instead.
-fn take_original_ids(file: &mut Value) -> Result<Option<SpecialIds>, String> {
-    let Some(ids) = file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(ORIGINAL_IDS))
-    else {
-        return Ok(None);
-    };
-    let shown = ids.to_string();
-    serde_json::from_value(ids).map(Some).map_err(|_| format!("{ORIGINAL_IDS} {shown}"))
+/// The entry of these ids.
+pub(super) fn original_ids_entry(SpecialIds { end, unknown, padding }: SpecialIds) -> Value {
+    json!({"end": end, "unknown": unknown, "padding": padding})
+}
+
+/// Removes a key of the `model` entry from a file.
+fn take(file: &mut Value, key: &str) -> Option<Value> {
+    file.get_mut("model").and_then(Value::as_object_mut).and_then(|model| model.remove(key))
+}
+
+/// What files of this program have beyond the format.
+pub(super) struct Extras {
+    pub original_ids: Option<SpecialIds>,
+    pub template: Option<Template>,
+}
+
+impl Extras {
+    /// Reads the entries of a file; the error is (found, expected).
+    pub fn new(original_ids: Option<Value>, template: Option<Value>) -> Result<Self, (String, &'static str)> {
+        let ids = |ids: Value| {
+            let shown = ids.to_string();
+            let expected = "the ids `end`, `unknown` and `padding` of another vocabulary";
+            serde_json::from_value(ids).map_err(|_| (format!("{ORIGINAL_IDS} {shown}"), expected))
+        };
+        let around = |template: Value| {
+            let expected = "the tokens before and after a text, and the languages";
+            serde_json::from_value(template).map_err(|error| (format!("the {TEMPLATE}: {error}"), expected))
+        };
+        Ok(Self { original_ids: original_ids.map(ids).transpose()?, template: template.map(around).transpose()? })
+    }
+}
+
+/// Checks that `encode` returns the ids of the text alone: these parts of a file are null.
+pub(super) fn check_null(parts: [(&str, &Value); 3]) -> Result<(), (String, &'static str)> {
+    match parts.into_iter().find(|(_, value)| !value.is_null()) {
+        None => Ok(()),
+        Some((part, _)) => Err((format!("a value for {part:?}"), "null there")),
+    }
+}
+
+/// Checks the ids that special tokens had in a vocabulary of this size; only imported ones have such ids.
+pub(super) fn check_original_ids(
+    ids: Option<SpecialIds>,
+    size: usize,
+    imported: bool,
+) -> Result<(), (String, &'static str)> {
+    match ids.filter(|ids| !ids.fit(size) || !imported) {
+        None => Ok(()),
+        Some(ids) => {
+            Err((format!("{ORIGINAL_IDS} {ids:?} of {size} entries"), "distinct ids of an imported vocabulary"))
+        }
+    }
 }
 
 /// Returns the label of each id, or `None` if ids have gaps or labels repeat.
@@ -255,14 +281,23 @@ fn labels(model: &Value) -> Option<Vec<String>> {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
     };
-    let mut sorted: Vec<&String> = labels.iter().collect();
+    are_distinct(labels.iter().map(String::as_str)).then_some(labels)
+}
+
+/// The error for a vocabulary whose ids or labels are not distinct.
+pub(super) fn not_distinct() -> (String, &'static str) {
+    ("a vocabulary with gaps, repeated or malformed entries".to_owned(), "each id from 0 up exactly once")
+}
+
+/// Returns whether no label repeats.
+pub(super) fn are_distinct<'a>(labels: impl Iterator<Item = &'a str>) -> bool {
+    let mut sorted: Vec<&str> = labels.collect();
     sorted.sort_unstable();
-    let distinct = sorted.windows(2).all(|pair| pair[0] != pair[1]);
-    distinct.then_some(labels)
+    sorted.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// Checks the ids of special tokens, and of byte tokens if `has_bytes`; the error is (found, expected).
-fn check_layout(labels: &[String], has_bytes: bool) -> Result<(), (String, String)> {
+pub(super) fn check_layout(labels: &[String], has_bytes: bool) -> Result<(), (String, String)> {
     let at = |id: usize, expected: &str| match labels.get(id) {
         Some(found) if found == expected => Ok(()),
         found => Err((format!("{found:?} at id {id} of {}", labels.len()), format!("{expected:?}"))),
@@ -281,7 +316,7 @@ fn check_layout(labels: &[String], has_bytes: bool) -> Result<(), (String, Strin
 }
 
 /// Checks that the added tokens are exactly the three special ones: others would match in text.
-fn check_added_tokens(added: &Value, vocab_size: usize) -> Result<(), String> {
+pub(super) fn check_added_tokens(added: &Value, vocab_size: usize) -> Result<(), String> {
     let found: Vec<(Option<u64>, Option<&str>, Option<bool>)> = added
         .as_array()
         .map(Vec::as_slice)

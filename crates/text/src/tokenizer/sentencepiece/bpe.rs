@@ -4,20 +4,23 @@
 //! whose text is a piece.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 
-use super::search::{Fallback, Pieces};
+use super::pieces::Pieces;
+use super::search::Fallback;
 
 /// Marks the end of a text, in either direction.
 const NONE: usize = usize::MAX;
 
 #[derive(Clone, Debug)]
 pub(super) struct Merges {
-    /// Score and id of each piece.
+    /// All pieces, unused ones last.
     pieces: Pieces,
     /// Pieces that are never cut, the longest first.
     user_defined: Vec<Box<str>>,
+    /// The place of the first piece that is split again after all merges.
+    first_unused: usize,
     fallback: Fallback,
 }
 
@@ -34,31 +37,46 @@ struct Symbol {
 /// A pair that may merge: the order of its score, its left symbol, its right symbol and its length in bytes.
 type Candidate = (i32, Reverse<usize>, usize, usize);
 
+/// What the symbols of a text may become.
+#[derive(Default)]
+struct Agenda<'t> {
+    candidates: BinaryHeap<Candidate>,
+    /// The length of the left part of each unused piece, as it was last proposed.
+    splits: HashMap<&'t str, usize>,
+}
+
 impl Merges {
-    /// As [`Search::new`](super::search::Search::new).
+    /// Builds the tables from `pieces` (piece, score, id) and from those that are split again, `unused`.
     ///
     /// # Errors
     /// As [`Search::new`](super::search::Search::new).
     pub fn new<'a>(
         pieces: impl Iterator<Item = (&'a str, f32, u32)>,
-        others: impl Iterator<Item = (&'a str, u32)>,
-        bytes: Option<Vec<u32>>,
+        unused: impl ExactSizeIterator<Item = (&'a str, f32, u32)>,
         user_defined: &[&str],
+        fallback: Fallback,
     ) -> Result<Self, String> {
-        let pieces = Pieces::new(pieces)?;
+        let count = unused.len();
+        let pieces = Pieces::new(pieces.chain(unused))?;
+        let first_unused = pieces.scores().len() - count;
         let mut user_defined: Vec<Box<str>> = user_defined.iter().map(|piece| Box::from(*piece)).collect();
         user_defined.sort_by_key(|piece| Reverse(piece.len()));
-        Ok(Self { pieces, user_defined, fallback: Fallback::new(others, bytes) })
+        Ok(Self { pieces, user_defined, first_unused, fallback })
+    }
+
+    /// Returns the pieces with their scores, unused ones excepted.
+    pub fn pieces(&self) -> impl Iterator<Item = (&str, f32)> {
+        self.pieces.iter().take(self.first_unused)
     }
 
     /// Appends the ids of `text`.
     pub fn segment(&self, text: &str, ids: &mut Vec<u32>) {
         let mut symbols = self.symbols(text);
-        let mut candidates: BinaryHeap<Candidate> = BinaryHeap::new();
+        let mut agenda = Agenda::default();
         for right in 1..symbols.len() {
-            self.propose(text, &symbols, right - 1, &mut candidates);
+            self.propose(text, &symbols, right - 1, &mut agenda);
         }
-        while let Some((_, Reverse(left), right, length)) = candidates.pop() {
+        while let Some((_, Reverse(left), right, length)) = agenda.candidates.pop() {
             // An earlier merge may have changed one of the two.
             let (start, end) = (symbols[left].place.start, symbols[right].place.end);
             let changed = symbols[left].place.is_empty() || symbols[right].place.is_empty() || end - start != length;
@@ -71,17 +89,40 @@ impl Merges {
             symbols[right].place = end..end;
             if after != NONE {
                 symbols[after].previous = left;
-                self.propose(text, &symbols, left, &mut candidates);
+                self.propose(text, &symbols, left, &mut agenda);
             }
             let previous = symbols[left].previous;
             if previous != NONE {
-                self.propose(text, &symbols, previous, &mut candidates);
+                self.propose(text, &symbols, previous, &mut agenda);
             }
         }
 
-        let known = symbols.into_iter().map(|symbol| symbol.place).filter(|place| !place.is_empty());
-        let cut = known.map(|place| (self.pieces.get(&text[place.clone()]).map(|(_, id)| id), place));
-        self.fallback.append(text, cut, ids);
+        let mut cut = Vec::with_capacity(symbols.len());
+        for symbol in symbols.into_iter().filter(|symbol| !symbol.place.is_empty()) {
+            self.append_parts(text, symbol.place, &agenda, &mut cut);
+        }
+        self.fallback.append(text, cut.into_iter(), ids);
+    }
+
+    /// Appends a place with the id of its piece; an unused piece in the parts that it was merged from.
+    fn append_parts(
+        &self,
+        text: &str,
+        place: Range<usize>,
+        agenda: &Agenda,
+        cut: &mut Vec<(Option<u32>, Range<usize>)>,
+    ) {
+        match agenda.splits.get(&text[place.clone()]) {
+            Some(left) => {
+                let middle = place.start + left;
+                self.append_parts(text, place.start..middle, agenda, cut);
+                self.append_parts(text, middle..place.end, agenda, cut);
+            }
+            None => {
+                let piece = self.pieces.place(&text[place.clone()]).filter(|piece| *piece < self.first_unused);
+                cut.push((piece.map(|piece| self.pieces.id(piece)), place));
+            }
+        }
     }
 
     /// The characters of `text`, or user-defined pieces.
@@ -105,14 +146,18 @@ impl Merges {
     }
 
     /// Adds the merge of the symbol at `left` with its right neighbour, if their text is a piece.
-    fn propose(&self, text: &str, symbols: &[Symbol], left: usize, candidates: &mut BinaryHeap<Candidate>) {
+    fn propose<'t>(&self, text: &'t str, symbols: &[Symbol], left: usize, agenda: &mut Agenda<'t>) {
         let right = symbols[left].next;
         if right == NONE || symbols[left].fixed || symbols[right].fixed {
             return;
         }
         let place = symbols[left].place.start..symbols[right].place.end;
-        if let Some((score, _)) = self.pieces.get(&text[place.clone()]) {
-            candidates.push((order(score), Reverse(left), right, place.len()));
+        if let Some(piece) = self.pieces.place(&text[place.clone()]) {
+            let score = order(self.pieces.scores()[piece]);
+            agenda.candidates.push((score, Reverse(left), right, place.len()));
+            if piece >= self.first_unused {
+                agenda.splits.insert(&text[place], symbols[left].place.len());
+            }
         }
     }
 }
@@ -132,7 +177,8 @@ mod tests {
         let merged = [("ab", 0.0, 10), ("bc", -1.0, 11), ("abab", -2.0, 12), ("<n>", 0.0, 13)];
         let letters =
             [("a", -10.0, 2), ("b", -11.0, 3), ("c", -12.0, 4), ("<", -13.0, 5), ("n", -14.0, 6), (">", -15.0, 7)];
-        Merges::new(merged.into_iter().chain(letters), [("é", 20)].into_iter(), None, user_defined).unwrap()
+        let fallback = Fallback::new([("é", 20)].into_iter(), None);
+        Merges::new(merged.into_iter().chain(letters), [].into_iter(), user_defined, fallback).unwrap()
     }
 
     fn ids(merges: &Merges, text: &str) -> Vec<u32> {

@@ -4,102 +4,215 @@
 //! normalised text never has, so that they never match; decoding removes the space. Pieces without an id have a key of
 //! their own, which other programs ignore.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{NEVER_FOUND, Normalization, PieceKind, SentencePiece, SentencePieces};
 use crate::special_tokens::{FIRST_ORDINARY_ID, UNKNOWN_ID, byte_of};
-use crate::tokenizer::{file, pipeline};
+use crate::tokenizer::file::{self, Extras};
+use crate::tokenizer::{Steps, Tokenizer, TokenizerKind, pipeline};
+use crate::{SpecialIds, Template, TextError};
 
-/// Key of the pieces without an id, inside the `model` entry of the file.
-pub(in crate::tokenizer) const WITHOUT_ID: &str = "pieces_without_id";
-
-/// Key of models whose pieces are merged (BPE), inside the `model` entry. Other programs would cut such text differently.
-const MERGED: &str = "sentencepiece_bpe";
-
-/// Key of the pieces that are never cut, inside the `model` entry.
-const USER_DEFINED: &str = "user_defined_pieces";
-
-/// Assembles the file of a model and a vocabulary, whose `labels` have the order of their ids.
-pub(in crate::tokenizer) fn assemble(model: &SentencePieces, labels: &[String]) -> Value {
-    let scores: HashMap<&str, f32> = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score)).collect();
-    let last = labels.len().saturating_sub(1);
-    let entry = |(id, label): (usize, &String)| match scores.get(label.as_str()) {
-        _ if is_special(id, last) || is_byte(model.byte_fallback, label) => json!([label, 0.0]),
-        Some(score) => json!([label, score]),
-        None => json!([format!("{NEVER_FOUND}{label}"), 0.0]),
-    };
-    let vocabulary: Vec<Value> = labels.iter().enumerate().map(entry).collect();
-    let known: HashSet<&str> = labels.iter().map(String::as_str).collect();
-    let without_id: Vec<Value> = model
-        .pieces
-        .iter()
-        .filter(|(piece, _)| !known.contains(piece.as_str()))
-        .map(|(piece, score)| json!([piece, score]))
-        .collect();
-    let mut part = json!({
-        "type": "Unigram",
-        "unk_id": UNKNOWN_ID,
-        "vocab": vocabulary,
-        "byte_fallback": model.byte_fallback,
-    });
-    if !without_id.is_empty() {
-        part[WITHOUT_ID] = Value::Array(without_id);
-    }
-    match model.kind {
-        PieceKind::Unigram => {}
-        PieceKind::Bpe => part[MERGED] = json!(true),
-    }
-    if !model.user_defined.is_empty() {
-        part[USER_DEFINED] = json!(model.user_defined);
-    }
-    file::assemble(pipeline::Pipeline::sentencepiece(&model.normalization, model.byte_fallback), part, last)
+/// The file of a SentencePiece model, its keys in order. Text that has no escapes is borrowed from the file's.
+#[derive(Serialize, Deserialize)]
+pub(in crate::tokenizer) struct File<'a> {
+    #[serde(default)]
+    added_tokens: Value,
+    #[serde(default)]
+    decoder: Value,
+    #[serde(borrow)]
+    model: Model<'a>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    padding: Value,
+    #[serde(default)]
+    post_processor: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    truncation: Value,
+    #[serde(default)]
+    version: Value,
 }
 
-/// Returns the SentencePiece model of a file with these `labels`, if its pipeline is that of one.
-///
-/// # Errors
-/// Parts that do not fit together, as (found, expected).
-pub(in crate::tokenizer) fn recognise(
-    file: &Value,
-    labels: &[String],
-) -> Result<Option<SentencePiece>, (String, &'static str)> {
-    let model = &file["model"];
-    let byte_fallback = model["byte_fallback"].as_bool().unwrap_or(false);
-    let Some(normalization) = normalization(&file["normalizer"]) else { return Ok(None) };
-    let pipeline = pipeline::Pipeline::sentencepiece(&normalization, byte_fallback);
-    let same = pipeline.normalizer == file["normalizer"]
-        && pipeline.pre_tokenizer == file["pre_tokenizer"]
-        && pipeline.decoder == file["decoder"];
-    if model["type"] != "Unigram" || !same {
-        return Ok(None);
+/// The `model` entry of a file.
+#[derive(Serialize, Deserialize)]
+struct Model<'a> {
+    #[serde(default)]
+    byte_fallback: bool,
+    /// Whether the file is another program's.
+    #[serde(default, skip_serializing)]
+    imported: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    original_ids: Option<Value>,
+    /// Pieces without an id.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pieces_without_id: Vec<Entry<'a>>,
+    /// Whether pieces are merged (BPE). Other programs would cut such text differently.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    sentencepiece_bpe: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    template: Option<Value>,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(default)]
+    unk_id: Value,
+    /// Pieces that are never produced.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    unused_pieces: Vec<Entry<'a>>,
+    /// Pieces that are never cut.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    user_defined_pieces: Vec<String>,
+    #[serde(borrow)]
+    vocab: Vec<Entry<'a>>,
+}
+
+/// A piece and its score.
+#[derive(Serialize, Deserialize)]
+struct Entry<'a>(#[serde(borrow)] Cow<'a, str>, f64);
+
+impl<'a> Entry<'a> {
+    fn new((piece, score): &'a (String, f32)) -> Self {
+        Self(Cow::from(piece), f64::from(*score))
     }
 
-    let malformed = |what: &Value| (format!("the piece {what}"), "a piece and its score");
-    let read = |entry: &Value| match (entry[0].as_str(), entry[1].as_f64()) {
-        (Some(piece), Some(score)) => Ok((piece.to_owned(), score as f32)),
-        _ => Err(malformed(entry)),
-    };
-    let listed = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let last = labels.len().saturating_sub(1);
-    let mut pieces = Vec::new();
-    for (id, entry) in listed(&model["vocab"]).iter().enumerate() {
-        let (piece, score) = read(entry)?;
-        let found = !is_special(id, last) && !is_byte(byte_fallback, &piece) && !piece.starts_with(NEVER_FOUND);
-        pieces.extend(found.then_some((piece, score)));
+    fn into_piece(self) -> (String, f32) {
+        (self.0.into_owned(), self.1 as f32)
     }
-    for entry in listed(&model[WITHOUT_ID]) {
-        pieces.push(read(&entry)?);
+}
+
+/// The only type of model that such a file has.
+const TYPE: &str = "Unigram";
+
+impl<'a> File<'a> {
+    /// Assembles the file of a model and a vocabulary, whose `labels` have the order of their ids.
+    pub fn new(
+        model: &'a SentencePieces,
+        labels: &'a [String],
+        original_ids: Option<SpecialIds>,
+        template: Option<&Template>,
+    ) -> Self {
+        let scores: HashMap<&str, f32> = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score)).collect();
+        let last = labels.len().saturating_sub(1);
+        let entry = |(id, label): (usize, &'a String)| match scores.get(label.as_str()) {
+            _ if is_special(id, last) || is_byte(model.byte_fallback, label) => Entry(Cow::from(label), 0.0),
+            Some(score) => Entry(Cow::from(label), f64::from(*score)),
+            None => Entry(Cow::from(format!("{NEVER_FOUND}{label}")), 0.0),
+        };
+        let known: HashSet<&str> = labels.iter().map(String::as_str).collect();
+        let without_id = model.pieces.iter().filter(|(piece, _)| !known.contains(piece.as_str()));
+        let pipeline = pipeline::Pipeline::sentencepiece(&model.normalization, model.byte_fallback);
+        Self {
+            added_tokens: file::added_tokens(last),
+            decoder: pipeline.decoder,
+            model: Model {
+                byte_fallback: model.byte_fallback,
+                imported: false,
+                original_ids: original_ids.map(file::original_ids_entry),
+                pieces_without_id: without_id.map(Entry::new).collect(),
+                sentencepiece_bpe: match model.kind {
+                    PieceKind::Unigram => false,
+                    PieceKind::Bpe => true,
+                },
+                template: template.map(|template| json!(template)),
+                r#type: Cow::from(TYPE),
+                unk_id: json!(UNKNOWN_ID),
+                unused_pieces: model.unused.iter().map(Entry::new).collect(),
+                user_defined_pieces: model.user_defined.clone(),
+                vocab: labels.iter().enumerate().map(entry).collect(),
+            },
+            normalizer: pipeline.normalizer,
+            padding: Value::Null,
+            post_processor: Value::Null,
+            pre_tokenizer: pipeline.pre_tokenizer,
+            truncation: Value::Null,
+            version: json!("1.0"),
+        }
     }
-    let plain: Vec<String> = labels.iter().map(|label| plain(label).to_owned()).collect();
-    let kind = if model[MERGED] == true { PieceKind::Bpe } else { PieceKind::Unigram };
-    let user_defined = listed(&model[USER_DEFINED]).iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    SentencePiece::new(SentencePieces { kind, pieces, user_defined, byte_fallback, normalization }, &plain)
-        .map(Some)
-        .map_err(|found| (found, "a model of SentencePiece"))
+
+    /// Returns the normalisation of the model, or `None` for a file of another kind.
+    pub fn normalization(&self) -> Option<Normalization> {
+        let Self { decoder, model, normalizer, pre_tokenizer, .. } = self;
+        let steps = [normalizer, pre_tokenizer, decoder];
+        normalization(steps, model.byte_fallback).filter(|_| model.r#type == TYPE && !model.imported)
+    }
+
+    /// Builds the tokenizer of a file with this [`normalization`](Self::normalization).
+    ///
+    /// # Errors
+    /// Parts that do not fit together.
+    pub fn read(self, normalization: Normalization, origin: &Path) -> Result<Tokenizer, TextError> {
+        self.tokenizer(normalization).map_err(|(found, expected)| TextError::TokenizerFile {
+            path: origin.to_owned(),
+            found,
+            expected,
+        })
+    }
+
+    fn tokenizer(self, normalization: Normalization) -> Result<Tokenizer, (String, String)> {
+        let owned = |(found, expected): (String, &str)| (found, expected.to_owned());
+        let Self { added_tokens, model, truncation, padding, post_processor, .. } = self;
+        let null = [("truncation", &truncation), ("padding", &padding), ("post_processor", &post_processor)];
+        file::check_null(null).map_err(owned)?;
+        let Extras { original_ids, template } = Extras::new(model.original_ids, model.template).map_err(owned)?;
+        if !file::are_distinct(model.vocab.iter().map(|entry| &*entry.0)) {
+            return Err(owned(file::not_distinct()));
+        }
+
+        let last = model.vocab.len().saturating_sub(1);
+        let (mut labels, mut pieces) = (Vec::with_capacity(model.vocab.len()), Vec::with_capacity(model.vocab.len()));
+        for (id, Entry(label, score)) in model.vocab.into_iter().enumerate() {
+            match label.strip_prefix(NEVER_FOUND) {
+                Some(label) => labels.push(label.to_owned()),
+                None => {
+                    if !is_special(id, last) && !is_byte(model.byte_fallback, &label) {
+                        pieces.push((label.clone().into_owned(), score as f32));
+                    }
+                    labels.push(label.into_owned());
+                }
+            }
+        }
+        pieces.extend(model.pieces_without_id.into_iter().map(Entry::into_piece));
+        file::check_layout(&labels, false)?;
+        file::check_original_ids(original_ids, labels.len(), true).map_err(owned)?;
+        file::check_added_tokens(&added_tokens, labels.len())
+            .map_err(|found| (found, "exactly </s>, <unk> and <pad> as special tokens".to_owned()))?;
+        let pieces = SentencePieces {
+            kind: if model.sentencepiece_bpe { PieceKind::Bpe } else { PieceKind::Unigram },
+            pieces,
+            user_defined: model.user_defined_pieces,
+            unused: model.unused_pieces.into_iter().map(Entry::into_piece).collect(),
+            byte_fallback: model.byte_fallback,
+            normalization,
+        };
+        let pieces =
+            SentencePiece::new(pieces, &labels).map_err(|found| (found, "a model of SentencePiece".to_owned()))?;
+        let steps = Steps::SentencePiece(Box::new(pieces));
+        Tokenizer::new(TokenizerKind::Unigram, labels, steps, original_ids, template).map_err(owned)
+    }
+}
+
+/// Returns whether the steps of a file are those of a SentencePiece model.
+pub(in crate::tokenizer) fn is_pipeline_of(file: &Value) -> bool {
+    let model = &file["model"];
+    let steps = [&file["normalizer"], &file["pre_tokenizer"], &file["decoder"]];
+    let byte_fallback = model["byte_fallback"].as_bool().unwrap_or(false);
+    model["type"] == TYPE && model["imported"] != true && normalization(steps, byte_fallback).is_some()
+}
+
+/// Returns the normalisation of a model whose normalizer, pre-tokenizer and decoder these are, if they are those of one.
+fn normalization(steps: [&Value; 3], byte_fallback: bool) -> Option<Normalization> {
+    let normalization = settings(steps[0])?;
+    let expected = pipeline::Pipeline::sentencepiece(&normalization, byte_fallback);
+    let same = [&expected.normalizer, &expected.pre_tokenizer, &expected.decoder] == steps;
+    same.then_some(normalization)
 }
 
 /// Returns a label without [`NEVER_FOUND`].
@@ -108,7 +221,7 @@ pub(in crate::tokenizer) fn plain(label: &str) -> &str {
 }
 
 /// Returns the settings of a normalizer, if its steps can be those of a SentencePiece model.
-fn normalization(normalizer: &Value) -> Option<Normalization> {
+fn settings(normalizer: &Value) -> Option<Normalization> {
     let mut normalization = Normalization::default();
     for step in normalizer["normalizers"].as_array()? {
         match step["type"].as_str()? {

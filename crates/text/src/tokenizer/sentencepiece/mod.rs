@@ -1,4 +1,4 @@
-//! Unigram models of SentencePiece (Kudo and Richardson 2018), exactly as SentencePiece itself applies them.
+//! Models of SentencePiece (Kudo and Richardson 2018), unigram or BPE, exactly as SentencePiece itself applies them.
 //!
 //! Such a tokenizer differs from those trained here in three ways:
 //!
@@ -16,6 +16,7 @@ mod bpe;
 mod charsmap;
 pub(super) mod file;
 mod normalizer;
+mod pieces;
 mod search;
 
 use std::collections::{HashMap, HashSet};
@@ -24,7 +25,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bpe::Merges;
 pub(super) use normalizer::SpaceNormalizer;
-use search::Search;
+use search::{Fallback, Search};
 
 use crate::special_tokens::{FIRST_ORDINARY_ID, SPACE_MARK, SPECIAL_TOKENS, UNKNOWN_ID, byte_label};
 
@@ -55,6 +56,8 @@ pub struct SentencePieces {
     pub pieces: Vec<(String, f32)>,
     /// Pieces that are never cut or normalised.
     pub user_defined: Vec<String>,
+    /// Pieces that are never produced, with scores. Merges may lead through them, and are then undone.
+    pub unused: Vec<(String, f32)>,
     /// Whether characters outside all pieces become their bytes (`<0xE2>`) rather than `<unk>`.
     pub byte_fallback: bool,
     /// Normalisation of text before segmentation.
@@ -75,6 +78,7 @@ pub struct Normalization {
 /// A model joined with a vocabulary: converts text to ids.
 #[derive(Clone, Debug)]
 pub(super) struct SentencePiece {
+    /// The model without its pieces, which `cutter` has.
     model: SentencePieces,
     normalizer: SpaceNormalizer,
     cutter: Cutter,
@@ -90,12 +94,13 @@ enum Cutter {
 
 impl SentencePiece {
     /// Joins a model with a vocabulary, whose `labels` have the order of their ids; the error describes the model's defect.
-    pub fn new(model: SentencePieces, labels: &[String]) -> Result<Self, String> {
+    pub fn new(mut model: SentencePieces, labels: &[String]) -> Result<Self, String> {
         let ids: HashMap<&str, u32> = labels.iter().map(String::as_str).zip(0..).collect();
         let id_of = |label: &str| ids.get(label).copied().unwrap_or(UNKNOWN_ID);
         let bytes = model.byte_fallback.then(|| (0..=u8::MAX).map(|byte| id_of(&byte_label(byte))).collect());
         let pieces = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score, id_of(piece)));
-        let known: HashSet<&str> = model.pieces.iter().map(|(piece, _)| piece.as_str()).collect();
+        let unused = model.unused.iter().map(|(piece, score)| (piece.as_str(), *score, id_of(piece)));
+        let known: HashSet<&str> = model.pieces.iter().chain(&model.unused).map(|(piece, _)| piece.as_str()).collect();
         // Special tokens spelled out in text are text.
         let ordinary = labels
             .iter()
@@ -107,20 +112,30 @@ impl SentencePiece {
         let user_defined: Vec<&str> = model.user_defined.iter().map(String::as_str).collect();
         let codes =
             labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));
-        Ok(Self {
-            normalizer: SpaceNormalizer::new(&model.normalization)?.with_fixed(&model.user_defined),
-            cutter: match model.kind {
-                PieceKind::Unigram => Cutter::Unigram(Search::new(pieces, others, bytes, &user_defined)?),
-                PieceKind::Bpe => Cutter::Bpe(Merges::new(pieces, others, bytes, &user_defined)?),
-            },
-            codes: codes.map(|(label, id)| (label.clone(), id)).collect(),
-            model,
-        })
+        let fallback = Fallback::new(others, bytes);
+        let cutter = match model.kind {
+            PieceKind::Unigram => Cutter::Unigram(Search::new(pieces, &user_defined, fallback)?),
+            PieceKind::Bpe => Cutter::Bpe(Merges::new(pieces, unused, &user_defined, fallback)?),
+        };
+        let normalizer = SpaceNormalizer::new(&model.normalization)?.with_fixed(&model.user_defined);
+        let codes = codes.map(|(label, id)| (label.clone(), id)).collect();
+        model.pieces = Vec::new();
+        Ok(Self { normalizer, cutter, codes, model })
     }
 
     /// Returns the model.
-    pub fn model(&self) -> &SentencePieces {
-        &self.model
+    pub fn model(&self) -> SentencePieces {
+        let owned = |(piece, score): (&str, f32)| (piece.to_owned(), score);
+        let pieces = match &self.cutter {
+            Cutter::Unigram(search) => search.pieces().iter().map(owned).collect(),
+            Cutter::Bpe(merges) => merges.pieces().map(owned).collect(),
+        };
+        SentencePieces { pieces, ..self.model.clone() }
+    }
+
+    /// Returns whether characters outside all pieces become bytes.
+    pub fn byte_fallback(&self) -> bool {
+        self.model.byte_fallback
     }
 
     /// Returns the ids of `text`, without `</s>`.

@@ -5,37 +5,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::pieces::Pieces;
 use crate::special_tokens::UNKNOWN_ID;
 
 /// Score of a character outside all pieces, below the lowest score of a piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
-
-/// Score and id of each piece.
-#[derive(Clone, Debug)]
-pub(super) struct Pieces(HashMap<Box<str>, (f32, u32)>);
-
-impl Pieces {
-    /// Builds the table from (piece, score, id).
-    ///
-    /// # Errors
-    /// An empty, repeated or non-finite piece, or no pieces.
-    pub fn new<'a>(pieces: impl Iterator<Item = (&'a str, f32, u32)>) -> Result<Self, String> {
-        let mut table = HashMap::new();
-        for (piece, score, id) in pieces {
-            if piece.is_empty() || !score.is_finite() {
-                return Err(format!("the piece {piece:?} of score {score}"));
-            }
-            if table.insert(Box::from(piece), (score, id)).is_some() {
-                return Err(format!("the piece {piece:?} twice"));
-            }
-        }
-        if table.is_empty() { Err("no pieces".to_owned()) } else { Ok(Self(table)) }
-    }
-
-    pub fn get(&self, piece: &str) -> Option<(f32, u32)> {
-        self.0.get(piece).copied()
-    }
-}
 
 /// The ids of text that no piece covers.
 #[derive(Clone, Debug)]
@@ -47,6 +21,7 @@ pub(super) struct Fallback {
 }
 
 impl Fallback {
+    /// Of `others`, labels that are no pieces, and of the ids of bytes.
     pub fn new<'a>(others: impl Iterator<Item = (&'a str, u32)>, bytes: Option<Vec<u32>>) -> Self {
         Self { others: others.map(|(label, id)| (Box::from(label), id)).collect(), bytes }
     }
@@ -80,6 +55,8 @@ impl Fallback {
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     pieces: Pieces,
+    /// The score of each piece, raised for user-defined ones.
+    scores: Vec<f32>,
     /// Length of the longest piece, in characters.
     longest: usize,
     unknown_score: f32,
@@ -95,30 +72,33 @@ struct Best {
 }
 
 impl Search {
-    /// Builds the tables from `pieces` (piece, score, id) and `others`, labels that are no pieces. A user-defined piece has a
-    /// score with which it always wins.
+    /// Builds the tables from `pieces` (piece, score, id). A user-defined piece has a score with which it always wins.
     ///
     /// # Errors
     /// An empty, repeated or non-finite piece, or no pieces.
     pub fn new<'a>(
         pieces: impl Iterator<Item = (&'a str, f32, u32)>,
-        others: impl Iterator<Item = (&'a str, u32)>,
-        bytes: Option<Vec<u32>>,
         user_defined: &[&str],
+        fallback: Fallback,
     ) -> Result<Self, String> {
-        let mut pieces = Pieces::new(pieces)?;
-        let is_ordinary = |piece: &str| !user_defined.contains(&piece);
-        let scores = || pieces.0.iter().filter(|(piece, _)| is_ordinary(piece)).map(|(_, (score, _))| *score);
-        let (lowest, highest) = (scores().fold(f32::INFINITY, f32::min), scores().fold(f32::NEG_INFINITY, f32::max));
-        let longest = pieces.0.keys().map(|piece| piece.chars().count()).max().unwrap_or_default();
-        for piece in user_defined {
-            if let Some((score, _)) = pieces.0.get_mut(*piece) {
-                // As in SentencePiece, where lengths are in bytes.
-                *score = (f64::from(piece.len() as f32 * highest) - 0.1) as f32;
-            }
+        let pieces = Pieces::new(pieces)?;
+        let mut scores = pieces.scores().to_vec();
+        let fixed: Vec<usize> = user_defined.iter().filter_map(|piece| pieces.place(piece)).collect();
+        let ordinary =
+            || scores.iter().enumerate().filter(|(place, _)| !fixed.contains(place)).map(|(_, score)| *score);
+        let (lowest, highest) =
+            (ordinary().fold(f32::INFINITY, f32::min), ordinary().fold(f32::NEG_INFINITY, f32::max));
+        let longest = pieces.iter().map(|(piece, _)| piece.chars().count()).max().unwrap_or_default();
+        for place in fixed {
+            // As in SentencePiece, where lengths are in bytes.
+            scores[place] = (f64::from(pieces.text(place).len() as f32 * highest) - 0.1) as f32;
         }
-        let fallback = Fallback::new(others, bytes);
-        Ok(Self { pieces, longest, unknown_score: lowest - UNKNOWN_PENALTY, fallback })
+        Ok(Self { pieces, scores, longest, unknown_score: lowest - UNKNOWN_PENALTY, fallback })
+    }
+
+    /// Returns all pieces with their scores.
+    pub fn pieces(&self) -> &Pieces {
+        &self.pieces
     }
 
     /// Appends the ids of `text`.
@@ -137,8 +117,9 @@ impl Search {
             let mut covered = false;
             for (at, last) in text[start..].char_indices().take(self.longest) {
                 let end = start + at + last.len_utf8();
-                if let Some((score, id)) = self.pieces.get(&text[start..end]) {
-                    improve(&mut best, end, Best { start, score: score + so_far, id: Some(id) });
+                if let Some(place) = self.pieces.place(&text[start..end]) {
+                    let (score, id) = (self.scores[place] + so_far, self.pieces.id(place));
+                    improve(&mut best, end, Best { start, score, id: Some(id) });
                     covered |= end == after_first;
                 }
             }
@@ -171,7 +152,8 @@ mod tests {
     #[test]
     fn the_most_probable_cut_is_taken() {
         let pieces = [("a", -2.0, 10), ("b", -2.0, 11), ("ab", -3.0, 12), ("ba", -5.0, 13), ("x", -1.0, UNKNOWN_ID)];
-        let search = Search::new(pieces.into_iter(), [("ß", 20), ("猫犬", 21)].into_iter(), None, &[]).unwrap();
+        let search =
+            Search::new(pieces.into_iter(), &[], Fallback::new([("ß", 20), ("猫犬", 21)].into_iter(), None)).unwrap();
         assert_eq!(ids(&search, "abab"), [12, 12]);
         assert_eq!(ids(&search, "ba"), [11, 10]);
         assert!(ids(&search, "").is_empty());
@@ -186,18 +168,8 @@ mod tests {
     #[test]
     fn uncovered_characters_become_bytes() {
         let bytes = (0..=255).map(|byte| 1000 + byte).collect();
-        let search = Search::new([("a", -1.0, 2)].into_iter(), [("é", 3)].into_iter(), Some(bytes), &[]).unwrap();
+        let search =
+            Search::new([("a", -1.0, 2)].into_iter(), &[], Fallback::new([("é", 3)].into_iter(), Some(bytes))).unwrap();
         assert_eq!(ids(&search, "aéa"), [2, 1000 + 0xC3, 1000 + 0xA9, 2]);
-    }
-
-    #[test]
-    fn invalid_pieces_are_rejected() {
-        let error = |pieces: &[(&'static str, f32, u32)]| {
-            Search::new(pieces.iter().copied(), [].into_iter(), None, &[]).unwrap_err()
-        };
-        assert_eq!(error(&[]), "no pieces");
-        assert!(error(&[("", 0.0, 2)]).contains("\"\""));
-        assert!(error(&[("a", f32::NAN, 2)]).contains("NaN"));
-        assert!(error(&[("a", 0.0, 2), ("a", 0.0, 3)]).contains("twice"));
     }
 }
