@@ -63,6 +63,11 @@ const PART: usize = 1 << 16;
 /// Bytes of the header's length.
 const LENGTH_BYTES: usize = 8;
 
+/// The values of bytes in float32.
+fn float32(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+}
+
 impl SafetensorsReader {
     /// Reads the header of a file that this program wrote.
     ///
@@ -97,19 +102,46 @@ impl SafetensorsReader {
     /// # Errors
     /// A tensor that is missing, of another shape, or not of float32; a file that cannot be read.
     pub fn read(&mut self, name: &str, shape: &[usize]) -> Result<NamedTensor, WeightsError> {
-        let Some(TensorInfo { dtype, shape: found, data_offsets: (from, to) }) = self.header.info(name) else {
+        let (from, to) = self.place(name, shape)?;
+        let mut values = Vec::with_capacity((to - from) / 4);
+        self.read_parts(name, from, to, PART, |part| values.extend(float32(part)))?;
+        Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
+    }
+
+    /// The bytes of the float32 tensor of this name, which must have this shape.
+    fn place(&self, name: &str, shape: &[usize]) -> Result<(usize, usize), WeightsError> {
+        let Some(TensorInfo { dtype, shape: found, data_offsets }) = self.header.info(name) else {
             return Err(WeightsError::Missing(name.to_string()));
         };
         require_float32(name, *dtype)?;
         if found != shape {
             return Err(WeightsError::Shape { name: name.to_string(), found: found.clone(), expected: shape.to_vec() });
         }
-        let (from, to) = (*from, *to);
-        let mut values = Vec::with_capacity((to - from) / 4);
-        self.read_parts(name, from, to, |part| {
-            values.extend(part.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-        })?;
-        Ok(NamedTensor { name: name.to_string(), shape: shape.to_vec(), values })
+        Ok(*data_offsets)
+    }
+
+    /// Reads the matrix of this name and shape in parts of whole rows, in float32, and calls `add` with each.
+    ///
+    /// # Errors
+    /// As [`read_stored`](Self::read_stored).
+    pub fn read_rows(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+        mut add: impl FnMut(&[f32]),
+    ) -> Result<(), WeightsError> {
+        if self.header.info(name).is_some_and(|info| info.dtype == Dtype::I8) {
+            add(&self.read_stored(name, &shape)?.into_float32());
+            return Ok(());
+        }
+        let (from, to) = self.place(name, &shape)?;
+        let row = 4 * shape[1].max(1);
+        let mut values = Vec::new();
+        self.read_parts(name, from, to, (PART / row).max(1) * row, |part| {
+            values.clear();
+            values.extend(float32(part));
+            add(&values);
+        })
     }
 
     /// Reads the tensor of this name in float32 or int8; it must have this shape.
@@ -126,21 +158,22 @@ impl SafetensorsReader {
         }
         let (from, to) = (*from, *to);
         let mut values = Vec::with_capacity(to - from);
-        self.read_parts(name, from, to, |part| values.extend(part.iter().map(|&byte| byte as i8)))?;
+        self.read_parts(name, from, to, PART, |part| values.extend(part.iter().map(|&byte| byte as i8)))?;
         let scales = self.read(&scale_name(name), &shape[..1])?.values;
         Ok(StoredValues::Int8(Int8Rows { values, scales }))
     }
 
-    /// Calls `add` with the bytes of a tensor, part by part; a part holds whole values.
+    /// Calls `add` with the bytes of a tensor, in parts of `length` bytes.
     fn read_parts(
         &mut self,
         name: &str,
         from: usize,
         to: usize,
+        length: usize,
         mut add: impl FnMut(&[u8]),
     ) -> Result<(), WeightsError> {
         self.file.seek(SeekFrom::Start(self.start + from as u64))?;
-        let mut part = vec![0; PART.min(to - from)];
+        let mut part = vec![0; length.min(to - from)];
         let mut left = to - from;
         while left > 0 {
             part.truncate(left);

@@ -1,6 +1,7 @@
 //! The saved model of a run folder without its weights: configuration and tokenizers, checked against each other.
 
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -71,10 +72,9 @@ impl SavedModel {
         check_complete(&toml::from_str(&text).map_err(toml_error)?).map_err(invalid)?;
         let (source, target) = (folder.join(layout::SOURCE_TOKENIZER), folder.join(layout::TARGET_TOKENIZER));
         let source_tokenizer = Arc::new(Tokenizer::load(&source)?);
-        let joint = fs::read(&source).is_ok_and(|text| fs::read(&target).is_ok_and(|other| text == other));
-        let target_tokenizer = match joint {
-            true => source_tokenizer.clone(),
-            false => Arc::new(Tokenizer::load(&target)?),
+        let target_tokenizer = match same_contents(&source, &target) {
+            Ok(true) => source_tokenizer.clone(),
+            Ok(false) | Err(_) => Arc::new(Tokenizer::load(&target)?),
         };
         let saved = Self::new(config, decoding, source_tokenizer, target_tokenizer);
         let Self { config, decoding, sizes, .. } = &saved;
@@ -84,6 +84,27 @@ impl SavedModel {
             .and_then(|()| decoding.validate(config))
             .map_err(invalid)?;
         Ok(saved)
+    }
+}
+
+/// Returns whether two files have the same bytes, reading a part of each at a time.
+fn same_contents(one: &Path, other: &Path) -> io::Result<bool> {
+    let (one, other) = (fs::File::open(one)?, fs::File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (part, rest) = (one.fill_buf()?, other.fill_buf()?);
+        let common = part.len().min(rest.len());
+        if part[..common] != rest[..common] {
+            return Ok(false);
+        }
+        if common == 0 {
+            return Ok(part.len() == rest.len());
+        }
+        one.consume(common);
+        other.consume(common);
     }
 }
 

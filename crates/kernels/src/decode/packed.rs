@@ -41,16 +41,14 @@ impl PackedMatrix {
     /// Slices that are not of the shapes that [`new`](Self::new) takes.
     pub fn stacked(layers: &[(&[f32], Option<&[f32]>)], d_input: usize) -> Self {
         let d_output = layers.iter().map(|(weight, _)| outputs(weight, d_input)).sum();
-        let panels = usize::div_ceil(d_output, PANEL);
-        let mut packed = Self {
-            d_input,
-            d_output,
-            lanes: vec![Lane::default(); panels * d_input * LANES],
-            bias: vec![Lane::default(); panels * LANES],
-        };
+        let mut packed = Self::zeros(d_input, d_output);
         let mut first = 0;
         for (weight, bias) in layers {
-            packed.fill(first, weight, *bias);
+            packed.fill(first, weight);
+            if let Some(bias) = bias {
+                assert_eq!(bias.len(), outputs(weight, d_input), "a bias has one value an output");
+                packed.fill_bias(first, bias);
+            }
             first += outputs(weight, d_input);
         }
         packed
@@ -61,18 +59,39 @@ impl PackedMatrix {
         size_of_val(&self.lanes[..]) + size_of_val(&self.bias[..])
     }
 
-    fn fill(&mut self, first: usize, weight: &[f32], bias: Option<&[f32]>) {
+    /// A matrix of zeros, to be [filled](Self::fill) part by part.
+    pub fn zeros(d_input: usize, d_output: usize) -> Self {
+        let panels = usize::div_ceil(d_output, PANEL);
+        Self {
+            d_input,
+            d_output,
+            lanes: vec![Lane::default(); panels * d_input * LANES],
+            bias: vec![Lane::default(); panels * LANES],
+        }
+    }
+
+    /// Sets the weights of the outputs from `first`, `[outputs, d_input]`.
+    ///
+    /// # Panics
+    /// Weights that are not rows of `d_input`, or outputs that the matrix does not have.
+    pub fn fill(&mut self, first: usize, weight: &[f32]) {
+        assert!(first + outputs(weight, self.d_input) <= self.d_output, "weights have {} outputs", self.d_output);
         for (output, row) in (first..).zip(weight.chunks_exact(self.d_input)) {
             let (panel, lane, at) = place(output);
             let rows = self.lanes[panel * self.d_input * LANES..].chunks_exact_mut(LANES);
             rows.zip(row).for_each(|(lanes, &value)| lanes[lane].0[at] = value);
         }
-        if let Some(bias) = bias {
-            assert_eq!(bias.len(), outputs(weight, self.d_input), "a bias has one value an output");
-            for (output, &value) in (first..).zip(bias) {
-                let (panel, lane, at) = place(output);
-                self.bias[panel * LANES + lane].0[at] = value;
-            }
+    }
+
+    /// Sets the bias of the outputs from `first`.
+    ///
+    /// # Panics
+    /// Outputs that the matrix does not have.
+    pub fn fill_bias(&mut self, first: usize, bias: &[f32]) {
+        assert!(first + bias.len() <= self.d_output, "a bias has {} outputs", self.d_output);
+        for (output, &value) in (first..).zip(bias) {
+            let (panel, lane, at) = place(output);
+            self.bias[panel * LANES + lane].0[at] = value;
         }
     }
 

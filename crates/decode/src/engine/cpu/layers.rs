@@ -11,7 +11,7 @@ use super::row::Row;
 use super::scratch::Scratch;
 
 /// The table of token embeddings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Embedding {
     /// The output projection, which is the same matrix.
     Output,

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kernels::decode::{DistanceBias, Matrix};
+use matrices::Layer;
 use model::config::{Activation, DecoderSelf as FirstSublayer, NormKind, NormOrder};
 use model::safetensors_reader::{SafetensorsReader, StoredValues};
 use model::weights::{NamedTensor, WeightsError};
@@ -21,8 +22,37 @@ use super::layers::{
 };
 use super::norms::{Norm, Norms, Residual};
 
-/// Gives the tensor of a name and shape.
-type Read<'a> = dyn FnMut(&str, &[usize]) -> Result<StoredValues, WeightsError> + 'a;
+/// Gives the weights of a network.
+trait Source {
+    /// Returns the tensor of a name and shape.
+    fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError>;
+
+    /// Calls `add` with the matrix of a name and shape, in parts of whole rows, in float32.
+    fn read_rows(&mut self, name: &str, shape: [usize; 2], add: &mut dyn FnMut(&[f32])) -> Result<(), WeightsError>;
+}
+
+impl Source for SafetensorsReader {
+    fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError> {
+        self.read_stored(name, shape)
+    }
+
+    fn read_rows(&mut self, name: &str, shape: [usize; 2], add: &mut dyn FnMut(&[f32])) -> Result<(), WeightsError> {
+        self.read_rows(name, shape, add)
+    }
+}
+
+impl Source for HashMap<&str, &NamedTensor> {
+    fn read_stored(&mut self, name: &str, _: &[usize]) -> Result<StoredValues, WeightsError> {
+        let tensor = self.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
+        Ok(StoredValues::Float32(tensor.values.clone()))
+    }
+
+    fn read_rows(&mut self, name: &str, _: [usize; 2], add: &mut dyn FnMut(&[f32])) -> Result<(), WeightsError> {
+        let tensor = self.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
+        add(&tensor.values);
+        Ok(())
+    }
+}
 
 impl CpuEngine {
     /// Packs the weights of a network.
@@ -35,13 +65,9 @@ impl CpuEngine {
         sizes: VocabularySizes,
         precision: DecodingPrecision,
     ) -> Self {
-        let by_name: HashMap<&str, &NamedTensor> =
+        let mut by_name: HashMap<&str, &NamedTensor> =
             tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        let mut read = |name: &str, _: &[usize]| {
-            let tensor = by_name.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
-            Ok(StoredValues::Float32(tensor.values.clone()))
-        };
-        let engine = Loader::new(config, sizes, precision, &mut read).engine();
+        let engine = Loader::new(config, sizes, precision, &mut by_name).engine();
         engine.expect("a network has all weights of its own configuration")
     }
 
@@ -57,8 +83,7 @@ impl CpuEngine {
     ) -> Result<Self, WeightsError> {
         let mut file = SafetensorsReader::open(path)?;
         let stored = if file.is_quantised() { DecodingPrecision::Int8 } else { DecodingPrecision::Float32 };
-        let mut read = |name: &str, shape: &[usize]| file.read_stored(name, shape);
-        let engine = Loader::new(config, sizes, precision.unwrap_or(stored), &mut read).engine()?;
+        let engine = Loader::new(config, sizes, precision.unwrap_or(stored), &mut file).engine()?;
         file.finish()?;
         Ok(engine)
     }
@@ -72,7 +97,7 @@ struct Loader<'a> {
     precision: DecodingPrecision,
     /// Weights read so far.
     parameters: usize,
-    read: &'a mut Read<'a>,
+    source: &'a mut dyn Source,
 }
 
 impl<'a> Loader<'a> {
@@ -80,9 +105,9 @@ impl<'a> Loader<'a> {
         config: &'a ModelConfig,
         sizes: VocabularySizes,
         precision: DecodingPrecision,
-        read: &'a mut Read<'a>,
+        source: &'a mut dyn Source,
     ) -> Self {
-        Self { config, of_decoder: config.of_decoder(), sizes, precision, parameters: 0, read }
+        Self { config, of_decoder: config.of_decoder(), sizes, precision, parameters: 0, source }
     }
 
     fn engine(mut self) -> Result<CpuEngine, WeightsError> {
@@ -143,7 +168,7 @@ impl<'a> Loader<'a> {
 
     fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError> {
         self.parameters += shape.iter().product::<usize>();
-        (self.read)(name, shape)
+        self.source.read_stored(name, shape)
     }
 
     fn encoder_layer(&mut self, layer: usize, bias: Option<Arc<DistanceBias>>) -> Result<EncoderLayer, WeightsError> {
@@ -183,10 +208,10 @@ impl<'a> Loader<'a> {
 
     fn ssru(&mut self, layer: &str) -> Result<Ssru, WeightsError> {
         let (name, d_model) = (format!("{layer}.ssru"), self.config.d_model);
-        let input = self.read_stored(&format!("{name}.input.weight"), &[d_model, d_model])?;
-        let forget = self.weight_and_bias(&format!("{name}.forget"), d_model, d_model)?;
+        let input = Layer { weight: format!("{name}.input.weight"), d_output: d_model, bias: None }; // W has no bias
+        let forget = self.layer(&format!("{name}.forget"), d_model)?;
         Ok(Ssru {
-            input_forget: self.matrix(vec![(input, None), forget], d_model), // W has no bias
+            input_forget: self.matrix(vec![input, forget], d_model)?,
             residual: self.residual(&format!("{layer}.self_attention"))?,
         })
     }
@@ -223,32 +248,26 @@ impl<'a> Loader<'a> {
     }
 
     fn linear(&mut self, name: &str, d_output: usize, d_input: usize) -> Result<Matrix, WeightsError> {
-        let layer = self.weight_and_bias(name, d_output, d_input)?;
-        Ok(self.matrix(vec![layer], d_input))
+        let layer = self.layer(name, d_output)?;
+        self.matrix(vec![layer], d_input)
     }
 
     /// Projections to one width over the same input, as one.
     fn stacked(&mut self, attention: &str, names: &[&str], width: usize) -> Result<Matrix, WeightsError> {
-        let d_model = self.config.d_model;
         let projections = names
             .iter()
-            .map(|name| self.weight_and_bias(&format!("{attention}.{name}"), width, d_model))
+            .map(|name| self.layer(&format!("{attention}.{name}"), width))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.matrix(projections, d_model))
+        self.matrix(projections, self.config.d_model)
     }
 
-    fn weight_and_bias(
-        &mut self,
-        name: &str,
-        d_output: usize,
-        d_input: usize,
-    ) -> Result<(StoredValues, Option<Vec<f32>>), WeightsError> {
-        let weight = self.read_stored(&format!("{name}.weight"), &[d_output, d_input])?;
+    /// A linear layer with its bias, if it has one.
+    fn layer(&mut self, name: &str, d_output: usize) -> Result<Layer, WeightsError> {
         let bias = match self.config.bias {
             true => Some(self.read(&format!("{name}.bias"), &[d_output])?),
             false => None,
         };
-        Ok((weight, bias))
+        Ok(Layer { weight: format!("{name}.weight"), d_output, bias })
     }
 
     fn residual(&mut self, sublayer: &str) -> Result<Residual, WeightsError> {

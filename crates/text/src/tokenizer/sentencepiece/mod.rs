@@ -19,7 +19,7 @@ mod normalizer;
 mod pieces;
 mod search;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -100,7 +100,9 @@ impl SentencePiece {
         let bytes = model.byte_fallback.then(|| (0..=u8::MAX).map(|byte| id_of(&byte_label(byte))).collect());
         let pieces = model.pieces.iter().map(|(piece, score)| (piece.as_str(), *score, id_of(piece)));
         let unused = model.unused.iter().map(|(piece, score)| (piece.as_str(), *score, id_of(piece)));
-        let known: HashSet<&str> = model.pieces.iter().chain(&model.unused).map(|(piece, _)| piece.as_str()).collect();
+        let mut is_piece = vec![false; labels.len()];
+        let all = model.pieces.iter().chain(&model.unused);
+        all.filter_map(|(piece, _)| ids.get(piece.as_str())).for_each(|id| is_piece[*id as usize] = true);
         // Special tokens spelled out in text are text.
         let ordinary = labels
             .iter()
@@ -108,7 +110,7 @@ impl SentencePiece {
             .zip(0..)
             .skip(FIRST_ORDINARY_ID)
             .take(labels.len().saturating_sub(SPECIAL_TOKENS));
-        let others = ordinary.filter(|(label, _)| !known.contains(label));
+        let others = ordinary.filter(|(_, id)| !is_piece[*id as usize]);
         let user_defined: Vec<&str> = model.user_defined.iter().map(String::as_str).collect();
         let codes =
             labels.iter().zip(0..).filter(|(label, _)| split_code(label).is_some_and(|(_, rest)| rest.is_empty()));

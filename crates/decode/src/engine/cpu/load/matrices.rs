@@ -5,31 +5,60 @@ use std::sync::Arc;
 
 use kernels::decode::{Bfloat16Matrix, Int8Matrix, Int8Rows, Matrix, PackedMatrix};
 use model::safetensors_reader::StoredValues;
+use model::weights::WeightsError;
 use runs::config::DecodingPrecision;
 
 use super::Loader;
 use crate::engine::cpu::layers::Table;
 
-/// The weight and bias of a layer.
-type Layer<T> = (T, Option<Vec<f32>>);
+/// A linear layer whose weight is not read yet.
+pub(super) struct Layer {
+    /// The name of the weight, `[d_output, d_input]`.
+    pub weight: String,
+    pub d_output: usize,
+    pub bias: Option<Vec<f32>>,
+}
 
 impl Loader<'_> {
-    /// Layers over the same input as one matrix.
-    pub(super) fn matrix(&self, layers: Vec<Layer<StoredValues>>, d_input: usize) -> Matrix {
-        match self.precision {
-            DecodingPrecision::Float32 => {
-                let layers = map(layers, StoredValues::into_float32);
-                Matrix::Float32(PackedMatrix::stacked(&borrowed(&layers), d_input))
-            }
+    /// Reads layers over the same input as one matrix.
+    pub(super) fn matrix(&mut self, layers: Vec<Layer>, d_input: usize) -> Result<Matrix, WeightsError> {
+        Ok(match self.precision {
+            DecodingPrecision::Float32 => Matrix::Float32(self.packed(&layers, d_input)?),
             DecodingPrecision::Bfloat16 => {
-                let layers = map(layers, StoredValues::into_float32);
+                let layers = self.weights(layers, d_input, StoredValues::into_float32)?;
                 Matrix::Bfloat16(Bfloat16Matrix::stacked(&borrowed(&layers), d_input))
             }
             DecodingPrecision::Int8 => {
-                let layers = map(layers, |values| values.into_int8(d_input));
+                let layers = self.weights(layers, d_input, |values| values.into_int8(d_input))?;
                 Matrix::Int8(Int8Matrix::stacked(&borrowed::<Int8Rows, _>(&layers), d_input))
             }
+        })
+    }
+
+    /// Packs weights as they are read, so that a matrix is in memory once.
+    fn packed(&mut self, layers: &[Layer], d_input: usize) -> Result<PackedMatrix, WeightsError> {
+        let mut packed = PackedMatrix::zeros(d_input, layers.iter().map(|layer| layer.d_output).sum());
+        let mut output = 0;
+        for Layer { weight, d_output, bias } in layers {
+            self.parameters += d_output * d_input;
+            packed.fill_bias(output, bias.as_deref().unwrap_or_default());
+            self.source.read_rows(weight, [*d_output, d_input], &mut |rows| {
+                packed.fill(output, rows);
+                output += rows.len() / d_input;
+            })?;
         }
+        Ok(packed)
+    }
+
+    fn weights<T>(
+        &mut self,
+        layers: Vec<Layer>,
+        d_input: usize,
+        convert: impl Fn(StoredValues) -> T,
+    ) -> Result<Vec<(T, Option<Vec<f32>>)>, WeightsError> {
+        let read =
+            |Layer { weight, d_output, bias }| Ok((convert(self.read_stored(&weight, &[d_output, d_input])?), bias));
+        layers.into_iter().map(read).collect()
     }
 
     /// A table of embeddings, in int8 where the output projection is.
@@ -41,10 +70,6 @@ impl Loader<'_> {
     }
 }
 
-fn map<T, U>(layers: Vec<Layer<T>>, convert: impl Fn(T) -> U) -> Vec<Layer<U>> {
-    layers.into_iter().map(|(weight, bias)| (convert(weight), bias)).collect()
-}
-
-fn borrowed<T: ?Sized, V: Borrow<T>>(layers: &[Layer<V>]) -> Vec<(&T, Option<&[f32]>)> {
+fn borrowed<T: ?Sized, V: Borrow<T>>(layers: &[(V, Option<Vec<f32>>)]) -> Vec<(&T, Option<&[f32]>)> {
     layers.iter().map(|(weight, bias)| (weight.borrow(), bias.as_deref())).collect()
 }

@@ -10,6 +10,7 @@ use model::weights::WeightsError;
 use model::{ModelConfig, VocabularySizes};
 
 use super::Loader;
+use super::matrices::Layer;
 use crate::engine::cpu::layers::Embedding;
 
 impl Loader<'_> {
@@ -17,24 +18,26 @@ impl Loader<'_> {
     pub(super) fn embeddings(&mut self) -> Result<(Embedding, Embedding, Matrix), WeightsError> {
         let VocabularySizes { source, target } = self.sizes;
         let ModelConfig { d_model, tie, .. } = *self.config;
-        let mut read = |name: &str, rows: usize| self.read_stored(&format!("embeddings.{name}"), &[rows, d_model]);
+        let mut own = |name: &str, rows: usize| {
+            let values = self.read_stored(&format!("embeddings.{name}"), &[rows, d_model])?;
+            Ok::<_, WeightsError>(Embedding::Own(self.table(values)))
+        };
         let (source, target, output) = match tie {
-            Tie::All => (None, None, read("shared", target)?),
-            Tie::Decoder => (Some(read("source", source)?), None, read("target", target)?),
-            Tie::None => (Some(read("source", source)?), Some(read("target", target)?), read("output", target)?),
-            Tie::Inputs => (Some(read("shared", target)?), None, read("output", target)?),
+            Tie::All => (Embedding::Output, Embedding::Output, "shared"),
+            Tie::Decoder => (own("source", source)?, Embedding::Output, "target"),
+            Tie::None => (own("source", source)?, own("target", target)?, "output"),
+            Tie::Inputs => {
+                let shared = own("shared", target)?;
+                (shared.clone(), shared, "output")
+            }
         };
-        let source = source.map_or(Embedding::Output, |source| Embedding::Own(self.table(source)));
-        let target = match (tie, target, &source) {
-            (Tie::Inputs, _, Embedding::Own(shared)) => Embedding::Own(shared.clone()),
-            (_, Some(target), _) => Embedding::Own(self.table(target)),
-            (_, None, _) => Embedding::Output,
-        };
+        let rows = self.sizes.target;
         let bias = match self.config.output_bias {
-            true => Some(self.read("embeddings.output_bias", &[self.sizes.target])?),
+            true => Some(self.read("embeddings.output_bias", &[rows])?),
             false => None,
         };
-        Ok((source, target, self.matrix(vec![(output, bias)], d_model)))
+        let layer = Layer { weight: format!("embeddings.{output}"), d_output: rows, bias };
+        Ok((source, target, self.matrix(vec![layer], d_model)?))
     }
 
     /// The vector of each position, if positions have vectors.
