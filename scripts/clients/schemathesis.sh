@@ -7,5 +7,9 @@
 # Needs the Python package schemathesis 4.32; SCHEMATHESIS names its program.
 set -euo pipefail
 url=${1:?usage: scripts/clients/schemathesis.sh URL [SECONDS] [OPTIONS]} seconds=${2:-600}
-exec "${SCHEMATHESIS:-schemathesis}" --config-file "$(dirname "$0")/schemathesis.toml" run "$url/openapi.json" \
+program=$(command -v "${SCHEMATHESIS:-schemathesis}") config=$(realpath "$(dirname "$0")/schemathesis.toml")
+cache=$(mktemp -d) # schemathesis keeps examples in the current folder
+trap 'rm -rf "$cache"' EXIT
+cd "$cache"
+"$program" --config-file "$config" run "$url/openapi.json" \
     --checks all --max-time "$seconds" --request-timeout 60 --continue-on-failure "${@:3}"

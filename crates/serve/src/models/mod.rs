@@ -166,7 +166,7 @@ impl Models {
             return Ok(open.service.clone());
         }
         if let Some(limit) = options.memory {
-            make_room(&self.slots, index, slot.expected_bytes(&stamp), limit).await?;
+            make_room(&self.slots, index, slot.expected_bytes(&stamp, limit), limit).await?;
         }
         let (open, batch_tokens) = (options.open.clone(), self.batch_tokens);
         let opened = spawn_blocking(move || {

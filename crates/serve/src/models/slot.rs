@@ -61,10 +61,11 @@ impl Slot {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The bytes that the model needs once it is open: those of the last time, else those of its file.
-    pub fn expected_bytes(&self, stamp: &Stamp) -> u64 {
+    /// The bytes that the model needs once it is open: those of the last time, else those of its file, up to `limit`, since
+    /// the weights may be smaller in memory.
+    pub fn expected_bytes(&self, stamp: &Stamp, limit: u64) -> u64 {
         let known = self.lock().known.as_ref().filter(|(known, _)| known == stamp).map(|(_, bytes)| *bytes);
-        known.unwrap_or_else(|| stamp.first().copied().flatten().map_or(0, |(bytes, _)| bytes))
+        known.unwrap_or_else(|| stamp.first().copied().flatten().map_or(0, |(bytes, _)| bytes.min(limit)))
     }
 }
 
