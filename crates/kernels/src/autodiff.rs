@@ -4,7 +4,6 @@
 //! [`one`] to [`four`] add an operation of one to four tensors to the graph; `custom_kernel`, an example of the crate
 //! `attend`, shows this.
 
-use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_e
 use burn::tensor::{DType, Tensor};
 
 pub use crate::array::Array;
+use crate::form::portable_only;
 
 /// Arrays that a tracked forward pass keeps for the backward pass.
 pub type Kept = Vec<Array>;
@@ -30,21 +30,9 @@ pub trait Operation: Debug + Send + Sync + 'static {
     fn backward(&self, kept: Kept, gradient: Array, wanted: &[bool]) -> Vec<Option<Array>>;
 }
 
-thread_local! {
-    static PORTABLE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work` with the portable definitions of all operations on this thread, for comparisons.
-pub fn with_portable_ops<R>(work: impl FnOnce() -> R) -> R {
-    let before = PORTABLE.replace(true);
-    let result = work();
-    PORTABLE.set(before);
-    result
-}
-
-/// Whether fused forms apply to this tensor: float32 on `flex`, outside [`with_portable_ops`].
+/// Whether fused forms apply to this tensor: float32 on `flex`, outside [`with_portable_ops`](crate::with_portable_ops).
 pub fn applies<const D: usize>(tensor: &Tensor<D>) -> bool {
-    if PORTABLE.get() {
+    if portable_only() {
         return false;
     }
     let device = tensor.device().without_autodiff();

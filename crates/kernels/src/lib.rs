@@ -1,8 +1,8 @@
 //! Fused, differentiable Transformer operations: one pass over memory each.
 //!
 //! Each operation is a plain function on tensors. Its portable definition runs on every backend and is the oracle of the
-//! tests. On the CPU backend `flex`, in float32, a fused form with a hand-written derivative takes its place. [`decode`]
-//! is different: functions on slices, without derivatives.
+//! tests. On the CPU backend `flex`, in float32, a fused form with a hand-written derivative takes its place; on GPUs, some
+//! operations have one too. [`decode`] is different: functions on slices, without derivatives.
 //!
 //! | module | operation |
 //! |---|---|
@@ -30,6 +30,10 @@ pub mod autodiff;
 #[cfg(feature = "flex")]
 mod blocks;
 pub mod decode;
+#[cfg(any(feature = "flex", feature = "cube"))]
+mod form;
+#[cfg(feature = "cube")]
+mod gpu;
 pub mod mask;
 #[cfg(feature = "flex")]
 mod matmul;
@@ -37,8 +41,10 @@ mod ops;
 pub mod precision;
 mod simd;
 
-#[cfg(feature = "flex")]
-pub use autodiff::with_portable_ops;
+#[cfg(any(feature = "flex", feature = "cube"))]
+pub use form::with_portable_ops;
+#[cfg(feature = "cube")]
+pub use gpu::count_launches;
 pub use mask::Mask;
 pub use ops::dropout::Dropout;
 pub use ops::{adam, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};

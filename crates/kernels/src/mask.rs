@@ -27,12 +27,45 @@ pub struct KeyLengths {
     lengths: Arc<[usize]>,
     /// The same as a tensor, made at first use and shared by clones.
     hidden: Arc<OnceLock<Tensor<4, Bool>>>,
+    /// The lengths on a device, likewise.
+    #[cfg(feature = "cube")]
+    on_device: Arc<OnceLock<Tensor<1, Int>>>,
 }
 
 impl KeyLengths {
     /// Key lengths of a batch, one per row.
     pub fn new(lengths: &[usize]) -> Self {
-        Self { lengths: lengths.into(), hidden: Arc::default() }
+        Self {
+            lengths: lengths.into(),
+            hidden: Arc::default(),
+            #[cfg(feature = "cube")]
+            on_device: Arc::default(),
+        }
+    }
+
+    /// The same, whose tensor of lengths (`[batch]`) is on a device already.
+    pub fn uploaded(lengths: &[usize], on_device: Tensor<1, Int>) -> Self {
+        let lengths = Self::new(lengths);
+        #[cfg(feature = "cube")]
+        let _ = lengths.on_device.set(on_device);
+        #[cfg(not(feature = "cube"))]
+        drop(on_device);
+        lengths
+    }
+
+    /// The lengths, `[batch]`.
+    #[cfg(feature = "cube")]
+    pub(crate) fn on_device(&self, device: &Device) -> Tensor<1, Int> {
+        let device = device.clone().without_autodiff();
+        let upload = || {
+            let lengths: Vec<i32> = self.lengths.iter().map(|&len| len as i32).collect();
+            Tensor::from_data(TensorData::new(lengths, [self.lengths.len()]), &device)
+        };
+        let known = self.on_device.get_or_init(upload);
+        match known.device() == device {
+            true => known.clone(),
+            false => upload(),
+        }
     }
 
     /// The lengths, one per row of the batch.

@@ -52,10 +52,7 @@ impl Norm {
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         match self.layer_norm() {
             Some(norm) => residual::layer_norm(x, norm),
-            None => {
-                let mean_square = x.clone().square().mean_dim(2);
-                x * mean_square.add_scalar(self.epsilon).sqrt().recip() * self.gamma.val().unsqueeze()
-            }
+            None => residual::rms_norm(x, self.gamma.val(), self.epsilon),
         }
     }
 
@@ -63,7 +60,7 @@ impl Norm {
     pub(crate) fn add_and_norm(&self, x: Tensor<3>, change: Tensor<3>, dropout: Option<Dropout>) -> Tensor<3> {
         match self.layer_norm() {
             Some(norm) => residual::add_and_norm(x, change, dropout, norm),
-            None => self.forward(residual::add(x, change, dropout)),
+            None => residual::add_and_rms_norm(x, change, dropout, self.gamma.val(), self.epsilon),
         }
     }
 

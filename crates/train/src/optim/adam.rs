@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::adam::{AdamState, AdamStep};
+use kernels::adam::{AdamState, AdamStep, Average};
 use model::parameters::{ParameterMapper, ParameterPath, map_parameters};
 use model::weights::NamedTensor;
+
+use super::Ema;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.98;
@@ -37,9 +39,18 @@ impl Adam {
         Self { weight_decay, ..self }
     }
 
-    /// Returns the model after update number `step` (from 1); parameters without a gradient do not change.
-    pub fn step<M: Module>(&mut self, model: M, gradients: GradientsParams, learning_rate: f64, step: u64) -> M {
-        map_parameters(model, &mut Update { adam: self, gradients, learning_rate, step })
+    /// Returns the model after update number `step` (from 1) with the gradients times `factor`; parameters without a
+    /// gradient do not change. Averages of changed weights that `ema` already holds are updated too.
+    pub fn step<M: Module>(
+        &mut self,
+        model: M,
+        gradients: GradientsParams,
+        factor: Option<Tensor<1>>,
+        ema: Option<&mut Ema>,
+        learning_rate: f64,
+        step: u64,
+    ) -> M {
+        map_parameters(model, &mut Update { adam: self, gradients, factor, ema, learning_rate, step })
     }
 
     /// Returns the weight of this name after update number `step`. Tensors that nobody else holds are changed in place.
@@ -51,6 +62,19 @@ impl Adam {
         learning_rate: f64,
         step: u64,
     ) -> Tensor<D> {
+        self.clipped_update(name, weight, gradient, None, None, (learning_rate, step)).0
+    }
+
+    /// As [`update`](Self::update), with the gradient times `factor`, and the moving average after the update.
+    fn clipped_update<const D: usize>(
+        &mut self,
+        name: String,
+        weight: Tensor<D>,
+        gradient: Tensor<D>,
+        factor: Option<Tensor<1>>,
+        average: Option<Average>,
+        (learning_rate, step): (f64, u64),
+    ) -> (Tensor<D>, Option<Tensor<1>>) {
         let shape = gradient.dims();
         let weight_decay = if D > 1 { self.weight_decay } else { 0.0 };
         let rates = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay, step };
@@ -58,10 +82,10 @@ impl Adam {
         let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
         let Moments { first, second } = self.moments.remove(&name).unwrap_or_else(fresh);
         let weight = weight.reshape(gradient.dims());
-        let AdamState { weight, first, second } =
-            kernels::adam::adam(AdamState { weight, first, second }, gradient, rates);
+        let (AdamState { weight, first, second }, average) =
+            kernels::adam::clipped_adam(AdamState { weight, first, second }, gradient, factor, average, rates);
         self.moments.insert(name, Moments { first, second });
-        weight.reshape(shape)
+        (weight.reshape(shape), average)
     }
 
     /// Returns the moments as tensors named `first.NAME` and `second.NAME`, for a checkpoint.
@@ -98,6 +122,8 @@ impl Adam {
 struct Update<'a> {
     adam: &'a mut Adam,
     gradients: GradientsParams,
+    factor: Option<Tensor<1>>,
+    ema: Option<&'a mut Ema>,
     learning_rate: f64,
     step: u64,
 }
@@ -106,7 +132,19 @@ impl ParameterMapper for Update<'_> {
     fn map<const D: usize>(&mut self, path: &ParameterPath, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let Some(gradient) = self.gradients.remove::<D>(param.id) else { return param };
         let (id, weight, mapper) = param.consume();
-        let weight = self.adam.update(path.name(), weight.without_autodiff(), gradient, self.learning_rate, self.step);
+        let (name, rates) = (path.name(), (self.learning_rate, self.step));
+        let average = self.ema.as_mut().and_then(|ema| ema.take(&name, self.step));
+        let (weight, average) = self.adam.clipped_update(
+            name.clone(),
+            weight.without_autodiff(),
+            gradient,
+            self.factor.clone(),
+            average,
+            rates,
+        );
+        if let (Some(ema), Some(average)) = (&mut self.ema, average) {
+            ema.put_back(name, average);
+        }
         Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
     }
 }

@@ -1,9 +1,10 @@
 //! The exponential moving average of the weights over all updates, which often generalises better than the weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use kernels::adam::Average;
 use model::parameters::{ParameterMapper, ParameterPath, ParameterVisitor, for_each_parameter, map_parameters};
 use model::weights::NamedTensor;
 
@@ -12,19 +13,38 @@ use model::weights::NamedTensor;
 pub struct Ema {
     decay: f64,
     weights: BTreeMap<String, Tensor<1>>,
+    /// The weights that the optimizer has averaged in this update.
+    averaged: BTreeSet<String>,
 }
 
 impl Ema {
     /// An average without weights yet, of which each update keeps the share `decay`.
     pub fn new(decay: f64) -> Self {
-        Self { decay, weights: BTreeMap::new() }
+        Self { decay, weights: BTreeMap::new(), averaged: BTreeSet::new() }
     }
 
-    /// Adds the trained weights after update number `step` (from 1); a frozen weight is its own average. The decay is at most (1 + step) / (10 + step), so that the
-    /// initial weights fade quickly.
+    /// Adds the trained weights after update number `step` (from 1), unless the optimizer has; a frozen weight is its own
+    /// average. The decay is at most (1 + step) / (10 + step), so that the initial weights fade quickly.
     pub fn update<M: Module>(&mut self, model: &M, step: u64) {
-        let kept = self.decay.min((1 + step) as f64 / (10 + step) as f64);
+        let kept = self.kept(step);
         for_each_parameter(model, &mut AddWeights { ema: self, kept });
+        self.averaged.clear();
+    }
+
+    fn kept(&self, step: u64) -> f64 {
+        self.decay.min((1 + step) as f64 / (10 + step) as f64)
+    }
+
+    /// Removes the average of a weight, for the optimizer to update; `None` before the first.
+    pub(super) fn take(&mut self, name: &str, step: u64) -> Option<Average> {
+        let kept = self.kept(step);
+        self.weights.remove(name).map(|weight| Average { weight, kept })
+    }
+
+    /// Adds the average that the optimizer has updated.
+    pub(super) fn put_back(&mut self, name: String, average: Tensor<1>) {
+        self.averaged.insert(name.clone());
+        self.weights.insert(name, average);
     }
 
     /// Returns `model` with the averages as its weights.
@@ -49,7 +69,7 @@ impl Ema {
             let size = tensor.values.len();
             (tensor.name, Tensor::from_data(TensorData::new(tensor.values, [size]), &device))
         };
-        Self { decay, weights: tensors.into_iter().map(weight).collect() }
+        Self { decay, weights: tensors.into_iter().map(weight).collect(), averaged: BTreeSet::new() }
     }
 }
 
@@ -60,13 +80,13 @@ struct AddWeights<'a> {
 
 impl ParameterVisitor for AddWeights<'_> {
     fn visit<const D: usize>(&mut self, path: &ParameterPath, param: &Param<Tensor<D>>) {
-        if !param.is_require_grad() {
+        let name = path.name();
+        if !param.is_require_grad() || self.ema.averaged.contains(&name) {
             return;
         }
         let weight = param.val().without_autodiff();
         let size: usize = weight.dims().iter().product();
         let weight = weight.reshape([size]);
-        let name = path.name();
         let average = match self.ema.weights.remove(&name) {
             Some(average) => average * self.kept + weight * (1.0 - self.kept),
             None => weight,

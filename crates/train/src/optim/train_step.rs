@@ -124,10 +124,8 @@ impl TrainState {
             None => {
                 model.embeddings.zero_padding_gradients(&mut gradients);
                 let norm = gradients::global_norm(&model, &gradients);
-                if clip_norm > 0.0 {
-                    gradients::clip(&model, &mut gradients, norm.clone(), clip_norm);
-                }
-                (self.optimizer.step(model, gradients, learning_rate, step), norm)
+                let factor = (clip_norm > 0.0).then(|| gradients::clip_factor(norm.clone(), clip_norm));
+                (self.optimizer.step(model, gradients, factor, self.ema.as_mut(), learning_rate, step), norm)
             }
             Some(factors) => {
                 let mut gradients = factors.gradients(&model, &gradients);

@@ -30,6 +30,6 @@ pub fn compare(fixture: &Fixture, device: &Device, tolerance: f64) {
         let rate = learning_rate(&training, fixture.config().d_model, step);
         let expected_rate = fixture.floats("learning_rates")[step as usize - 1];
         assert!((rate - f64::from(expected_rate)).abs() <= 1e-6 * rate, "step {step}: rate {rate}, {expected_rate}");
-        model = adam.step(model, gradients, rate, step);
+        model = adam.step(model, gradients, None, None, rate, step);
     }
 }

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+mod gpu;
 mod portable;
 
 use burn::tensor::Tensor;
@@ -58,6 +60,37 @@ pub fn adam(state: AdamState, gradient: Tensor<1>, step: AdamStep) -> AdamState 
     portable(state, gradient, step)
 }
 
+/// The moving average of a weight over all updates.
+#[derive(Clone, Debug)]
+pub struct Average {
+    /// The average before the update, `[n]`.
+    pub weight: Tensor<1>,
+    /// Its share of the next average; the rest is the updated weight.
+    pub kept: f64,
+}
+
+/// As [`adam`], with the gradient multiplied by `factor` (`[1]`), and the moving average after the step.
+pub fn clipped_adam(
+    state: AdamState,
+    gradient: Tensor<1>,
+    factor: Option<Tensor<1>>,
+    average: Option<Average>,
+    step: AdamStep,
+) -> (AdamState, Option<Tensor<1>>) {
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&state.weight) {
+        return gpu::adam(state, gradient, factor, average, step);
+    }
+    let gradient = match factor {
+        Some(factor) => gradient * factor,
+        None => gradient,
+    };
+    let state = adam(state, gradient, step);
+    let next = |Average { weight, kept }: Average| weight * kept + state.weight.clone() * (1.0 - kept);
+    let average = average.map(next);
+    (state, average)
+}
+
 /// `sum + part`, in place where nobody else holds the sum.
 pub fn accumulate<const D: usize>(sum: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "flex")]
@@ -74,4 +107,37 @@ pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
         return cpu::squared_norm(gradient);
     }
     gradient.square().sum_dim(D - 1).sum()
+}
+
+/// The norm of several tensors as one vector.
+#[derive(Debug, Default)]
+pub struct GlobalNorm {
+    sum: Option<Tensor<1>>,
+    #[cfg(feature = "cube")]
+    on_gpu: Vec<burn_cubecl::tensor::CubeTensor>,
+}
+
+impl GlobalNorm {
+    /// Adds a tensor.
+    pub fn add<const D: usize>(&mut self, gradient: Tensor<D>) {
+        #[cfg(feature = "cube")]
+        if crate::gpu::applies(&gradient) {
+            self.on_gpu.push(crate::gpu::primitive(gradient));
+            return;
+        }
+        let square = squared_norm(gradient);
+        self.sum = Some(match self.sum.take() {
+            Some(sum) => sum + square,
+            None => square,
+        });
+    }
+
+    /// The root of the sum of all squares, `[1]`, left on the device; `None` without a tensor.
+    pub fn root(self) -> Option<Tensor<1>> {
+        #[cfg(feature = "cube")]
+        if !self.on_gpu.is_empty() {
+            return Some(gpu::norm(self.on_gpu));
+        }
+        self.sum.map(Tensor::sqrt)
+    }
 }

@@ -9,6 +9,8 @@
 pub(crate) mod cpu;
 #[cfg(feature = "flex")]
 mod layout;
+#[cfg(feature = "cube")]
+mod gpu;
 mod portable;
 #[cfg(feature = "flex")]
 mod visible_keys;
@@ -54,6 +56,13 @@ pub fn attention(
         && let Some(visible) = visible_keys::VisibleKeys::from_mask(mask, &queries, &keys)
     {
         return cpu::attention(queries, keys, values, scoring, visible, dropout);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&queries)
+        && scoring.bias.is_none()
+        && let Some(visible) = gpu::Visible::from_mask(mask, &queries)
+    {
+        return gpu::attention(queries, keys, values, scoring.divisor, visible, dropout);
     }
     portable(queries, keys, values, scoring, mask, dropout)
 }

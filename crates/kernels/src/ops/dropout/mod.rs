@@ -5,6 +5,8 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+pub(crate) mod gpu;
 mod portable;
 
 use burn::tensor::Tensor;
@@ -103,6 +105,10 @@ pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if autodiff::applies(&x) {
         return cpu::dropout(x, dropout);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&x) {
+        return gpu::dropout(x, dropout);
     }
     portable(x, dropout)
 }

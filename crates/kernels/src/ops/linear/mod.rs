@@ -5,6 +5,8 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+mod gpu;
 mod portable;
 
 use burn::tensor::Tensor;
@@ -28,6 +30,10 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, epilogue
     #[cfg(feature = "flex")]
     if autodiff::applies(&x) {
         return cpu::linear(x, weight, bias, epilogue);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&x) {
+        return gpu::linear(x, weight, bias, epilogue);
     }
     portable(x, weight, bias, epilogue)
 }

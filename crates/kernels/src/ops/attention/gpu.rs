@@ -1,0 +1,237 @@
+//! Attention for GPUs: two matrix products with the masked softmax and its dropout between them, one launch each.
+//!
+//! Sentences are short, so scores exist; the mask does not, only a length per row of the batch. The backward pass keeps the
+//! weights, and computes the mask of dropout again.
+
+use burn::tensor::Tensor;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use crate::dropout::Dropout;
+use crate::dropout::gpu::{DropoutArguments, factor};
+use crate::gpu::{
+    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, row_major, sum_of_cube, transposed,
+};
+use crate::mask::Mask;
+
+/// Hidden keys that a kernel computes.
+#[derive(Debug)]
+pub struct Visible {
+    /// Visible keys of each row of the batch, `[batch]`.
+    lengths: Option<CubeTensor>,
+    /// Whether query i sees keys 0..=i alone.
+    causal: bool,
+}
+
+impl Visible {
+    /// The visible keys of a mask; `None` for one that is a tensor, or of another batch.
+    pub fn from_mask(mask: Option<&Mask>, queries: &Tensor<4>) -> Option<Self> {
+        let device = queries.device();
+        let fits = |lengths: &crate::mask::KeyLengths| lengths.as_slice().len() == queries.dims()[0];
+        match mask {
+            None => Some(Self { lengths: None, causal: false }),
+            Some(Mask::Causal) => Some(Self { lengths: None, causal: true }),
+            Some(Mask::Padding(lengths)) if fits(lengths) => {
+                Some(Self { lengths: Some(row_major(integers(lengths.on_device(&device)))), causal: false })
+            }
+            Some(Mask::CausalPadding(lengths)) if fits(lengths) => {
+                Some(Self { lengths: Some(row_major(integers(lengths.on_device(&device)))), causal: true })
+            }
+            Some(Mask::Padding(_) | Mask::CausalPadding(_) | Mask::Explicit(_)) => None,
+        }
+    }
+}
+
+pub fn attention(
+    queries: Tensor<4>,
+    keys: Tensor<4>,
+    values: Tensor<4>,
+    divisor: f64,
+    visible: Visible,
+    dropout: Option<Dropout>,
+) -> Tensor<4> {
+    let ([batch, heads, _, size], [_, _, key_len, _]) = (queries.dims(), keys.dims());
+    assert_eq!([keys.dims(), values.dims()].map(|[b, h, k, _]| [b, h, k]), [[batch, heads, key_len]; 2], "keys and values");
+    assert_eq!(keys.dims()[3], size, "keys are as wide as queries");
+    gpu::three(queries, keys, values, Attention { scale: (1.0 / divisor) as f32, visible, dropout })
+}
+
+/// A mask that a kernel does not read.
+const NO_DROPOUT: Dropout = Dropout { key: 0, rate: 0.0 };
+
+#[derive(Debug)]
+struct Attention {
+    scale: f32,
+    visible: Visible,
+    dropout: Option<Dropout>,
+}
+
+/// Units of a row of scores.
+fn units(keys: usize) -> u32 {
+    if keys <= 64 { 32 } else { UNITS }
+}
+
+impl gpu::Operation for Attention {
+    fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
+        let [queries, keys, values] = exactly(inputs);
+        let weights = product(queries.clone(), transposed(keys.clone()));
+        let [_, heads, query_len, key_len]: [usize; 4] = weights.meta.shape().dims();
+        let (rows, client) = (len(&weights) / key_len, weights.client.clone());
+        let dropped = self.dropout.map(|_| empty(&weights, weights.meta.shape().clone()));
+        let (count, dim) = per_cube_of(units(key_len), &client, rows);
+        // SAFETY: scores hold `rows * key_len` values, and lengths one per row of the batch, which `rows` counts; the kernel
+        // compares rows and columns with these numbers.
+        unsafe {
+            softmax_kernel::launch_unchecked(
+                &client,
+                count,
+                dim,
+                weights.clone().into_buffer_arg(),
+                dropped.clone().unwrap_or_else(|| empty(&weights, [1])).into_buffer_arg(),
+                self.visible.lengths.clone().map(CubeTensor::into_buffer_arg).into(),
+                rows as u32,
+                heads as u32,
+                query_len as u32,
+                key_len as u32,
+                self.scale,
+                self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
+                self.dropout.is_some(),
+                self.visible.causal,
+            );
+        }
+        let context = product(dropped.clone().unwrap_or_else(|| weights.clone()), values.clone());
+        let kept = match tracked {
+            true => vec![queries, keys, values, weights].into_iter().chain(dropped).collect(),
+            false => vec![],
+        };
+        (context, kept)
+    }
+
+    fn backward(&self, kept: Kept, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
+        let mut kept = kept.into_iter();
+        let mut next = || kept.next().expect("what the forward pass kept");
+        let (queries, keys, values, weights) = (next(), next(), next(), next());
+        let dropped = kept.next().unwrap_or_else(|| weights.clone());
+        let of_values = wanted[2].then(|| product(transposed(dropped), gradient.clone()));
+        let scores = product(gradient, transposed(values));
+        let key_len = *weights.meta.shape().last().expect("a dimension of keys");
+        let (rows, client) = (len(&weights) / key_len, weights.client.clone());
+        let (count, dim) = per_cube_of(units(key_len), &client, rows);
+        // SAFETY: both buffers hold `rows * key_len` values; the kernel compares rows and columns with these numbers.
+        unsafe {
+            softmax_gradient_kernel::launch_unchecked(
+                &client,
+                count,
+                dim,
+                weights.into_buffer_arg(),
+                scores.clone().into_buffer_arg(),
+                rows as u32,
+                key_len as u32,
+                self.scale,
+                self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
+                self.dropout.is_some(),
+            );
+        }
+        let of_queries = wanted[0].then(|| product(scores.clone(), keys));
+        let of_keys = wanted[1].then(|| product(transposed(scores), queries));
+        vec![of_queries, of_keys, of_values]
+    }
+}
+
+/// The softmax of each row's visible scores, in place; hidden keys get zero.
+#[cube(launch_unchecked)]
+fn softmax_kernel(
+    scores: &mut [f32],
+    dropped: &mut [f32],
+    lengths: ComptimeOption<&[i32]>,
+    rows: u32,
+    heads: u32,
+    query_len: u32,
+    key_len: u32,
+    scale: f32,
+    mask: DropoutArguments,
+    #[comptime] drops: bool,
+    #[comptime] causal: bool,
+) {
+    let row = CUBE_POS as u32;
+    if row >= rows {
+        terminate!();
+    }
+    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
+    let start = row * key_len;
+    let mut visible = key_len;
+    #[comptime]
+    if let ComptimeOption::Some(lengths) = lengths {
+        visible = min(visible, u32::cast_from(lengths[(row / (heads * query_len)) as usize]));
+    }
+    if comptime!(causal) {
+        visible = min(visible, row % query_len + 1u32);
+    }
+    let mut peak = f32::new(-3.0e38f32);
+    let mut key = UNIT_POS;
+    while key < visible {
+        let score = scores[(start + key) as usize] * scale;
+        scores[(start + key) as usize] = score;
+        peak = max(peak, score);
+        key += CUBE_DIM;
+    }
+    let peak = max_of_cube(peak, &mut shared);
+    let mut sum = 0.0f32;
+    key = UNIT_POS;
+    while key < visible {
+        let power = (scores[(start + key) as usize] - peak).exp();
+        scores[(start + key) as usize] = power;
+        sum += power;
+        key += CUBE_DIM;
+    }
+    let sum = sum_of_cube(sum, &mut shared);
+    key = UNIT_POS;
+    while key < key_len {
+        let at = (start + key) as usize;
+        let mut weight = 0.0f32;
+        if key < visible {
+            weight = scores[at] / sum;
+        }
+        scores[at] = weight;
+        if comptime!(drops) {
+            dropped[at] = weight * factor(&mask, at as u32);
+        }
+        key += CUBE_DIM;
+    }
+}
+
+/// The gradient of the scores from that of the dropped weights, in place.
+#[cube(launch_unchecked)]
+fn softmax_gradient_kernel(
+    weights: &[f32],
+    gradient: &mut [f32],
+    rows: u32,
+    key_len: u32,
+    scale: f32,
+    mask: DropoutArguments,
+    #[comptime] drops: bool,
+) {
+    let row = CUBE_POS as u32;
+    if row >= rows {
+        terminate!();
+    }
+    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
+    let start = row * key_len;
+    let mut along = 0.0f32;
+    let mut key = UNIT_POS;
+    while key < key_len {
+        let at = (start + key) as usize;
+        if comptime!(drops) {
+            gradient[at] = gradient[at] * factor(&mask, at as u32);
+        }
+        along += gradient[at] * weights[at];
+        key += CUBE_DIM;
+    }
+    let along = sum_of_cube(along, &mut shared);
+    key = UNIT_POS;
+    while key < key_len {
+        let at = (start + key) as usize;
+        gradient[at] = weights[at] * (gradient[at] - along) * scale;
+        key += CUBE_DIM;
+    }
+}
