@@ -18,7 +18,7 @@
 //!
 //! [`mask`] describes the hidden keys of an attention. The operations are built on `matmul` (matrix products) and `simd`
 //! (vector loops). On `flex`, `autodiff` adds an operation with a hand-written derivative to burn's graph. [`precision`]
-//! selects the type of the operands of matrix products, and [`allocator`] configures mimalloc.
+//! selects the type of the operands of matrix products, [`upload`] transfers ids to devices, and [`allocator`] configures mimalloc.
 //!
 //! Results do not depend on the number of threads: blocks have fixed sizes, and their sums are added in order.
 
@@ -40,6 +40,7 @@ mod matmul;
 mod ops;
 pub mod precision;
 mod simd;
+pub mod upload;
 
 #[cfg(any(feature = "flex", feature = "cube"))]
 pub use form::with_portable_ops;

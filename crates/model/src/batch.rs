@@ -15,6 +15,9 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use kernels::mask::KeyLengths;
+use kernels::upload::{transfers, upload_together};
+
 use crate::config::VocabularySizes;
 use crate::mask::Mask;
 
@@ -30,10 +33,9 @@ pub struct SourceBatch {
 impl SourceBatch {
     /// Pads sentences that already end in `</s>`; at least one, none empty.
     pub fn new(sentences: &[&[u32]], sizes: VocabularySizes, device: &Device) -> Self {
-        let lengths: Vec<usize> = sentences.iter().map(|ids| ids.len()).collect();
-        let len = lengths.iter().copied().max().unwrap_or(0);
-        let rows = sentences.iter().map(|ids| ids.iter().copied());
-        Self { ids: padded(rows, len, sizes.source_pad(), device), mask: Mask::padding(&lengths, len) }
+        let mut upload = Upload::default();
+        let source = Source::add(sentences, sizes, &mut upload, device);
+        source.take(&mut upload.uploaded(device))
     }
 }
 
@@ -68,15 +70,21 @@ impl Batch {
         let full = |(source, target): &(&[u32], &[u32])| !source.is_empty() && !target.is_empty();
         assert!(pairs.iter().all(full), "no side of a pair is empty");
         let sources: Vec<&[u32]> = pairs.iter().map(|(source, _)| *source).collect();
+        let mut upload = Upload::default();
+        let source = Source::add(&sources, sizes, &mut upload, device);
         let target_len = pairs.iter().map(|(_, target)| target.len()).max().unwrap_or(0);
         let pad = sizes.target_pad();
         let inputs =
             pairs.iter().map(|(_, target)| std::iter::once(start).chain(target[..target.len() - 1].iter().copied()));
         let outputs = pairs.iter().map(|(_, target)| target.iter().copied());
+        upload.add(padded_ids(inputs, target_len, pad));
+        upload.add(padded_ids(outputs, target_len, pad));
+        let mut uploaded = upload.uploaded(device);
+        let mut matrix = |uploaded: &mut Uploaded| uploaded.next().reshape([pairs.len(), target_len]);
         Self {
-            source: SourceBatch::new(&sources, sizes, device),
-            target_input: padded(inputs, target_len, pad, device),
-            target_output: padded(outputs, target_len, pad, device),
+            source: source.take(&mut uploaded),
+            target_input: matrix(&mut uploaded),
+            target_output: matrix(&mut uploaded),
             target_tokens: pairs.iter().map(|(_, target)| target.len()).sum(),
         }
     }
@@ -102,6 +110,67 @@ impl Batch {
     }
 }
 
+/// Arrays that are transferred to the device together.
+#[derive(Default)]
+struct Upload(Vec<Vec<i32>>);
+
+impl Upload {
+    fn add(&mut self, array: Vec<i32>) {
+        self.0.push(array);
+    }
+
+    fn uploaded(self, device: &Device) -> Uploaded {
+        Uploaded(upload_together(self.0, device).into_iter())
+    }
+}
+
+/// The arrays on the device, in the order in which they were added.
+struct Uploaded(std::vec::IntoIter<Tensor<1, Int>>);
+
+impl Uploaded {
+    fn next(&mut self) -> Tensor<1, Int> {
+        self.0.next().expect("as many arrays as were added")
+    }
+}
+
+/// The source side, in an [`Upload`].
+struct Source {
+    shape: [usize; 2],
+    /// Lengths of the sentences, if there is padding.
+    lengths: Option<Vec<usize>>,
+    /// Whether the lengths are transferred too, for kernels that read them.
+    transferred: bool,
+}
+
+impl Source {
+    fn add(sentences: &[&[u32]], sizes: VocabularySizes, upload: &mut Upload, device: &Device) -> Self {
+        let lengths: Vec<usize> = sentences.iter().map(|ids| ids.len()).collect();
+        let len = lengths.iter().copied().max().unwrap_or(0);
+        let rows = sentences.iter().map(|ids| ids.iter().copied());
+        upload.add(padded_ids(rows, len, sizes.source_pad()));
+        let lengths = lengths.iter().any(|&own| own < len).then_some(lengths);
+        let transferred = lengths.is_some() && transfers(device);
+        if let (Some(lengths), true) = (&lengths, transferred) {
+            upload.add(lengths.iter().map(|&len| len as i32).collect());
+        }
+        Self { shape: [sentences.len(), len], lengths, transferred }
+    }
+
+    fn take(self, uploaded: &mut Uploaded) -> SourceBatch {
+        let ids = uploaded.next().reshape(self.shape);
+        let mask = self.lengths.map(|lengths| match self.transferred {
+            true => KeyLengths::uploaded(&lengths, uploaded.next()),
+            false => KeyLengths::new(&lengths),
+        });
+        SourceBatch { ids, mask: mask.map(Mask::Padding) }
+    }
+}
+
+/// Rows of ids, each filled up to `len` with `pad`, in row-major order.
+fn padded_ids<Row: Iterator<Item = u32>>(rows: impl Iterator<Item = Row>, len: usize, pad: usize) -> Vec<i32> {
+    rows.flat_map(|row| row.map(|id| id as i32).chain(std::iter::repeat(pad as i32)).take(len)).collect()
+}
+
 /// Rows of ids, each filled up to `len` with `pad`: `[rows, len]` on the device, outside any gradient.
 pub fn padded<Row: Iterator<Item = u32>>(
     rows: impl ExactSizeIterator<Item = Row>,
@@ -110,7 +179,6 @@ pub fn padded<Row: Iterator<Item = u32>>(
     device: &Device,
 ) -> Tensor<2, Int> {
     let count = rows.len();
-    let ids: Vec<i32> =
-        rows.flat_map(|row| row.map(|id| id as i32).chain(std::iter::repeat(pad as i32)).take(len)).collect();
+    let ids = padded_ids(rows, len, pad);
     Tensor::from_data(TensorData::new(ids, [count, len]), &device.clone().without_autodiff())
 }

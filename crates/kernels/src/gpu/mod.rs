@@ -7,6 +7,7 @@
 
 mod columns;
 mod launches;
+mod products;
 mod sums;
 mod tensors;
 
@@ -19,12 +20,13 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 
 pub use columns::{ColumnSums, column_sums};
 pub use launches::count_launches;
+pub use products::*;
 pub use sums::*;
 pub use tensors::*;
 
@@ -47,8 +49,12 @@ pub fn applies<const D: usize>(tensor: &Tensor<D>) -> bool {
     if portable_only() {
         return false;
     }
-    let device = tensor.device().without_autodiff();
-    matches!(device.as_dispatch(), DispatchDevice::Cube(_)) && tensor.dtype() == DType::F32
+    is_gpu(&tensor.device()) && tensor.dtype() == DType::F32
+}
+
+/// Whether a device computes by CubeCL.
+pub fn is_gpu(device: &Device) -> bool {
+    matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Cube(_))
 }
 
 /// The inputs of an operation, to be named by a pattern.

@@ -2,9 +2,8 @@
 
 use burn::tensor::{DType, Int, Shape, Tensor};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::kernel::{into_contiguous, slice};
+use burn_cubecl::ops::numeric::{add, empty_device_contiguous_dtype};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::client::Client;
 use cubecl::prelude::*;
@@ -50,10 +49,15 @@ pub fn owned(tensor: CubeTensor) -> CubeTensor {
     }
 }
 
-/// The same row-major values with another shape.
-pub fn reshaped(tensor: CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
-    let tensor = row_major(tensor);
-    CubeTensor::new_contiguous(tensor.client, tensor.device, shape.into(), tensor.handle, tensor.dtype)
+/// Rows `first..first + count` of a row-major matrix, a view. `first` is a multiple of [`ALIGNMENT`].
+pub fn rows_of(matrix: &CubeTensor, first: usize, count: usize) -> CubeTensor {
+    let width = width(matrix);
+    let handle = match first {
+        0 => matrix.handle.clone(),
+        _ => matrix.handle.clone().offset_start((first * width * size_of::<f32>()) as u64),
+    };
+    let shape = Shape::new([count, width]);
+    CubeTensor::new_contiguous(matrix.client.clone(), matrix.device.clone(), shape, handle, matrix.dtype)
 }
 
 /// The number of elements.
@@ -86,19 +90,79 @@ pub fn per_cube_of(units: u32, client: &Client, cubes: usize) -> (CubeCount, Cub
 /// Units of a cube: a multiple of every GPU's group of lanes, within every device's limit.
 pub const UNITS: u32 = 128;
 
-/// The matrix product of two tensors, batched over their other dimensions, which are equal; row-major.
-pub fn product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
-    let mut shape: Vec<usize> = a.meta.shape().iter().copied().collect();
-    if let (Some(last), Some(columns)) = (shape.last_mut(), b.meta.shape().last()) {
-        *last = *columns;
-    }
-    let out = empty(&a, Shape::from(shape));
-    matmul(a, b, Some(out), MatmulStrategy::default(), DType::F32).expect("a product of matrices of matching shapes")
+/// Numbers of 4 bytes between places where every device binds buffers.
+pub const ALIGNMENT: usize = 64;
+
+/// `len` numbers from place `first` on, a multiple of [`ALIGNMENT`]: a view.
+pub fn part(packed: &Tensor<1, Int>, first: usize, len: usize) -> Tensor<1, Int> {
+    let packed = integers(packed.clone());
+    let bytes = |numbers: usize| (numbers * size_of::<i32>()) as u64;
+    let all = packed.meta.shape().num_elements();
+    let handle = packed.handle.offset_start(bytes(first)).offset_end(bytes(all - first - len));
+    let part = CubeTensor::new_contiguous(packed.client, packed.device, Shape::new([len]), handle, packed.dtype);
+    Tensor::from_primitive::<CubeBackend>(part)
 }
 
-/// The same values with the last two dimensions exchanged, a view.
-pub fn transposed(mut tensor: CubeTensor) -> CubeTensor {
-    let rank = tensor.meta.num_dims();
-    tensor.meta.swap(rank - 2, rank - 1);
-    tensor
+/// The rows of one of several passes in a row-major matrix, each of `rows` rows: a view where devices bind buffers there.
+pub fn pass_of(matrix: &CubeTensor, pass: usize, rows: usize) -> CubeTensor {
+    let width = width(matrix);
+    row_major(slice(matrix.clone(), &[pass * rows..(pass + 1) * rows, 0..width]))
+}
+
+/// One or two row-major matrices of one shape as one, one after the other.
+///
+/// # Panics
+/// Any other number of matrices.
+pub fn stacked(mut matrices: Vec<CubeTensor>) -> CubeTensor {
+    let last = matrices.pop().expect("a matrix");
+    let Some(first) = matrices.pop() else { return last };
+    assert!(matrices.is_empty(), "two matrices at most");
+    let [rows, width] = first.meta.shape().dims();
+    let (half, client, result) = (len(&first), first.client.clone(), empty(&first, [2 * rows, width]));
+    let (count, dim) = per_element(&client, 2 * half);
+    // SAFETY: both matrices hold `half` values and the result twice as many, with which the kernel compares positions.
+    unsafe {
+        let (first, last) = (first.into_buffer_arg(), last.into_buffer_arg());
+        let out = result.clone().into_buffer_arg();
+        stack_kernel::launch_unchecked(&client, count, dim, first, last, out, half as u32);
+    }
+    result
+}
+
+#[cube(launch_unchecked)]
+fn stack_kernel(first: &[f32], last: &[f32], out: &mut [f32], half: u32) {
+    let at = ABSOLUTE_POS;
+    if at < half as usize {
+        out[at] = first[at];
+    } else if at < 2 * half as usize {
+        out[at] = last[at - half as usize];
+    }
+}
+
+/// `sum + part`, in place; the first part is the sum.
+pub fn accumulate(sum: Option<CubeTensor>, part: CubeTensor) -> CubeTensor {
+    match sum {
+        Some(sum) => add(sum, part),
+        None => part,
+    }
+}
+
+/// The same values, in place, times the first value of `factor`.
+pub fn scaled_by_first(values: CubeTensor, factor: &CubeTensor) -> CubeTensor {
+    let values = owned(values);
+    let (elements, client) = (len(&values), values.client.clone());
+    let (count, dim) = per_element(&client, elements);
+    // SAFETY: the values are `elements`, with which the kernel compares every position; the factor holds a value at least.
+    unsafe {
+        let (values, factor) = (values.clone().into_buffer_arg(), factor.clone().into_buffer_arg());
+        scale_kernel::launch_unchecked(&client, count, dim, values, factor, elements as u32);
+    }
+    values
+}
+
+#[cube(launch_unchecked)]
+fn scale_kernel(values: &mut [f32], factor: &[f32], elements: u32) {
+    if ABSOLUTE_POS < elements as usize {
+        values[ABSOLUTE_POS] = values[ABSOLUTE_POS] * factor[0];
+    }
 }

@@ -5,6 +5,7 @@ mod adam;
 mod attention;
 mod dropout;
 mod linear;
+mod losses;
 mod residual;
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};

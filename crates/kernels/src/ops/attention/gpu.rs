@@ -73,7 +73,7 @@ fn units(keys: usize) -> u32 {
 
 impl gpu::Operation for Attention {
     fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
-        let [queries, keys, values] = exactly(inputs);
+        let [queries, keys, values] = exactly(inputs).map(row_major);
         let weights = product(queries.clone(), transposed(keys.clone()));
         let [_, heads, query_len, key_len]: [usize; 4] = weights.meta.shape().dims();
         let (rows, client) = (len(&weights) / key_len, weights.client.clone());
@@ -112,6 +112,7 @@ impl gpu::Operation for Attention {
         let mut next = || kept.next().expect("what the forward pass kept");
         let (queries, keys, values, weights) = (next(), next(), next(), next());
         let dropped = kept.next().unwrap_or_else(|| weights.clone());
+        let gradient = row_major(gradient);
         let of_values = wanted[2].then(|| product(transposed(dropped), gradient.clone()));
         let scores = product(gradient, transposed(values));
         let key_len = *weights.meta.shape().last().expect("a dimension of keys");

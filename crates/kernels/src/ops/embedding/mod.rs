@@ -4,6 +4,8 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+mod gpu;
 mod portable;
 
 use burn::tensor::{Int, Tensor};
@@ -17,6 +19,10 @@ pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3
     #[cfg(feature = "flex")]
     if autodiff::applies(&matrix) {
         return cpu::embedding(matrix, ids, scale);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&matrix) {
+        return gpu::embedding(matrix, ids, scale);
     }
     portable(matrix, ids, scale)
 }

@@ -8,6 +8,8 @@
 mod cpu;
 #[cfg(feature = "flex")]
 pub(crate) mod fused;
+#[cfg(feature = "cube")]
+pub(crate) mod gpu;
 mod portable;
 
 use burn::tensor::{Int, Tensor, module};
@@ -66,6 +68,10 @@ pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
     #[cfg(feature = "flex")]
     if autodiff::applies(&projection.hidden) {
         return cpu::projection_loss(projection, targets);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&projection.hidden) {
+        return gpu::projection_loss(projection, targets);
     }
     portable(projection, targets)
 }

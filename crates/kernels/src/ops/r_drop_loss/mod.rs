@@ -13,6 +13,8 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
+#[cfg(feature = "cube")]
+mod gpu;
 mod portable;
 
 pub use portable::portable;
@@ -27,6 +29,10 @@ pub fn r_drop_loss(projection: Projection, targets: Targets, alpha: f64) -> Loss
     #[cfg(feature = "flex")]
     if autodiff::applies(&projection.hidden) {
         return cpu::r_drop_loss(projection, targets, alpha);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&projection.hidden) {
+        return gpu::r_drop_loss(projection, targets, alpha);
     }
     portable(projection, targets, alpha)
 }

@@ -1,0 +1,188 @@
+//! The projection loss for GPUs: logits of some rows at a time, overwritten by their gradient.
+
+use burn::tensor::Tensor;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use crate::gpu::{
+    self, ColumnSums, Kept, UNITS, accumulate, column_sums, empty, integers, max_of_cube, pass_of, per_cube, product, product_into,
+    row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
+};
+use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
+
+pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
+    let Targets { ids, smoothing } = targets;
+    loss_sums(projection, Loss { targets: row_major(integers(ids)), smoothing, passes: 1, rows: cross_entropy_rows, alpha: 0.0 })
+}
+
+/// Applies an operation on the inputs of a projection, which returns both sums of its loss, `[2]`.
+pub fn loss_sums(projection: Projection, loss: Loss) -> LossSums {
+    let Projection { hidden, matrix, bias } = projection;
+    let sums: Tensor<1> = match bias {
+        Some(bias) => gpu::three(hidden, matrix, bias, loss),
+        None => gpu::two(hidden, matrix, loss),
+    };
+    LossSums { smoothed: sums.clone().narrow(0, 0, 1), nll: sums.without_autodiff().narrow(0, 1, 1) }
+}
+
+/// Values of logits that exist at a time: 64 MiB.
+const LOGITS: usize = 1 << 24;
+
+/// Rows per block of logits: a multiple of 64, so that every block begins where devices bind buffers.
+fn block(rows: usize, vocabulary: usize, passes: usize) -> usize {
+    rows.min((LOGITS / (vocabulary.max(1) * passes) / 64).max(1) * 64).max(1)
+}
+
+/// Launches the kernel of a block of rows: of the logits of each pass, the bias, the rows' targets and losses, and the first
+/// row.
+pub type Rows = fn(&Loss, &[CubeTensor], Option<&CubeTensor>, &CubeTensor, [usize; 3]);
+
+/// A loss of the logits of one or more passes over the same targets.
+#[derive(Debug)]
+pub struct Loss {
+    /// `[rows]`.
+    pub targets: CubeTensor,
+    pub smoothing: LabelSmoothing,
+    /// Passes, whose hidden states follow each other.
+    pub passes: usize,
+    pub rows: Rows,
+    /// The weight of the passes' divergence.
+    pub alpha: f32,
+}
+
+impl gpu::Operation for Loss {
+    /// Returns both sums, `[2]`. The gradients are computed here, while the logits exist.
+    fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
+        let mut inputs = inputs.into_iter().map(row_major);
+        let (Some(hidden), Some(matrix), bias) = (inputs.next(), inputs.next(), inputs.next()) else {
+            unreachable!("a projection has an input and a matrix")
+        };
+        let ([vocabulary, width], rows) = (matrix.meta.shape().dims(), hidden.meta.shape()[0] / self.passes);
+        let losses = empty(&hidden, [rows, 2]);
+        let hidden: Vec<CubeTensor> = (0..self.passes).map(|pass| pass_of(&hidden, pass, rows)).collect();
+        let kept_rows = if tracked { rows } else { 0 };
+        let d_hidden: Vec<CubeTensor> = hidden.iter().map(|hidden| empty(hidden, [kept_rows, width])).collect();
+        let (mut d_matrix, mut d_bias) = (None, None);
+        let block = block(rows, vocabulary, self.passes);
+        for first in (0..rows).step_by(block) {
+            let n = block.min(rows - first);
+            let states: Vec<CubeTensor> = hidden.iter().map(|hidden| rows_of(hidden, first, n)).collect();
+            let logits: Vec<CubeTensor> =
+                states.iter().map(|states| product(states.clone(), transposed(matrix.clone()))).collect();
+            (self.rows)(self, &logits, bias.as_ref(), &losses, [first, n, vocabulary]);
+            if !tracked {
+                continue;
+            }
+            for ((logits, states), d_hidden) in logits.into_iter().zip(states).zip(&d_hidden) {
+                if bias.is_some() {
+                    let ColumnSums { plain, .. } = column_sums(logits.clone(), None, false, true);
+                    d_bias = Some(accumulate(d_bias, plain));
+                }
+                product_into(logits.clone(), matrix.clone(), rows_of(d_hidden, first, n));
+                d_matrix = Some(accumulate(d_matrix, product(transposed(logits), states)));
+            }
+        }
+        let gradients = d_matrix.map(|d_matrix| [Some(stacked(d_hidden)), Some(d_matrix), d_bias]);
+        (sum_of_rows(losses), gradients.into_iter().flatten().flatten().collect())
+    }
+
+    fn backward(&self, kept: Kept, gradient: CubeTensor, _wanted: &[bool]) -> Vec<Option<CubeTensor>> {
+        let gradient = row_major(gradient);
+        kept.into_iter().map(|kept| Some(scaled_by_first(kept, &gradient))).collect()
+    }
+}
+
+/// Replaces the logits of a block by the gradient of cross-entropy, p − ε/V − (1 − ε)[v = t]; zero for padding.
+fn cross_entropy_rows(
+    loss: &Loss,
+    logits: &[CubeTensor],
+    bias: Option<&CubeTensor>,
+    losses: &CubeTensor,
+    [first, rows, vocabulary]: [usize; 3],
+) {
+    let client = losses.client.clone();
+    let (count, dim) = per_cube(&client, rows);
+    // SAFETY: logits hold `rows * vocabulary` values, targets and losses at least `first + rows` rows; targets are ids of the
+    // vocabulary, and the kernel compares rows and columns with these numbers.
+    unsafe {
+        cross_entropy_kernel::launch_unchecked(
+            &client,
+            count,
+            dim,
+            logits[0].clone().into_buffer_arg(),
+            bias.cloned().map(CubeTensor::into_buffer_arg).into(),
+            loss.targets.clone().into_buffer_arg(),
+            losses.clone().into_buffer_arg(),
+            first as u32,
+            rows as u32,
+            vocabulary as u32,
+            loss.smoothing.pad_id as u32,
+            loss.smoothing.epsilon as f32,
+        );
+    }
+}
+
+#[cube(launch_unchecked)]
+fn cross_entropy_kernel(
+    logits: &mut [f32],
+    bias: ComptimeOption<&[f32]>,
+    targets: &[i32],
+    losses: &mut [f32],
+    first: u32,
+    rows: u32,
+    vocabulary: u32,
+    pad: u32,
+    epsilon: f32,
+) {
+    let row = CUBE_POS as u32;
+    if row >= rows {
+        terminate!();
+    }
+    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
+    let target = u32::cast_from(targets[(first + row) as usize]);
+    let start = row * vocabulary;
+    let mut peak = f32::new(-3.0e38f32);
+    let mut sum = 0.0f32;
+    let mut chosen = 0.0f32;
+    let mut word = UNIT_POS;
+    while word < vocabulary {
+        let at = (start + word) as usize;
+        let mut logit = logits[at];
+        #[comptime]
+        if let ComptimeOption::Some(bias) = &bias {
+            logit += bias[word as usize];
+            logits[at] = logit;
+        }
+        peak = max(peak, logit);
+        sum += logit;
+        chosen += select(word == target, logit, 0.0f32);
+        word += CUBE_DIM;
+    }
+    let peak = max_of_cube(peak, &mut shared);
+    let average = sum_of_cube(sum, &mut shared) / f32::cast_from(vocabulary);
+    let at_target = sum_of_cube(chosen, &mut shared);
+    let mut total = 0.0f32;
+    word = UNIT_POS;
+    while word < vocabulary {
+        total += (logits[(start + word) as usize] - peak).exp();
+        word += CUBE_DIM;
+    }
+    let total = sum_of_cube(total, &mut shared);
+    let normaliser = peak + total.ln();
+    let rest = 1.0f32 - epsilon;
+    let spread = epsilon / f32::cast_from(vocabulary);
+    let real = target != pad;
+    word = UNIT_POS;
+    while word < vocabulary {
+        let at = (start + word) as usize;
+        let share = (logits[at] - peak).exp() / total - spread - select(word == target, rest, 0.0f32);
+        logits[at] = select(real, share, 0.0f32);
+        word += CUBE_DIM;
+    }
+    if UNIT_POS == 0 {
+        let smoothed = normaliser - rest * at_target - epsilon * average;
+        let at = (2u32 * (first + row)) as usize;
+        losses[at] = select(real, smoothed, 0.0f32);
+        losses[at + 1] = select(real, normaliser - at_target, 0.0f32);
+    }
+}
