@@ -4,9 +4,10 @@ use text::{END_ID, Pair};
 
 use crate::engine::Engine;
 use crate::error::DecodeError;
-use crate::search::greedy::decode_rows;
+use crate::search::greedy::{Choice, decode_rows};
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::Constraints;
+use crate::search::logits_processor::StepLogits;
 use crate::search::options::SearchOptions;
 use crate::text_problem::TextProblem;
 use crate::translation::{Translation, TranslationResult};
@@ -25,7 +26,8 @@ pub fn score(
     let inputs: Vec<DecodeInput> =
         pairs.iter().map(|(input, target)| DecodeInput { min_len: 0, max_len: target.len() + 1, ..*input }).collect();
     let rows: Vec<usize> = (0..inputs.len()).collect();
-    decode_rows(engine, &inputs, &rows, options, |row, len, _| pairs[row].1.get(len).copied().unwrap_or(END_ID))
+    let mut given = |row: usize, len: usize, _: &StepLogits| pairs[row].1.get(len).copied().unwrap_or(END_ID);
+    decode_rows(engine, &inputs, &rows, options, Choice::By(&mut given))
 }
 
 /// A pair ready for the model.

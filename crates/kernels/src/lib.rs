@@ -13,6 +13,7 @@
 //! | [`embedding`] | lookup, scaling, and the gradient of rows |
 //! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without holding all logits |
 //! | [`r_drop_loss`] | the same for two passes, with a penalty on their divergence (R-Drop) |
+//! | [`best_tokens`] | the most probable tokens of each row of logits |
 //! | [`adam`] | the optimizer's update |
 //! | [`decode`] | the building blocks of decoding on a CPU |
 //!
@@ -48,4 +49,4 @@ pub use form::with_portable_ops;
 pub use gpu::count_launches;
 pub use mask::Mask;
 pub use ops::dropout::Dropout;
-pub use ops::{adam, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
+pub use ops::{adam, attention, best_tokens, dropout, embedding, linear, projection_loss, r_drop_loss, residual};

@@ -17,6 +17,8 @@ pub enum Mask {
     Causal,
     /// Hides both the padding and the future.
     CausalPadding(KeyLengths),
+    /// Hides all keys but the first ones of each row, as many as this: the rest of a buffer is not written yet.
+    First(usize),
     /// Hides the marked keys of a tensor that broadcasts to `[batch, head, query, key]`, and `true` = hidden.
     Explicit(Tensor<4, Bool>),
 }
@@ -116,6 +118,10 @@ impl Mask {
                 let shape = [lengths.as_slice().len(), 1, query_len, key_len];
                 lengths.tensor(key_len, &device).expand(shape).bool_or(future().expand(shape))
             }
+            Self::First(visible) => {
+                let hidden = (0..key_len).map(|key| key >= *visible).collect::<Vec<bool>>();
+                Tensor::from_data(TensorData::new(hidden, [1, 1, 1, key_len]), &device)
+            }
             Self::Explicit(hidden) => hidden.clone(),
         }
     }
@@ -129,6 +135,7 @@ impl Mask {
         match self {
             Self::Padding(lengths) => Self::Padding(chosen(lengths)),
             Self::Causal => Self::Causal,
+            Self::First(visible) => Self::First(*visible),
             Self::CausalPadding(lengths) => Self::CausalPadding(chosen(lengths)),
             Self::Explicit(hidden) => {
                 let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
@@ -144,6 +151,7 @@ impl Mask {
         match self {
             Self::Padding(lengths) => Self::Padding(repeated(lengths)),
             Self::Causal => Self::Causal,
+            Self::First(visible) => Self::First(*visible),
             Self::CausalPadding(lengths) => Self::CausalPadding(repeated(lengths)),
             Self::Explicit(hidden) => Self::Explicit(hidden.clone().repeat_dim(0, times)),
         }
@@ -174,6 +182,7 @@ mod tests {
         assert_eq!(hidden(&padding, 2, 3), (vec![2, 1, 1, 3], vec![0, 1, 1, 0, 0, 0]));
         assert_eq!(hidden(&padding, 2, 4).1, [0, 1, 1, 1, 0, 0, 0, 1], "another key length");
         assert_eq!(hidden(&Mask::Causal, 2, 3), (vec![1, 1, 2, 3], vec![0, 1, 1, 0, 0, 1]));
+        assert_eq!(hidden(&Mask::First(2), 1, 4), (vec![1, 1, 1, 4], vec![0, 0, 1, 1]));
         let both = hidden(&Mask::CausalPadding(lengths), 2, 3);
         assert_eq!(both, (vec![2, 1, 2, 3], vec![0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 1]));
     }

@@ -80,7 +80,7 @@ impl Batch {
         upload.add(padded_ids(inputs, target_len, pad));
         upload.add(padded_ids(outputs, target_len, pad));
         let mut uploaded = upload.uploaded(device);
-        let mut matrix = |uploaded: &mut Uploaded| uploaded.next().reshape([pairs.len(), target_len]);
+        let matrix = |uploaded: &mut Uploaded| uploaded.next().reshape([pairs.len(), target_len]);
         Self {
             source: source.take(&mut uploaded),
             target_input: matrix(&mut uploaded),

@@ -135,6 +135,18 @@ impl LayerCache {
         }
     }
 
+    /// As [`append`](Self::append), but returns the whole buffer, whose shape does not change with every token.
+    ///
+    /// # Panics
+    /// As [`append`](Self::append).
+    pub(crate) fn append_to_buffer(&mut self, step: KeyValue, at: usize) -> KeyValue {
+        drop(self.append(step, at));
+        match &self.past {
+            Past::KeyValue(buffer) => buffer.clone(),
+            Past::State(_) => panic!("keys and values belong to self-attention"),
+        }
+    }
+
     /// The state of the recurrent cell.
     ///
     /// # Panics

@@ -22,6 +22,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use kernels::upload::transfers;
 
 use crate::attention::MultiHeadAttention;
 use crate::cache::{DecoderCache, KeyValue, LayerCache};
@@ -111,8 +112,14 @@ impl DecoderLayer {
     ) -> Tensor<3> {
         let x = self.self_attention_residual.forward(x, pass, |x, pass| match (&self.self_attention, &self.ssru) {
             (Some(attention), _) => {
-                let past = cache.append(attention.key_value(x.clone()), at);
-                attention.forward(x, &past, bias, None, AttentionKind::Decoder, pass)
+                let (step, kind) = (attention.key_value(x.clone()), AttentionKind::Decoder);
+                // Kernels of a GPU are compiled for a shape, and read a length beside it.
+                if transfers(&x.device()) && bias.is_none() && !pass.records() {
+                    let past = cache.append_to_buffer(step, at);
+                    attention.forward(x, &past, None, Some(&Mask::First(at + 1)), kind, pass)
+                } else {
+                    attention.forward(x, &cache.append(step, at), bias, None, kind, pass)
+                }
             }
             (None, Some(cell)) => {
                 let (hidden, state) = cell.forward(x, cache.state().clone());

@@ -47,7 +47,6 @@ impl Log for Transfers {
 struct Counts {
     launches: usize,
     uploads: usize,
-    submits: usize,
     reads: usize,
 }
 
@@ -89,7 +88,7 @@ fn counted(name: &str, mut state: TrainState, device: &Device) -> Counts {
     all.iter().for_each(|count| count.store(0, Relaxed));
     let (_, launches) = count_launches(|| update(&mut state, device));
     let [uploads, submits, reads] = all.map(|count| count.load(Relaxed));
-    let counts = Counts { launches: launches.values().sum(), uploads, submits, reads };
+    let counts = Counts { launches: launches.values().sum(), uploads, reads };
     println!("{name}: {} launches, {uploads} uploads, {submits} submits, {reads} reads", counts.launches);
     let mut by_kernel: Vec<_> = launches.into_iter().collect();
     by_kernel.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
@@ -107,8 +106,8 @@ fn an_update_launches_little_and_uploads_less() {
     }
     let counts = counted("fused", tiny(&device), &device);
     let averaged = counted("fused, with EMA", tiny(&device).with_ema(Some(Ema::new(0.99))), &device);
+    assert!(counts.launches <= 900, "{} launches", counts.launches);
+    assert!(counts.uploads <= 2, "{} uploads", counts.uploads);
     assert_eq!(counts.reads, 0, "an update reads nothing");
-    assert!(counts.launches <= 5000, "{} launches", counts.launches);
     assert_eq!(averaged.launches, counts.launches, "the moving average is part of the optimizer's launches");
-    let _ = (counts.uploads, counts.submits);
 }

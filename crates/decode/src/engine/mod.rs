@@ -95,8 +95,29 @@ pub trait State {
     /// More steps than `model.max_length`.
     fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError>;
 
+    /// As [`step`](Self::step), but writes the `count` most probable tokens of each row instead of all logits, row after row
+    /// and best first; fewer if the vocabulary has fewer. Returns `false`, without a step, if it would save no transfer.
+    ///
+    /// # Errors
+    /// A device that fails, or logits that are not finite.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    fn step_best(&mut self, _tokens: &[u32], _count: usize, _best: &mut Vec<RankedToken>) -> Result<bool, DecodeError> {
+        Ok(false)
+    }
+
     /// Keeps the given rows, in the given order. Rows that are not given are removed; a row may repeat.
     fn select(&mut self, rows: &[usize]);
+}
+
+/// A token that may be the next of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RankedToken {
+    /// Its id.
+    pub token: u32,
+    /// Its log-probability in nats, normalised over all tokens but `<pad>`.
+    pub log_probability: f64,
 }
 
 /// The output of one step. The next step reuses its buffers.

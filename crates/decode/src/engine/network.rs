@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use burn::tensor::{Device, Int, Tensor, TensorData, TensorReadError};
+use kernels::best_tokens::best_tokens;
+use kernels::upload::{transfers, upload_together};
 use model::batch::SourceBatch;
 use model::cache::DecoderCache;
 use model::recorder::{AttentionKind, HeadVectors};
@@ -13,7 +15,7 @@ use model::{Batch, ByAttention, ModelConfig, Pass, Transformer, VocabularySizes}
 use runs::config::DecodingPrecision;
 
 use super::recording::{LayerRecording, Matrix, Recording};
-use super::{Engine, State, StepOutput};
+use super::{Engine, RankedToken, State, StepOutput};
 use crate::alignment::{AlignmentHeads, HeadMean};
 use crate::error::DecodeError;
 
@@ -119,6 +121,23 @@ impl State for NetworkState<'_> {
             output.aligned.push(mean.strongest());
         }
         Ok(())
+    }
+
+    fn step_best(&mut self, tokens: &[u32], count: usize, best: &mut Vec<RankedToken>) -> Result<bool, DecodeError> {
+        if self.alignment.is_some() || !transfers(&self.engine.device) {
+            return Ok(false);
+        }
+        let ids = tokens.iter().map(|&id| id as i32).collect();
+        let read = upload_together(vec![ids], &self.engine.device).remove(0);
+        let logits = self.engine.network.step(read, &mut self.cache, &mut Pass::inference());
+        let pairs = floats(best_tokens(logits, count.min(self.engine.sizes.target - 1)))?;
+        let ranked = |pair: &[f32]| RankedToken { token: pair[0] as u32, log_probability: f64::from(pair[1]) };
+        best.clear();
+        best.extend(pairs.chunks_exact(2).map(ranked));
+        match best.iter().all(|ranked| ranked.log_probability.is_finite()) {
+            true => Ok(true),
+            false => Err(DecodeError::NotFinite),
+        }
     }
 
     fn select(&mut self, rows: &[usize]) {

@@ -9,7 +9,7 @@
 use kernels::decode::logits::largest;
 use text::END_ID;
 
-use crate::engine::{Engine, StepOutput};
+use crate::engine::{Engine, RankedToken, StepOutput};
 use crate::error::DecodeError;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::StepLogits;
@@ -43,6 +43,15 @@ struct Candidate {
     value: f64,
 }
 
+impl Candidate {
+    /// The best `count`, best first; ties in the order of beams and ids, so that the order is the same in every run.
+    fn best(mut all: Vec<Self>, count: usize) -> Vec<Self> {
+        all.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.parent, a.token).cmp(&(b.parent, b.token))));
+        all.truncate(count);
+        all
+    }
+}
+
 /// Decodes a batch: for each input its hypotheses, best first, at most `beam` and at least one.
 ///
 /// # Errors
@@ -62,22 +71,31 @@ pub fn beam_search(
     let start = |sentence| Search { sentence, beams: vec![Beam::default()], finished: Vec::new() };
     let mut searches: Vec<Search> = (0..inputs.len()).map(start).collect();
     let mut output = StepOutput::default();
+    let mut best = Vec::new();
     while !searches.is_empty() {
         let start_token = options.start.unwrap_or(engine.start_token());
         let last = |beam: &Beam| beam.ids.last().copied().unwrap_or(start_token);
         let tokens: Vec<u32> = searches.iter().flat_map(|search| search.beams.iter().map(last)).collect();
-        state.step(&tokens, &mut output)?;
-        let vocabulary = output.logits.len() / tokens.len();
+        let ranked = options.constraints.is_empty() && state.step_best(&tokens, 2 * beam, &mut best)?;
+        if !ranked {
+            state.step(&tokens, &mut output)?;
+        }
+        let (vocabulary, per_row) = (output.logits.len() / tokens.len(), best.len() / tokens.len());
         let mut kept = Vec::with_capacity(tokens.len());
-        let (mut first, mut rest) = (0, &mut output.logits[..]);
+        let mut first = 0;
         for search in &mut searches {
             let rows = search.beams.len();
-            let (own, others) = rest.split_at_mut(rows * vocabulary);
-            let candidates = search.candidates(own, vocabulary, &inputs[search.sentence], options, 2 * beam)?;
+            let candidates = match ranked {
+                true => search.ranked_candidates(&best[first * per_row..][..rows * per_row], 2 * beam),
+                false => {
+                    let own = &mut output.logits[first * vocabulary..][..rows * vocabulary];
+                    search.candidates(own, vocabulary, &inputs[search.sentence], options, 2 * beam)?
+                }
+            };
             let aligned = output.aligned.get(first..first + rows);
             let parents = search.advance(&candidates, aligned, &inputs[search.sentence], options, beam);
             kept.extend(parents.into_iter().map(|parent| first + parent));
-            (first, rest) = (first + rows, others);
+            first += rows;
         }
         searches.retain_mut(|search| {
             if search.beams.is_empty() {
@@ -174,10 +192,21 @@ impl Search {
             };
             all.extend(tokens.into_iter().map(candidate).filter(|candidate| candidate.value > f64::NEG_INFINITY));
         }
-        // Ties in the order of beams and ids, so that the order is the same in every run.
-        all.sort_by(|a, b| b.value.total_cmp(&a.value).then((a.parent, a.token).cmp(&(b.parent, b.token))));
-        all.truncate(count);
-        Ok(all)
+        Ok(Candidate::best(all, count))
+    }
+
+    /// As [`candidates`](Self::candidates), of the most probable tokens of each beam, without rules.
+    fn ranked_candidates(&self, best: &[RankedToken], count: usize) -> Vec<Candidate> {
+        let per_beam = (best.len() / self.beams.len()).max(1);
+        let of_beam = |(parent, (beam, best)): (usize, (&Beam, &[RankedToken]))| -> Vec<Candidate> {
+            let candidate = |ranked: &RankedToken| {
+                let RankedToken { token, log_probability } = *ranked;
+                Candidate { parent, token, log_probability, value: beam.value + log_probability }
+            };
+            best.iter().map(candidate).collect()
+        };
+        let all = self.beams.iter().zip(best.chunks_exact(per_beam)).enumerate().flat_map(of_beam).collect();
+        Candidate::best(all, count)
     }
 
     /// All hypotheses, best first.

@@ -4,7 +4,7 @@
 
 use text::END_ID;
 
-use crate::engine::{Engine, StepOutput};
+use crate::engine::{Engine, RankedToken, StepOutput};
 use crate::error::DecodeError;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::StepLogits;
@@ -23,18 +23,41 @@ pub fn greedy(
     options: &SearchOptions,
 ) -> Result<Vec<Hypothesis>, DecodeError> {
     let rows: Vec<usize> = (0..inputs.len()).collect();
-    decode_rows(engine, inputs, &rows, options, |_, _, logits| argmax(logits.values()))
+    decode_rows(engine, inputs, &rows, options, Choice::Greedy)
 }
 
-/// Decodes one row for each entry of `rows`, which is the index of its input; several rows may share one. The arguments of
-/// `choose` are the row, the number of its tokens so far, and the logits of the next. Finished rows are removed from the
+/// The rule by which the next token of a row is chosen.
+pub(crate) enum Choice<'a> {
+    /// The most probable.
+    Greedy,
+    /// As the function returns it, from the row, the number of its tokens so far, and the logits of the next.
+    By(&'a mut dyn FnMut(usize, usize, &StepLogits) -> u32),
+}
+
+impl Choice<'_> {
+    fn choose(&mut self, row: usize, len: usize, logits: &StepLogits) -> u32 {
+        match self {
+            Self::Greedy => argmax(logits.values()),
+            Self::By(choose) => choose(row, len, logits),
+        }
+    }
+}
+
+/// A token that was chosen, with the value by which it was, and the model's own log-probability.
+struct Chosen {
+    token: u32,
+    value: f64,
+    log_probability: f64,
+}
+
+/// Decodes one row for each entry of `rows`, which is the index of its input; several rows may share one. Finished rows are removed from the
 /// batch, so that no time goes into padding.
 pub(crate) fn decode_rows(
     engine: &dyn Engine,
     inputs: &[DecodeInput],
     rows: &[usize],
     options: &SearchOptions,
-    mut choose: impl FnMut(usize, usize, &StepLogits) -> u32,
+    mut choice: Choice,
 ) -> Result<Vec<Hypothesis>, DecodeError> {
     let sources: Vec<&[u32]> = inputs.iter().map(|input| input.ids).collect();
     let mut state = engine.start(&sources, options.alignment);
@@ -45,24 +68,39 @@ pub(crate) fn decode_rows(
     let mut active: Vec<usize> = (0..rows.len()).collect();
     let mut tokens = vec![options.start.unwrap_or(engine.start_token()); rows.len()]; // the next input of each active row
     let mut output = StepOutput::default();
+    let mut best = Vec::new();
+    let few = matches!(choice, Choice::Greedy) && options.constraints.is_empty();
     while !active.is_empty() {
-        state.step(&tokens, &mut output)?;
+        let ranked = few && state.step_best(&tokens, 1, &mut best)?;
+        if !ranked {
+            state.step(&tokens, &mut output)?;
+        }
         let vocabulary = output.logits.len() / active.len();
         let mut kept = Vec::with_capacity(active.len());
         tokens.clear();
-        for (at, (&row, logits)) in active.iter().zip(output.logits.chunks_exact_mut(vocabulary)).enumerate() {
+        for (at, &row) in active.iter().enumerate() {
             let (input, hypothesis) = (&inputs[rows[row]], &mut hypotheses[row]);
             let len = hypothesis.ids.len();
-            let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
-            let token = options.constraints.forced(len).unwrap_or_else(|| choose(row, len, &logits));
-            if logits.value(token) == f64::NEG_INFINITY {
+            let Chosen { token, value, log_probability } = match ranked {
+                true => {
+                    let RankedToken { token, log_probability } = best[at];
+                    Chosen { token, value: log_probability, log_probability }
+                }
+                false => {
+                    let logits = &mut output.logits[at * vocabulary..][..vocabulary];
+                    let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
+                    let token = options.constraints.forced(len).unwrap_or_else(|| choice.choose(row, len, &logits));
+                    Chosen { token, value: logits.value(token), log_probability: logits.log_probability(token) }
+                }
+            };
+            if value == f64::NEG_INFINITY {
                 continue; // the rules forbid every token: the hypothesis ends here
             }
             if options.constraints.is_given(len) {
                 hypothesis.token_scores.push(0.0);
             } else {
-                hypothesis.token_scores.push(logits.log_probability(token) as f32);
-                hypothesis.score += logits.value(token);
+                hypothesis.token_scores.push(log_probability as f32);
+                hypothesis.score += value;
             }
             if token == END_ID {
                 hypothesis.finished = true;

@@ -53,6 +53,11 @@ impl<'a> Constraints<'a> {
         Self { prefix, given, processors }
     }
 
+    /// Whether nothing is forced and no logit changes.
+    pub fn is_empty(&self) -> bool {
+        self.prefix.is_empty() && self.processors.is_empty()
+    }
+
     /// Whether the token after `len` tokens is one of every target of the model.
     pub fn is_given(&self, len: usize) -> bool {
         len < self.given

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::error::DecodeError;
-use crate::search::greedy::decode_rows;
+use crate::search::greedy::{Choice, decode_rows};
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::StepLogits;
 use crate::search::options::SearchOptions;
@@ -74,11 +74,12 @@ pub fn sample(
     options: &SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
     let rows: Vec<usize> = (0..inputs.len() * samples).map(|row| row / samples).collect();
-    let drawn = decode_rows(engine, inputs, &rows, options, |row, len, logits| {
+    let mut choose = |row: usize, len: usize, logits: &StepLogits| {
         let (index, number) = (inputs[row / samples].index as u64, (row % samples) as u64);
         let key = random::key(&[sampling.seed, SAMPLE, index, number, len as u64]);
         draw(logits, sampling, Rng::new(key).uniform())
-    })?;
+    };
+    let drawn = decode_rows(engine, inputs, &rows, options, Choice::By(&mut choose))?;
     let mut drawn = drawn.into_iter();
     let mut ranked = |_| {
         let mut own: Vec<Hypothesis> = drawn.by_ref().take(samples).collect();

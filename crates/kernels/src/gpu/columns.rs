@@ -48,6 +48,7 @@ pub fn column_sums(gradient: CubeTensor, other: Option<CubeTensor>, relu: bool, 
     ColumnSums { gradient: masked.unwrap_or(gradient), plain: sums, weighted }
 }
 
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn columns_kernel(
     gradient: &[f32],

@@ -5,9 +5,9 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::{add, empty_device_contiguous_dtype};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::calculate_cube_count_elemwise;
 use cubecl::client::Client;
 use cubecl::prelude::*;
-use cubecl::calculate_cube_count_elemwise;
 
 /// The float tensor outside of autodiff that a GPU holds.
 ///

@@ -3,6 +3,7 @@
 
 pub mod adam;
 pub mod attention;
+pub mod best_tokens;
 pub mod dropout;
 pub mod embedding;
 pub mod linear;

@@ -11,7 +11,12 @@ fn heads(x: &Tensor<3>, heads: usize) -> Tensor<4> {
     x.clone().reshape([batch, len, heads, width / heads]).swap_dims(1, 2)
 }
 
-fn check(name: &str, [batch, n_heads, query_len, key_len, size]: [usize; 5], mask: Option<&Mask>, dropout: Option<Dropout>) {
+fn check(
+    name: &str,
+    [batch, n_heads, query_len, key_len, size]: [usize; 5],
+    mask: Option<&Mask>,
+    dropout: Option<Dropout>,
+) {
     equals_the_definition(name, 2e-5, |device: &Device| {
         let leaf = |len, seed| values([batch, len, n_heads * size], seed, device).require_grad();
         let (queries, keys, values) = (leaf(query_len, 0.1), leaf(key_len, 0.2), leaf(key_len, 0.3));
@@ -28,7 +33,8 @@ fn attention_equals_its_definition_with_every_mask() {
     for (i, shape) in shapes.into_iter().enumerate() {
         let lengths: Vec<usize> = (0..shape[0]).map(|row| shape[3].saturating_sub(3 * row)).collect();
         let lengths = KeyLengths::new(&lengths);
-        let masks = [None, Some(Mask::Causal), Some(Mask::Padding(lengths.clone())), Some(Mask::CausalPadding(lengths))];
+        let masks =
+            [None, Some(Mask::Causal), Some(Mask::Padding(lengths.clone())), Some(Mask::CausalPadding(lengths))];
         for mask in masks.into_iter().take(if i == 1 { 4 } else { 3 }) {
             check(&format!("{shape:?} {mask:?}"), shape, mask.as_ref(), None);
         }

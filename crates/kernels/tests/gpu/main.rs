@@ -3,6 +3,7 @@
 
 mod adam;
 mod attention;
+mod best_tokens;
 mod dropout;
 mod linear;
 mod losses;

@@ -45,7 +45,10 @@ fn norms_equal_their_definition() {
         equals_the_definition(&format!("layer norm {shape:?}"), 2e-5, |device| {
             let (x, _, gamma, beta) = inputs(shape, device);
             let norm = LayerNorm { gamma: gamma.clone(), beta: beta.clone(), epsilon: 1e-5 };
-            (layer_norm(x.clone(), norm), vec![("x", Leaf::Three(x)), ("gamma", Leaf::One(gamma)), ("beta", Leaf::One(beta))])
+            (
+                layer_norm(x.clone(), norm),
+                vec![("x", Leaf::Three(x)), ("gamma", Leaf::One(gamma)), ("beta", Leaf::One(beta))],
+            )
         });
         equals_the_definition(&format!("RMS norm {shape:?}"), 2e-5, |device| {
             let (x, _, gamma, _) = inputs(shape, device);

@@ -1,5 +1,5 @@
-//! A suite for every GPU backend in this build, at one fixed shape: forward, gradients, twenty losses, masks, greedy
-//! decoding. Mesa's software Vulkan runs it without a GPU.
+//! A suite for every GPU backend in this build, at one fixed shape: forward, gradients, twenty losses, masks, updates with
+//! dropout, greedy decoding. Mesa's software Vulkan runs it without a GPU.
 //!
 //! Tolerances are wider than on a CPU, since a GPU sums in another order and fuses multiplications.
 
@@ -12,10 +12,14 @@ use decode::search::options::SearchOptions;
 use model::attention::{Scoring, attention_weights};
 use model::backend;
 use model::loss::Objective;
-use model::{Mask, Pass, weights};
+use model::weights::NamedTensor;
+use model::{Mask, ModelConfig, Pass, Transformer, weights};
 use testing::model_fixture::{
-    Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_model, small_sizes, values,
+    Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_config, small_model, small_sizes, values,
 };
+use train::optim::{Adam, Ema, StepOptions, StepOutput, TrainState, Workers};
+
+use crate::common::WorkFolder;
 
 const OUTPUT: f32 = 1e-4;
 
@@ -54,6 +58,62 @@ fn forward_and_gradients_equal_pytorch() {
 fn twenty_losses_equal_those_of_pytorch() {
     for device in gpus() {
         crate::twenty_steps::compare(&Fixture::load("transformer_post_relu_padded"), &device, 5e-4);
+    }
+}
+
+/// Losses, norms and moments of two updates with every dropout, two micro-batches, clipping and a moving average; and the
+/// weights.
+fn updated(device: &Device, r_drop: f64) -> (Vec<f32>, Vec<NamedTensor>, Vec<NamedTensor>) {
+    let config = ModelConfig { dropout: 0.2, attention_dropout: 0.1, ff_dropout: 0.3, ..small_config() };
+    let model = Transformer::new(&config, small_sizes(), 1, &device.clone().autodiff()).expect("a model");
+    let workers = Workers::new(1).expect("a thread");
+    let mut state = TrainState::new(model, Adam::default(), workers, device.clone()).with_ema(Some(Ema::new(0.9)));
+    let pairs = ragged_pairs();
+    let mut sums = Vec::new();
+    for step in 1..=2 {
+        let micro_batches = [&pairs[..], &pairs[..1]].map(|pairs| batch(pairs, small_sizes(), device));
+        let options = StepOptions {
+            step,
+            learning_rate: 1e-3,
+            seed: 7,
+            dropout_share: 1.0,
+            objective: Objective { label_smoothing: 0.1, r_drop },
+            clip_norm: 0.5,
+        };
+        let StepOutput { loss, nll, gradient_norm } = state.step(&micro_batches, options);
+        sums.extend([loss, nll, gradient_norm].into_iter().flat_map(values));
+    }
+    (sums, state.optimizer().tensors(), weights::collect(&state.eval_model()))
+}
+
+#[test]
+fn updates_with_dropout_equal_those_of_the_cpu() {
+    for r_drop in [0.0, 0.5] {
+        let (sums, moments, _) = updated(&testing::model_fixture::devices()[0], r_drop);
+        for device in gpus() {
+            let (found_sums, found_moments, found_weights) = updated(&device, r_drop);
+            assert_close("losses and norms", &found_sums, &sums, 1e-3);
+            let means = |moments: &[NamedTensor]| -> Vec<NamedTensor> {
+                moments.iter().filter(|moment| moment.name.starts_with("first.")).cloned().collect()
+            };
+            assert_gradients(&means(&found_moments), &means(&moments), 1e-3, 1e-5);
+
+            let again = updated(&device, r_drop);
+            assert_eq!((found_sums, found_weights), (again.0, again.2), "the same bytes twice");
+        }
+    }
+}
+
+#[test]
+fn two_processes_write_the_same_bytes() {
+    for backend in backend::compiled().into_iter().filter(|backend| backend.is_gpu()) {
+        let place = WorkFolder::new();
+        let device = backend.to_string();
+        for run in ["a", "b"] {
+            let steps = ["--set", "training.steps=3", "--set", "validation.every=3", "--set", "validation.sentences=2"];
+            place.trained(run, &[&["--quiet", "--device", &device][..], &steps].concat());
+        }
+        place.assert_same_run("a", "b");
     }
 }
 

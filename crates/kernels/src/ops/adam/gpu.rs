@@ -19,7 +19,8 @@ pub fn adam(
     let [weight, first, second] = [weight, first, second].map(|tensor| owned(primitive(tensor)));
     let gradient = row_major(primitive(gradient));
     let factor = factor.map(|factor| row_major(primitive(factor)));
-    let (average, kept) = average.map_or((None, 0.0), |Average { weight, kept }| (Some(owned(primitive(weight))), kept));
+    let (average, kept) =
+        average.map_or((None, 0.0), |Average { weight, kept }| (Some(owned(primitive(weight))), kept));
     let elements = len(&weight);
     let others = [Some(&first), Some(&second), Some(&gradient), average.as_ref()];
     assert!(others.into_iter().flatten().all(|other| len(other) == elements), "means and gradient fit the weight");
@@ -73,6 +74,7 @@ struct Rates {
     replaced: f32,
 }
 
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn adam_kernel(
     weight: &mut [f32],
@@ -131,7 +133,19 @@ pub fn norm(gradients: Vec<CubeTensor>) -> Tensor<1> {
         unsafe {
             let sums = sums.clone().into_buffer_arg();
             squares_kernel::launch_unchecked(
-                &client, count, dim, at(0), at(1), at(2), at(3), at(4), at(5), sums, lengths, first as u32, cubes as u32,
+                &client,
+                count,
+                dim,
+                at(0),
+                at(1),
+                at(2),
+                at(3),
+                at(4),
+                at(5),
+                sums,
+                lengths,
+                first as u32,
+                cubes as u32,
             );
         }
         first += cubes;
@@ -157,6 +171,7 @@ struct Lengths {
 }
 
 /// The sum of the squares of each block: those of `a` first, then those of `b`, and so on.
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn squares_kernel(
     a: &[f32],

@@ -10,7 +10,8 @@ use cubecl::prelude::*;
 use crate::dropout::Dropout;
 use crate::dropout::gpu::{DropoutArguments, factor};
 use crate::gpu::{
-    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, row_major, sum_of_cube, transposed,
+    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, row_major, sum_of_cube,
+    transposed,
 };
 use crate::mask::Mask;
 
@@ -21,6 +22,8 @@ pub struct Visible {
     lengths: Option<CubeTensor>,
     /// Whether query i sees keys 0..=i alone.
     causal: bool,
+    /// Visible keys of every row at most.
+    first: u32,
 }
 
 impl Visible {
@@ -29,14 +32,19 @@ impl Visible {
         let device = queries.device();
         let fits = |lengths: &crate::mask::KeyLengths| lengths.as_slice().len() == queries.dims()[0];
         match mask {
-            None => Some(Self { lengths: None, causal: false }),
-            Some(Mask::Causal) => Some(Self { lengths: None, causal: true }),
-            Some(Mask::Padding(lengths)) if fits(lengths) => {
-                Some(Self { lengths: Some(row_major(integers(lengths.on_device(&device)))), causal: false })
-            }
-            Some(Mask::CausalPadding(lengths)) if fits(lengths) => {
-                Some(Self { lengths: Some(row_major(integers(lengths.on_device(&device)))), causal: true })
-            }
+            None => Some(Self { lengths: None, causal: false, first: u32::MAX }),
+            Some(Mask::First(visible)) => Some(Self { lengths: None, causal: false, first: *visible as u32 }),
+            Some(Mask::Causal) => Some(Self { lengths: None, causal: true, first: u32::MAX }),
+            Some(Mask::Padding(lengths)) if fits(lengths) => Some(Self {
+                lengths: Some(row_major(integers(lengths.on_device(&device)))),
+                causal: false,
+                first: u32::MAX,
+            }),
+            Some(Mask::CausalPadding(lengths)) if fits(lengths) => Some(Self {
+                lengths: Some(row_major(integers(lengths.on_device(&device)))),
+                causal: true,
+                first: u32::MAX,
+            }),
             Some(Mask::Padding(_) | Mask::CausalPadding(_) | Mask::Explicit(_)) => None,
         }
     }
@@ -51,7 +59,11 @@ pub fn attention(
     dropout: Option<Dropout>,
 ) -> Tensor<4> {
     let ([batch, heads, _, size], [_, _, key_len, _]) = (queries.dims(), keys.dims());
-    assert_eq!([keys.dims(), values.dims()].map(|[b, h, k, _]| [b, h, k]), [[batch, heads, key_len]; 2], "keys and values");
+    assert_eq!(
+        [keys.dims(), values.dims()].map(|[b, h, k, _]| [b, h, k]),
+        [[batch, heads, key_len]; 2],
+        "keys and values"
+    );
     assert_eq!(keys.dims()[3], size, "keys are as wide as queries");
     gpu::three(queries, keys, values, Attention { scale: (1.0 / divisor) as f32, visible, dropout })
 }
@@ -93,6 +105,7 @@ impl gpu::Operation for Attention {
                 heads as u32,
                 query_len as u32,
                 key_len as u32,
+                self.visible.first,
                 self.scale,
                 self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
                 self.dropout.is_some(),
@@ -140,6 +153,7 @@ impl gpu::Operation for Attention {
 }
 
 /// The softmax of each row's visible scores, in place; hidden keys get zero.
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn softmax_kernel(
     scores: &mut [f32],
@@ -149,6 +163,7 @@ fn softmax_kernel(
     heads: u32,
     query_len: u32,
     key_len: u32,
+    first: u32,
     scale: f32,
     mask: DropoutArguments,
     #[comptime] drops: bool,
@@ -160,7 +175,7 @@ fn softmax_kernel(
     }
     let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
     let start = row * key_len;
-    let mut visible = key_len;
+    let mut visible = min(key_len, first);
     #[comptime]
     if let ComptimeOption::Some(lengths) = lengths {
         visible = min(visible, u32::cast_from(lengths[(row / (heads * query_len)) as usize]));

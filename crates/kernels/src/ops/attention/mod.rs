@@ -7,10 +7,10 @@
 
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
-#[cfg(feature = "flex")]
-mod layout;
 #[cfg(feature = "cube")]
 mod gpu;
+#[cfg(feature = "flex")]
+mod layout;
 mod portable;
 #[cfg(feature = "flex")]
 mod visible_keys;

@@ -20,6 +20,7 @@ impl VisibleKeys {
         let fits = |rows: usize| rows == 1 || rows == batch;
         match mask {
             None => Some(Self { counts: vec![key_len], batch: 1, queries: 1 }),
+            Some(Mask::First(visible)) => Some(Self { counts: vec![(*visible).min(key_len)], batch: 1, queries: 1 }),
             Some(Mask::Causal) => {
                 let counts = (1..=query_len).map(|count| count.min(key_len)).collect();
                 Some(Self { counts, batch: 1, queries: query_len })

@@ -5,7 +5,9 @@ use burn::tensor::{Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use crate::gpu::{self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube, per_element, row_major, width};
+use crate::gpu::{
+    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube, per_element, row_major, width,
+};
 
 pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
     let [batch, len] = ids.dims();

@@ -83,13 +83,7 @@ impl gpu::Operation for Linear {
 }
 
 #[cube(launch_unchecked)]
-fn epilogue_kernel(
-    y: &mut [f32],
-    bias: ComptimeOption<&[f32]>,
-    elements: u32,
-    width: u32,
-    #[comptime] relu: bool,
-) {
+fn epilogue_kernel(y: &mut [f32], bias: ComptimeOption<&[f32]>, elements: u32, width: u32, #[comptime] relu: bool) {
     if ABSOLUTE_POS >= elements as usize {
         terminate!();
     }

@@ -5,14 +5,17 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::gpu::{
-    self, ColumnSums, Kept, UNITS, accumulate, column_sums, empty, integers, max_of_cube, pass_of, per_cube, product, product_into,
-    row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
+    self, ColumnSums, Kept, UNITS, accumulate, column_sums, empty, integers, max_of_cube, pass_of, per_cube, product,
+    product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
 };
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 
 pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
     let Targets { ids, smoothing } = targets;
-    loss_sums(projection, Loss { targets: row_major(integers(ids)), smoothing, passes: 1, rows: cross_entropy_rows, alpha: 0.0 })
+    loss_sums(
+        projection,
+        Loss { targets: row_major(integers(ids)), smoothing, passes: 1, rows: cross_entropy_rows, alpha: 0.0 },
+    )
 }
 
 /// Applies an operation on the inputs of a projection, which returns both sums of its loss, `[2]`.
@@ -122,6 +125,7 @@ fn cross_entropy_rows(
     }
 }
 
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn cross_entropy_kernel(
     logits: &mut [f32],

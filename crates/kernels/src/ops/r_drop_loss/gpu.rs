@@ -94,6 +94,7 @@ fn row_of(
 }
 
 /// The formulas are those of the form for the CPU.
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn r_drop_kernel(
     a: &mut [f32],

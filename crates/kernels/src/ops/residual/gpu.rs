@@ -180,6 +180,7 @@ impl gpu::Operation for Normalised {
     }
 }
 
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn norm_kernel(
     x: ComptimeOption<&[f32]>,
@@ -249,6 +250,7 @@ fn norm_kernel(
     }
 }
 
+#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
 #[cube(launch_unchecked)]
 fn unnormalise_kernel(
     gradient: &[f32],
