@@ -7,6 +7,7 @@
 //! | module | operation |
 //! |---|---|
 //! | [`linear`] | linear layer with bias and ReLU |
+//! | [`activation`] | GELU and SiLU |
 //! | [`attention`] | scaled dot-product attention that never holds all scores |
 //! | [`residual`] | dropout, add, layer norm |
 //! | [`dropout`] | dropout whose mask is a function of a key |
@@ -49,4 +50,6 @@ pub use form::with_portable_ops;
 pub use gpu::count_launches;
 pub use mask::Mask;
 pub use ops::dropout::Dropout;
-pub use ops::{adam, attention, best_tokens, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
+pub use ops::{
+    activation, adam, attention, best_tokens, dropout, embedding, linear, projection_loss, r_drop_loss, residual,
+};

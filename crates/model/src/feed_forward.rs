@@ -20,11 +20,10 @@
 //! assert_eq!(y, [6.0, 3.0]); // max(0, [3, −5]) = [3, 0]
 //! ```
 
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_PI};
-
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
+use kernels::activation::{Curve, activation};
 use kernels::linear::Epilogue;
 
 use crate::config::{Activation, ModelConfig};
@@ -68,34 +67,15 @@ impl FeedForward {
         let inner = || linear::apply(&self.inner, x.clone());
         let active = match (self.activation, &self.gate) {
             (Activation::Relu, _) => linear::apply_then(&self.inner, x, Epilogue::Relu),
-            (Activation::Gelu, _) => gelu(inner()),
-            (Activation::Silu, _) => silu(inner()),
-            (Activation::Swiglu, Some(gate)) => silu(linear::apply(gate, x.clone())) * inner(),
-            (Activation::GeluTanh, _) => gelu_tanh(inner()),
-            (Activation::GegluTanh, Some(gate)) => gelu_tanh(linear::apply(gate, x.clone())) * inner(),
+            (Activation::Gelu, _) => activation(inner(), Curve::Gelu),
+            (Activation::Silu, _) => activation(inner(), Curve::Silu),
+            (Activation::Swiglu, Some(gate)) => activation(linear::apply(gate, x.clone()), Curve::Silu) * inner(),
+            (Activation::GeluTanh, _) => activation(inner(), Curve::GeluTanh),
+            (Activation::GegluTanh, Some(gate)) => {
+                activation(linear::apply(gate, x.clone()), Curve::GeluTanh) * inner()
+            }
             (Activation::Swiglu | Activation::GegluTanh, None) => unreachable!("a gated unit is made with its gate"),
         };
         linear::apply(&self.output, pass.dropout(active, self.dropout))
     }
-}
-
-// burn has both, but on some backends with an approximate gradient (GELU) or in single precision only (SiLU).
-
-/// x · Φ(x), with Φ the distribution function of the normal distribution.
-fn gelu(x: Tensor<3>) -> Tensor<3> {
-    let half = x.clone().mul_scalar(0.5);
-    half.clone() + half * x.mul_scalar(FRAC_1_SQRT_2).erf()
-}
-
-/// x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, the approximation of GELU by tanh.
-fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    let inner = (x.clone() + x.clone().powi_scalar(3).mul_scalar(0.044_715)).mul_scalar(FRAC_2_PI.sqrt());
-    let half = x.mul_scalar(0.5);
-    half.clone() + half * inner.tanh()
-}
-
-/// x · sigmoid(x), computed from sigmoid(x) = (1 + tanh(x/2)) / 2, which overflows for no x.
-fn silu(x: Tensor<3>) -> Tensor<3> {
-    let half = x.mul_scalar(0.5);
-    half.clone() + half.clone() * half.tanh()
 }

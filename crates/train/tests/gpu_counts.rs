@@ -1,10 +1,12 @@
-//! Launches, uploads and reads of one update on a GPU, counted from the runtime's own observer and log.
+//! Launches, uploads and reads of one update and of decoding on a GPU, counted from the runtime's own observer and log.
 //!
 //! `ATTEND_PORTABLE=1` also prints the counts of the portable definitions; run with `--nocapture`.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 use burn::tensor::Device;
+use decode::engine::{Engine, NetworkEngine};
 use kernels::{count_launches, with_portable_ops};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use model::backend::Backend;
@@ -12,19 +14,31 @@ use model::loss::Objective;
 use model::{Batch, ModelConfig, Transformer, VocabularySizes};
 use train::optim::{Adam, Ema, StepOptions, TrainState, Workers};
 
-/// The transfers that wgpu logs.
+/// What the runtime logs of transfers and compilation.
 struct Transfers {
     writes: AtomicUsize,
     submits: AtomicUsize,
     reads: AtomicUsize,
+    compiled: AtomicUsize,
 }
 
-static TRANSFERS: Transfers =
-    Transfers { writes: AtomicUsize::new(0), submits: AtomicUsize::new(0), reads: AtomicUsize::new(0) };
+static TRANSFERS: Transfers = Transfers {
+    writes: AtomicUsize::new(0),
+    submits: AtomicUsize::new(0),
+    reads: AtomicUsize::new(0),
+    compiled: AtomicUsize::new(0),
+};
+
+impl Transfers {
+    fn all(&self) -> [&AtomicUsize; 4] {
+        [&self.writes, &self.submits, &self.reads, &self.compiled]
+    }
+}
 
 impl Log for Transfers {
     fn enabled(&self, metadata: &Metadata) -> bool {
-        metadata.level() == Level::Trace && metadata.target().starts_with("wgpu_core")
+        let target = metadata.target();
+        metadata.level() == Level::Trace && (target.starts_with("wgpu_core") || target.starts_with("cubecl_wgpu"))
     }
 
     fn log(&self, record: &Record) {
@@ -36,6 +50,7 @@ impl Log for Transfers {
             "Queue::write_buffer" => self.writes.fetch_add(1, Relaxed),
             "Queue::submit" => self.submits.fetch_add(1, Relaxed),
             _ if message.starts_with("Buffer::map_async") => self.reads.fetch_add(1, Relaxed),
+            _ if message.starts_with("[cubecl-wgpu] compiling") => self.compiled.fetch_add(1, Relaxed),
             _ => return,
         };
     }
@@ -48,6 +63,15 @@ struct Counts {
     launches: usize,
     uploads: usize,
     reads: usize,
+    compiled: usize,
+}
+
+/// Runs `work` after all work before it, and counts its transfers and compiled kernels.
+fn transfers<R>(device: &Device, work: impl FnOnce() -> R) -> (R, [usize; 4]) {
+    device.sync().expect("the device works");
+    TRANSFERS.all().iter().for_each(|count| count.store(0, Relaxed));
+    let result = work();
+    (result, TRANSFERS.all().map(|count| count.load(Relaxed)))
 }
 
 /// The layers of the benchmark's Tiny, narrow: the width changes no count.
@@ -58,7 +82,7 @@ fn tiny(device: &Device) -> TrainState {
         d_ff: 128,
         encoder_layers: 4,
         decoder_layers: 4,
-        max_length: 32,
+        max_length: 64,
         dropout: 0.3,
         ..ModelConfig::default()
     };
@@ -83,21 +107,40 @@ fn update(state: &mut TrainState, device: &Device) {
 
 fn counted(name: &str, mut state: TrainState, device: &Device) -> Counts {
     (0..3).for_each(|_| update(&mut state, device));
+    let work = || count_launches(|| update(&mut state, device));
+    let ((_, launches), [uploads, submits, reads, compiled]) = transfers(device, work);
+    let counts = Counts { launches: launches.values().sum(), uploads, reads, compiled };
+    let started = Instant::now();
+    (0..5).for_each(|_| update(&mut state, device));
     device.sync().expect("the device works");
-    let all = [&TRANSFERS.writes, &TRANSFERS.submits, &TRANSFERS.reads];
-    all.iter().for_each(|count| count.store(0, Relaxed));
-    let (_, launches) = count_launches(|| update(&mut state, device));
-    let [uploads, submits, reads] = all.map(|count| count.load(Relaxed));
-    let counts = Counts { launches: launches.values().sum(), uploads, reads };
-    println!("{name}: {} launches, {uploads} uploads, {submits} submits, {reads} reads", counts.launches);
+    let each = started.elapsed().as_millis() / 5;
+    println!("{name}: {} launches, {uploads} uploads, {submits} submits, {reads} reads, {each} ms", counts.launches);
     let mut by_kernel: Vec<_> = launches.into_iter().collect();
     by_kernel.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     by_kernel.iter().for_each(|(kernel, count)| println!("  {count:5} {kernel}"));
     counts
 }
 
+/// Steps of decoding with two rows that come to three: the tokens of each are read in one transfer.
+fn decoded(engine: &NetworkEngine) {
+    let mut state = engine.start(&[&[2, 3, 4, 0], &[5, 0]], None);
+    let mut best = Vec::new();
+    for step in 0..STEPS {
+        let tokens = if step < 2 { vec![7, 8] } else { vec![7, 8, 9] };
+        assert!(state.step_best(&tokens, 4, &mut best).expect("a device"), "tokens are ranked on the device");
+        assert_eq!(best.len(), 4 * tokens.len());
+        if step == 1 {
+            state.select(&[0, 0, 1]);
+        }
+    }
+}
+
+/// Steps of decoding: more than the first capacity of a cache.
+const STEPS: usize = 40;
+
+/// Both in one test, since counts are of the process.
 #[test]
-fn an_update_launches_little_and_uploads_less() {
+fn updates_and_decoding_launch_and_transfer_little() {
     log::set_logger(&TRANSFERS).expect("the only logger");
     log::set_max_level(LevelFilter::Trace);
     let device = Backend::Wgpu.open().expect("a driver; Mesa's software Vulkan will do");
@@ -109,5 +152,12 @@ fn an_update_launches_little_and_uploads_less() {
     assert!(counts.launches <= 900, "{} launches", counts.launches);
     assert!(counts.uploads <= 2, "{} uploads", counts.uploads);
     assert_eq!(counts.reads, 0, "an update reads nothing");
+    assert_eq!(counts.compiled, 0, "the fourth update compiles nothing");
     assert_eq!(averaged.launches, counts.launches, "the moving average is part of the optimizer's launches");
+
+    let model = tiny(&device).eval_model();
+    let engine = NetworkEngine::new(model, VocabularySizes::joint(500), &device);
+    decoded(&engine);
+    let (_, [_, _, reads, compiled]) = transfers(&device, || decoded(&engine));
+    assert_eq!((reads, compiled), (STEPS, 0), "reads and compiled kernels of {STEPS} steps");
 }

@@ -1,6 +1,7 @@
 //! The operations, a folder each: types and dispatch in `mod.rs`, the definition in `portable.rs`, the fused form for the
 //! CPU in `cpu.rs`.
 
+pub mod activation;
 pub mod adam;
 pub mod attention;
 pub mod best_tokens;

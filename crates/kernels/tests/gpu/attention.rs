@@ -38,6 +38,7 @@ fn attention_equals_its_definition_with_every_mask() {
         for mask in masks.into_iter().take(if i == 1 { 4 } else { 3 }) {
             check(&format!("{shape:?} {mask:?}"), shape, mask.as_ref(), None);
         }
+        check(&format!("{shape:?}, the first key"), shape, Some(&Mask::First(1)), None);
         check(&format!("{shape:?} with dropout"), shape, None, Some(dropout));
     }
 }

@@ -1,6 +1,7 @@
 //! The fused forms for GPUs against their definitions, on every GPU backend in this build. Mesa's software Vulkan runs them
 //! without a GPU.
 
+mod activation;
 mod adam;
 mod attention;
 mod best_tokens;
