@@ -108,7 +108,7 @@ fn sum_of_lanes(value: f32, shared: &mut Shared<[f32]>) -> f32 {
     let mut half = CUBE_DIM / 2;
     while half >= COLUMNS {
         if UNIT_POS < half {
-            shared[unit] = shared[unit] + shared[unit + half as usize];
+            shared[unit] += shared[unit + half as usize];
         }
         sync_cube();
         half /= 2;

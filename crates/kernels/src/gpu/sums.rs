@@ -48,7 +48,7 @@ pub fn sum_of_cube(value: f32, shared: &mut Shared<[f32]>) -> f32 {
     let mut half = CUBE_DIM as usize / 2;
     while half > 0 {
         if unit < half {
-            shared[unit] = shared[unit] + shared[unit + half];
+            shared[unit] += shared[unit + half];
         }
         sync_cube();
         half /= 2;

@@ -163,6 +163,6 @@ pub fn scaled_by_first(values: CubeTensor, factor: &CubeTensor) -> CubeTensor {
 #[cube(launch_unchecked)]
 fn scale_kernel(values: &mut [f32], factor: &[f32], elements: u32) {
     if ABSOLUTE_POS < elements as usize {
-        values[ABSOLUTE_POS] = values[ABSOLUTE_POS] * factor[0];
+        values[ABSOLUTE_POS] *= factor[0];
     }
 }

@@ -35,7 +35,7 @@ impl gpu::Operation for Curve {
 }
 
 /// √(2/π)
-const ROOT: f32 = 0.797_884_56;
+const ROOT: f32 = 0.797_884_6;
 const CUBIC: f32 = 0.044_715;
 
 #[allow(unstable_name_collisions)] // the standard library may have an `erf` one day

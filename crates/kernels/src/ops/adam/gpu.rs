@@ -214,6 +214,7 @@ fn squares_kernel(
     }
 }
 
+#[allow(clippy::manual_div_ceil)] // in a kernel
 #[cube]
 fn blocks(len: u32) -> u32 {
     let block = comptime!(BLOCK as u32);

@@ -238,7 +238,7 @@ fn softmax_gradient_kernel(
     while key < key_len {
         let at = (start + key) as usize;
         if comptime!(drops) {
-            gradient[at] = gradient[at] * factor(&mask, at as u32);
+            gradient[at] *= factor(&mask, at as u32);
         }
         along += gradient[at] * weights[at];
         key += CUBE_DIM;
