@@ -8,7 +8,7 @@ static HTML: LazyLock<String> = LazyLock::new(|| {
     page::with_header(
         include_str!("page/translate.html"),
         include_str!("page/translate.css"),
-        include_str!("page/translate.js"),
+        concat!(include_str!("page/languages.js"), include_str!("page/translate.js")),
     )
 });
 

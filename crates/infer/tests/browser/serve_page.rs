@@ -108,6 +108,62 @@ fn each_line_is_a_text() {
     });
 }
 
+/// The whole translation stands above the sentences, with the white space and the tags of the source.
+#[test]
+fn documents_are_whole_and_in_sentences() {
+    on_page(&[], async |page, server| {
+        let whole = |body: Value| server.translations(body).remove(0)["text"].as_str().unwrap().to_string();
+        page.run("document.getElementById('translate-text').value = '3 1\\n\\n  4 1 5'", vec![]).await;
+        page.click("#translate-submit").await;
+        page.until("!document.getElementById('document').hidden").await;
+        let shown = "document.getElementById('document-text').textContent";
+        assert_eq!(page.value(shown).await, whole(json!({ "text": "3 1\n\n  4 1 5" })));
+        assert_eq!(page.texts("#results .result-source").await, ["3 1", "4 1 5"]);
+        page.click("#results > li:nth-child(2) button").await;
+        attention_of(page, &whole(json!({ "text": "4 1 5" }))).await;
+
+        page.run("document.getElementById('translate-text').value = '<p>3 1<p>4'", vec![]).await;
+        page.click("#translate-html").await;
+        page.click("#translate-submit").await;
+        page.until(&format!("{shown}.startsWith('<p>')")).await;
+        assert_eq!(page.value(shown).await, whole(json!({ "text": "<p>3 1<p>4", "format": "html" })));
+        page.run("document.getElementById('translate-text').value = '3 1'", vec![]).await;
+        page.click("#translate-html").await;
+        page.click("#translate-submit").await;
+        page.until("document.getElementById('document').hidden").await;
+    });
+}
+
+#[test]
+fn languages_select_the_model() {
+    let run = Run::new();
+    let model = |pair: &str| format!("{pair}={}", run.path().to_str().unwrap());
+    let (first, second) = (model("en-de"), model("de-fr"));
+    let server = Server::start_with(&["--model", &first, "--model", &second, "--pivot", "de", "--max-length", "10"]);
+    with_url(format!("http://{}/", server.address), async |page| {
+        page.until("document.getElementById('translate-model').textContent === '2 models'").await;
+        let names = |list: &str| format!("[...document.getElementById('translate-{list}').options].map((o) => o.text)");
+        assert_eq!(page.value(&names("source")).await, json!(["Detect language", "German", "English"]));
+        assert_eq!(page.value(&names("target")).await, json!(["German", "French"]));
+        let expected = server.translations(json!({ "text": "3 1 4", "source": "en", "target": "de" })).remove(0);
+        page.write("#translate-text", &format!("3 1 4{ENTER}")).await;
+        attention_of(page, expected["text"].as_str().unwrap()).await;
+        // Over German there are two models, and no attention.
+        page.run("document.getElementById('translate-target').value = 'fr'", vec![]).await;
+        page.click("#translate-submit").await;
+        page.until("document.querySelector('#results .result')?.disabled").await;
+        assert_eq!(page.text("#translate-status").await, "");
+        page.run(
+            "const list = document.getElementById('translate-source'); list.value = 'de'; \
+             list.dispatchEvent(new Event('change'))",
+            vec![],
+        )
+        .await;
+        assert_eq!(page.value(&names("target")).await, json!(["French"]));
+        assert_eq!(page.value("document.documentElement.scrollWidth <= innerWidth").await, true);
+    });
+}
+
 #[test]
 fn errors_are_shown_and_then_cleared() {
     on_page(&["--max-beam", "4"], async |page, _| {
@@ -157,7 +213,7 @@ fn controls_have_names_and_nothing_overflows_a_phone() {
     on_page(&[], async |page, _| {
         page.write("#translate-text", &format!("3 1 4{ENTER}")).await;
         page.until("!document.body.classList.contains('no-attention')").await;
-        let nameless = "[...document.querySelectorAll('#translate button, #translate input, #translate textarea')]\
+        let nameless = "[...document.querySelectorAll('#translate button, #translate input, #translate textarea, #translate select')]\
              .filter((e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map((e) => e.outerHTML)";
         assert_eq!(page.value(nameless).await, json!([]));
         page.narrow().await;

@@ -20,7 +20,8 @@ async function request(path, body, signal) {
     throw new Error("The server does not answer. Is it still running?");
   }
   const json = await response.json();
-  if (json.error) throw new Error(json.error.message);
+  // A message alone is the form of LibreTranslate's API.
+  if (json.error) throw new Error(json.error.message ?? json.error);
   return json;
 }
 
@@ -44,36 +45,58 @@ async function runTask(task) {
 }
 
 function translate() {
-  const texts = byId("translate-text").value.split("\n").filter((line) => line.trim());
-  if (texts.length === 0) {
+  const text = byId("translate-text").value;
+  if (!text.trim()) {
     byId("translate-text").focus();
     return;
   }
-  const options = { beam: byId("translate-beam").valueAsNumber, n_best: byId("translate-n-best").valueAsNumber };
+  const beam = byId("translate-beam").valueAsNumber;
+  const options = { n_best: byId("translate-n-best").valueAsNumber };
+  if (Number.isFinite(beam)) options.beam = beam;
+  if (byId("translate-html").checked) options.format = "html";
   byId("translate").setAttribute("aria-busy", "true");
   runTask(async (signal) => {
     setStatus("Translating …");
-    const { translations } = await request("/translate", { texts, ...options }, signal);
+    const pair = await chosenPair(text, signal);
+    const { translations } = await request("/translate", { texts: [text], ...options, ...pair }, signal);
     setStatus("");
-    listTranslations(translations, options.beam === defaults?.beam);
+    const isDefault = options.beam === undefined || options.beam === defaults?.beam;
+    const sentences = translations[0].sentences ?? translations;
+    showDocument(translations[0], sentences.length !== 1 || options.format === "html");
+    listTranslations(sentences, isDefault, pair);
     const first = document.querySelector("#results .result");
-    if (first.disabled) document.body.classList.add("no-attention");
+    if (!first || first.disabled) document.body.classList.add("no-attention");
     else await showAttention(first, signal);
   });
 }
 
-/** Lists translations. `isDefault`: the options are the server's own, so `/attend` finds the same best translation. */
-function listTranslations(translations, isDefault) {
-  const several = translations.length > 1;
+/** Shows the translation of the whole text, or hides it where its only sentence says the same. */
+function showDocument({ text }, isShown) {
+  byId("document").hidden = !isShown;
+  byId("document-text").textContent = text;
+  byId("document-copy").textContent = "Copy";
+}
+
+async function copyDocument() {
+  await navigator.clipboard.writeText(byId("document-text").textContent);
+  byId("document-copy").textContent = "Copied";
+}
+
+/**
+ * Lists the translations of sentences. `isDefault`: the options are the server's own, so `/attend` finds the same best
+ * translation.
+ */
+function listTranslations(sentences, isDefault, pair) {
+  const several = sentences.length > 1;
   byId("results").replaceChildren(
-    ...translations.map((translation) => {
+    ...sentences.map((translation) => {
       const { alternatives = [], source } = translation;
       const item = createElement("li");
       if (several) item.append(textElement("p", source, "result-source"));
       const list = createElement("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
       list.append(
-        resultItem(translation, translation, isDefault),
-        ...alternatives.map((hypothesis) => resultItem(hypothesis, translation, false)),
+        resultItem(translation, translation, isDefault, pair),
+        ...alternatives.map((hypothesis) => resultItem(hypothesis, translation, false, pair)),
       );
       item.append(list);
       return item;
@@ -82,7 +105,7 @@ function listTranslations(translations, isDefault) {
 }
 
 /** One hypothesis as a button that shows its attention. */
-function resultItem(hypothesis, { source, unknown, problem }, isDefault) {
+function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair) {
   const button = createElement("button", { className: "result", type: "button" });
   const notes = [];
   if (Number.isFinite(hypothesis.score)) notes.push(`score ${fixed(hypothesis.score, 3)}`);
@@ -93,7 +116,9 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault) {
     textElement("bdi", hypothesis.text || "(empty)"),
     createElement("span", { text: notes.join(" · "), className: "score" }),
   );
-  button.attendRequest = isDefault ? { text: source } : { text: source, target: hypothesis.text };
+  const text = source.trim();
+  button.attendRequest = isDefault ? { text } : { text, target: hypothesis.text.trim() };
+  if (pair) button.attendRequest.pair = pair;
   button.title = "Show the attention of this translation";
   // A given target always ends with </s>, and this hypothesis does not.
   if (!isDefault && !hypothesis.finished) {
@@ -101,6 +126,10 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault) {
     button.title =
       "No attention: a translation that is cut off has no end token. " +
       "Only the best translation with the server's own beam can be shown.";
+  }
+  if (!isDirect(pair)) {
+    button.disabled = true;
+    button.title = "No attention: two models translate over a third language.";
   }
   if (problem) {
     button.disabled = true;
@@ -136,9 +165,14 @@ async function showAttention(button, signal) {
   show(attention);
 }
 
-/** Shows the model's name and size, and the server's beam as the default of the form. */
+/** Shows the model's name and size, or the number of models, and the server's beam as the default of the form. */
 async function showModel() {
   const { model, decoding } = await request("/health");
+  await showLanguages();
+  if (!model) {
+    byId("translate-model").textContent = `${models.length} model${models.length === 1 ? "" : "s"}`;
+    return;
+  }
   defaults = decoding;
   const parameters = model.parameters.toLocaleString("en");
   byId("translate-model").textContent = `${model.name} · ${parameters} parameters · ${model.backend}`;
@@ -158,4 +192,5 @@ byId("translate-text").addEventListener("keydown", (event) => {
     byId("translate-form").requestSubmit();
   }
 });
+byId("document-copy").addEventListener("click", () => runTask(copyDocument));
 runTask(showModel);
