@@ -14,6 +14,7 @@ pub mod alignment;
 mod batching;
 pub mod engine;
 pub mod error;
+mod input;
 pub mod scoring;
 pub mod search;
 pub mod settings;

@@ -9,6 +9,7 @@ use text::{Frames, UNKNOWN_ID};
 use crate::batching::{self, Limits};
 use crate::engine::Engine;
 use crate::error::DecodeError;
+pub use crate::input::{EncodedInput, Input};
 use crate::search::beam::beam_search;
 use crate::search::greedy::greedy;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
@@ -65,35 +66,6 @@ impl Deref for ModelRef<'_> {
 
 /// The default bound of a batch, in source tokens, padding included.
 pub const BATCH_TOKENS: usize = 2048;
-
-/// A text to translate.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    /// The source text.
-    pub text: &'a str,
-    /// The number of the text in its input, from 1. It appears in errors, and random draws depend on it.
-    pub line: usize,
-}
-
-/// A source text, tokenised.
-#[derive(Clone, Debug, PartialEq)]
-pub struct EncodedInput {
-    /// The source text.
-    pub text: String,
-    /// The number of the text in its input, from 1.
-    pub line: usize,
-    /// Source ids, `</s>` included; none of a blank text, or of one that is skipped.
-    pub ids: Vec<u32>,
-    /// Why `ids` are not the whole text.
-    pub problem: Option<TextProblem>,
-}
-
-impl EncodedInput {
-    /// The number of source tokens that the vocabulary lacks.
-    pub fn unknown(&self) -> usize {
-        self.ids.iter().filter(|&&id| id == UNKNOWN_ID).count()
-    }
-}
 
 impl Translator<'static> {
     /// A translator that other threads can hold as long as they need it. Otherwise as [`new`](Self::new).

@@ -10,39 +10,10 @@ use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{StartTag, Token, Tokenizer};
 
 use crate::document::{Document, Escape, Piece, Sentence, push_kept};
+use crate::html_elements::{is_inline, is_verbatim};
 use crate::inline::{Tag, TagKind};
 use crate::open_elements::{OpenElements, is_void};
 use crate::sentences::Segmenter;
-
-/// Elements within a sentence. All others are blocks.
-const INLINE: [&str; 32] = [
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "c", "cite", "code", "data", "del", "dfn", "em", "font", "i",
-    "img", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
-];
-const OTHER_INLINE: [&str; 5] = ["label", "ruby", "time", "v", "wbr"];
-/// Elements whose contents stay as they are.
-const VERBATIM: [&str; 16] = [
-    "code",
-    "iframe",
-    "kbd",
-    "math",
-    "noembed",
-    "noscript",
-    "object",
-    "plaintext",
-    "pre",
-    "samp",
-    "script",
-    "style",
-    "svg",
-    "template",
-    "textarea",
-    "var",
-];
-
-fn is_inline(name: &str) -> bool {
-    INLINE.contains(&name) || OTHER_INLINE.contains(&name)
-}
 
 impl Document {
     /// An HTML document or fragment. Malformed HTML is read as browsers read it, and stays malformed.
@@ -129,7 +100,7 @@ impl<'a> Reader<'a> {
 
     fn start(&mut self, name: &str, tag: &StartTag<usize>, inline: bool) {
         let attribute = |name: &str| tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value));
-        let is_verbatim = VERBATIM.contains(&name)
+        let is_verbatim = is_verbatim(name)
             || attribute("class").is_some_and(|class| class.split_ascii_whitespace().any(|one| one == "notranslate"));
         let translate = match attribute("translate").as_deref() {
             Some("no") => Some(false),

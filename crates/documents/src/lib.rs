@@ -15,6 +15,7 @@ mod document;
 mod encoded;
 mod format;
 mod html;
+mod html_elements;
 mod inline;
 mod language;
 mod open_elements;

@@ -228,7 +228,7 @@ async fn translation(
 }
 
 /// An error in LibreTranslate's form: `{"error": MESSAGE}`, with the status 400 for invalid requests.
-fn in_libre_form(error: ApiError) -> Response<Body> {
+pub fn in_libre_form(error: ApiError) -> Response<Body> {
     let body = serde_json::to_string(&LibreErrorResponse { error: runs::format_chain(&error) }).unwrap_or_default();
     let mut response = error.into_response();
     let status = match response.status() {

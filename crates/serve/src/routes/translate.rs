@@ -50,9 +50,13 @@ pub async fn handle(State(state): State<Arc<AppState>>, request: Request) -> Res
     };
     if is_form {
         let mut parameters = libre_request::parse_form(query);
-        match content_type.is_some_and(|found| found.contains("json")) {
-            true => parameters.extend(serde_json::from_str::<libre_request::Parameters>(&text).unwrap_or_default()),
-            false => parameters.extend(libre_request::parse_form(&text)),
+        if !content_type.is_some_and(|found| found.contains("json")) {
+            parameters.extend(libre_request::parse_form(&text));
+        } else if !text.trim().is_empty() {
+            match body::parse_json::<libre_request::Parameters>(&text) {
+                Ok(others) => parameters.extend(others),
+                Err(error) => return libre::in_libre_form(error),
+            }
         }
         return libre::translate(&state, &parts.extensions, parameters).await;
     }

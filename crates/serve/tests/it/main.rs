@@ -1,5 +1,6 @@
 //! The routes of the server, called in this process on a small model. `infer`'s tests cover connections and signals.
 
+mod bad_input;
 mod clients;
 mod documents;
 mod errors;
