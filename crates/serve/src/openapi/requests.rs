@@ -1,7 +1,7 @@
 //! Requests of the document, narrowed to the models, languages and limits of the server.
 
+use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
-use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use super::Document;
@@ -78,7 +78,7 @@ impl Document<'_> {
 
     /// The schema of a request.
     pub fn request<T: JsonSchema>(&mut self) -> Value {
-        json!(Schema::from(T::json_schema(&mut self.requests)))
+        json!(T::json_schema(&mut self.requests))
     }
 
     /// Adds the key of a server that requires one.

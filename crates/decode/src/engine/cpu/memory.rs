@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kernels::decode::{DistanceBias, Matrix};
+use kernels::decode::Matrix;
 
 use super::CpuEngine;
 use super::layers::{DecoderSelf, Embedding, FeedForward, Heads, Nonlinearity, SelfAttention, Ssru, Table};
@@ -73,7 +73,7 @@ impl Bytes {
 
     fn heads(&mut self, heads: &Heads) {
         if let Some(bias) = &heads.bias {
-            self.shared.insert(Arc::as_ptr(bias) as *const DistanceBias as usize, bias.bytes());
+            self.shared.insert(Arc::as_ptr(bias) as usize, bias.bytes());
         }
     }
 
