@@ -94,7 +94,7 @@ fn foreign_tokenizers_are_rejected() {
 #[test]
 fn weights_of_another_shape_are_rejected() {
     rejects_weights(|config, _| config.d_model = 32, &["[13, 32]", "[13, 16]", "embeddings.shared"]);
-    rejects_weights(|config, _| config.d_ff = 8, &["[8, 16]", "[32, 16]", "feed_forward"]);
+    rejects_weights(|config, _| config.d_ff = 8, &["shape [8]", "expects [32]", "feed_forward"]);
     rejects_weights(|_, sizes| *sizes = VocabularySizes::joint(20), &["[20, 16]", "[13, 16]", "embeddings.shared"]);
 }
 

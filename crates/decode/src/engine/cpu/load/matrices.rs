@@ -55,7 +55,7 @@ impl Loader<'_> {
         layers: Vec<Layer>,
         d_input: usize,
         convert: impl Fn(StoredValues) -> T,
-    ) -> Result<Vec<(T, Option<Vec<f32>>)>, WeightsError> {
+    ) -> Result<Vec<WithBias<T>>, WeightsError> {
         let read =
             |Layer { weight, d_output, bias }| Ok((convert(self.read_stored(&weight, &[d_output, d_input])?), bias));
         layers.into_iter().map(read).collect()
@@ -70,6 +70,9 @@ impl Loader<'_> {
     }
 }
 
-fn borrowed<T: ?Sized, V: Borrow<T>>(layers: &[(V, Option<Vec<f32>>)]) -> Vec<(&T, Option<&[f32]>)> {
+/// The weight of a layer, and its bias if it has one.
+type WithBias<T> = (T, Option<Vec<f32>>);
+
+fn borrowed<T: ?Sized, V: Borrow<T>>(layers: &[WithBias<V>]) -> Vec<(&T, Option<&[f32]>)> {
     layers.iter().map(|(weight, bias)| (weight.borrow(), bias.as_deref())).collect()
 }
