@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Extensions, HeaderValue, Response, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app_state::AppState;
+use crate::client_limits::Client;
 use crate::error::ApiError;
 use crate::languages::{self, Detected};
 use crate::libre_request::{DetectRequest, LibreFormat, LibreTranslateRequest, Parameters, Texts, key, read};
 use crate::observe::Work;
 use crate::request::{TextFormat, TranslateRequest};
-use crate::routes::json;
 use crate::routes::translate::{Translated, characters, translate_texts};
 use crate::routes::with_timeout;
+use crate::routes::{bearer, json};
 
 /// The response of `/translate`.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -107,8 +109,8 @@ impl<T> OneOrAll<T> {
 }
 
 /// `POST /translate` with LibreTranslate's parameters.
-pub async fn translate(state: &Arc<AppState>, extensions: &Extensions, parameters: Parameters) -> Response<Body> {
-    match translation(state, extensions, &parameters).await {
+pub async fn translate(state: &Arc<AppState>, head: &Parts, parameters: Parameters) -> Response<Body> {
+    match translation(state, head, &parameters).await {
         Ok((body, work)) => {
             let mut response = json(&body);
             response.extensions_mut().insert(work);
@@ -123,10 +125,10 @@ pub async fn detect(State(state): State<Arc<AppState>>, request: Request) -> Res
     if state.is_stopping() {
         return in_libre_form(ApiError::Stopping);
     }
-    let extensions = request.extensions().clone();
+    let (head, body) = request.into_parts();
     let detected = async {
-        let parameters = read(&state, request).await?;
-        let client = state.client(key(&parameters)?.as_deref(), &extensions)?;
+        let parameters = read(&state, &head, body).await?;
+        let client = client(&state, &head, &parameters)?;
         let request = DetectRequest::new(&parameters)?;
         state.charge(&client, request.q.chars().count())?;
         Ok(languages::detect(&request.q, &state.models.languages()))
@@ -173,12 +175,18 @@ pub async fn settings(State(state): State<Arc<AppState>>) -> Response<Body> {
     })
 }
 
+/// The client of a request, by its parameter `api_key` or the key in its head.
+fn client(state: &AppState, head: &Parts, parameters: &Parameters) -> Result<Client, ApiError> {
+    let key = key(parameters)?;
+    state.client(key.as_deref().or_else(|| bearer(&head.headers)), &head.extensions)
+}
+
 async fn translation(
     state: &Arc<AppState>,
-    extensions: &Extensions,
+    head: &Parts,
     parameters: &Parameters,
 ) -> Result<(LibreTranslateResponse, Work), ApiError> {
-    let client = state.client(key(parameters)?.as_deref(), extensions)?;
+    let client = client(state, head, parameters)?;
     let request = LibreTranslateRequest::new(parameters)?;
     let alternatives = request.alternatives(state.limits.beam.saturating_sub(1))?;
     let LibreTranslateRequest { q, source, target, format, .. } = request;

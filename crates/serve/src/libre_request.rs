@@ -1,8 +1,8 @@
 //! Parameters of LibreTranslate's API, from JSON, a form or the query.
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::header;
+use axum::http::request::Parts;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -138,8 +138,7 @@ pub fn parse_form(text: &str) -> Parameters {
 ///
 /// # Errors
 /// A body that cannot be read, is of another type, or is not JSON.
-pub async fn read(state: &AppState, request: Request) -> Result<Parameters, ApiError> {
-    let (parts, body) = request.into_parts();
+pub async fn read(state: &AppState, parts: &Parts, body: Body) -> Result<Parameters, ApiError> {
     let mut parameters = parse_form(parts.uri.query().unwrap_or_default());
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if is_form(content_type, "") {

@@ -173,13 +173,8 @@ impl Document<'_> {
             "requestBody": { "required": true, "content": content },
             "responses": self.responses(response, form),
         });
-        if self.state.api_keys.is_some() && matches!(form, ErrorForm::Native | ErrorForm::Both) {
-            let mut security = vec![json!({ "bearer": [] }), json!({ "header": [] })];
-            if matches!(form, ErrorForm::Both) {
-                // `api_key` of the body.
-                security.push(json!({}));
-            }
-            operation["security"] = json!(security);
+        if self.state.api_keys.is_some() {
+            operation["security"] = json!([{ "bearer": [] }, { "header": [] }]);
         }
         operation
     }

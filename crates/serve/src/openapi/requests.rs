@@ -84,7 +84,8 @@ impl Document<'_> {
     /// Adds the key of a server that requires one.
     pub fn add_key(&self, properties: &mut Value) {
         if self.state.api_keys.is_some() {
-            properties["api_key"] = json!({ "type": "string", "description": "A key of the server" });
+            properties["api_key"] =
+                json!({ "type": "string", "description": "A key of the server, instead of one in a header" });
         }
     }
 

@@ -61,7 +61,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Response<Body> {
 type ApiResult = Result<Response<Body>, ApiError>;
 
 /// The key in the header `Authorization: Bearer KEY`, or `X-API-Key: KEY`.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     text("authorization").and_then(|value| value.strip_prefix("Bearer ")).or_else(|| text("x-api-key"))
 }

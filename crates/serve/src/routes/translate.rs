@@ -58,12 +58,12 @@ pub async fn handle(State(state): State<Arc<AppState>>, request: Request) -> Res
                 Err(error) => return libre::in_libre_form(error),
             }
         }
-        return libre::translate(&state, &parts.extensions, parameters).await;
+        return libre::translate(&state, &parts, parameters).await;
     }
     if let Some(parameters) =
         serde_json::from_str::<libre_request::Parameters>(&text).ok().filter(|body| body.contains_key("q"))
     {
-        return libre::translate(&state, &parts.extensions, parameters).await;
+        return libre::translate(&state, &parts, parameters).await;
     }
     native_translation(&state, &parts, &text).await.unwrap_or_else(IntoResponse::into_response)
 }
