@@ -4,6 +4,8 @@
 #
 #     scripts/clients/schemathesis.sh URL [SECONDS] [OPTIONS OF schemathesis run]     # default: 600
 #
+# The server must have no --api-keys: schemathesis takes keys that it makes up for valid ones.
+#
 # Needs the Python package schemathesis 4.32; SCHEMATHESIS names its program.
 set -euo pipefail
 url=${1:?usage: scripts/clients/schemathesis.sh URL [SECONDS] [OPTIONS]} seconds=${2:-600}
