@@ -8,7 +8,7 @@
 
 For each model: the ids of 1,000 hard lines are those of SentencePiece (of the `tokenizers` library for BART), logits are
 within 1e-4 of those of transformers, greedy outputs and those of a beam of 4 are equal; the export has the tensors of the
-original to the bit; and after 20 updates of `train` transformers answers again as `infer` does. Prints one result per
+original to the bit; and after 200 updates of `train` transformers answers again as `infer` does. Prints one result per
 line; the exit code is 1 if any result differs.
 """
 
@@ -39,6 +39,7 @@ logging.disable_progress_bar()
 BINARIES = Path(os.environ.get("BINARIES", ROOT / "target/debug"))
 HARD_LINES = 1000
 SENTENCES = 20
+UPDATES = 200
 
 # Sizes and options of a model, beside those of the fixtures.
 SIZES = dict(
@@ -146,8 +147,8 @@ def compare(family, sizes, scratch):
     data = [f'{key} = "data/toy-en-de/{part}.tsv"' for key, part in (("train", "train"), ("validation", "validation"))]
     named = [f'{key} = "{language}"' for key, language in zip(("source_lang", "target_lang"), family.languages)]
     (scratch / "tune.toml").write_text("\n".join([
-        "[task]", 'kind = "translate"', *data, "[training]", "steps = 20", "max_tokens = 512",
-        "[validation]", "every = 20", "sentences = 10", "[decoding]", *named,
+        "[task]", 'kind = "translate"', *data, "[training]", f"steps = {UPDATES}", "max_tokens = 512",
+        "[validation]", f"every = {UPDATES}", "sentences = 10", "[decoding]", *named,
     ]))
     call("train", "--config", scratch / "tune.toml", "--init-from", run, "--output", tuned, "--quiet")
     call("infer", "export", "--model", tuned, "--format", model_type, export, "--quiet")

@@ -2,14 +2,16 @@
 """Compares exported Hugging Face folders with the folders that were imported, in transformers.
 
     python3 -m venv VENV && VENV/bin/pip install -r scripts/requirements.txt
-    cargo build -p infer -p train
+    cargo build -p infer -p train && cargo build -p decode --example ids_and_logits
     VENV/bin/python scripts/compare/with-huggingface.py              all folders of the tests' fixtures
     VENV/bin/python scripts/compare/with-huggingface.py t5 FOLDER    these alone
 
 Each folder is imported and exported by `infer`. transformers must open the export and compute the same logits, to the bit;
-its tokenizer must give the ids of the original; and its outputs, greedy and with a beam of 4, must be those of `infer`.
-The run is then fine-tuned by `train` for 200 updates, during which its loss must fall, and exported: again transformers must
-answer as `infer` does, and its weights, imported again, must be those of the run to the bit. Prints one result per line; the exit code is 1 if any result differs.
+its tokenizer must give the ids of the original; and its outputs, greedy and with a beam of 4, must be those of `infer`: the
+texts of Marian that end, and the ids of the families of T5 up to the limit of the folder. The ids of 1,000 hard lines must
+be those of SentencePiece, or the bytes of ByT5. The run is then fine-tuned by `train` for 200 updates, during which its loss
+must fall, and exported: again transformers must answer as `infer` does, and its weights, imported again, must be those of
+the run to the bit. Prints one result per line; the exit code is 1 if any result differs.
 """
 
 import json
@@ -20,20 +22,26 @@ import tempfile
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts/fixtures"))
 
 try:
+    import marian_models
+    import sentencepiece
     import torch
     from safetensors.torch import load_file
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, T5Tokenizer
 except ModuleNotFoundError as error:
     sys.exit(f"{__doc__}\nerror: the Python package {error.name} is not installed; run pip install -r scripts/requirements.txt")
 
-ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "crates/interchange/tests/fixtures"
 # The format of the export of each `model_type`.
 FORMATS = {"marian": "marian", "t5": "t5", "mt5": "t5", "umt5": "t5"}
 INFER = Path(os.environ.get("INFER", ROOT / "target/debug/infer"))
 LINES = [line.split("\t")[0] for line in (ROOT / "data/toy-en-de/test.tsv").read_text(encoding="utf-8").splitlines()[:40]]
+HARD_LINES = 1000
+# Labels of special tokens are text to `infer`, but not to transformers.
+SPELLED = ("</s>", "<s>", "<pad>", "<unk>", "<extra_id", ">>")
 
 
 def call(program, *arguments, text=None):
@@ -45,6 +53,42 @@ def call(program, *arguments, text=None):
 
 def infer(*arguments, text=None):
     return call(INFER, *arguments, text=text)
+
+
+def answers(run, scratch, texts, beams=()):
+    request, response = scratch / "request.json", scratch / "response.json"
+    request.write_text(json.dumps(dict(texts=texts, pairs=[], beams=beams, languages=[None, None])))
+    call(INFER.parent / "examples/ids_and_logits", run, request, response)
+    return json.loads(response.read_text())
+
+
+def original_ids(config):
+    """The id in a folder of the families of T5 of each id in the run; `<unk>` is 2 in all of them."""
+    ids = list(range(config.vocab_size))
+    for place, own in ((0, config.eos_token_id), (1, 2), (len(ids) - 1, config.pad_token_id)):
+        at = ids.index(own)
+        ids[place], ids[at] = ids[at], ids[place]
+    return ids
+
+
+def encoder_of(folder):
+    """The ids of SentencePiece for a folder of the families of T5, or those of bytes; transformers 5 normalises otherwise."""
+    pieces = folder / "spiece.model"
+    if pieces.exists():
+        return sentencepiece.SentencePieceProcessor(model_proto=pieces.read_bytes()).encode
+    return lambda line: [byte + 3 for byte in line.encode()]
+
+
+def hard_ids(folder, run, config, scratch):
+    """Yields whether 1,000 hard lines have the ids of SentencePiece, or are their bytes."""
+    encode = encoder_of(folder)
+    lines = [line for line in marian_models.edge_cases(2 * HARD_LINES, seed=3) if not any(label in line for label in SPELLED)]
+    if not (folder / "spiece.model").exists():
+        lines = [line for line in lines if "▁" not in line]  # ByT5 reads it as a space
+    lines, there = lines[:HARD_LINES], original_ids(config)
+    ours = answers(run, scratch, lines)["ids"]
+    differ = sum([there[i] for i in own] != encode(line) for own, line in zip(ours, lines))
+    yield f"ids of {len(lines)} hard lines", differ == 0 and len(lines) == HARD_LINES, f"{differ} differ"
 
 
 def tokenizer_of(folder):
@@ -74,8 +118,21 @@ sentences = 10
 
 
 @torch.no_grad()
-def same_outputs(run, exported, tokenizer, end):
+def same_outputs(run, exported, export, scratch):
     """Yields whether transformers answers as `infer` does."""
+    end = exported.config.eos_token_id
+    if exported.config.model_type != "marian":
+        exported.generation_config.forced_eos_token_id = None  # `infer` stops at the limit without `</s>`
+        there, ours = original_ids(exported.config), answers(run, scratch, LINES, [1, 4])
+        for beam in (1, 4):
+            sources = [[*encoder_of(export)(line), end] for line in LINES]
+            outputs = [exported.generate(torch.tensor([ids]), num_beams=beam)[0].tolist()[1:] for ids in sources]
+            expected = [own[: own.index(end)] if end in own else own for own in outputs]
+            found = [[there[i] for i in own["ids"]] for own in ours["beams"][str(beam)]]
+            ended, differ = sum(end in own for own in outputs), sum(a != b for a, b in zip(found, expected))
+            yield f"outputs of {len(LINES)} lines with a beam of {beam}, {ended} that end", differ == 0, f"{differ} differ"
+        return
+    tokenizer = tokenizer_of(export)
     for beam in (1, 4):
         found = infer("--model", run, "--beam", beam, "--quiet", text="\n".join(LINES) + "\n")
         outputs = [exported.generate(tokenizer(line, return_tensors="pt").input_ids, num_beams=beam)[0] for line in LINES]
@@ -104,8 +161,9 @@ def compare(folder, scratch, form):
         largest = max(largest, (original(**read).logits - exported(**read).logits).abs().max().item())
     yield "logits of original and export", largest == 0, f"largest difference {largest}"
 
-    end = original.config.eos_token_id
-    yield from same_outputs(run, exported, tokenizers[1], end)
+    if form == "t5":
+        yield from hard_ids(folder, run, original.config, scratch)
+    yield from same_outputs(run, exported, export, scratch)
     (tuned, losses), export = fine_tune(run, scratch), scratch / "tuned-export"
     yield "fine-tuned, loss", losses[-1] < losses[0], f"from {losses[0]:.2f} to {losses[-1]:.2f}"
     infer("export", "--model", tuned, "--format", form, export, "--quiet")
@@ -118,16 +176,19 @@ def compare(folder, scratch, form):
     weights = [load_file(run / "model.safetensors") for run in (tuned, again)]
     differ = sum(not torch.equal(weight, weights[1].get(name)) for name, weight in weights[0].items())
     yield "fine-tuned weights imported again", differ == 0, f"{differ} of {len(weights[0])} differ"
-    for what, good, details in same_outputs(tuned, exported, tokenizer_of(export), end):
+    for what, good, details in same_outputs(tuned, exported, export, scratch):
         yield f"fine-tuned, {what}", good, details
 
 
 def main():
     failed = False
+    type_of = lambda folder: json.loads((folder / "config.json").read_text())["model_type"]
     fixtures = {path.parent.name: path.parent for path in sorted(FIXTURES.glob("*/*/config.json"))}
-    for name in sys.argv[1:] or fixtures:
+    # with-bart-models.py has the other families.
+    own = [name for name, folder in fixtures.items() if type_of(folder) in FORMATS]
+    for name in sys.argv[1:] or own:
         folder = fixtures.get(name, Path(name))
-        model_type = json.loads((folder / "config.json").read_text())["model_type"]
+        model_type = type_of(folder)
         with tempfile.TemporaryDirectory() as scratch:
             for what, good, details in compare(folder, Path(scratch), FORMATS[model_type]):
                 failed |= not good

@@ -40,11 +40,11 @@ pub fn create(path: &Path, files: &[NewFile]) -> Result<(), InterchangeError> {
         .map_err(|error| InterchangeError::Write { path: error.path, source: error.source })
 }
 
-/// Creates the run folder `path` with `files` and weights in it, whole or not at all.
+/// Creates the folder `path` with `files` and `model.safetensors` in it, whole or not at all.
 ///
 /// # Errors
 /// As [`create`].
-pub fn create_run(path: &Path, files: &[NewFile], weights: SafetensorsWriter) -> Result<(), InterchangeError> {
+pub fn create_with_weights(path: &Path, files: &[NewFile], weights: SafetensorsWriter) -> Result<(), InterchangeError> {
     check_vacant(path)?;
     let created = atomic::replace_folder(path, |folder| {
         files.iter().try_for_each(|(name, bytes)| atomic::write_file(&folder.join(name), bytes))?;

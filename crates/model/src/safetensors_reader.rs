@@ -1,6 +1,6 @@
 //! A reader of safetensors files, one tensor at a time: weights that are packed on loading are in memory once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -183,6 +183,16 @@ impl SafetensorsReader {
         }
         self.unread.remove(name);
         Ok(())
+    }
+
+    /// Reads all tensors in the order of their names.
+    ///
+    /// # Errors
+    /// A tensor that is not of float32; a file that cannot be read.
+    pub fn read_all(mut self) -> Result<Vec<NamedTensor>, WeightsError> {
+        let shapes: BTreeMap<String, Vec<usize>> =
+            self.header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect();
+        shapes.into_iter().map(|(name, shape)| self.read(&name, &shape)).collect()
     }
 
     /// Whether weights are quantised to int8.

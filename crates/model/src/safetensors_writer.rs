@@ -28,7 +28,15 @@ impl SafetensorsWriter {
     ///
     /// # Errors
     /// A tensor whose number of elements does not match its shape.
-    pub fn new(mut tensors: Vec<NamedTensor>, attend: &str) -> Result<Self, WeightsError> {
+    pub fn new(tensors: Vec<NamedTensor>, attend: &str) -> Result<Self, WeightsError> {
+        Self::with_metadata(tensors, ("attend", attend))
+    }
+
+    /// A file of these tensors whose metadata is a single key with its value.
+    ///
+    /// # Errors
+    /// A tensor whose number of elements does not match its shape.
+    pub fn with_metadata(mut tensors: Vec<NamedTensor>, (key, value): (&str, &str)) -> Result<Self, WeightsError> {
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let (mut infos, mut offset) = (Vec::with_capacity(tensors.len()), 0);
         for NamedTensor { name, shape, values } in &tensors {
@@ -39,7 +47,7 @@ impl SafetensorsWriter {
             ));
             offset = end;
         }
-        let metadata = HashMap::from([("attend".to_string(), attend.to_string())]);
+        let metadata = HashMap::from([(key.to_string(), value.to_string())]);
         let header = Metadata::new(Some(metadata), infos)?;
         let mut header = serde_json::to_vec(&header).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
         header.resize(header.len().next_multiple_of(LENGTH_BYTES), b' ');

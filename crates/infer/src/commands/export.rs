@@ -1,13 +1,12 @@
 //! `infer export`: writes a run folder in the format of another program.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use decode::DecodeError;
+use decode::{DecodeError, TrainedModel};
 use interchange::Format;
 use interchange::huggingface::Family;
-use model::weights::{self, WeightsError};
+use model::safetensors_reader::SafetensorsReader;
 use runs::{DecodingOverrides, layout};
 
 use crate::log::log_line;
@@ -55,9 +54,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         ExportFormat::Pegasus => Format::HuggingFace(Family::Pegasus),
     };
     let path = model.join(layout::WEIGHTS);
-    let read = fs::read(&path).map_err(WeightsError::from).and_then(|bytes| weights::from_safetensors(&bytes));
-    let (tensors, _) = read.map_err(|source| DecodeError::Weights { path, source })?;
-    interchange::export(format, &trained.saved, tensors, &decoding, &model, &output)?;
+    // The weights of the engine are not needed any more.
+    let TrainedModel { saved, .. } = trained;
+    let tensors = SafetensorsReader::open(&path).and_then(SafetensorsReader::read_all);
+    let tensors = tensors.map_err(|source| DecodeError::Weights { path, source })?;
+    interchange::export(format, &saved, tensors, &decoding, &model, &output)?;
     if !device.quiet {
         if let Some(note) = interchange::beam_differs(format, &decoding) {
             log_line(format!("note: {note}"));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use model::ConfigError;
+use model::safetensors_writer::SafetensorsWriter;
 use model::weights::{NamedTensor, WeightsError};
 use runs::{DecodingConfig, SavedModel, layout};
 use serde_json::json;
@@ -10,7 +11,7 @@ use text::{Role, SpecialIds, Tokenizer};
 
 use super::{Family, Network, bart, keys, tokenizer_files};
 use crate::marian::names::LOGITS_BIAS;
-use crate::marian::positions::reorder;
+use crate::marian::positions::reorder_rows;
 use crate::marian::vocabulary::pretty;
 use crate::marian::{files, generation, weights_file};
 use crate::{InterchangeError, folder};
@@ -56,10 +57,9 @@ pub fn export(
 
     let weights = weights(family, tensors, &network, ids)
         .map_err(|source| InterchangeError::Weights { path: run.join(layout::WEIGHTS), source })?;
-    let mut written =
-        vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
+    let mut written = vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation))];
     written.extend(vocabulary.files);
-    folder::create(output, &written)
+    folder::create_with_weights(output, &written, weights)
 }
 
 /// Returns the ids in the folder of the decoder's start and of the token that it is forced to begin with.
@@ -86,13 +86,13 @@ fn weights(
     from: Vec<NamedTensor>,
     network: &Network,
     ids: SpecialIds,
-) -> Result<Vec<u8>, WeightsError> {
+) -> Result<SafetensorsWriter, WeightsError> {
     let size = network.vocab_size;
     let mut tensors = Vec::with_capacity(from.len());
     for NamedTensor { name: ours, shape, values } in from {
         let name = family.name(&ours, &network.model).ok_or_else(|| WeightsError::Unexpected(ours.clone()))?;
         let moved = ours.starts_with("embeddings.") && ids != SpecialIds::layout(size);
-        let values = if moved { reorder(&values, &shape, 0, &ids.new_ids(size)) } else { values };
+        let values = if moved { reorder_rows(values, &ids.new_ids(size)) } else { values };
         tensors.push(match ours.as_str() {
             "source_positions.table" | "target_positions.table" => bart::stored_positions(name, &shape, &values),
             "embeddings.output_bias" => NamedTensor { name, shape: vec![1, size], values },
@@ -102,6 +102,5 @@ fn weights(
     if family.has_output_bias() && !network.model.output_bias {
         tensors.push(NamedTensor { name: LOGITS_BIAS.to_owned(), shape: vec![1, size], values: vec![0.0; size] });
     }
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    weights_file::write(&tensors)
+    weights_file::writer(tensors)
 }

@@ -14,7 +14,7 @@ use text::SpecialIds;
 use super::stored::Stored;
 use super::tokenizer::Tokenizers;
 use super::{Family, Network, keys, tokenizer};
-use crate::marian::positions::reorder;
+use crate::marian::positions::reorder_rows;
 use crate::marian::{config, files, generation};
 use crate::{Imported, InterchangeError, folder, run_files};
 
@@ -76,7 +76,7 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
         let name = family.name(&ours, &model).unwrap_or_else(|| ours.clone());
         let mut values = stored.take(&name, &shape)?;
         if ours.starts_with("embeddings.") && ids != SpecialIds::layout(sizes.target) {
-            values = reorder(&values, &shape, 0, &ids.original_ids(sizes.target));
+            values = reorder_rows(values, &ids.original_ids(sizes.target));
         }
         Ok(NamedTensor { name: ours, shape, values })
     };
@@ -87,7 +87,7 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
     let weights = SafetensorsWriter::new(weights, &note)
         .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
     let written = run_files::run_files(&model, &read.decoding, [&tokenizer, &target]);
-    folder::create_run(output, &written, weights)?;
+    folder::create_with_weights(output, &written, weights)?;
     Ok(Imported { config: model, decoding: read.decoding, skipped: read.skipped })
 }
 

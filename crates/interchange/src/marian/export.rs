@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use model::safetensors_writer::SafetensorsWriter;
 use model::weights::{NamedTensor, WeightsError};
 use model::{ConfigError, ModelConfig, VocabularySizes};
 
@@ -41,10 +42,9 @@ pub fn export(
     let path = run.join(layout::WEIGHTS);
     let weights = weights(tensors, model, *sizes, ids).map_err(|source| InterchangeError::Weights { path, source })?;
 
-    let mut written =
-        vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation)), (files::WEIGHTS, weights)];
+    let mut written = vec![(files::CONFIG, pretty(&config)), (files::GENERATION, pretty(&generation))];
     written.extend(vocabulary::write(source_tokenizer, target_tokenizer, model.max_length));
-    folder::create(output, &written)
+    folder::create_with_weights(output, &written, weights)
 }
 
 /// Returns the ids of the special tokens in Marian's files: those that the vocabularies were imported with.
@@ -70,7 +70,7 @@ fn weights(
     config: &ModelConfig,
     sizes: VocabularySizes,
     ids: SpecialIds,
-) -> Result<Vec<u8>, WeightsError> {
+) -> Result<SafetensorsWriter, WeightsError> {
     let order = column_order(config);
     let mut tensors: Vec<NamedTensor> = Vec::new();
     for NamedTensor { name, shape, values } in from {
@@ -80,15 +80,14 @@ fn weights(
             _ => values,
         };
         let values = match names::vocabulary(&name, sizes) {
-            Some(size) if ids != SpecialIds::layout(size) => positions::reorder(&values, &shape, 0, &ids.new_ids(size)),
+            Some(size) if ids != SpecialIds::layout(size) => positions::reorder_rows(values, &ids.new_ids(size)),
             _ => values,
         };
         let shape = if parameter.name == names::LOGITS_BIAS { vec![1, shape[0]] } else { shape };
         tensors.push(NamedTensor { name: parameter.name, shape, values });
     }
     tensors.extend(zero_biases(&tensors, sizes));
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    weights_file::write(&tensors)
+    weights_file::writer(tensors)
 }
 
 /// Zeros for the biases that Marian has and this model does not.

@@ -81,7 +81,7 @@ pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, 
     let weights = SafetensorsWriter::new(weights, &note)
         .map_err(|source| InterchangeError::Weights { path: stored.path, source })?;
     let written = run_files::run_files(&model, &generation.decoding, [&source, &target]);
-    folder::create_run(output, &written, weights)?;
+    folder::create_with_weights(output, &written, weights)?;
     let generation::Generation { decoding, skipped } = generation;
     Ok(Imported { config: model, decoding, skipped })
 }
@@ -93,7 +93,7 @@ fn in_layout(tensor: NamedTensor, sizes: VocabularySizes, source: &Tokenizer, ta
     if ids == SpecialIds::layout(size) {
         return tensor;
     }
-    let values = positions::reorder(&tensor.values, &tensor.shape, 0, &ids.original_ids(size));
+    let values = positions::reorder_rows(tensor.values, &ids.original_ids(size));
     NamedTensor { values, ..tensor }
 }
 

@@ -36,6 +36,29 @@ pub(crate) fn check_sinusoids(stored: &StoredTensor, rows: usize, width: usize) 
     Ok(())
 }
 
+/// As [`reorder`] along the first axis, for an `order` with each row once: in the memory of the values.
+pub(crate) fn reorder_rows(mut values: Vec<f32>, order: &[usize]) -> Vec<f32> {
+    let width = values.len().checked_div(order.len()).unwrap_or_default();
+    let row = |row: usize| row * width..(row + 1) * width;
+    let mut placed = vec![false; order.len()];
+    for start in 0..order.len() {
+        if placed[start] || order[start] == start {
+            continue;
+        }
+        // Each row of a cycle takes the place of the one before it.
+        let first = values[row(start)].to_vec();
+        let mut at = start;
+        while order[at] != start {
+            values.copy_within(row(order[at]), at * width);
+            placed[at] = true;
+            at = order[at];
+        }
+        values[row(at)].copy_from_slice(&first);
+        placed[at] = true;
+    }
+    values
+}
+
 /// Selects the entries `order` of a tensor of shape `shape` along `axis`, in that order.
 ///
 /// ```
@@ -54,4 +77,18 @@ pub fn reorder(values: &[f32], shape: &[usize], axis: usize, order: &[usize]) ->
         .flat_map(|outer| order.iter().flat_map(move |&from| &outer[from * inner..][..inner]))
         .copied()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_reordered_in_place() {
+        let values: Vec<f32> = (0..21).map(|value| value as f32).collect();
+        for order in [[0, 1, 2, 3, 4, 5, 6], [6, 1, 0, 4, 3, 5, 2], [1, 2, 3, 4, 5, 6, 0], [6, 5, 4, 3, 2, 1, 0]] {
+            assert_eq!(reorder_rows(values.clone(), &order), reorder(&values, &[7, 3], 0, &order), "{order:?}");
+        }
+        assert!(reorder_rows(Vec::new(), &[]).is_empty());
+    }
 }

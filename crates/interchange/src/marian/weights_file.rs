@@ -1,12 +1,10 @@
 //! The weights of a Marian folder: one file, or shards with an index.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use ::safetensors::Dtype;
-use ::safetensors::tensor::TensorView;
+use model::safetensors_writer::SafetensorsWriter;
 use model::weights::{NamedTensor, WeightsError};
 
 use super::files;
@@ -33,7 +31,8 @@ pub fn read(folder: &Path) -> Result<(BTreeMap<String, StoredTensor>, PathBuf), 
 }
 
 fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, InterchangeError> {
-    match pytorch::read(&bytes(path)?) {
+    let unreadable = |source| InterchangeError::Read { path: path.to_owned(), source };
+    match pytorch::read_file(&mut File::open(path).map_err(unreadable)?) {
         Ok(tensors) => Ok(tensors.into_iter().collect()),
         Err((found, expected)) => {
             let remedy = "fetch the file again, or convert it to model.safetensors";
@@ -42,26 +41,11 @@ fn read_pytorch(path: &Path) -> Result<BTreeMap<String, StoredTensor>, Interchan
     }
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, InterchangeError> {
-    fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })
-}
-
 /// Returns a safetensors file of these tensors, as transformers reads it.
 ///
 /// # Errors
 /// A tensor whose shape does not fit its values.
-pub fn write(tensors: &[NamedTensor]) -> Result<Vec<u8>, WeightsError> {
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-    let views = tensors
-        .iter()
-        .zip(&bytes)
-        .map(|(tensor, bytes)| {
-            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
-            Ok((Cow::from(&tensor.name), view))
-        })
-        .collect::<Result<Vec<_>, WeightsError>>()?;
+pub fn writer(tensors: Vec<NamedTensor>) -> Result<SafetensorsWriter, WeightsError> {
     // The one entry of metadata that transformers requires.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    Ok(::safetensors::serialize(views, Some(metadata))?)
+    SafetensorsWriter::with_metadata(tensors, ("format", "pt"))
 }

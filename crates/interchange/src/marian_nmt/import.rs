@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use model::config::DecoderSelf;
 use model::quantised::{self, Int8Rows};
+use model::safetensors_writer::SafetensorsWriter;
 use model::weights::{self, NamedTensor};
 use model::{ConfigError, ModelConfig, Transformer};
 use runs::config::{DecodingPrecision, LengthPenalty, PenaltyForm};
@@ -19,7 +20,7 @@ use super::model_file::{self, transpose};
 use super::names::{self, Layout, MarianWeight};
 use super::vocabulary;
 use super::yaml::Settings;
-use crate::marian::positions::reorder;
+use crate::marian::positions::reorder_rows;
 use crate::tensor::StoredTensor;
 use crate::{Imported, InterchangeError, folder, run_files};
 
@@ -85,13 +86,18 @@ pub fn import_in(
         .collect::<Result<Vec<_>, InterchangeError>>()?;
     stored.check_nothing_left()?;
     let note = json!({"from": "marian-nmt"}).to_string();
-    let weights = match precision {
-        DecodingPrecision::Float32 | DecodingPrecision::Bfloat16 => weights::to_safetensors(&weights, &note),
-        DecodingPrecision::Int8 => quantised::to_safetensors(&weights, &note, |tensor| stored.rows(tensor)),
-    };
-    let weights = weights.map_err(|source| InterchangeError::Weights { path: path.clone(), source })?;
-    let written = run_files::run_files(&model, &decoding, [&source, &target]).into_iter();
-    folder::create(output, &written.chain([(layout::WEIGHTS, weights)]).collect::<Vec<_>>())?;
+    let invalid = |source| InterchangeError::Weights { path: path.clone(), source };
+    let written = run_files::run_files(&model, &decoding, [&source, &target]);
+    match precision {
+        DecodingPrecision::Float32 | DecodingPrecision::Bfloat16 => {
+            folder::create_with_weights(output, &written, SafetensorsWriter::new(weights, &note).map_err(invalid)?)?;
+        }
+        DecodingPrecision::Int8 => {
+            let rows = |tensor: &NamedTensor| stored.rows(tensor);
+            let weights = quantised::to_safetensors(&weights, &note, rows).map_err(invalid)?;
+            folder::create(output, &written.into_iter().chain([(layout::WEIGHTS, weights)]).collect::<Vec<_>>())?;
+        }
+    }
     Ok(Imported { config: model, decoding, skipped })
 }
 
@@ -209,5 +215,5 @@ impl Stored {
 fn with_padding(mut values: Vec<f32>, shape: &[usize], tokenizer: &Tokenizer) -> Vec<f32> {
     values.resize(shape.iter().product(), 0.0);
     let ids = tokenizer.special_ids();
-    if ids == SpecialIds::layout(shape[0]) { values } else { reorder(&values, shape, 0, &ids.original_ids(shape[0])) }
+    if ids == SpecialIds::layout(shape[0]) { values } else { reorder_rows(values, &ids.original_ids(shape[0])) }
 }

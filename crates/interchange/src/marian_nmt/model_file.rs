@@ -36,9 +36,12 @@ pub fn recognises(path: &Path, start: &[u8]) -> bool {
 /// # Errors
 /// A file that cannot be read, or that is damaged.
 pub fn read(path: &Path) -> Result<ModelFile, InterchangeError> {
-    let bytes = fs::read(path).map_err(|source| InterchangeError::Read { path: path.to_owned(), source })?;
-    let npz = path.extension().is_some_and(|extension| extension == "npz");
-    let read = if npz { npz::read(&bytes) } else { bin::read(&bytes) };
+    let unreadable = |source| InterchangeError::Read { path: path.to_owned(), source };
+    let read = if path.extension().is_some_and(|extension| extension == "npz") {
+        npz::read(&mut fs::File::open(path).map_err(unreadable)?)
+    } else {
+        bin::read(&fs::read(path).map_err(unreadable)?)
+    };
     read.map_err(|(found, expected)| {
         let remedy = "fetch the file again, or the model in float32";
         InterchangeError::File { path: path.to_owned(), found, expected, remedy }

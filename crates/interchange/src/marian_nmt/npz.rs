@@ -1,36 +1,45 @@
 //! Marian's `.npz` files: a zip archive of NumPy arrays (`.npy`), nothing compressed.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::model_file::{ModelFile, Wrong, is_ignored};
-use crate::archive::Archive;
+use crate::archive::{Archive, is_archive};
 use crate::tensor::{Dtype, StoredTensor};
 
-/// Reads the tensors and the configuration of an archive.
+/// Reads the tensors and the configuration of an archive, one array after the other.
 ///
 /// # Errors
 /// Bytes of another format, or damaged ones, as (found, expected).
-pub fn read(bytes: &[u8]) -> Result<ModelFile, Wrong> {
-    if !Archive::is_archive(bytes) {
+pub fn read(file: &mut (impl Read + Seek)) -> Result<ModelFile, Wrong> {
+    let unreadable = |error: io::Error| (format!("a file that cannot be read ({error})"), "an .npz file".to_owned());
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
+    if !is_archive(&start) {
         return Err(("no zip archive".to_owned(), "an .npz file, as Marian writes it".to_owned()));
     }
-    let archive = Archive::new(bytes)?;
+    let length = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
+    let archive = Archive::new(file)?;
     // Entries that share bytes could ask for more memory than the file has.
-    let total: usize = archive.entries().map(|(_, data)| data.len()).sum();
-    if total > bytes.len() {
+    let total: u64 = archive.entries().map(|(_, bytes)| bytes as u64).sum();
+    if total > length {
         return Err(("entries that overlap".to_owned(), "one place in the archive for each array".to_owned()));
     }
     let mut configuration = None;
     let mut tensors = BTreeMap::new();
-    for (entry, data) in archive.entries() {
+    for (entry, _) in archive.entries() {
         let name = entry.strip_suffix(".npy").unwrap_or(entry);
+        if is_ignored(name) && name != super::CONFIGURATION {
+            continue;
+        }
         let within = |(found, expected): Wrong| (format!("{found} in `{name}`"), expected);
+        let bytes = archive.require(entry)?;
+        let array = Array::new(&bytes).map_err(within)?;
         if name == super::CONFIGURATION {
-            let Array { data, .. } = Array::new(data).map_err(within)?;
-            let text = data.split(|byte| *byte == 0).next().unwrap_or_default();
+            let text = array.data.split(|byte| *byte == 0).next().unwrap_or_default();
             configuration = Some(String::from_utf8_lossy(text).into_owned());
-        } else if !is_ignored(name) {
-            tensors.insert(name.to_owned(), Array::new(data).and_then(Array::tensor).map_err(within)?);
+        } else {
+            tensors.insert(name.to_owned(), array.tensor().map_err(within)?);
         }
     }
     Ok(ModelFile { tensors, scales: BTreeMap::new(), configuration })

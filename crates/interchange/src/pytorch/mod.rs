@@ -9,12 +9,14 @@
 mod pickle;
 mod tensor;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::{self, Cursor, Read, Seek};
 
 use pickle::{Value, read_pickle};
 use tensor::{Storages, tensors_of};
 
-use crate::archive::{Archive, Mismatch};
+use crate::archive::{Archive, Mismatch, is_archive};
 use crate::tensor::StoredTensor;
 
 /// The number at the start of a file of pickles.
@@ -28,20 +30,37 @@ const VERSION: i128 = 1001;
 /// # Errors
 /// What was found and what was expected, for bytes that are damaged or of another format.
 pub fn read(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
-    if Archive::is_archive(bytes) { from_archive(bytes) } else { from_pickles(bytes) }
+    read_file(&mut Cursor::new(bytes))
 }
 
-fn from_archive(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, Mismatch> {
-    let archive = Archive::new(bytes)?;
-    let pickle = archive.require("data.pkl")?;
-    if let Some(order) = archive.get("byteorder").filter(|order| *order != b"little") {
-        return Err((format!("byte order {:?}", String::from_utf8_lossy(order)), "little".to_owned()));
+/// As [`read`], from a file: the storages of an archive are read one after the other.
+///
+/// # Errors
+/// As [`read`]; a file that cannot be read.
+pub fn read_file(file: &mut (impl Read + Seek)) -> Result<Vec<(String, StoredTensor)>, (String, String)> {
+    let unreadable = |error: io::Error| (format!("a file that cannot be read ({error})"), "a PyTorch file".to_owned());
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
+    if is_archive(&start) {
+        return from_archive(file);
     }
-    let (value, _) = read_pickle(pickle)?;
+    let mut bytes = start;
+    file.read_to_end(&mut bytes).map_err(unreadable)?;
+    from_pickles(&bytes)
+}
+
+fn from_archive(file: &mut (impl Read + Seek)) -> Result<Vec<(String, StoredTensor)>, Mismatch> {
+    let archive = Archive::new(file)?;
+    let pickle = archive.require("data.pkl")?;
+    if let Some(order) = archive.get("byteorder")?.filter(|order| order != b"little") {
+        return Err((format!("byte order {:?}", String::from_utf8_lossy(&order)), "little".to_owned()));
+    }
+    let (value, _) = read_pickle(&pickle)?;
     let storage = |key: &str| {
-        archive.get(&format!("data/{key}")).ok_or_else(|| (format!("no entry data/{key}"), "a storage".to_owned()))
+        let bytes = archive.get(&format!("data/{key}"))?;
+        bytes.map(Cow::from).ok_or_else(|| (format!("no entry data/{key}"), "a storage".to_owned()))
     };
-    tensors_of(&value, bytes.len(), &storage)
+    tensors_of(&value, archive.entries().map(|(_, length)| length).sum(), &storage)
 }
 
 #[allow(clippy::wildcard_enum_match_arm, reason = "a value of a file, no option")]
@@ -89,7 +108,11 @@ fn from_pickles(bytes: &[u8]) -> Result<Vec<(String, StoredTensor)>, Mismatch> {
         rest = after;
     }
     let storage = |key: &str| {
-        storages.get(key).copied().ok_or_else(|| (format!("no storage {key}"), "one of those listed".to_owned()))
+        storages
+            .get(key)
+            .copied()
+            .map(Cow::from)
+            .ok_or_else(|| (format!("no storage {key}"), "one of those listed".to_owned()))
     };
     tensors_of(&state, bytes.len(), &storage)
 }

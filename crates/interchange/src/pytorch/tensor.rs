@@ -1,5 +1,6 @@
 //! Conversion of the descriptions in a pickle to tensors.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Mismatch;
@@ -10,7 +11,7 @@ use crate::tensor::{Dtype, StoredTensor};
 pub type Storages<'a> = HashMap<String, &'a [u8]>;
 
 /// Returns the bytes of a storage by its key.
-pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<&'b [u8], Mismatch> + 's;
+pub type StorageOf<'s, 'b> = dyn Fn(&str) -> Result<Cow<'b, [u8]>, Mismatch> + 's;
 
 /// Maximum elements of a tensor, more than a file can hold.
 const MAX_ELEMENTS: usize = 1 << 32;
@@ -40,13 +41,13 @@ pub fn tensors_of(
             Description::new(value).map_err(|(found, expected)| (format!("{name}: {found}"), expected))?;
         let bytes = storage(description.storage.key)?;
         let count = description
-            .count(bytes)
+            .count(&bytes)
             .map_err(|found| (format!("{name}: {found}"), "a tensor within its storage".to_owned()))?;
         left = left.checked_sub(count * description.storage.dtype.width()).ok_or_else(|| {
             let expected = format!("at most {MAX_NAMES} names for the same numbers");
             (format!("{name}: more numbers than {file_bytes} bytes hold"), expected)
         })?;
-        let values = description.values(bytes, count);
+        let values = description.values(&bytes, count);
         tensors.push((name.to_owned(), StoredTensor { shape: description.shape, values }));
     }
     Ok(tensors)
