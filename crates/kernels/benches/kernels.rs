@@ -10,7 +10,7 @@ use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
+use kernels::{Dropout, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual, ssru};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -85,6 +85,14 @@ fn operations(criterion: &mut Criterion) {
         "residual",
         || residual::add_and_norm(x.clone(), change.clone(), Some(dropped), norm.clone()),
         || residual::portable_norm(residual::portable_add(x.clone(), change.clone(), Some(dropped)), norm.clone()),
+    );
+
+    let (gates, inputs, state) = (leaf([BATCH, LEN, WIDTH]), leaf([BATCH, LEN, WIDTH]), leaf([BATCH, 1, WIDTH]));
+    pair(
+        criterion,
+        "ssru",
+        || ssru::states(gates.clone(), inputs.clone(), state.clone()),
+        || ssru::portable(gates.clone(), inputs.clone(), state.clone()),
     );
 
     let heads = || leaf([BATCH, HEADS, LEN, WIDTH / HEADS]);

@@ -11,6 +11,7 @@
 //! | [`attention`] | scaled dot-product attention that never holds all scores |
 //! | [`residual`] | dropout, add, layer norm |
 //! | [`dropout`] | dropout whose mask is a function of a key |
+//! | [`ssru`] | the states of a recurrent cell, all steps at once |
 //! | [`embedding`] | lookup, scaling, and the gradient of rows |
 //! | [`projection_loss`] | output projection with label-smoothed cross-entropy, without holding all logits |
 //! | [`r_drop_loss`] | the same for two passes, with a penalty on their divergence (R-Drop) |
@@ -51,5 +52,5 @@ pub use gpu::count_launches;
 pub use mask::Mask;
 pub use ops::dropout::Dropout;
 pub use ops::{
-    activation, adam, attention, best_tokens, dropout, embedding, linear, projection_loss, r_drop_loss, residual,
+    activation, adam, attention, best_tokens, dropout, embedding, linear, projection_loss, r_drop_loss, residual, ssru,
 };

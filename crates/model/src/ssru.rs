@@ -26,6 +26,7 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
+use kernels::ssru;
 
 use crate::config::ModelConfig;
 use crate::linear::{apply, linear};
@@ -56,16 +57,8 @@ impl Ssru {
     /// shape of `x`, and the new state.
     pub fn forward(&self, x: Tensor<3>, state: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
         let [batch, len, d_model] = x.dims();
-        // sigmoid(y) = (1 + tanh(y/2)) / 2; burn's sigmoid rounds to float32 on some backends.
-        let forget = apply(&self.forget, x.clone()).mul_scalar(0.5).tanh().mul_scalar(0.5).add_scalar(0.5);
-        let new = (forget.clone().neg() + 1.0) * apply(&self.input, x);
-        let mut state = state;
-        let mut states = Vec::with_capacity(len);
-        for at in 0..len {
-            let step = |all: &Tensor<3>| all.clone().slice([0..batch, at..at + 1, 0..d_model]);
-            state = step(&forget) * state + step(&new);
-            states.push(state.clone());
-        }
-        (activation::relu(Tensor::cat(states, 1)), state)
+        let states = ssru::states(apply(&self.forget, x.clone()), apply(&self.input, x), state);
+        let last = states.clone().slice([0..batch, len - 1..len, 0..d_model]);
+        (activation::relu(states), last)
     }
 }

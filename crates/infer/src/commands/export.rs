@@ -55,7 +55,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let path = model.join(layout::WEIGHTS);
     // The weights of the engine are not needed any more.
-    let TrainedModel { saved, .. } = trained;
+    let TrainedModel { saved, engine, .. } = trained;
+    drop(engine);
     let tensors = SafetensorsReader::open(&path).and_then(SafetensorsReader::read_all);
     let tensors = tensors.map_err(|source| DecodeError::Weights { path, source })?;
     interchange::export(format, &saved, tensors, &decoding, &model, &output)?;

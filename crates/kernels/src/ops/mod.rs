@@ -11,3 +11,4 @@ pub mod linear;
 pub mod projection_loss;
 pub mod r_drop_loss;
 pub mod residual;
+pub mod ssru;

@@ -5,7 +5,7 @@ use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
 use kernels::residual::LayerNorm;
-use kernels::{Dropout, Mask, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual};
+use kernels::{Dropout, Mask, attention, dropout, embedding, linear, projection_loss, r_drop_loss, residual, ssru};
 
 const STEP: f32 = 1e-2;
 
@@ -95,6 +95,14 @@ fn dropout_and_residual() {
     check("x of a norm", shape, |x| residual::layer_norm(x, norm(gamma(), beta())));
     check("gamma of a norm", width, |gamma| residual::layer_norm(constant(shape, 3), norm(gamma, beta())));
     check("beta of a norm", width, |beta| residual::layer_norm(constant(shape, 3), norm(gamma(), beta)));
+}
+
+#[test]
+fn recurrent_states() {
+    let (steps, first) = ([2, 4, 3], [2, 1, 3]);
+    check("gates", steps, |gates| ssru::states(gates, constant(steps, 3), constant(first, 4)));
+    check("inputs", steps, |inputs| ssru::states(constant(steps, 3), inputs, constant(first, 4)));
+    check("state", first, |state| ssru::states(constant(steps, 3), constant(steps, 4), state));
 }
 
 #[test]

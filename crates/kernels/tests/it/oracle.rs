@@ -9,7 +9,7 @@ use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::mask::{KeyLengths, Mask};
 use kernels::residual::LayerNorm;
-use kernels::{attention, dropout, embedding, linear, residual};
+use kernels::{attention, dropout, embedding, linear, residual, ssru};
 
 pub fn device() -> Device {
     Device::flex().autodiff()
@@ -93,6 +93,24 @@ fn dropout_alone() {
         let (x, dropped) = (leaf(shape), Dropout { key: 77, rate: 0.3 });
         compare!("dropout", dropout::dropout(x.clone(), dropped), dropout::portable(x.clone(), dropped), [x]);
     }
+}
+
+#[test]
+fn recurrent_states() {
+    for [batch, len, width] in [[1, 1, 1], [3, 7, 33], [5, 40, 64]] {
+        let (gates, inputs, state) = (leaf([batch, len, width]), leaf([batch, len, width]), leaf([batch, 1, width]));
+        let of = |states: fn(Tensor<3>, Tensor<3>, Tensor<3>) -> Tensor<3>| {
+            states(gates.clone().mul_scalar(3.0), inputs.clone(), state.clone())
+        };
+        compare!(format!("states {len}"), of(ssru::states), of(ssru::portable), [gates, inputs, state]);
+    }
+    let empty = |shape| Tensor::<3>::zeros(shape, &device());
+    assert_eq!(ssru::states(empty([2, 0, 4]), empty([2, 0, 4]), empty([2, 1, 4])).dims(), [2, 0, 4]);
+    // Gates far from zero open or close completely.
+    let far = Tensor::<3>::from_floats([[[-200.0, 200.0]]], &Device::flex());
+    let (ones, state) = (Tensor::ones([1, 1, 2], &Device::flex()), Tensor::zeros([1, 1, 2], &Device::flex()));
+    let states: Vec<f32> = ssru::states(far, ones, state).into_data().iter().collect();
+    assert_eq!(states, [1.0, 0.0]);
 }
 
 #[test]

@@ -109,9 +109,12 @@ fn every_family_is_fine_tuned_and_exported() {
 /// Models of several languages are trained from one to another.
 #[test]
 fn languages_are_those_of_the_configuration() {
-    for (name, source, target) in
-        [("nllb", "eng_Latn", "deu_Latn"), ("m2m100", "en", "de"), ("mbart50", "en_XX", "de_DE")]
-    {
+    for (name, source, target) in [
+        ("nllb", "eng_Latn", "deu_Latn"),
+        ("m2m100", "en", "de"),
+        ("mbart", "en_XX", "de_DE"),
+        ("mbart50", "en_XX", "de_DE"),
+    ] {
         let place = place();
         imported(&place, &huggingface_fixture(name), "imported");
         let languages = format!("[decoding]\nsource_lang = \"{source}\"\ntarget_lang = \"{target}\"\n");
