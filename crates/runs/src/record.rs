@@ -67,12 +67,24 @@ pub struct StepTiming {
     /// Share of the time that training waited for data.
     #[serde(default = "absent", deserialize_with = "null_as_nan")]
     pub waiting_for_data: f64,
+    /// Share of the time that the root spent exchanging gradients, if several processes train.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchanging: Option<f64>,
+    /// Bytes of gradients that the root sent since the last logged step, if several processes train.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_bytes: Option<u64>,
 }
 
 impl Default for StepTiming {
     /// Missing values, as NaN.
     fn default() -> Self {
-        Self { seconds: f64::NAN, tokens_per_second: f64::NAN, waiting_for_data: f64::NAN }
+        Self {
+            seconds: f64::NAN,
+            tokens_per_second: f64::NAN,
+            waiting_for_data: f64::NAN,
+            exchanging: None,
+            sent_bytes: None,
+        }
     }
 }
 

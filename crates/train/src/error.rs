@@ -103,6 +103,43 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
+    /// A rank with another program or other settings than the root.
+    #[error("rank {rank} on {host}: {field}: found {found}, expected {expected} as at rank 0; start all ranks alike")]
+    RankDiffers {
+        /// The rank.
+        rank: usize,
+        /// Its host.
+        host: String,
+        /// The field.
+        field: &'static str,
+        /// The value at that rank.
+        found: String,
+        /// The value at the root.
+        expected: String,
+    },
+    /// A rank that failed.
+    #[error("rank {rank} on {host}: {message}")]
+    RankFailed {
+        /// The rank.
+        rank: usize,
+        /// Its host.
+        host: String,
+        /// Its message.
+        message: String,
+    },
+    /// A rank whose weights are not those of the root.
+    #[error(
+        "rank {rank} on {host} has other weights than rank 0 after step {step}: a fault in memory or on the way; resume \
+         with --resume from the last checkpoint, which was compared"
+    )]
+    WeightsDiffer {
+        /// The rank.
+        rank: usize,
+        /// Its host.
+        host: String,
+        /// The step.
+        step: u64,
+    },
     /// A device that fails.
     #[error("the device failed: {0}")]
     Device(String),

@@ -16,6 +16,9 @@ mod shuffle_buffer;
 mod training_data;
 mod unordered_hash;
 
+use burn::tensor::Device;
+use model::{Batch, VocabularySizes};
+use serde::{Deserialize, Serialize};
 use text::Pair;
 
 pub use batching::{Batches, NextBatch, Position};
@@ -28,12 +31,19 @@ pub use training_data::{InMemory, Streamed, TrainingData};
 pub use unordered_hash::UnorderedHash;
 
 /// A pair of sentences as ids, each ended by `</s>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
     /// Ids of the source.
     pub source: Vec<u32>,
     /// Ids of the target.
     pub target: Vec<u32>,
+}
+
+/// Pads examples to a batch, whose decoder starts from `decoder_start`.
+pub fn padded_batch(examples: &[Example], decoder_start: u32, sizes: VocabularySizes, device: &Device) -> Batch {
+    let pairs: Vec<(&[u32], &[u32])> =
+        examples.iter().map(|example| (&example.source[..], &example.target[..])).collect();
+    Batch::starting_with(decoder_start, &pairs, sizes, device)
 }
 
 impl Example {

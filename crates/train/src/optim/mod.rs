@@ -2,6 +2,8 @@
 
 pub mod adam;
 pub mod ema;
+pub mod flat_gradients;
+pub mod gradient_exchange;
 pub mod gradients;
 pub mod lora;
 pub mod schedule;
@@ -12,5 +14,5 @@ pub use adam::Adam;
 pub use ema::Ema;
 pub use lora::Lora;
 pub use schedule::learning_rate;
-pub use train_step::{StepOptions, StepOutput, TrainState};
+pub use train_step::{MicroBatches, StepOptions, StepOutput, TrainState};
 pub use workers::Workers;

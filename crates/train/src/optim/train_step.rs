@@ -2,12 +2,17 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorReadError};
+use cluster::{Cluster, share};
 use model::loss::Objective;
+use model::weights::NamedTensor;
 use model::{Batch, Pass, Transformer};
+use runs::config::TrainingConfig;
 
+use super::flat_gradients::{self, FlatGradients};
 use super::{Adam, Ema, Lora, Workers};
-use super::{gradients, lora};
+use super::{gradient_exchange, gradients, lora};
+use crate::error::TrainError;
 
 /// The model, the optimizer and the moving average of the weights.
 pub struct TrainState {
@@ -36,6 +41,31 @@ pub struct StepOptions {
     pub clip_norm: f64,
 }
 
+/// The micro-batches of an update that one process computes.
+#[derive(Clone, Copy, Debug)]
+pub struct MicroBatches<'a> {
+    /// The micro-batches of this process.
+    pub batches: &'a [Batch],
+    /// The number of micro-batches of the update, those of other processes included.
+    pub count: usize,
+    /// Target tokens of the whole update, padding not counted.
+    pub tokens: usize,
+}
+
+impl<'a> MicroBatches<'a> {
+    /// An update that this process computes alone.
+    pub fn all(batches: &'a [Batch]) -> Self {
+        Self { batches, count: batches.len(), tokens: batches.iter().map(|batch| batch.target_tokens).sum() }
+    }
+}
+
+/// The gradients of an update or of one of its micro-batches, with the sums of the objective and of the nll, `[1]` each.
+struct SummedGradients {
+    gradients: GradientsParams,
+    loss: Tensor<1>,
+    nll: Tensor<1>,
+}
+
 /// The results of one update, left on the device.
 #[derive(Clone, Debug)]
 pub struct StepOutput {
@@ -52,6 +82,25 @@ impl TrainState {
     /// A state on `device`, which does not differentiate; graphs are created per micro-batch.
     pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
         Self { model: Some(model), optimizer, ema: None, lora: None, workers, device }
+    }
+
+    /// A state with the tensors of a checkpoint. Without factors of LoRA, those of `training.lora` are drawn.
+    pub fn restore(
+        model: Transformer,
+        optimizer: Vec<NamedTensor>,
+        ema: Vec<NamedTensor>,
+        lora: Option<Vec<NamedTensor>>,
+        training: &TrainingConfig,
+        workers: Workers,
+        device: Device,
+    ) -> Self {
+        let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));
+        let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
+        let lora = training.lora.as_ref().map(|config| match lora {
+            Some(factors) => Lora::from_tensors(config, factors, &device),
+            None => Lora::new(&model, config, training.seed),
+        });
+        Self::new(model, optimizer, workers, device).with_ema(ema).with_lora(lora)
     }
 
     /// Keeps a moving average of the weights too, unless `None`.
@@ -98,26 +147,34 @@ impl TrainState {
     /// # Panics
     /// Without a micro-batch.
     pub fn step(&mut self, micro_batches: &[Batch], options: StepOptions) -> StepOutput {
-        let StepOptions { step, learning_rate, seed, dropout_share, objective, clip_norm } = options;
-        let tokens: usize = micro_batches.iter().map(|batch| batch.target_tokens).sum();
-        let backward = |i: usize, batch: &Batch| {
-            let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, another graph
-            let mut pass = Pass::training(seed, step - 1, i as u64).with_dropout_scale(dropout_share);
-            let sums = model.loss(batch, objective, &mut pass);
-            // Divided by the tokens of the whole update, so that the micro-batches add up to it.
-            let gradients = (sums.smoothed.clone() / tokens as f64).backward();
-            (GradientsParams::from_grads(gradients, &model), sums.smoothed.without_autodiff(), sums.nll)
+        let gradients = self.gradients(MicroBatches::all(micro_batches), options);
+        self.apply(gradients, options)
+    }
+
+    /// As [`step`](Self::step), in all processes of a cluster at the same time, each with its share of the micro-batches.
+    ///
+    /// # Errors
+    /// A device that fails.
+    ///
+    /// # Panics
+    /// Without a micro-batch.
+    pub fn step_together(
+        &mut self,
+        micro_batches: MicroBatches<'_>,
+        options: StepOptions,
+        cluster: &Cluster,
+    ) -> Result<StepOutput, TrainError> {
+        let gradients = match cluster.size() {
+            1 => self.gradients(micro_batches, options),
+            _ => self.gradients_of_all(micro_batches, options, cluster)?,
         };
-        let mut total = None;
-        self.workers.map_in_order(micro_batches, backward, |_, part| {
-            total = Some(match total.take() {
-                None => part,
-                Some((gradients, loss, nll)) => {
-                    (gradients::add(self.model(), gradients, part.0), loss + part.1, nll + part.2)
-                }
-            });
-        });
-        let (mut gradients, loss, nll) = total.expect("at least one micro-batch");
+        Ok(self.apply(gradients, options))
+    }
+
+    /// Updates the weights by the gradients of the whole update.
+    fn apply(&mut self, gradients: SummedGradients, options: StepOptions) -> StepOutput {
+        let StepOptions { step, learning_rate, clip_norm, .. } = options;
+        let SummedGradients { mut gradients, loss, nll } = gradients;
         // Moved, not cloned, so that the optimizer can write in place.
         let model = self.model.take().expect("the model is away only within an update");
         let (model, gradient_norm) = match &mut self.lora {
@@ -141,5 +198,69 @@ impl TrainState {
         }
         self.model = Some(model);
         StepOutput { loss, nll, gradient_norm }
+    }
+
+    /// Returns the gradients of the update, summed over the micro-batches of this process.
+    fn gradients(&self, micro_batches: MicroBatches<'_>, options: StepOptions) -> SummedGradients {
+        let mut total: Option<SummedGradients> = None;
+        self.backward(micro_batches, 0, options, |part| {
+            total = Some(match total.take() {
+                None => part,
+                Some(sum) => SummedGradients {
+                    gradients: gradients::add(self.model(), sum.gradients, part.gradients),
+                    loss: sum.loss + part.loss,
+                    nll: sum.nll + part.nll,
+                },
+            });
+        });
+        total.expect("at least one micro-batch")
+    }
+
+    /// As [`gradients`](Self::gradients), summed over the micro-batches of all processes.
+    fn gradients_of_all(
+        &self,
+        micro_batches: MicroBatches<'_>,
+        options: StepOptions,
+        cluster: &Cluster,
+    ) -> Result<SummedGradients, TrainError> {
+        let first = share(micro_batches.count, cluster.size(), cluster.rank()).start;
+        let mut parts = Vec::with_capacity(micro_batches.batches.len());
+        self.backward(micro_batches, first, options, |part| parts.push(part));
+        let scalar = |tensor: Tensor<1>| {
+            tensor.try_into_scalar().map_err(|error: TensorReadError| TrainError::Device(error.to_string()))
+        };
+        let flat = |part: SummedGradients| {
+            let sums = [scalar(part.loss)?, scalar(part.nll)?];
+            Ok(FlatGradients::from_device(self.model(), part.gradients, &sums))
+        };
+        let local: Vec<FlatGradients> = parts.into_iter().map(flat).collect::<Result<_, TrainError>>()?;
+        let lengths = flat_gradients::lengths(self.model());
+        let sum = gradient_exchange::sum(cluster, &local, &lengths, micro_batches.count);
+        let count = sum.values.len();
+        let [loss, nll] = [count - 2, count - 1].map(|at| Tensor::from_floats([sum.values[at]], &self.device));
+        Ok(SummedGradients { gradients: sum.into_gradients(self.model(), &self.device), loss, nll })
+    }
+
+    /// Computes the gradients of each micro-batch, of which the first has the number `first` in its update, and passes them
+    /// to `take` in order.
+    fn backward(
+        &self,
+        micro_batches: MicroBatches<'_>,
+        first: usize,
+        options: StepOptions,
+        mut take: impl FnMut(SummedGradients),
+    ) {
+        let StepOptions { step, seed, dropout_share, objective, .. } = options;
+        let tokens = micro_batches.tokens;
+        let backward = |i: usize, batch: &Batch| {
+            let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, another graph
+            let mut pass = Pass::training(seed, step - 1, (first + i) as u64).with_dropout_scale(dropout_share);
+            let sums = model.loss(batch, objective, &mut pass);
+            // Divided by the tokens of the whole update, so that the micro-batches add up to it.
+            let gradients = (sums.smoothed.clone() / tokens as f64).backward();
+            let gradients = GradientsParams::from_grads(gradients, &model);
+            SummedGradients { gradients, loss: sums.smoothed.without_autodiff(), nll: sums.nll }
+        };
+        self.workers.map_in_order(micro_batches.batches, backward, |_, part| take(part));
     }
 }

@@ -1,12 +1,17 @@
 //! Scores of a model on held-out pairs: decoded as for users, and teacher-forced.
 
-use burn::tensor::TensorReadError;
+use std::sync::Arc;
+
+use burn::tensor::{Device, TensorReadError};
+use decode::engine;
 use decode::{DecodeError, TrainedModel, Translator};
-use model::{Batch, Pass, Transformer};
-use runs::config::{Metric, ValidationConfig};
+use model::weights::NamedTensor;
+use model::{Batch, Pass, Transformer, VocabularySizes};
+use runs::config::{Metric, RunConfig, ValidationConfig};
 use runs::record::{Prediction, Scores};
+use runs::{DecodingConfig, SavedModel};
 use text::metrics::{Bleu, Chrf};
-use text::{TextError, exact_match, token_error_rate};
+use text::{TextError, Tokenizer, exact_match, token_error_rate};
 
 use crate::data::EvalExample;
 use crate::error::TrainError;
@@ -26,26 +31,65 @@ pub fn score(scores: &Scores, metric: Metric) -> f64 {
     }
 }
 
-/// Decodes the sources with `model`, scores the outputs against the references, and scores the references with `network`,
-/// the same weights. References are normalised by the target's tokenizer, as outputs are.
+/// Models for decoding with the weights of the moment. Validations have their own beam size.
+#[derive(Debug)]
+pub struct Decoder {
+    saved: SavedModel,
+    device: Device,
+}
+
+impl Decoder {
+    /// A decoder of a run's models.
+    pub fn new(config: &RunConfig, source: Arc<Tokenizer>, target: Arc<Tokenizer>, device: Device) -> Self {
+        let decoding = DecodingConfig { beam: config.validation.beam, ..config.decoding.clone() };
+        Self { saved: SavedModel::new(config.model.clone(), decoding, source, target), device }
+    }
+
+    /// The sizes of the two vocabularies.
+    pub fn sizes(&self) -> VocabularySizes {
+        self.saved.sizes
+    }
+
+    /// Returns the model with the weights of `network`, which are also in `tensors`.
+    pub fn with_weights(&self, network: &Transformer, tensors: &[NamedTensor]) -> TrainedModel {
+        let (saved, device) = (self.saved.clone(), self.device.clone());
+        let engine = engine::from_collected(network, tensors, &saved.config, saved.sizes, &device);
+        TrainedModel { saved, device, engine, shortlist: None }
+    }
+}
+
+/// Translates texts as validations do.
+///
+/// # Errors
+/// Weights that are not finite, or a device that fails.
+pub fn translate(model: &TrainedModel, texts: &[String]) -> Result<Vec<String>, TrainError> {
+    let translator = Translator::new(model, model.settings())?.with_batch_tokens(BATCH_TOKENS)?;
+    Ok(translator.translate(texts)?.into_iter().map(|translation| translation.best.text).collect())
+}
+
+/// Returns the sources of examples.
+pub fn sources(examples: &[EvalExample]) -> Vec<String> {
+    examples.iter().map(|example| example.pair.source.clone()).collect()
+}
+
+/// Scores the translations of the sources against the references, and scores the references with `network`, the same
+/// weights as in `model`. References are normalised by the target's tokenizer, as outputs are.
 ///
 /// # Errors
 /// A device that fails.
 pub fn evaluate(
+    outputs: &[String],
     model: &TrainedModel,
     network: &Transformer,
     examples: &[EvalExample],
     config: &ValidationConfig,
 ) -> Result<Scores, TrainError> {
-    let sources: Vec<String> = examples.iter().map(|example| example.pair.source.clone()).collect();
-    let translations =
-        Translator::new(model, model.settings())?.with_batch_tokens(BATCH_TOKENS)?.translate(&sources)?;
-    let outputs: Vec<&str> = translations.iter().map(|translation| translation.text()).collect();
+    let outputs: Vec<&str> = outputs.iter().map(String::as_str).collect();
     let normalize = |example: &EvalExample| model.target_tokenizer.normalize(&example.pair.target);
     let references: Vec<String> = examples.iter().map(normalize).collect::<Result<_, _>>()?;
-    let predictions = sources.iter().zip(&references).zip(&outputs).take(config.samples);
-    let predictions = predictions.map(|((source, reference), output)| Prediction {
-        source: source.clone(),
+    let predictions = examples.iter().zip(&references).zip(&outputs).take(config.samples);
+    let predictions = predictions.map(|((example, reference), output)| Prediction {
+        source: example.pair.source.clone(),
         reference: reference.clone(),
         output: output.to_string(),
     });

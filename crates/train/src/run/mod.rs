@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod evaluate;
 mod observer;
 mod prepare;
+pub mod ranks;
 pub mod reopen;
 pub mod snapshots;
 pub mod step_metrics;
@@ -12,4 +13,4 @@ mod validate;
 
 pub use observer::{Observer, Silent, Started};
 pub use prepare::{Run, RunOptions, initial_model, initial_vocabularies};
-pub use trainer::Outcome;
+pub use trainer::{Outcome, step_options};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
+use cluster::Cluster;
 use decode::{DecodeError, TrainedModel};
 use model::backend::Backend;
 use model::config::PositionKind;
@@ -17,6 +18,7 @@ use text::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
 use super::observer::Observer;
+use super::ranks::Ranks;
 use super::trainer::{Outcome, Trainer};
 use crate::data::Vocabularies;
 use crate::error::TrainError;
@@ -87,12 +89,41 @@ impl Run {
     /// A folder that cannot be written, a checkpoint or data that cannot be read, a loss that is not finite, or a device that
     /// fails.
     pub fn train(self, observer: &mut impl Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
+        self.train_together(observer, stop, &Cluster::alone())
+    }
+
+    /// As [`train`](Self::train), as the root of a cluster, whose other processes [follow](super::ranks::Follower).
+    ///
+    /// # Errors
+    /// As [`train`](Self::train); then the other processes still wait. More processes than micro-batches, or a process
+    /// that fails.
+    pub fn train_together(
+        self,
+        observer: &mut impl Observer,
+        stop: &AtomicBool,
+        cluster: &Cluster,
+    ) -> Result<Outcome, TrainError> {
+        check_processes(cluster.size(), self.config.training.micro_batches)?;
         let Self { config, task, model, output, existing, device, workers } = self;
         if existing == ExistingRun::ToBackUp {
             RunFolder::back_up(&output)?;
         }
-        Trainer::new(&config, &task, model, &output, existing, device, workers)?.train(observer, stop)
+        let ranks = Ranks::new(cluster);
+        let outcome =
+            Trainer::new(&config, &task, model, &output, existing, device, workers, ranks)?.train(observer, stop)?;
+        ranks.end();
+        Ok(outcome)
     }
+}
+
+/// Rejects more processes than micro-batches.
+fn check_processes(processes: usize, micro_batches: usize) -> Result<(), TrainError> {
+    if processes <= micro_batches {
+        return Ok(());
+    }
+    let expected = format!("at least {processes}, one for each process");
+    let remedy = "raise it (training.max_tokens is divided by it), or start fewer processes";
+    Err(invalid(ConfigError::new("training.micro_batches", micro_batches, expected, remedy)))
 }
 
 /// Returns the vocabularies that exist already: those of the run being resumed, or of the run that `training.init_from`
@@ -189,7 +220,7 @@ fn check_same_normalization(
     }
 }
 
-fn invalid(source: ConfigError) -> TrainError {
+pub(super) fn invalid(source: ConfigError) -> TrainError {
     RunError::Config { origin: "configuration".to_string(), source }.into()
 }
 

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
-use model::Batch;
 use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
@@ -78,8 +77,8 @@ impl StepMetrics {
         }
     }
 
-    /// Adds an update over micro-batches.
-    pub fn add(&mut self, output: StepOutput, micro_batches: &[Batch]) {
+    /// Adds an update over `tokens` target tokens in `positions` positions, padding included.
+    pub fn add(&mut self, output: StepOutput, tokens: usize, positions: usize) {
         let sum = |old: Option<Tensor<1>>, new: Tensor<1>| match old {
             Some(old) => old + new,
             None => new,
@@ -87,9 +86,8 @@ impl StepMetrics {
         self.loss = Some(sum(self.loss.take(), output.loss));
         self.nll = Some(sum(self.nll.take(), output.nll));
         self.gradient_norm = Some(output.gradient_norm);
-        self.tokens += micro_batches.iter().map(|batch| batch.target_tokens).sum::<usize>();
-        let positions = |batch: &Batch| batch.target_output.dims().iter().product::<usize>();
-        self.padded += micro_batches.iter().map(positions).sum::<usize>();
+        self.tokens += tokens;
+        self.padded += positions;
     }
 
     /// Adds time spent waiting for data.

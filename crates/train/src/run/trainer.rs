@@ -10,13 +10,15 @@ use runs::record::{PairCounts, Record, Scores, Step, StepTiming};
 use runs::{ExistingRun, RunFolder, RunParts};
 
 use super::checkpoint::{self, Checkpoint, CheckpointState};
+use super::evaluate::Decoder;
 use super::observer::{Observer, Started};
 use super::prepare;
+use super::ranks::Ranks;
 use super::reopen::reopen;
 use super::step_metrics::StepMetrics;
-use crate::data::{Example, Prefetch, Prefetched};
+use crate::data::{Example, Prefetch, Prefetched, padded_batch};
 use crate::error::TrainError;
-use crate::optim::{Adam, Ema, Lora, StepOptions, TrainState, Workers, learning_rate};
+use crate::optim::{MicroBatches, StepOptions, TrainState, Workers, learning_rate};
 use crate::task::Task;
 
 /// The end of training.
@@ -42,6 +44,8 @@ pub(super) struct Trainer<'a> {
     pub(super) task: &'a Task,
     pub(super) device: Device,
     pub(super) folder: RunFolder,
+    pub(super) decoder: Decoder,
+    pub(super) ranks: Ranks<'a>,
     pub(super) train_state: TrainState,
     pub(super) state: CheckpointState,
     pub(super) metrics: StepMetrics,
@@ -62,6 +66,7 @@ impl<'a> Trainer<'a> {
         existing: ExistingRun,
         device: Device,
         workers: Workers,
+        ranks: Ranks<'a>,
     ) -> Result<Self, TrainError> {
         let training = &config.training;
         let (mut folder, checkpoint) = match existing {
@@ -86,15 +91,24 @@ impl<'a> Trainer<'a> {
         };
         let changes = if state.finished { Vec::new() } else { folder.adopt_config(config)? };
         let metrics = StepMetrics::resume(state.since_logged, &device);
-        let ema = training.ema_decay().map(|decay| Ema::from_tensors(decay, ema, &device));
-        let optimizer = Adam::from_tensors(optimizer, &device).with_weight_decay(training.weight_decay);
-        let lora = training.lora.as_ref().map(|config| match lora {
-            Some(factors) => Lora::from_tensors(config, factors, &device),
-            None => Lora::new(&model, config, training.seed),
-        });
-        let train_state = TrainState::new(model, optimizer, workers, device.clone()).with_ema(ema).with_lora(lora);
+        let train_state = TrainState::restore(model, optimizer, ema, lora, training, workers, device.clone());
+        ranks.start(config, task, &train_state);
+        let (source, target) = (task.source_tokenizer.clone(), task.target_tokenizer.clone());
+        let decoder = Decoder::new(config, source, target, device.clone());
         let best_before_end = None;
-        let mut trainer = Self { config, task, device, folder, train_state, state, metrics, best_before_end, changes };
+        let mut trainer = Self {
+            config,
+            task,
+            device,
+            folder,
+            decoder,
+            ranks,
+            train_state,
+            state,
+            metrics,
+            best_before_end,
+            changes,
+        };
         if existing != ExistingRun::Resumable && training.init_from.is_some() {
             trainer.save()?; // from here on the other run may be changed or removed
         }
@@ -112,6 +126,9 @@ impl<'a> Trainer<'a> {
             }
             return Ok(Outcome::AlreadyFinished { step: self.state.step });
         }
+        if self.ranks.are_several() {
+            observer.note(&self.ranks.description());
+        }
         self.changes.iter().for_each(|change| observer.note(&format!("changed: {change}")));
         self.warn_newer_weights(observer);
         let max_tokens = training.max_tokens / training.micro_batches;
@@ -126,8 +143,7 @@ impl<'a> Trainer<'a> {
             let next = prefetch.next_update();
             let (Prefetched { micro_batches, after, epoch_read }, waited) =
                 next.or_else(|error| self.save_on_data_error(error, observer))?;
-            let micro_batches: Vec<Batch> = micro_batches.iter().map(|examples| self.batch(examples)).collect();
-            self.update(&micro_batches);
+            self.update(&micro_batches)?;
             self.metrics.add_waiting(waited);
             self.state.position = after;
             observer.updated(self.state.step);
@@ -169,32 +185,30 @@ impl<'a> Trainer<'a> {
     }
 
     /// Updates the weights once.
-    fn update(&mut self, micro_batches: &[Batch]) {
-        let (training, step) = (&self.config.training, self.state.step + 1);
-        let options = StepOptions {
-            step,
-            learning_rate: learning_rate(training, self.config.model.d_model, step),
-            seed: training.seed,
-            dropout_share: training.dropout_share(step),
-            objective: training.objective(step),
-            clip_norm: training.clip_norm,
-        };
-        let output = self.train_state.step(micro_batches, options);
-        self.metrics.add(output, micro_batches);
+    fn update(&mut self, micro_batches: &[Vec<Example>]) -> Result<(), TrainError> {
+        let step = self.state.step + 1;
+        let target_tokens =
+            |examples: &Vec<Example>| examples.iter().map(|example| example.target.len()).sum::<usize>();
+        let tokens = micro_batches.iter().map(target_tokens).sum();
+        let own = self.ranks.deal(step, tokens, micro_batches);
+        let (start, sizes) = (self.task.frames.target.start, self.task.sizes());
+        let batches: Vec<Batch> =
+            own.iter().map(|examples| padded_batch(examples, start, sizes, &self.device)).collect();
+        let share = MicroBatches { batches: &batches, count: micro_batches.len(), tokens };
+        let output = self.train_state.step_together(share, step_options(self.config, step), self.ranks.cluster())?;
+        let longest = |examples: &Vec<Example>| examples.iter().map(|example| example.target.len()).max().unwrap_or(0);
+        let positions = micro_batches.iter().map(|examples| examples.len() * longest(examples)).sum();
+        self.metrics.add(output, tokens, positions);
         self.state.step = step;
-        self.state.tokens += micro_batches.iter().map(|batch| batch.target_tokens as u64).sum::<u64>();
-    }
-
-    fn batch(&self, examples: &[Example]) -> Batch {
-        let pairs: Vec<(&[u32], &[u32])> =
-            examples.iter().map(|example| (&example.source[..], &example.target[..])).collect();
-        Batch::starting_with(self.task.frames.target.start, &pairs, self.task.sizes(), &self.device)
+        self.state.tokens += tokens as u64;
+        Ok(())
     }
 
     /// Logs the numbers since the last logged step.
     pub(super) fn log(&mut self) -> Result<Step, TrainError> {
         let step = self.state.step;
         let means = self.metrics.take(&self.device)?;
+        let traffic = self.ranks.traffic(means.seconds);
         self.ensure_finite(means.loss)?;
         let record = Step {
             step,
@@ -210,6 +224,8 @@ impl<'a> Trainer<'a> {
                 seconds: means.seconds,
                 tokens_per_second: means.tokens_per_second,
                 waiting_for_data: means.waiting,
+                exchanging: traffic.map(|(share, _)| share),
+                sent_bytes: traffic.map(|(_, bytes)| bytes),
             },
         };
         self.folder.log(&Record::Step(record.clone()))?;
@@ -238,8 +254,22 @@ impl<'a> Trainer<'a> {
         self.state.metrics_length = self.folder.sync_metrics()?;
         self.state.since_logged = self.metrics.sums()?;
         self.ensure_finite(self.state.since_logged.loss.into())?;
+        self.ranks.compare_weights(&self.train_state, self.state.step)?;
         let (best, keep) = (self.best_before_end.as_deref(), self.config.training.keep_checkpoints);
         checkpoint::save(&self.folder, &self.train_state, &self.state, best, keep)
+    }
+}
+
+/// Returns the options of update number `step`, from 1.
+pub fn step_options(config: &RunConfig, step: u64) -> StepOptions {
+    let training = &config.training;
+    StepOptions {
+        step,
+        learning_rate: learning_rate(training, config.model.d_model, step),
+        seed: training.seed,
+        dropout_share: training.dropout_share(step),
+        objective: training.objective(step),
+        clip_norm: training.clip_norm,
     }
 }
 

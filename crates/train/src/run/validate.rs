@@ -4,16 +4,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use decode::engine::{self, read_network};
+use decode::engine::read_network;
 use decode::{DecodeError, TrainedModel};
-use model::Transformer;
 use model::weights::{self, NamedTensor};
 use runs::config::{FinalWeights, RunConfig};
+use runs::layout;
 use runs::record::{self, Record, Scores, Timing};
-use runs::{DecodingConfig, SavedModel, layout};
 
 use super::checkpoint::CheckpointState;
-use super::evaluate::{evaluate, score};
+use super::evaluate::{evaluate, score, sources, translate};
 use super::observer::Observer;
 use super::reopen::BeforeEnd;
 use super::snapshots::{self, Snapshot};
@@ -28,7 +27,11 @@ impl Trainer<'_> {
         let model = self.train_state.eval_model();
         let tensors = weights::collect(&model);
         let validation = &self.config.validation;
-        let scored = evaluate(&self.decodable(&model, &tensors), &model, &self.task.validation, validation);
+        let decodable = self.decoder.with_weights(&model, &tensors);
+        self.ranks.compare_weights(&self.train_state, step)?;
+        let outputs = self.ranks.translate(&sources(&self.task.validation), |texts| translate(&decodable, texts));
+        let scored =
+            outputs.and_then(|outputs| evaluate(&outputs, &decodable, &model, &self.task.validation, validation));
         let scores = scored.map_err(|error| match matches!(error, TrainError::Decode(DecodeError::NotFinite)) {
             true => TrainError::Diverged { step, loss: f64::NAN },
             false => error,
@@ -106,7 +109,8 @@ impl Trainer<'_> {
         let path = self.folder.path().join(layout::WEIGHTS);
         let network = read_network(&path, &model.config, model.sizes, &self.device)
             .map_err(|source| TrainError::Weights { path, source })?;
-        let scores = evaluate(&model, &network, &self.task.test, &self.config.validation)?;
+        let outputs = translate(&model, &sources(&self.task.test))?;
+        let scores = evaluate(&outputs, &model, &network, &self.task.test, &self.config.validation)?;
         self.log_scores(Record::Test(record::Test { step, scores: scores.clone(), timing: since(started) }))?;
         Ok(Some(scores))
     }
@@ -117,8 +121,10 @@ impl Trainer<'_> {
         let mean = snapshots::mean(self.folder.path(), &self.state.snapshots)?;
         let model = weights::load(self.train_state.eval_model(), mean.clone())
             .map_err(|source| TrainError::Weights { path: self.folder.path().to_path_buf(), source })?;
-        let decodable = self.decodable(&model, &mean);
-        let scores = evaluate(&decodable, &model, &self.task.validation, &self.config.validation)?;
+        let decodable = self.decoder.with_weights(&model, &mean);
+        let examples = &self.task.validation;
+        let outputs = translate(&decodable, &sources(examples))?;
+        let scores = evaluate(&outputs, &decodable, &model, examples, &self.config.validation)?;
         self.write_weights(&mean)?;
         let average_of: Vec<u64> = self.state.snapshots.iter().map(|snapshot| snapshot.step).collect();
         observer.scored(&format!("validation of the average of {} validations' weights", average_of.len()), &scores);
@@ -136,16 +142,6 @@ impl Trainer<'_> {
         let bytes = weights::to_safetensors(tensors, &layout::step_note(self.state.step))
             .map_err(|source| TrainError::Weights { path: self.folder.path().to_path_buf(), source })?;
         Ok(self.folder.write_weights(&bytes)?)
-    }
-
-    /// Returns the model for decoding. Validations have their own beam size.
-    fn decodable(&self, network: &Transformer, tensors: &[NamedTensor]) -> TrainedModel {
-        let decoding = DecodingConfig { beam: self.config.validation.beam, ..self.config.decoding.clone() };
-        let (source, target) = (self.task.source_tokenizer.clone(), self.task.target_tokenizer.clone());
-        let saved = SavedModel::new(self.config.model.clone(), decoding, source, target);
-        let device = self.device.clone();
-        let engine = engine::from_collected(network, tensors, &saved.config, saved.sizes, &device);
-        TrainedModel { saved, device, engine, shortlist: None }
     }
 }
 

@@ -7,13 +7,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
+use cluster::{Cluster, Stall};
 use model::backend;
 use runs::IfExists;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use train::run::ranks::{Follower, Member};
 use train::{Outcome, Run, RunConfig, RunOptions};
 
 use arguments::Arguments;
@@ -30,10 +33,18 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            drop(writeln!(io::stderr(), "error: {}", runs::format_chain(error.as_ref())));
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_error(error: &anyhow::Error) {
+    drop(writeln!(io::stderr(), "error: {}", runs::format_chain(error.as_ref())));
+}
+
+fn print_stall(stall: &Stall) {
+    drop(writeln!(io::stderr(), "error: {stall}"));
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -41,10 +52,30 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
     }
+    let limit = Duration::from_secs(arguments.rank_timeout);
+    let cluster = Cluster::connect(limit, print_stall)?;
+    let finished = train_in(&cluster, arguments);
+    if cluster.size() > 1
+        && let Err(error) = &finished
+    {
+        print_error(error);
+        cluster.abort(1); // the other ranks wait for this one
+    }
+    finished
+}
+
+/// Trains as one of the processes of a cluster.
+fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let output = arguments.output();
+    let backend = backend::choose(arguments.device.as_deref())?;
+    Member::of_this_process(backend, &arguments.config, &arguments.overrides()).compare(cluster)?;
+    if !cluster.is_root() {
+        let _ignored = stop_on_interrupt()?; // the root decides when to stop
+        Follower::follow(cluster, backend, rayon::current_num_threads())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let resumed = arguments.resume.then_some(output.as_path());
     let config = RunConfig::load_for(&arguments.config, &arguments.overrides(), resumed)?;
-    let backend = backend::choose(arguments.device.as_deref())?;
     let if_exists = match (arguments.resume, arguments.overwrite) {
         (true, _) => IfExists::Resume,
         (false, true) => IfExists::BackUp,
@@ -57,7 +88,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
     precision.set_process_wide();
     let mut progress = Progress::new(title, arguments.quiet);
-    let outcome = run.train(&mut progress, &*stop_on_interrupt()?)?;
+    let outcome = run.train_together(&mut progress, &*stop_on_interrupt()?, cluster)?;
     progress.finish();
     Ok(match outcome {
         Outcome::Finished(test) => {

@@ -1,0 +1,163 @@
+//! The processes of one job, on one or several hosts, and the messages between them.
+//!
+//! A job is started by `mpirun` or `srun`. Its processes are numbered: rank 0 is the root, which owns the files. A process
+//! that nobody else belongs to has rank 0 of 1, and needs no MPI.
+//!
+//! [`Cluster`] sends and receives; [`share`] deals work out; [`Stall`] names a process that does not answer.
+
+mod connect;
+#[cfg(feature = "mpi")]
+mod mpi;
+mod share;
+mod stall;
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+pub use connect::ConnectError;
+pub use share::share;
+pub use stall::Stall;
+
+/// The processes of a job, as one of them sees them.
+#[derive(Debug)]
+pub struct Cluster {
+    link: Link,
+    /// Bytes sent by [`exchange`](Self::exchange).
+    sent: Cell<u64>,
+    /// Time within [`exchange`](Self::exchange).
+    exchanging: Cell<Duration>,
+}
+
+#[derive(Debug)]
+enum Link {
+    Alone,
+    #[cfg(feature = "mpi")]
+    Mpi(mpi::Link),
+}
+
+impl Cluster {
+    /// A process without others.
+    pub fn alone() -> Self {
+        Self::with(Link::Alone)
+    }
+
+    fn with(link: Link) -> Self {
+        Self { link, sent: Cell::default(), exchanging: Cell::default() }
+    }
+
+    /// Joins the job that this process was started in, or returns a cluster of one. If another process does not answer for
+    /// `limit`, `on_stall` is called in one process, and the job ends.
+    ///
+    /// # Errors
+    /// A job of several processes and a build without MPI, or an MPI that does not start.
+    pub fn connect(limit: Duration, on_stall: fn(&Stall)) -> Result<Self, ConnectError> {
+        connect::connect(limit, on_stall)
+    }
+
+    /// The number of this process.
+    pub fn rank(&self) -> usize {
+        match &self.link {
+            Link::Alone => 0,
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.rank(),
+        }
+    }
+
+    /// The number of processes.
+    pub fn size(&self) -> usize {
+        match &self.link {
+            Link::Alone => 1,
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.size(),
+        }
+    }
+
+    /// Whether this is rank 0.
+    pub fn is_root(&self) -> bool {
+        self.rank() == 0
+    }
+
+    /// All ranks but this one, in order.
+    pub fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let rank = self.rank();
+        (0..self.size()).filter(move |other| *other != rank)
+    }
+
+    /// The host of a rank.
+    pub fn host(&self, rank: usize) -> &str {
+        match &self.link {
+            Link::Alone => "this host",
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.host(rank),
+        }
+    }
+
+    /// Sends a message to another process, which receives it by [`receive`](Self::receive).
+    ///
+    /// # Panics
+    /// With a rank that is not another process.
+    pub fn send(&self, to: usize, message: &[u8]) {
+        match &self.link {
+            Link::Alone => unreachable!("no process {to}"),
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.send(to, message),
+        }
+    }
+
+    /// Receives the next message of another process. With `patient`, it may come at any time.
+    ///
+    /// # Panics
+    /// With a rank that is not another process.
+    pub fn receive(&self, from: usize, patient: bool) -> Vec<u8> {
+        match &self.link {
+            Link::Alone => unreachable!("no process {from} to wait for, {patient}"),
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.receive(from, patient),
+        }
+    }
+
+    /// Sends and receives numbers, all at the same time. Values of one pair of processes arrive in the order in which they
+    /// are sent; both sides know their number.
+    ///
+    /// # Panics
+    /// With a rank that is not another process.
+    pub fn exchange(&self, outgoing: &[(usize, &[f32])], incoming: &mut [(usize, &mut [f32])]) {
+        let started = Instant::now();
+        let bytes: usize = outgoing.iter().map(|(_, values)| size_of_val(*values)).sum();
+        match &self.link {
+            Link::Alone => assert!(outgoing.is_empty() && incoming.is_empty(), "no other process"),
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.exchange(outgoing, incoming),
+        }
+        self.sent.set(self.sent.get() + bytes as u64);
+        self.exchanging.set(self.exchanging.get() + started.elapsed());
+    }
+
+    /// Bytes that this process sent by [`exchange`](Self::exchange), and the time it spent there, since the last call.
+    pub fn take_traffic(&self) -> (u64, Duration) {
+        (self.sent.take(), self.exchanging.take())
+    }
+
+    /// Ends all processes of the job at once.
+    pub fn abort(&self, code: i32) -> ! {
+        match &self.link {
+            Link::Alone => std::process::exit(code),
+            #[cfg(feature = "mpi")]
+            Link::Mpi(link) => link.abort(code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_alone_is_the_root_without_others() {
+        let cluster = Cluster::alone();
+        assert!((cluster.rank(), cluster.size(), cluster.is_root()) == (0, 1, true));
+        assert_eq!(cluster.others().count(), 0);
+        cluster.exchange(&[], &mut []);
+        assert_eq!(cluster.take_traffic().0, 0);
+    }
+}
