@@ -1,6 +1,8 @@
 //! Invalid settings of options beyond the paper: one message with place, found, expected and remedy; exit code 1, no panic,
 //! no file written.
 
+#[cfg(not(feature = "mpi"))]
+use crate::common::ProcessOutput;
 use crate::common::{WorkFolder, set};
 
 /// Asserts that a setting of the copy task is rejected with a message that contains `parts`.
@@ -177,4 +179,15 @@ fn the_tokenizer_kind_must_equal_that_of_the_origin() {
             place.assert_rejects("run", &[&settings[..], &["--init-from", base]].concat(), &parts);
         }
     }
+}
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn a_job_of_several_processes_needs_mpi() {
+    let place = WorkFolder::new();
+    let before = place.snapshot();
+    let mut command = place.command(&["--config", "tiny.toml", "--output", "run"]);
+    let ran = ProcessOutput::from(command.env("OMPI_COMM_WORLD_SIZE", "2").output().expect("a binary that starts"));
+    ran.assert_rejected(&["OMPI_COMM_WORLD_SIZE = 2", "without MPI", "--features mpi"]);
+    assert!(before == place.snapshot(), "nothing is written");
 }

@@ -10,6 +10,8 @@ mod bad_options;
 mod changed_settings;
 mod changing_corpus;
 mod cli_reference;
+#[cfg(feature = "mpi-tests")]
+mod cluster;
 mod common;
 mod damaged_run;
 mod early_stopping;
