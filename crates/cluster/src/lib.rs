@@ -86,7 +86,10 @@ impl Cluster {
     /// The host of a rank.
     pub fn host(&self, rank: usize) -> &str {
         match &self.link {
-            Link::Alone => "this host",
+            Link::Alone => {
+                assert_eq!(rank, 0, "a process alone has rank 0");
+                "this host"
+            }
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.host(rank),
         }
@@ -98,7 +101,7 @@ impl Cluster {
     /// With a rank that is not another process.
     pub fn send(&self, to: usize, message: &[u8]) {
         match &self.link {
-            Link::Alone => unreachable!("no process {to}"),
+            Link::Alone => unreachable!("no process {to} for {} bytes", message.len()),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.send(to, message),
         }
