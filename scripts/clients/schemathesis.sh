@@ -9,7 +9,8 @@
 # Needs the Python package schemathesis 4.32; SCHEMATHESIS names its program.
 set -euo pipefail
 url=${1:?usage: scripts/clients/schemathesis.sh URL [SECONDS] [OPTIONS]} seconds=${2:-600}
-program=$(command -v "${SCHEMATHESIS:-schemathesis}") config=$(realpath "$(dirname "$0")/schemathesis.toml")
+program=$(realpath "$(command -v "${SCHEMATHESIS:-schemathesis}" || echo /none)") config=$(realpath "$(dirname "$0")/schemathesis.toml")
+[ -x "$program" ] || { echo "error: found no program schemathesis; install it, or set SCHEMATHESIS" >&2; exit 1; }
 cache=$(mktemp -d) # schemathesis keeps examples in the current folder
 trap 'rm -rf "$cache"' EXIT
 cd "$cache"

@@ -226,6 +226,10 @@ impl IntoResponse for ApiError {
         } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
+        // RFC 9110, 15.5.2: the scheme of the key.
+        if matches!(self, Self::InvalidKey) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         // RFC 9110, 15.5.16: the codings that would have been accepted.
         if matches!(self, Self::WrongContentEncoding { .. }) {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, identity"));

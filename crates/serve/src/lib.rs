@@ -221,7 +221,7 @@ impl Server {
         let router = self.router();
         let Self { state, workers, .. } = self;
         let runtime =
-            runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1)).build()?;
+            runtime::Builder::new_current_thread().enable_all().max_blocking_threads(workers.max(1) + 1).build()?;
         runtime.block_on(async {
             let socket = tokio::net::TcpListener::from_std(listener.socket)?;
             let (stop, stopped) = watch::channel(false);

@@ -201,6 +201,7 @@ async fn translation(
         None | Some(LibreFormat::Text) => TextFormat::Text,
         Some(LibreFormat::Html) => TextFormat::Html,
     };
+    state.charge(&client, characters(&texts))?;
     let languages = state.models.languages();
     let unknown = |found: &str| ApiError::UnknownLanguage { found: found.to_string(), known: languages.join(", ") };
     let detected = match &source[..] {
@@ -217,7 +218,6 @@ async fn translation(
         let route = state.models.route(&source, &target);
         route.ok_or_else(|| ApiError::UnknownPair { source_language: source.clone(), target })?
     };
-    state.charge(&client, characters(&texts))?;
     let (translated, others, work): (Vec<String>, Vec<Vec<String>>, Work) = if route.is_empty() {
         let others = vec![Vec::new(); texts.len()];
         (texts, others, Work::default())

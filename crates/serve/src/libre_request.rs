@@ -91,7 +91,9 @@ impl LibreTranslateRequest {
             None => 0,
             Some(Count::Number(count)) => *count,
             Some(Count::Digits(digits)) => {
-                digits.parse().map_err(|_| wrong("alternatives", digits, "a number from 0"))?
+                let number = digits.parse().ok().filter(|_| digits.bytes().all(|digit| digit.is_ascii_digit()));
+                let found = || shortened(&Value::from(&digits[..]));
+                number.ok_or_else(|| wrong("alternatives", &found(), "a number from 0"))?
             }
         };
         match usize::try_from(count) {

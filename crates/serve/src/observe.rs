@@ -1,6 +1,6 @@
 //! What is known of each request: its identifier, its line in the log and its place in the metrics.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,8 @@ fn valid_id(value: &HeaderValue) -> Option<String> {
 /// The last address of `X-Forwarded-For`, which the proxy before this server has appended.
 fn forwarded_address(headers: &HeaderMap) -> Option<IpAddr> {
     let last = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?.rsplit(',').next()?.trim();
-    last.parse().ok()
+    let with_port = || last.parse::<SocketAddr>().ok().map(|address| address.ip());
+    last.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]

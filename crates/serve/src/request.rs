@@ -178,6 +178,13 @@ impl TranslateRequest {
             request.language = Some(pair.source.clone());
         }
         let decoding = &mut request.decoding;
+        // The request's languages are those of the first source and of the last target.
+        if follows {
+            decoding.source_lang = None;
+        }
+        if following > 0 {
+            decoding.target_lang = None;
+        }
         decoding.source_lang = decoding.source_lang.take().or(tokens.source);
         decoding.target_lang = decoding.target_lang.take().or(tokens.target);
         if following > 0 {

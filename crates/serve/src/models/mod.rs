@@ -27,7 +27,7 @@ pub struct Models {
     options: Option<ModelOptions>,
     batch_tokens: usize,
     /// Held while a model is opened, so that memory is counted before the next one.
-    opening: tokio::sync::Mutex<()>,
+    opening: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// The response of `/models`.
@@ -64,13 +64,13 @@ impl Models {
         let batch_tokens = service.batch_tokens;
         let slot = Slot::new(spec);
         slot.lock().replace(OpenService::new(Arc::new(service), Vec::new()));
-        Self { slots: vec![slot], options: None, batch_tokens, opening: tokio::sync::Mutex::default() }
+        Self { slots: vec![slot], options: None, batch_tokens, opening: Arc::default() }
     }
 
     /// Models that are opened when a request needs them.
     pub fn new(options: ModelOptions, batch_tokens: usize) -> Self {
         let slots = options.models.iter().cloned().map(Slot::new).collect();
-        Self { slots, options: Some(options), batch_tokens, opening: tokio::sync::Mutex::default() }
+        Self { slots, options: Some(options), batch_tokens, opening: Arc::default() }
     }
 
     /// Maximum source tokens of a batch, padding included.
@@ -128,12 +128,17 @@ impl Models {
         if let Some(service) = self.opened(index) {
             return Ok(service);
         }
-        let _opening = self.opening.lock().await;
+        let (models, opening) = (self.clone(), self.opening.clone().lock_owned().await);
         // Another request may have opened it meanwhile.
         if let Some(service) = self.opened(index) {
             return Ok(service);
         }
-        self.open(index).await
+        // A task of its own: it ends even if the request does not wait so long.
+        let opened = tokio::spawn(async move {
+            let _opening = opening;
+            models.open(index).await
+        });
+        opened.await.map_err(|_| ApiError::Failed("opening the model panicked".to_string()))?
     }
 
     /// The model if it is open. Begins to reload it if its folder has changed.
@@ -146,8 +151,9 @@ impl Models {
             if stamp(&self.slots[index].spec.folder) != open.stamp {
                 let models = self.clone();
                 tokio::spawn(async move {
-                    let _opening = models.opening.lock().await;
-                    // A folder that is being replaced may not open yet; the model stays as it is until the next check.
+                    // While a model opens, or if a folder that is being replaced does not open yet, the model stays as it is
+                    // until the next check.
+                    let Ok(_opening) = models.opening.try_lock() else { return };
                     drop(models.open(index).await);
                 });
             }

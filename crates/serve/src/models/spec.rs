@@ -30,7 +30,8 @@ impl ModelSpec {
 
     /// Whether the model translates a language pair.
     pub fn translates(&self, source: &str, target: &str) -> bool {
-        self.pairs().any(|pair| pair == (source, target))
+        let has = |codes: &[String], code: &str| codes.iter().any(|known| known == code);
+        source != target && has(&self.sources, source) && has(&self.targets, target)
     }
 
     /// The languages of the model, each once or twice.

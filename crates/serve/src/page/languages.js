@@ -56,7 +56,7 @@ async function chosenPair(text, signal) {
   const target = byId("translate-target").value;
   let source = byId("translate-source").value;
   if (source === DETECT) {
-    const [found] = await request("/detect", { q: text.slice(0, 2000) }, signal);
+    const [found] = await request("/detect", { q: text.slice(0, 2000).replace(/[\ud800-\udbff]$/, "") }, signal);
     const language = languages.find(({ code }) => code === found?.language);
     byId("translate-detected").textContent = language ? `Detected: ${language.name}` : "";
     source = language?.code ?? target;

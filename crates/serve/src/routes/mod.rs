@@ -63,7 +63,10 @@ type ApiResult = Result<Response<Body>, ApiError>;
 /// The key in the header `Authorization: Bearer KEY`, or `X-API-Key: KEY`.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    text("authorization").and_then(|value| value.strip_prefix("Bearer ")).or_else(|| text("x-api-key"))
+    let credentials = text("authorization").and_then(|value| value.split_once(' '));
+    // RFC 9110, 11.1: the case of the scheme does not matter.
+    let key = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim());
+    key.or_else(|| text("x-api-key"))
 }
 
 /// A successful response.

@@ -32,25 +32,26 @@ pub struct TranslateResponse {
 
 /// Selects the form by the content type and the fields.
 pub async fn handle(State(state): State<Arc<AppState>>, request: Request) -> Response<Body> {
-    if state.is_stopping() {
-        return ApiError::Stopping.into_response();
-    }
     let (parts, body) = request.into_parts();
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let query = parts.uri.query().unwrap_or_default();
     // LibreTranslate's forms need languages; a server without them has no such clients.
     let is_form = libre_request::is_form(content_type, query) && !state.models.languages().is_empty();
+    let rejected = |error: ApiError| if is_form { libre::in_libre_form(error) } else { error.into_response() };
+    if state.is_stopping() {
+        return rejected(ApiError::Stopping);
+    }
     let text = match is_form {
         true => body::read_text(&parts.headers, body, &state.limits).await,
         false => body::read_json_text(&parts.headers, body, &state.limits).await,
     };
     let text = match text {
         Ok(text) => text,
-        Err(error) => return error.into_response(),
+        Err(error) => return rejected(error),
     };
     if is_form {
         let mut parameters = libre_request::parse_form(query);
-        if !content_type.is_some_and(|found| found.contains("json")) {
+        if !content_type.is_some_and(|found| found.to_ascii_lowercase().contains("json")) {
             parameters.extend(libre_request::parse_form(&text));
         } else if !text.trim().is_empty() {
             match body::parse_json::<libre_request::Parameters>(&text) {

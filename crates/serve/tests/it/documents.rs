@@ -54,10 +54,22 @@ async fn long_documents_pass_through_a_short_queue() {
 /// Other requests keep the queue full; the sentences of a document that was admitted follow all the same.
 #[tokio::test]
 async fn an_admitted_document_is_finished() {
+    let rejected = Cell::new(0);
+    // The queue may be empty at each request by chance.
+    for _ in 0..100 {
+        document_beside_others(&rejected).await;
+        if rejected.get() > 0 {
+            return;
+        }
+    }
+    panic!("the queue was never full");
+}
+
+/// Translates a document while other requests fill the queue; counts those that are rejected.
+async fn document_beside_others(rejected: &Cell<usize>) {
     let client = Client::new(|options| (options.limits.texts, options.limits.queue) = (4, 4));
     let text = vec!["3 1 4"; 60].join("\n");
     let finished = Cell::new(false);
-    let rejected = Cell::new(0);
     let others = async || {
         // The document comes first.
         while client.metric("attend_queue_texts").await + client.metric("attend_texts_total").await == 0.0 {
@@ -77,7 +89,6 @@ async fn an_admitted_document_is_finished() {
     };
     let (reply, ..) = tokio::join!(document, others(), others(), others());
     assert_eq!(reply.json()["translations"][0]["sentences"].as_array().map(Vec::len), Some(60));
-    assert!(rejected.get() > 0, "the queue was never full");
 }
 
 /// A sentence beyond the model's 24 positions is cut at clauses; one without clauses is cropped.
