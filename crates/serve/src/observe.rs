@@ -165,6 +165,10 @@ mod tests {
         headers.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.1"));
         headers.append(FORWARDED_FOR, HeaderValue::from_static("192.0.2.2, 2001:db8::1"));
         assert_eq!(forwarded_address(&headers), "2001:db8::1".parse().ok());
+        for (value, address) in [("192.0.2.3:4711", "192.0.2.3"), ("[2001:db8::2]:443", "2001:db8::2")] {
+            headers.append(FORWARDED_FOR, HeaderValue::from_static(value));
+            assert_eq!(forwarded_address(&headers), address.parse().ok(), "{value}");
+        }
         headers.append(FORWARDED_FOR, HeaderValue::from_static("unknown"));
         assert_eq!(forwarded_address(&headers), None);
     }

@@ -133,7 +133,10 @@ async fn keys_in_other_places_are_rejected() {
     assert_eq!(reply.status, 200, "{}", reply.text);
     let form = "q=1&source=en&target=de";
     assert_eq!(client.send("/translate", FORM, &[("x-api-key", "secret")], form).await.status, 200);
-    assert_eq!(client.send("/detect", FORM, &[("authorization", "Bearer secret")], "q=1").await.status, 200);
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let key = format!("{scheme} secret");
+        assert_eq!(client.send("/detect", FORM, &[("authorization", &key)], "q=1").await.status, 200, "{scheme}");
+    }
     assert_libre(&client.form("/detect", "q=1").await, 403, "no valid key", "/detect");
     assert_libre(&client.form("/detect", "q=1&api_key=").await, 403, "no valid key", "an empty key");
 }

@@ -231,6 +231,7 @@ async fn libretranslate_errors_have_its_form() {
         (json!({ "q": "1", "source": "en", "target": "de", "format": "pdf" }), 400, "format = pdf"),
         (json!({ "q": "1", "source": "en", "target": "de", "alternatives": -1 }), 400, "alternatives"),
         (json!({ "q": "1", "source": "en", "target": "de", "alternatives": "many" }), 400, "alternatives"),
+        (json!({ "q": "1", "source": "en", "target": "de", "alternatives": "+5" }), 400, "alternatives"),
         (json!({ "q": "1", "source": 1, "target": "de" }), 400, "source = 1"),
         (json!({ "q": "1", "source": "en", "target": "de", "api_key": 1 }), 400, "api_key = 1"),
         (json!({ "q": "1", "source": "en", "target": "de", "alternatives": 100 }), 400, "at most 15"),
