@@ -44,6 +44,15 @@ impl fmt::Debug for Link {
     }
 }
 
+impl Drop for Link {
+    /// Ends the job if this process panics: the others would wait for it.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.abort(101);
+        }
+    }
+}
+
 type Pending<'a, 's, T> = (usize, Request<'a, [T], &'s LocalScope<'a>>);
 
 impl Link {

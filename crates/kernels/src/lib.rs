@@ -8,8 +8,8 @@
 //! |---|---|
 //! | [`linear`] | linear layer with bias and ReLU |
 //! | [`activation`] | GELU and SiLU |
-//! | [`attention`] | scaled dot-product attention that never holds all scores |
-//! | [`residual`] | dropout, add, layer norm |
+//! | [`attention`] | scaled dot-product attention that on the CPU never holds all scores |
+//! | [`residual`] | dropout, add, layer or RMS norm |
 //! | [`dropout`] | dropout whose mask is a function of a key |
 //! | [`ssru`] | the states of a recurrent cell, all steps at once |
 //! | [`embedding`] | lookup, scaling, and the gradient of rows |

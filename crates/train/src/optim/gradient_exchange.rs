@@ -23,7 +23,7 @@ pub fn sum(cluster: &Cluster, local: &[FlatGradients], lengths: &[usize], micro_
     let block = |rank: usize| share(micro_batches, size, rank);
     let own = slice(rank);
 
-    let present = exchange_presence(cluster, local, micro_batches);
+    let present = exchange_presence(cluster, local);
     let mut received = vec![0.0; own.len() * (micro_batches - local.len())];
     let mut incoming: Vec<(usize, &mut [f32])> = Vec::new();
     let mut rest = &mut received[..];
@@ -65,16 +65,23 @@ pub fn sum(cluster: &Cluster, local: &[FlatGradients], lengths: &[usize], micro_
 }
 
 /// Returns which parameters have a gradient in each micro-batch of the update.
-fn exchange_presence(cluster: &Cluster, local: &[FlatGradients], micro_batches: usize) -> Vec<Vec<bool>> {
+fn exchange_presence(cluster: &Cluster, local: &[FlatGradients]) -> Vec<Vec<bool>> {
     let own: Vec<u8> = local.iter().flat_map(|part| part.present.iter().map(|present| u8::from(*present))).collect();
-    cluster.others().for_each(|to| cluster.send(to, &own));
-    let parameters = local[0].present.len();
-    let mut all = Vec::with_capacity(micro_batches);
-    for from in 0..cluster.size() {
-        let bytes = if from == cluster.rank() { own.clone() } else { cluster.receive(from, false) };
-        all.extend(bytes.chunks(parameters.max(1)).map(|part| part.iter().map(|byte| *byte != 0).collect()));
+    let mut of_rank = vec![Vec::new(); cluster.size()];
+    for other in cluster.others() {
+        // The lower rank of a pair sends first, since a long message may wait for its receiver.
+        if cluster.rank() < other {
+            cluster.send(other, &own);
+        }
+        of_rank[other] = cluster.receive(other, false);
+        if cluster.rank() > other {
+            cluster.send(other, &own);
+        }
     }
-    all
+    of_rank[cluster.rank()] = own;
+    let parameters = local[0].present.len().max(1);
+    let parts = of_rank.iter().flat_map(|bytes| bytes.chunks(parameters));
+    parts.map(|part| part.iter().map(|byte| *byte != 0).collect()).collect()
 }
 
 /// Adds one slice of all micro-batches in their order. A parameter that has no gradient in a micro-batch is skipped there.

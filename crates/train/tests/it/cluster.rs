@@ -160,6 +160,17 @@ fn averages_and_weight_decay_give_the_same_bytes() {
     assert_same(&place, "one", "three");
 }
 
+/// More micro-batches than fit into a message that MPI sends before its receiver is there.
+#[test]
+fn many_micro_batches_give_the_same_bytes() {
+    let place = place();
+    let many = ["training.micro_batches=260", "training.max_tokens=13000", "training.steps=2", "validation.every=2"];
+    let settings = [&set(&many)[..], &["--quiet"]].concat();
+    place.trained("one", &settings);
+    trained(&place, 2, "two", &settings);
+    assert_same(&place, "one", "two");
+}
+
 #[test]
 fn lora_gives_the_same_bytes() {
     let place = place();

@@ -38,8 +38,8 @@ pub struct Arguments {
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-    /// Seconds after which a process of a job on several hosts that does not answer ends the job
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Seconds after which a job of several processes ends if one of them does not answer
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub rank_timeout: u64,
     /// Print only errors
     #[arg(long)]

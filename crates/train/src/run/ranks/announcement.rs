@@ -51,6 +51,8 @@ pub enum Reply {
     Translations(Vec<String>),
     /// [`hash_weights`] of the rank's model.
     WeightsHash(u64),
+    /// The weights are not finite, so that there are no translations.
+    NotFinite,
     /// The rank failed.
     Failed(String),
 }

@@ -90,6 +90,7 @@ impl<'a> Follower<'a> {
                 let model = self.decoder.with_weights(&network, &weights::collect(&network));
                 let reply = match translate(&model, &texts) {
                     Ok(translations) => Reply::Translations(translations),
+                    Err(TrainError::Decode(DecodeError::NotFinite)) => Reply::NotFinite,
                     Err(error) => Reply::Failed(error.to_string()),
                 };
                 send(self.cluster, 0, &reply);

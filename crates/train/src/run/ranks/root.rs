@@ -3,6 +3,7 @@
 use std::iter;
 
 use cluster::{Cluster, share};
+use decode::DecodeError;
 use runs::RunConfig;
 
 use super::announcement::{Announcement, Reply, Start, hash_weights, receive, send};
@@ -82,6 +83,7 @@ impl<'a> Ranks<'a> {
         let others = replies.into_iter().map(|(rank, reply)| match reply {
             Reply::Translations(texts) => Ok(texts),
             Reply::WeightsHash(_) => Err(self.failed(rank, "it sent a hash instead of translations".to_string())),
+            Reply::NotFinite => Err(DecodeError::NotFinite.into()),
             Reply::Failed(message) => Err(self.failed(rank, message)),
         });
         Ok(iter::once(own).chain(others).collect::<Result<Vec<_>, _>>()?.concat())
@@ -104,7 +106,9 @@ impl<'a> Ranks<'a> {
                     let host = self.cluster.host(rank).to_string();
                     return Err(TrainError::WeightsDiffer { rank, host, step });
                 }
-                Reply::Translations(_) => return Err(self.failed(rank, "it sent translations, not a hash".to_string())),
+                Reply::Translations(_) | Reply::NotFinite => {
+                    return Err(self.failed(rank, "it sent translations, not a hash".to_string()));
+                }
                 Reply::Failed(message) => return Err(self.failed(rank, message)),
             }
         }
