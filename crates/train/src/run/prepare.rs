@@ -19,7 +19,7 @@ use text::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
 use super::checkpoint;
 use super::observer::Observer;
 use super::ranks::Ranks;
-use super::trainer::{Outcome, Trainer};
+use super::trainer::{Outcome, Place, Trainer};
 use crate::data::Vocabularies;
 use crate::error::TrainError;
 use crate::optim::{Workers, lora};
@@ -109,8 +109,8 @@ impl Run {
             RunFolder::back_up(&output)?;
         }
         let ranks = Ranks::new(cluster);
-        let outcome =
-            Trainer::new(&config, &task, model, &output, existing, device, workers, ranks)?.train(observer, stop)?;
+        let outcome = Trainer::new(&config, &task, model, Place { path: &output, existing }, device, workers, ranks)?
+            .train(observer, stop)?;
         ranks.end();
         Ok(outcome)
     }

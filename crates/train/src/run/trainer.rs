@@ -55,19 +55,25 @@ pub(super) struct Trainer<'a> {
     changes: Vec<Difference>,
 }
 
+/// The run folder, and what was found there.
+pub(super) struct Place<'p> {
+    pub(super) path: &'p Path,
+    pub(super) existing: ExistingRun,
+}
+
 impl<'a> Trainer<'a> {
-    /// Creates the run folder at `path`, or opens it and restores its last checkpoint. `model`, whose device
+    /// Creates the run folder, or opens it and restores its last checkpoint. `model`, whose device
     /// differentiates unlike `device`, has the initial weights.
     pub(super) fn new(
         config: &'a RunConfig,
         task: &'a Task,
         model: Transformer,
-        path: &Path,
-        existing: ExistingRun,
+        place: Place<'_>,
         device: Device,
         workers: Workers,
         ranks: Ranks<'a>,
     ) -> Result<Self, TrainError> {
+        let Place { path, existing } = place;
         let training = &config.training;
         let (mut folder, checkpoint) = match existing {
             ExistingRun::Resumable => {

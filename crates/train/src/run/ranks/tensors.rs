@@ -22,7 +22,10 @@ pub struct StateTensors {
 
 /// Names and shapes of the four lists.
 #[derive(Serialize, Deserialize)]
-struct Shapes(Vec<Option<Vec<(String, Vec<usize>)>>>);
+struct Shapes(Vec<Option<Vec<NamedShape>>>);
+
+/// The name and the shape of a tensor.
+type NamedShape = (String, Vec<usize>);
 
 impl StateTensors {
     /// Copies the tensors of a state.
@@ -48,7 +51,7 @@ impl StateTensors {
     /// Receives tensors from the root.
     pub fn receive(cluster: &Cluster) -> Self {
         let Shapes(shapes) = receive(cluster, 0, false);
-        let blank = |(name, shape): (String, Vec<usize>)| {
+        let blank = |(name, shape): NamedShape| {
             let values = vec![0.0; shape.iter().product()];
             NamedTensor { name, shape, values }
         };
