@@ -103,7 +103,8 @@ mod tests {
         let root = member(|_| {});
         assert_eq!(root.difference(&root), None);
         assert_eq!(root.difference(&member(|member| member.config = None)), None);
-        let changes: [(&str, fn(&mut Member)); 5] = [
+        type Change = fn(&mut Member);
+        let changes: [(&str, Change); 5] = [
             ("version", |member| member.version = "2".to_string()),
             ("hash of the program's file", |member| member.program = 8),
             ("device", |member| member.device = "ndarray".to_string()),
