@@ -49,7 +49,7 @@ pub struct Start {
 pub enum Reply {
     /// The translations.
     Translations(Vec<String>),
-    /// [`hash_weights`] of the rank's model.
+    /// The hash of the weights of the rank.
     WeightsHash(u64),
     /// The weights are not finite, so that there are no translations.
     NotFinite,
