@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
 use crate::limits::Limits;
@@ -31,6 +31,7 @@ pub struct TranslateRequest {
     /// Text that every translation begins with.
     prefix: Option<String>,
     /// Draws tokens at random instead of searching; excludes `beam`.
+    #[serde(default, deserialize_with = "sampling")]
     sample: Option<Sampling>,
     /// Whether each translation has the source token of each of its tokens, or the heads to align by.
     alignment: Option<Alignment>,
@@ -263,4 +264,11 @@ fn replace<T>(setting: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *setting = value;
     }
+}
+
+/// Parses the options of sampling, which are an object: the derived form would also take a list of their values.
+fn sampling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sampling>, D::Error> {
+    let object = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    let parse = |object| Sampling::deserialize(serde_json::Value::Object(object)).map_err(serde::de::Error::custom);
+    object.map(parse).transpose()
 }

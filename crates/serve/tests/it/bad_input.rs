@@ -140,3 +140,12 @@ async fn keys_in_other_places_are_rejected() {
     assert_libre(&client.form("/detect", "q=1").await, 403, "no valid key", "/detect");
     assert_libre(&client.form("/detect", "q=1&api_key=").await, 403, "no valid key", "an empty key");
 }
+
+#[tokio::test]
+async fn sampling_is_an_object() {
+    let (client, _runs) = several(|_, _| {});
+    for (sample, status) in [(json!([]), 422), (json!({ "top_k": 3 }), 200), (json!(null), 200)] {
+        let reply = client.post("/translate", json!({ "text": "1", "model": "en-de", "sample": sample })).await;
+        assert_eq!(reply.status, status, "{sample}: {}", reply.text);
+    }
+}
