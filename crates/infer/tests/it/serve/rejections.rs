@@ -20,7 +20,7 @@ fn invalid_requests_are_rejected() {
         (json!({ "text": "1", "beam": 1.5 }), "1.5"),
         (json!({ "text": "1", "length_penalty": "wu" }), "length_penalty: expected a number or an object such as"),
         (json!({ "text": "1", "length_penalty": { "form": "wu" } }), "length_penalty: expected"),
-        (json!({ "text": "1", "sample": true }), "expected struct Sampling"),
+        (json!({ "text": "1", "sample": true }), "invalid type: boolean `true`, expected a map"),
         (json!({ "text": "1", "sample": { "k": 1 } }), "unknown field `k`"),
         (json!({ "text": "1", "alignment": 1 }), "alignment: expected true, false or an object such as"),
         (json!({ "text": "1", "alignment": { "layer": 0 } }), "alignment: expected"),
