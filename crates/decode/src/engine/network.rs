@@ -134,9 +134,10 @@ impl State for NetworkState<'_> {
         let ranked = |pair: &[f32]| RankedToken { token: pair[0] as u32, log_probability: f64::from(pair[1]) };
         best.clear();
         best.extend(pairs.chunks_exact(2).map(ranked));
-        match best.iter().all(|ranked| ranked.log_probability.is_finite()) {
-            true => Ok(true),
-            false => Err(DecodeError::NotFinite),
+        // Logits of −∞ are those of impossible tokens; a row without a possible one is all NaN.
+        match best.iter().any(|ranked| ranked.log_probability.is_nan()) {
+            true => Err(DecodeError::NotFinite),
+            false => Ok(true),
         }
     }
 

@@ -203,7 +203,8 @@ impl Search {
                 let RankedToken { token, log_probability } = *ranked;
                 Candidate { parent, token, log_probability, value: beam.value + log_probability }
             };
-            best.iter().map(candidate).collect()
+            let possible = |candidate: &Candidate| candidate.value > f64::NEG_INFINITY;
+            best.iter().map(candidate).filter(possible).collect()
         };
         let all = self.beams.iter().zip(best.chunks_exact(per_beam)).enumerate().flat_map(of_beam).collect();
         Candidate::best(all, count)

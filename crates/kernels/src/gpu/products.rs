@@ -8,13 +8,16 @@ use cubek::matmul::launch::launch_ref;
 use cubek::matmul::multi_level::Strategy;
 use cubek::std::InputBinding;
 
-use super::{empty, len};
+use super::{empty, len, zeros};
 
 /// The product of two matrices, batched over their other dimensions, which are equal; row-major.
 pub fn product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     let mut shape: Vec<usize> = a.meta.shape().iter().copied().collect();
     if let (Some(last), Some(columns)) = (shape.last_mut(), b.meta.shape().last()) {
         *last = *columns;
+    }
+    if len(&a) == 0 {
+        return zeros(&a, Shape::from(shape)); // without a dimension to add over
     }
     let out = empty(&a, Shape::from(shape));
     product_into(a, b, out.clone());

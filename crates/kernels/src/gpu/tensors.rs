@@ -3,7 +3,7 @@
 use burn::tensor::{DType, Int, Shape, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::{into_contiguous, slice};
-use burn_cubecl::ops::numeric::{add, empty_device_contiguous_dtype};
+use burn_cubecl::ops::numeric::{add, empty_device_contiguous_dtype, zeros_client};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::client::Client;
@@ -33,6 +33,15 @@ pub fn tensor<const D: usize>(primitive: CubeTensor) -> Tensor<D> {
 /// A row-major float32 tensor on the device of `like`, its values not yet written.
 pub fn empty(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape.into(), DType::F32)
+}
+
+/// As [`empty`], with zeros.
+pub fn zeros(like: &CubeTensor, shape: impl Into<Shape>) -> CubeTensor {
+    let shape = shape.into();
+    match shape.num_elements() {
+        0 => empty(like, shape),
+        _ => zeros_client(like.client.clone(), like.device.clone(), shape, DType::F32),
+    }
 }
 
 /// The same values in row-major order, copied only where they are not.

@@ -55,3 +55,12 @@ fn the_global_norm_is_a_sum_in_a_fixed_order() {
         assert_eq!(bits(norm()), bits(norm()));
     }
 }
+
+#[test]
+fn a_norm_adds_tensors_with_and_without_kernels() {
+    let device = gpu();
+    let mut norm = GlobalNorm::default();
+    kernels::with_portable_ops(|| norm.add(Tensor::<1>::from_floats([1.0, 2.0], &device)));
+    norm.add(Tensor::<1>::from_floats([2.0, 4.0], &device));
+    close("norm", &floats(norm.root().expect("tensors")), &[5.0], 1e-6);
+}

@@ -3,7 +3,7 @@ use kernels::attention::{Scoring, attention};
 use kernels::mask::KeyLengths;
 use kernels::{Dropout, Mask};
 
-use crate::{Leaf, equals_the_definition, values};
+use crate::{Leaf, equals_the_definition, floats, gpu, values};
 
 /// Heads of `[batch, len, heads * size]`, as a layer makes them: a view.
 fn heads(x: &Tensor<3>, heads: usize) -> Tensor<4> {
@@ -40,6 +40,20 @@ fn attention_equals_its_definition_with_every_mask() {
         }
         check(&format!("{shape:?}, the first key"), shape, Some(&Mask::First(1)), None);
         check(&format!("{shape:?} with dropout"), shape, None, Some(dropout));
+    }
+}
+
+#[test]
+fn attention_without_keys_is_zero() {
+    let device = gpu().autodiff();
+    let [queries, keys] = [3, 0].map(|len| Tensor::<4>::ones([2, 1, len, 4], &device).require_grad());
+    for dropout in [None, Some(Dropout { key: 5, rate: 0.2 })] {
+        let (values, scoring) = (keys.clone(), Scoring::scaled(4));
+        let result = attention(queries.clone(), keys.clone(), values, scoring, None, dropout);
+        assert_eq!(floats(result.clone()), [0.0; 24]);
+        let gradients = result.sum().backward();
+        assert_eq!(floats(queries.grad(&gradients).expect("a gradient")), [0.0; 24]);
+        assert_eq!(keys.grad(&gradients).expect("a gradient").dims(), [2, 1, 0, 4]);
     }
 }
 

@@ -23,9 +23,37 @@ fn ties_are_in_the_order_of_ids() {
 }
 
 #[test]
+fn impossible_tokens_are_last() {
+    const IMPOSSIBLE: f32 = f32::NEG_INFINITY;
+    let mut many = vec![IMPOSSIBLE; 301];
+    many[77] = 0.5;
+    many[300] = 9.0; // `<pad>`
+    for logits in [vec![IMPOSSIBLE, 3.0, IMPOSSIBLE, -3.3e38, 1.0, 9.0], many] {
+        let best = |device: &Device| {
+            let logits = TensorData::new(logits.clone(), [1, logits.len()]);
+            floats(best_tokens(Tensor::from_data(logits, device), 5))
+        };
+        let (found, expected) = (best(&gpu()), kernels::with_portable_ops(|| best(&Device::flex())));
+        // Impossible tokens of the definition are in no order.
+        let possible = expected.iter().skip(1).step_by(2).filter(|log| log.is_finite()).count();
+        assert_eq!(
+            found[..2 * possible].iter().step_by(2).collect::<Vec<_>>(),
+            expected[..2 * possible].iter().step_by(2).collect::<Vec<_>>()
+        );
+        close("possible tokens", &found[..2 * possible], &expected[..2 * possible], 1e-6);
+        let impossible = found.iter().skip(1).step_by(2).filter(|&&log| log == IMPOSSIBLE).count();
+        assert_eq!(possible + impossible, 5, "{found:?}");
+    }
+}
+
+#[test]
 fn logits_that_are_not_finite_show() {
-    for wrong in [f32::NAN, f32::INFINITY] {
-        let logits = Tensor::from_data(TensorData::new(vec![0.0, wrong, 1.0, 2.0], [1, 4]), &gpu());
-        assert!(!floats(best_tokens(logits, 1))[1].is_finite(), "{wrong}");
+    const IMPOSSIBLE: f32 = f32::NEG_INFINITY;
+    let few = |wrong| vec![0.0, wrong, 1.0, 2.0];
+    let rest = |wrong| [vec![wrong; 299], vec![0.0, 1.0]].concat();
+    for logits in [few(f32::NAN), few(-f32::NAN), few(f32::INFINITY), vec![IMPOSSIBLE; 4], rest(f32::NAN)] {
+        let data = TensorData::new(logits.clone(), [1, logits.len()]);
+        let best = floats(best_tokens(Tensor::from_data(data, &gpu()), 2));
+        assert!(best[1].is_nan() && best[3].is_nan(), "{best:?} of {:?}", &logits[..4]);
     }
 }

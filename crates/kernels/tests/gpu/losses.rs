@@ -51,41 +51,50 @@ fn losses_equal_their_definition() {
     }
 }
 
-/// A vocabulary with which 65 rows are two blocks of logits, the rows of one or two passes.
+/// Vocabularies with which 65 rows are two blocks of logits, the rows of one or two passes.
 #[test]
-fn blocks_of_rows_add_up() {
-    let (rows, vocabulary, device) = (65, 262_145, gpu());
-    let targets = some_ids(rows, vocabulary);
-    let hidden = values([2 * rows, 1], 0.1, &device);
-    let of = |first: usize, last: usize, alpha: Option<f64>| {
-        let pass = |pass: usize| hidden.clone().slice([pass * rows + first..pass * rows + last, 0..1]);
-        let states = match alpha {
-            None => pass(0),
-            Some(_) => Tensor::cat(vec![pass(0), pass(1)], 0),
-        };
-        let states = states.autodiff().require_grad();
-        let matrix = values([vocabulary, 1], 0.2, &device).autodiff().require_grad();
-        let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: vocabulary - 1 };
-        let projection = Projection { hidden: states.clone(), matrix: matrix.clone(), bias: None };
-        let targets = Targets { ids: ids(&targets[first..last], &device), smoothing };
-        let loss = match alpha {
-            None => projection_loss(projection, targets),
-            Some(alpha) => r_drop_loss(projection, targets, alpha),
-        };
-        let gradients = loss.smoothed.clone().backward();
-        let gradient = |leaf: Tensor<2>| floats(leaf.grad(&gradients).expect("a gradient"));
-        [floats(loss.smoothed), gradient(states), gradient(matrix)]
-    };
-    for alpha in [None, Some(0.7)] {
-        let [loss, hidden, matrix] = of(0, rows, alpha);
-        let [first, last] = [of(0, 64, alpha), of(64, 65, alpha)];
-        let sum = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<f32>>();
-        close("loss", &loss, &sum(&first[0], &last[0]), 1e-6);
-        close("matrix", &matrix, &sum(&first[2], &last[2]), 1e-5);
-        // The rows of each pass: those of the first block, then those of the second.
-        let passes = first[1].chunks(64).zip(last[1].chunks(1));
-        close("hidden", &hidden, &passes.flat_map(|(first, last)| [first, last].concat()).collect::<Vec<_>>(), 1e-5);
+fn several_blocks_equal_the_definition() {
+    for (alpha, passes, vocabulary) in [(None, 1, 131_073), (Some(0.7), 2, 65_537)] {
+        let rows = 65;
+        // Gradients are sums of as many float32 terms as the vocabulary has, and GPUs add them one by one.
+        equals_the_definition(&format!("{rows} × {vocabulary} {alpha:?}"), 1e-3, |device| {
+            let hidden = values([passes * rows, 1], 0.1, device).require_grad();
+            let matrix = values([vocabulary, 1], 0.2, device).require_grad();
+            let projection = Projection { hidden: hidden.clone(), matrix: matrix.clone(), bias: None };
+            let smoothing = LabelSmoothing { epsilon: 0.1, pad_id: vocabulary - 1 };
+            let targets = Targets { ids: ids(&some_ids(rows, vocabulary), device), smoothing };
+            let loss = match alpha {
+                None => projection_loss(projection, targets),
+                Some(alpha) => r_drop_loss(projection, targets, alpha),
+            };
+            (loss.smoothed, vec![("hidden", Leaf::Two(hidden)), ("matrix", Leaf::Two(matrix))])
+        });
     }
+}
+
+/// The loss of 4 rows against `targets` of them.
+fn loss_against(targets: usize, alpha: Option<f64>) {
+    let device = gpu();
+    let projection =
+        Projection { hidden: values([4, 3], 0.1, &device), matrix: values([9, 3], 0.2, &device), bias: None };
+    let targets =
+        Targets { ids: ids(&some_ids(targets, 9), &device), smoothing: LabelSmoothing { epsilon: 0.1, pad_id: 8 } };
+    match alpha {
+        None => projection_loss(projection, targets),
+        Some(alpha) => r_drop_loss(projection, targets, alpha),
+    };
+}
+
+#[test]
+#[should_panic = "a target per row"]
+fn a_loss_has_a_target_per_row() {
+    loss_against(3, None);
+}
+
+#[test]
+#[should_panic = "a target per row"]
+fn both_passes_have_the_same_targets() {
+    loss_against(4, Some(0.7));
 }
 
 #[test]
@@ -96,5 +105,15 @@ fn embeddings_equal_their_definition() {
             let ids = ids(&some_ids(batch * len, vocabulary), device).reshape([batch, len]);
             (embedding(matrix.clone(), ids, 3.0), vec![("matrix", Leaf::Two(matrix))])
         });
+    }
+}
+
+#[test]
+fn ids_beyond_the_vocabulary_read_the_last_row() {
+    let device = gpu();
+    let matrix: Tensor<2> = values([3, 5], 0.1, &device);
+    let of = |id: i32| floats(embedding(matrix.clone(), ids(&[id], &device).reshape([1, 1]), 1.0));
+    for id in [2, 3, 1 << 20, i32::MAX, -1] {
+        assert_eq!(of(id), floats(matrix.clone())[10..], "{id}");
     }
 }

@@ -136,7 +136,11 @@ impl GlobalNorm {
     pub fn root(self) -> Option<Tensor<1>> {
         #[cfg(feature = "cube")]
         if !self.on_gpu.is_empty() {
-            return Some(gpu::norm(self.on_gpu));
+            let norm = gpu::norm(self.on_gpu);
+            return Some(match self.sum {
+                Some(sum) => (sum.to_device(&norm.device()) + norm.square()).sqrt(),
+                None => norm,
+            });
         }
         self.sum.map(Tensor::sqrt)
     }

@@ -11,7 +11,7 @@ use crate::dropout::Dropout;
 use crate::dropout::gpu::{DropoutArguments, factor};
 use crate::gpu::{
     self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, row_major, sum_of_cube,
-    transposed,
+    transposed, width, zeros,
 };
 use crate::mask::Mask;
 
@@ -87,8 +87,12 @@ impl gpu::Operation for Attention {
     fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
         let [queries, keys, values] = exactly(inputs).map(row_major);
         let weights = product(queries.clone(), transposed(keys.clone()));
-        let [_, heads, query_len, key_len]: [usize; 4] = weights.meta.shape().dims();
-        let (rows, client) = (len(&weights) / key_len, weights.client.clone());
+        let [batch, heads, query_len, key_len]: [usize; 4] = weights.meta.shape().dims();
+        if key_len == 0 {
+            let context = zeros(&queries, [batch, heads, query_len, width(&values)]);
+            return (context, if tracked { vec![queries, keys, values, weights] } else { vec![] });
+        }
+        let (rows, client) = (batch * heads * query_len, weights.client.clone());
         let dropped = self.dropout.map(|_| empty(&weights, weights.meta.shape().clone()));
         let (count, dim) = per_cube_of(units(key_len), &client, rows);
         // SAFETY: scores hold `rows * key_len` values, and lengths one per row of the batch, which `rows` counts; the kernel
@@ -124,11 +128,15 @@ impl gpu::Operation for Attention {
         let mut kept = kept.into_iter();
         let mut next = || kept.next().expect("what the forward pass kept");
         let (queries, keys, values, weights) = (next(), next(), next(), next());
+        let key_len = *weights.meta.shape().last().expect("a dimension of keys");
+        if key_len == 0 {
+            let zeros = [queries, keys, values].map(|input| zeros(&input, input.meta.shape().clone()));
+            return zeros.map(Some).into();
+        }
         let dropped = kept.next().unwrap_or_else(|| weights.clone());
         let gradient = row_major(gradient);
         let of_values = wanted[2].then(|| product(transposed(dropped), gradient.clone()));
         let scores = product(gradient, transposed(values));
-        let key_len = *weights.meta.shape().last().expect("a dimension of keys");
         let (rows, client) = (len(&weights) / key_len, weights.client.clone());
         let (count, dim) = per_cube_of(units(key_len), &client, rows);
         // SAFETY: both buffers hold `rows * key_len` values; the kernel compares rows and columns with these numbers.

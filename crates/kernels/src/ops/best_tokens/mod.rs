@@ -13,7 +13,8 @@ pub use portable::portable;
 /// The `count` most probable tokens of each row of `logits` (`[rows, vocabulary]`) with their log-probabilities, best first:
 /// pairs of both, `[rows, count, 2]`. Ties are in the order of ids.
 ///
-/// The last id, `<pad>`, is not a candidate. Logits that are not finite give log-probabilities that are not.
+/// The last id, `<pad>`, is not a candidate. A logit of −∞ is that of an impossible token, with log-probability −∞. A row
+/// with NaN or +∞, or without a possible token, has log-probabilities that are NaN.
 ///
 /// # Panics
 /// A `count` that is not below the vocabulary.

@@ -31,8 +31,8 @@ impl gpu::Operation for Embedding {
         let result = empty(&matrix, [self.shape[0], self.shape[1], width]);
         let elements = len(&result);
         let (count, dim) = per_element(&client, elements);
-        // SAFETY: the result holds `elements` values, with which the kernel compares every position, and the matrix a row of
-        // `width` values for every id.
+        // SAFETY: the result holds `elements` values, with which the kernel compares every position, and the matrix
+        // `vocabulary * width`, to which the kernel limits the ids.
         unsafe {
             lookup_kernel::launch_unchecked(
                 &client,
@@ -42,6 +42,7 @@ impl gpu::Operation for Embedding {
                 self.ids.clone().into_buffer_arg(),
                 result.clone().into_buffer_arg(),
                 elements as u32,
+                self.vocabulary as u32,
                 width as u32,
                 self.scale,
             );
@@ -75,10 +76,10 @@ impl gpu::Operation for Embedding {
 }
 
 #[cube(launch_unchecked)]
-fn lookup_kernel(matrix: &[f32], ids: &[i32], out: &mut [f32], elements: u32, width: u32, scale: f32) {
+fn lookup_kernel(matrix: &[f32], ids: &[i32], out: &mut [f32], elements: u32, vocabulary: u32, width: u32, scale: f32) {
     let at = ABSOLUTE_POS as u32;
     if at < elements {
-        let row = u32::cast_from(ids[(at / width) as usize]);
+        let row = min(u32::reinterpret(ids[(at / width) as usize]), vocabulary - 1u32);
         out[at as usize] = matrix[(row * width + at % width) as usize] * scale;
     }
 }

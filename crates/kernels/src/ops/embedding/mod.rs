@@ -15,6 +15,9 @@ pub use portable::portable;
 use crate::autodiff;
 
 /// Rows `ids` (`[batch, len]`) of `matrix` (`[vocabulary, d_model]`), times `scale`: `[batch, len, d_model]`.
+///
+/// # Panics
+/// An id outside of the vocabulary; on a GPU, which cannot panic, its vector is the last row and gets no gradient.
 pub fn embedding(matrix: Tensor<2>, ids: Tensor<2, Int>, scale: f64) -> Tensor<3> {
     #[cfg(feature = "flex")]
     if autodiff::applies(&matrix) {

@@ -5,8 +5,8 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::gpu::{
-    self, ColumnSums, Kept, UNITS, accumulate, column_sums, empty, integers, max_of_cube, pass_of, per_cube, product,
-    product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
+    self, ColumnSums, Kept, UNITS, accumulate, column_sums, empty, integers, len, max_of_cube, pass_of, per_cube,
+    product, product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
 };
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 
@@ -21,6 +21,7 @@ pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
 /// Applies an operation on the inputs of a projection, which returns both sums of its loss, `[2]`.
 pub fn loss_sums(projection: Projection, loss: Loss) -> LossSums {
     let Projection { hidden, matrix, bias } = projection;
+    assert_eq!(hidden.dims()[0], loss.passes * len(&loss.targets), "a target per row of each pass");
     let sums: Tensor<1> = match bias {
         Some(bias) => gpu::three(hidden, matrix, bias, loss),
         None => gpu::two(hidden, matrix, loss),

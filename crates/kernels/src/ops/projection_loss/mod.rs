@@ -64,6 +64,9 @@ pub struct LossSums {
 }
 
 /// The loss of a projection's logits against `targets`, one per row.
+///
+/// # Panics
+/// Another number of targets.
 pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
     #[cfg(feature = "flex")]
     if autodiff::applies(&projection.hidden) {
