@@ -38,9 +38,9 @@ pub fn document(state: &AppState) -> Value {
         "info": {
             "title": "Attend",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Translation with Transformers that Attend has trained or imported. Every response has the \
-                            identifier of its request as `X-Request-Id`: that which the request had in this header, or \
-                            a new one.",
+            "description": "Translation with Transformers that Attend has trained or imported. The response to a \
+                            request whose head was read has its identifier as `X-Request-Id`: that of the request in \
+                            this header, or a new one.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "paths": paths,

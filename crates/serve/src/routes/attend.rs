@@ -20,6 +20,7 @@ use crate::observe::Work;
 use crate::request::AttendRequest;
 use crate::translation_service::TranslationService;
 
+/// `POST /attend`: the attention weights of a pair.
 pub async fn handle(State(state): State<Arc<AppState>>, request: Request) -> ApiResult {
     if state.is_stopping() {
         return Err(ApiError::Stopping);

@@ -56,6 +56,7 @@ struct ModelHealth {
     target_vocabulary: usize,
 }
 
+/// `GET /health`: the model, its defaults and whether the server is stopping.
 pub async fn health(State(state): State<Arc<AppState>>) -> Response<Body> {
     let stopping = state.is_stopping();
     let service = state.models.only();
@@ -80,6 +81,7 @@ pub async fn health(State(state): State<Arc<AppState>>) -> Response<Body> {
     response
 }
 
+/// `GET /metrics`: counters and gauges in the format of Prometheus.
 pub async fn metrics(State(state): State<Arc<AppState>>) -> Response<Body> {
     let gauges = Gauges {
         waiting: state.queue.waiting(),
@@ -90,6 +92,7 @@ pub async fn metrics(State(state): State<Arc<AppState>>) -> Response<Body> {
     respond("text/plain; version=0.0.4; charset=utf-8", state.metrics.render(&gauges))
 }
 
+/// `GET /models`: the names of models, their languages and their memory.
 pub async fn models(State(state): State<Arc<AppState>>) -> Response<Body> {
     json(&state.models.list())
 }

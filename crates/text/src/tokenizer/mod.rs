@@ -16,6 +16,7 @@
 //! ```
 
 mod bpe_dropout;
+mod checks;
 mod config;
 mod construction;
 mod conversion;

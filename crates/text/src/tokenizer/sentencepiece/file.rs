@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::{NEVER_FOUND, Normalization, PieceKind, SentencePiece, SentencePieces};
 use crate::special_tokens::{FIRST_ORDINARY_ID, UNKNOWN_ID, byte_of};
+use crate::tokenizer::checks;
 use crate::tokenizer::file::{self, Extras};
 use crate::tokenizer::{Steps, Tokenizer, TokenizerKind, pipeline};
 use crate::{SpecialIds, Template, TextError};
@@ -160,10 +161,10 @@ impl<'a> File<'a> {
         let owned = |(found, expected): (String, &str)| (found, expected.to_owned());
         let Self { added_tokens, model, truncation, padding, post_processor, .. } = self;
         let null = [("truncation", &truncation), ("padding", &padding), ("post_processor", &post_processor)];
-        file::check_null(null).map_err(owned)?;
+        checks::check_null(null).map_err(owned)?;
         let Extras { original_ids, template } = Extras::new(model.original_ids, model.template).map_err(owned)?;
-        if !file::are_distinct(model.vocab.iter().map(|entry| &*entry.0)) {
-            return Err(owned(file::not_distinct()));
+        if !checks::are_distinct(model.vocab.iter().map(|entry| &*entry.0)) {
+            return Err(owned(checks::not_distinct()));
         }
 
         let last = model.vocab.len().saturating_sub(1);
@@ -180,9 +181,9 @@ impl<'a> File<'a> {
             }
         }
         pieces.extend(model.pieces_without_id.into_iter().map(Entry::into_piece));
-        file::check_layout(&labels, false)?;
-        file::check_original_ids(original_ids, labels.len(), true).map_err(owned)?;
-        file::check_added_tokens(&added_tokens, labels.len())
+        checks::check_layout(&labels, false)?;
+        checks::check_original_ids(original_ids, labels.len(), true).map_err(owned)?;
+        checks::check_added_tokens(&added_tokens, labels.len())
             .map_err(|found| (found, "exactly </s>, <unk> and <pad> as special tokens".to_owned()))?;
         let pieces = SentencePieces {
             kind: if model.sentencepiece_bpe { PieceKind::Bpe } else { PieceKind::Unigram },
