@@ -10,6 +10,7 @@ mod connect;
 mod mpi;
 mod share;
 mod stall;
+mod threads;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 pub use connect::ConnectError;
 pub use share::share;
 pub use stall::Stall;
+pub use threads::ThreadLink;
 
 /// The processes of a job, as one of them sees them.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub struct Cluster {
 #[derive(Debug)]
 enum Link {
     Alone,
+    Threads(ThreadLink),
     #[cfg(feature = "mpi")]
     Mpi(mpi::Link),
 }
@@ -43,6 +46,11 @@ impl Cluster {
 
     fn with(link: Link) -> Self {
         Self { link, sent: Cell::default(), exchanging: Cell::default() }
+    }
+
+    /// A process played by a thread, for tests without MPI.
+    pub fn of_thread(link: ThreadLink) -> Self {
+        Self::with(Link::Threads(link))
     }
 
     /// Joins the job that this process was started in, or returns a cluster of one. If another process does not answer for
@@ -58,6 +66,7 @@ impl Cluster {
     pub fn rank(&self) -> usize {
         match &self.link {
             Link::Alone => 0,
+            Link::Threads(link) => link.rank(),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.rank(),
         }
@@ -67,6 +76,7 @@ impl Cluster {
     pub fn size(&self) -> usize {
         match &self.link {
             Link::Alone => 1,
+            Link::Threads(link) => link.size(),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.size(),
         }
@@ -90,6 +100,7 @@ impl Cluster {
                 assert_eq!(rank, 0, "a process alone has rank 0");
                 "this host"
             }
+            Link::Threads(_) => "this host",
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.host(rank),
         }
@@ -102,6 +113,7 @@ impl Cluster {
     pub fn send(&self, to: usize, message: &[u8]) {
         match &self.link {
             Link::Alone => unreachable!("no process {to} for {} bytes", message.len()),
+            Link::Threads(link) => link.send(to, message),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.send(to, message),
         }
@@ -114,6 +126,7 @@ impl Cluster {
     pub fn receive(&self, from: usize, patient: bool) -> Vec<u8> {
         match &self.link {
             Link::Alone => unreachable!("no process {from} to wait for, {patient}"),
+            Link::Threads(link) => link.receive(from),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.receive(from, patient),
         }
@@ -129,6 +142,7 @@ impl Cluster {
         let bytes: usize = outgoing.iter().map(|(_, values)| size_of_val(*values)).sum();
         match &self.link {
             Link::Alone => assert!(outgoing.is_empty() && incoming.is_empty(), "no other process"),
+            Link::Threads(link) => link.exchange(outgoing, incoming),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.exchange(outgoing, incoming),
         }
@@ -144,7 +158,7 @@ impl Cluster {
     /// Ends all processes of the job at once.
     pub fn abort(&self, code: i32) -> ! {
         match &self.link {
-            Link::Alone => std::process::exit(code),
+            Link::Alone | Link::Threads(_) => std::process::exit(code),
             #[cfg(feature = "mpi")]
             Link::Mpi(link) => link.abort(code),
         }
@@ -162,5 +176,27 @@ mod tests {
         assert_eq!(cluster.others().count(), 0);
         cluster.exchange(&[], &mut []);
         assert_eq!(cluster.take_traffic().0, 0);
+    }
+
+    #[test]
+    fn threads_send_and_receive_as_processes_do() {
+        std::thread::scope(|scope| {
+            for link in ThreadLink::all(3) {
+                scope.spawn(move || {
+                    let cluster = Cluster::of_thread(link);
+                    let (rank, others) = (cluster.rank(), Vec::from_iter(cluster.others()));
+                    let own = [rank as f32, 0.5];
+                    let outgoing: Vec<(usize, &[f32])> = others.iter().map(|to| (*to, &own[..])).collect();
+                    let mut received = [[0.0; 2]; 2];
+                    let mut incoming: Vec<(usize, &mut [f32])> =
+                        others.iter().copied().zip(received.iter_mut().map(|values| &mut values[..])).collect();
+                    cluster.exchange(&outgoing, &mut incoming);
+                    assert_eq!(received, [0, 1].map(|i| [others[i] as f32, 0.5]));
+                    assert_eq!(cluster.take_traffic().0, 16);
+                    cluster.send((rank + 1) % 3, &[rank as u8]);
+                    assert_eq!(cluster.receive((rank + 2) % 3, false), [((rank + 2) % 3) as u8]);
+                });
+            }
+        });
     }
 }

@@ -13,6 +13,7 @@ use model::parameters::{ParameterMapper, ParameterPath, map_parameters};
 use model::weights::NamedTensor;
 
 use super::Ema;
+use super::slices::Slices;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.98;
@@ -76,16 +77,35 @@ impl Adam {
         (learning_rate, step): (f64, u64),
     ) -> (Tensor<D>, Option<Tensor<1>>) {
         let shape = gradient.dims();
-        let weight_decay = if D > 1 { self.weight_decay } else { 0.0 };
-        let rates = AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay, step };
+        let rates = self.rates(D > 1, learning_rate, step);
         let gradient = gradient.reshape([shape.iter().product::<usize>()]);
+        let weight = weight.reshape(gradient.dims());
+        let (weight, average) = self.update_flat(name, weight, gradient, factor, average, rates);
+        (weight.reshape(shape), average)
+    }
+
+    /// The hyper-parameters of update number `step`.
+    pub(super) fn rates(&self, is_matrix: bool, learning_rate: f64, step: u64) -> AdamStep {
+        let weight_decay = if is_matrix { self.weight_decay } else { 0.0 };
+        AdamStep { beta_1: BETA_1, beta_2: BETA_2, epsilon: EPSILON, learning_rate, weight_decay, step }
+    }
+
+    /// As [`clipped_update`](Self::clipped_update), for a flat weight or a contiguous part of one, always the same.
+    pub(super) fn update_flat(
+        &mut self,
+        name: String,
+        weight: Tensor<1>,
+        gradient: Tensor<1>,
+        factor: Option<Tensor<1>>,
+        average: Option<Average>,
+        rates: AdamStep,
+    ) -> (Tensor<1>, Option<Tensor<1>>) {
         let fresh = || Moments { first: gradient.zeros_like(), second: gradient.zeros_like() };
         let Moments { first, second } = self.moments.remove(&name).unwrap_or_else(fresh);
-        let weight = weight.reshape(gradient.dims());
         let (AdamState { weight, first, second }, average) =
             kernels::adam::clipped_adam(AdamState { weight, first, second }, gradient, factor, average, rates);
         self.moments.insert(name, Moments { first, second });
-        (weight.reshape(shape), average)
+        (weight, average)
     }
 
     /// Returns the moments as tensors named `first.NAME` and `second.NAME`, for a checkpoint.
@@ -99,6 +119,12 @@ impl Adam {
             [named("first", name, &moments.first), named("second", name, &moments.second)]
         };
         self.moments.iter().flat_map(both).collect()
+    }
+
+    /// Returns the optimizer with the moments of one rank's slice.
+    pub(super) fn restricted(self, slices: &Slices, rank: usize, device: &Device) -> Self {
+        let tensors = slices.cut(&self.tensors(), rank);
+        Self::from_tensors(tensors, device).with_weight_decay(self.weight_decay)
     }
 
     /// Restores an optimizer from [`tensors`](Self::tensors).

@@ -9,9 +9,9 @@ use model::weights::NamedTensor;
 use model::{Batch, Pass, Transformer};
 use runs::config::TrainingConfig;
 
-use super::flat_gradients::{self, FlatGradients};
-use super::{Adam, Ema, Lora, Workers};
-use super::{gradient_exchange, gradients, lora};
+use super::gradient_exchange::{self, SummedSlice};
+use super::host_gradients::{self, HostGradients};
+use super::{Adam, Division, Ema, Lora, Workers, gradients, lora};
 use crate::error::TrainError;
 
 /// The model, the optimizer and the moving average of the weights.
@@ -20,6 +20,8 @@ pub struct TrainState {
     optimizer: Adam,
     ema: Option<Ema>,
     lora: Option<Lora>,
+    /// With other processes, the parts that each has of the optimizer's work.
+    division: Option<Division>,
     workers: Workers,
     device: Device,
 }
@@ -81,7 +83,7 @@ pub struct StepOutput {
 impl TrainState {
     /// A state on `device`, which does not differentiate; graphs are created per micro-batch.
     pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
-        Self { model: Some(model), optimizer, ema: None, lora: None, workers, device }
+        Self { model: Some(model), optimizer, ema: None, lora: None, division: None, workers, device }
     }
 
     /// A state with the tensors of a checkpoint. Without factors of LoRA, those of `training.lora` are drawn.
@@ -111,6 +113,29 @@ impl TrainState {
     /// Trains the factors of LoRA alone, unless `None`; the model has merged matrices and is otherwise frozen.
     pub fn with_lora(self, lora: Option<Lora>) -> Self {
         Self { lora, ..self }
+    }
+
+    /// Divides the optimizer's work among processes. The optimizer has the moments of this process's slice if they are
+    /// divided.
+    pub fn with_division(self, division: Division) -> Self {
+        Self { division: Some(division), ..self }
+    }
+
+    /// As [`with_division`](Self::with_division), for an optimizer that has all moments; those of other slices are dropped.
+    pub fn divided(self, division: Division, rank: usize) -> Self {
+        let optimizer = match division.divides_moments() {
+            true => self.optimizer.restricted(&division.slices, rank, &self.device),
+            false => self.optimizer,
+        };
+        Self { optimizer, division: Some(division), ..self }
+    }
+
+    /// The division of the optimizer's work among processes.
+    ///
+    /// # Panics
+    /// Without a division, as in a process alone.
+    pub fn division(&self) -> &Division {
+        self.division.as_ref().expect("several processes have divided the work")
     }
 
     /// The model, whose device differentiates.
@@ -164,11 +189,18 @@ impl TrainState {
         options: StepOptions,
         cluster: &Cluster,
     ) -> Result<StepOutput, TrainError> {
-        let gradients = match cluster.size() {
-            1 => self.gradients(micro_batches, options),
-            _ => self.gradients_of_all(micro_batches, options, cluster)?,
-        };
-        Ok(self.apply(gradients, options))
+        if cluster.size() == 1 {
+            let gradients = self.gradients(micro_batches, options);
+            return Ok(self.apply(gradients, options));
+        }
+        let sum = self.summed_slice(micro_batches, options, cluster)?;
+        Ok(match self.division().divides_moments() {
+            true => self.apply_slice(sum, options, cluster),
+            false => {
+                let gradients = self.gathered(sum, cluster);
+                self.apply(gradients, options)
+            }
+        })
     }
 
     /// Updates the weights by the gradients of the whole update.
@@ -200,6 +232,19 @@ impl TrainState {
         StepOutput { loss, nll, gradient_norm }
     }
 
+    /// Updates the weights by the gradients of the whole update, each process those of its slice.
+    fn apply_slice(&mut self, sum: SummedSlice, options: StepOptions, cluster: &Cluster) -> StepOutput {
+        let [loss, nll] = sum.sums.map(|sum| Tensor::from_floats([sum], &self.device));
+        let model = self.model.take().expect("the model is away only within an update");
+        let division = self.division.as_ref().expect("several processes have divided the work");
+        let (model, gradient_norm) = division.step(model, &mut self.optimizer, sum, options, cluster, &self.device);
+        if let Some(ema) = &mut self.ema {
+            ema.update(&model, options.step);
+        }
+        self.model = Some(model);
+        StepOutput { loss, nll, gradient_norm }
+    }
+
     /// Returns the gradients of the update, summed over the micro-batches of this process.
     fn gradients(&self, micro_batches: MicroBatches<'_>, options: StepOptions) -> SummedGradients {
         let mut total: Option<SummedGradients> = None;
@@ -216,29 +261,35 @@ impl TrainState {
         total.expect("at least one micro-batch")
     }
 
-    /// As [`gradients`](Self::gradients), summed over the micro-batches of all processes.
-    fn gradients_of_all(
+    /// Returns this process's slice of the gradients of the update, summed over the micro-batches of all processes.
+    fn summed_slice(
         &self,
         micro_batches: MicroBatches<'_>,
         options: StepOptions,
         cluster: &Cluster,
-    ) -> Result<SummedGradients, TrainError> {
+    ) -> Result<SummedSlice, TrainError> {
         let first = share(micro_batches.count, cluster.size(), cluster.rank()).start;
         let mut parts = Vec::with_capacity(micro_batches.batches.len());
         self.backward(micro_batches, first, options, |part| parts.push(part));
         let scalar = |tensor: Tensor<1>| {
             tensor.try_into_scalar().map_err(|error: TensorReadError| TrainError::Device(error.to_string()))
         };
-        let flat = |part: SummedGradients| {
-            let sums = [scalar(part.loss)?, scalar(part.nll)?];
-            Ok(FlatGradients::from_device(self.model(), part.gradients, &sums))
+        let to_host = |SummedGradients { mut gradients, loss, nll }: SummedGradients| {
+            if self.division().divides_moments() {
+                self.model().embeddings.zero_padding_gradients(&mut gradients);
+            }
+            Ok(HostGradients::from_device(self.model(), gradients, [scalar(loss)?, scalar(nll)?]))
         };
-        let local: Vec<FlatGradients> = parts.into_iter().map(flat).collect::<Result<_, TrainError>>()?;
-        let lengths = flat_gradients::lengths(self.model());
-        let sum = gradient_exchange::sum(cluster, &local, &lengths, micro_batches.count);
-        let count = sum.values.len();
-        let [loss, nll] = [count - 2, count - 1].map(|at| Tensor::from_floats([sum.values[at]], &self.device));
-        Ok(SummedGradients { gradients: sum.into_gradients(self.model(), &self.device), loss, nll })
+        let local: Vec<HostGradients> = parts.into_iter().map(to_host).collect::<Result<_, TrainError>>()?;
+        Ok(gradient_exchange::sum(cluster, &self.division().slices, &local, micro_batches.count))
+    }
+
+    /// Returns the gradients of the update as a whole, on the device.
+    fn gathered(&self, sum: SummedSlice, cluster: &Cluster) -> SummedGradients {
+        let whole = gradient_exchange::gather(cluster, &self.division().slices, &sum.pieces, &sum.present);
+        let gradients = host_gradients::to_device(whole, self.model(), &self.device);
+        let [loss, nll] = sum.sums.map(|sum| Tensor::from_floats([sum], &self.device));
+        SummedGradients { gradients, loss, nll }
     }
 
     /// Computes the gradients of each micro-batch, of which the first has the number `first` in its update, and passes them

@@ -78,7 +78,8 @@ impl Checkpoint {
     }
 }
 
-/// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints. At the end of a run, `best`
+/// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints. `moments` returns those of the
+/// optimizer as a whole. At the end of a run, `best`
 /// has the best weights before it if they are in no other file.
 ///
 /// # Errors
@@ -86,6 +87,7 @@ impl Checkpoint {
 pub fn save(
     folder: &RunFolder,
     train_state: &TrainState,
+    moments: impl FnOnce() -> Result<Vec<NamedTensor>, TrainError>,
     state: &CheckpointState,
     best: Option<&[u8]>,
     keep: usize,
@@ -102,7 +104,7 @@ pub fn save(
     let fail = |source| TrainError::Weights { path: path.clone(), source };
     let note = layout::step_note(state.step);
     let model = weights::to_safetensors(&weights::collect(train_state.model()), &note).map_err(fail)?;
-    let optimizer = weights::to_safetensors(&train_state.optimizer().tensors(), &note).map_err(fail)?;
+    let optimizer = weights::to_safetensors(&moments()?, &note).map_err(fail)?;
     let ema = train_state.ema().map(|ema| weights::to_safetensors(&ema.tensors(), &note)).transpose().map_err(fail)?;
     let lora =
         train_state.lora().map(|lora| weights::to_safetensors(&lora.tensors(), &note)).transpose().map_err(fail)?;

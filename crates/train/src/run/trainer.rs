@@ -98,7 +98,7 @@ impl<'a> Trainer<'a> {
         let changes = if state.finished { Vec::new() } else { folder.adopt_config(config)? };
         let metrics = StepMetrics::resume(state.since_logged, &device);
         let train_state = TrainState::restore(model, optimizer, ema, lora, training, workers, device.clone());
-        ranks.start(config, task, &train_state);
+        let train_state = ranks.start(config, task, train_state);
         let (source, target) = (task.source_tokenizer.clone(), task.target_tokenizer.clone());
         let decoder = Decoder::new(config, source, target, device.clone());
         let best_before_end = None;
@@ -262,7 +262,8 @@ impl<'a> Trainer<'a> {
         self.ensure_finite(self.state.since_logged.loss.into())?;
         self.ranks.compare_weights(&self.train_state, self.state.step)?;
         let (best, keep) = (self.best_before_end.as_deref(), self.config.training.keep_checkpoints);
-        checkpoint::save(&self.folder, &self.train_state, &self.state, best, keep)
+        let moments = || self.ranks.moments(&self.train_state);
+        checkpoint::save(&self.folder, &self.train_state, moments, &self.state, best, keep)
     }
 }
 

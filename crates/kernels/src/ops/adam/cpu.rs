@@ -5,10 +5,11 @@ use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use crate::adam::blocks::{BLOCK, block_squares, sum_of_blocks};
 use crate::adam::{AdamState, AdamStep};
 use crate::array::Array;
 use crate::blocks::add_to;
-use crate::simd::{WIDE, sum_pairs, vectorised};
+use crate::simd::vectorised;
 
 #[backend_extension(Flex)]
 trait Update: Backend {
@@ -52,9 +53,6 @@ pub fn squared_norm<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
 
 type Plain = FloatTensor<Flex>;
 
-/// Values per block.
-const BLOCK: usize = 1 << 14;
-
 impl Update for Flex {
     fn accumulate(sum: Plain, part: Plain) -> Plain {
         let (mut sum, part) = (Array::from(sum).row_major(), Array::from(part).row_major());
@@ -65,10 +63,7 @@ impl Update for Flex {
 
     fn squared_norm(gradient: Plain) -> Plain {
         let gradient = Array::from(gradient).row_major();
-        let blocks =
-            gradient.values().par_chunks(BLOCK).map(|block| vectorised!(sum_pairs::<WIDE>(block, block, |x, y| x * y)));
-        let sums: Vec<f32> = blocks.collect();
-        Array::new(vec![sums.iter().map(|&sum| f64::from(sum)).sum::<f64>() as f32], [1]).into()
+        Array::new(vec![sum_of_blocks(block_squares(gradient.values()))], [1]).into()
     }
 
     fn update(weight: Plain, first: Plain, second: Plain, gradient: Plain, step: AdamStep) -> (Plain, Plain, Plain) {

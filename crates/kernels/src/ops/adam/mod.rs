@@ -3,12 +3,14 @@
 //!
 //! **Why fused:** composed of tensor operations, a step makes thirteen passes over four arrays as long as the model.
 
+mod blocks;
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
 #[cfg(feature = "cube")]
 mod gpu;
 mod portable;
 
+pub use blocks::{block_squares, norm_block, sum_of_blocks};
 use burn::tensor::Tensor;
 pub use portable::portable;
 

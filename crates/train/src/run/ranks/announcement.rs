@@ -27,6 +27,8 @@ pub enum Announcement {
     Translate(Vec<String>),
     /// Replies with [`Reply::WeightsHash`].
     HashWeights,
+    /// Replies with [`Reply::Moments`], after which their values follow.
+    SendMoments,
     /// Ends.
     End,
 }
@@ -51,6 +53,8 @@ pub enum Reply {
     Translations(Vec<String>),
     /// The hash of the weights of the rank.
     WeightsHash(u64),
+    /// The names and lengths of the moments that the rank has of its slice.
+    Moments(Vec<(String, usize)>),
     /// The weights are not finite, so that there are no translations.
     NotFinite,
     /// The rank failed.

@@ -16,7 +16,7 @@ use super::announcement::{Announcement, Reply, Start, hash_weights, receive, sen
 use super::tensors::StateTensors;
 use crate::data::padded_batch;
 use crate::error::TrainError;
-use crate::optim::{MicroBatches, TrainState, Workers};
+use crate::optim::{Division, MicroBatches, TrainState, Workers};
 use crate::run::evaluate::{Decoder, translate};
 use crate::run::{prepare, step_options};
 
@@ -62,6 +62,7 @@ impl<'a> Follower<'a> {
         let workers = Workers::new(cores.min(own.len()))?;
         let failed = |source| TrainError::Weights { path: origin.to_path_buf(), source };
         let model = prepare::frozen(weights::load(blank, tensors.model).map_err(failed)?, &config.training)?;
+        let division = Division::new(&model, tensors.lora.is_some(), cluster.size());
         let state = TrainState::restore(
             model,
             tensors.optimizer,
@@ -70,7 +71,8 @@ impl<'a> Follower<'a> {
             &config.training,
             workers,
             device.clone(),
-        );
+        )
+        .with_division(division);
         let decoder = Decoder::new(&config, source, target, device.clone());
         Ok(Self { cluster, config, device, decoder, decoder_start: start.decoder_start, state })
     }
@@ -97,6 +99,13 @@ impl<'a> Follower<'a> {
             }
             Announcement::HashWeights => {
                 send(self.cluster, 0, &Reply::WeightsHash(hash_weights(self.state.model())));
+            }
+            Announcement::SendMoments => {
+                let tensors = self.state.optimizer().tensors();
+                let shapes = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.values.len())).collect();
+                send(self.cluster, 0, &Reply::Moments(shapes));
+                let outgoing: Vec<(usize, &[f32])> = tensors.iter().map(|tensor| (0, &tensor.values[..])).collect();
+                self.cluster.exchange(&outgoing, &mut []);
             }
             Announcement::Start(_) | Announcement::End => unreachable!("handled before"),
         }

@@ -1,16 +1,18 @@
 //! The root's side: announcements to the other ranks, and their replies.
 
+use std::collections::BTreeMap;
 use std::iter;
 
 use cluster::{Cluster, share};
 use decode::DecodeError;
+use model::weights::NamedTensor;
 use runs::RunConfig;
 
 use super::announcement::{Announcement, Reply, Start, hash_weights, receive, send};
 use super::tensors::StateTensors;
 use crate::data::Example;
 use crate::error::TrainError;
-use crate::optim::TrainState;
+use crate::optim::{Division, TrainState};
 use crate::task::Task;
 
 /// All ranks, as the root sees them.
@@ -35,10 +37,11 @@ impl<'a> Ranks<'a> {
         self.cluster.size() > 1
     }
 
-    /// Sends the state of the run to the other ranks.
-    pub fn start(&self, config: &RunConfig, task: &Task, state: &TrainState) {
+    /// Sends the state of the run to the other ranks; returns that of the root, which keeps its slice of the moments if
+    /// they are divided.
+    pub fn start(&self, config: &RunConfig, task: &Task, state: TrainState) -> TrainState {
         if !self.are_several() {
-            return;
+            return state;
         }
         let start = Announcement::Start(Start {
             config: config.to_toml(),
@@ -46,12 +49,14 @@ impl<'a> Ranks<'a> {
             target_tokenizer: task.target_tokenizer.to_json(),
             decoder_start: task.frames.target.start,
         });
-        let tensors = StateTensors::of(state);
+        let division = Division::new(state.model(), state.lora().is_some(), self.cluster.size());
+        let tensors = StateTensors::of(&state);
         for rank in self.cluster.others() {
             send(self.cluster, rank, &start);
-            tensors.send(self.cluster, rank);
+            tensors.send(self.cluster, rank, &division);
         }
         self.cluster.take_traffic(); // only updates are counted
+        state.divided(division, self.cluster.rank())
     }
 
     /// Sends each rank its micro-batches of an update; returns those of the root.
@@ -82,7 +87,9 @@ impl<'a> Ranks<'a> {
             self.cluster.others().map(|rank| (rank, receive(self.cluster, rank, true))).collect();
         let others = replies.into_iter().map(|(rank, reply)| match reply {
             Reply::Translations(texts) => Ok(texts),
-            Reply::WeightsHash(_) => Err(self.failed(rank, "it sent a hash instead of translations".to_string())),
+            Reply::WeightsHash(_) | Reply::Moments(_) => {
+                Err(self.failed(rank, "it sent something else instead of translations".to_string()))
+            }
             Reply::NotFinite => Err(DecodeError::NotFinite.into()),
             Reply::Failed(message) => Err(self.failed(rank, message)),
         });
@@ -106,13 +113,44 @@ impl<'a> Ranks<'a> {
                     let host = self.cluster.host(rank).to_string();
                     return Err(TrainError::WeightsDiffer { rank, host, step });
                 }
-                Reply::Translations(_) | Reply::NotFinite => {
-                    return Err(self.failed(rank, "it sent translations, not a hash".to_string()));
+                Reply::Translations(_) | Reply::Moments(_) | Reply::NotFinite => {
+                    return Err(self.failed(rank, "it sent something else instead of a hash".to_string()));
                 }
                 Reply::Failed(message) => return Err(self.failed(rank, message)),
             }
         }
         Ok(())
+    }
+
+    /// Returns the moments of the optimizer as a whole, from the slices of all ranks.
+    ///
+    /// # Errors
+    /// A rank that fails.
+    pub fn moments(&self, state: &TrainState) -> Result<Vec<NamedTensor>, TrainError> {
+        let own = state.optimizer().tensors();
+        if !self.are_several() || !state.division().divides_moments() {
+            return Ok(own);
+        }
+        // Slices are contiguous and in the order of the ranks.
+        let mut whole: BTreeMap<String, Vec<f32>> =
+            own.into_iter().map(|tensor| (tensor.name, tensor.values)).collect();
+        for rank in self.cluster.others() {
+            send(self.cluster, rank, &Announcement::SendMoments);
+            let shapes = match receive(self.cluster, rank, false) {
+                Reply::Moments(shapes) => shapes,
+                Reply::Translations(_) | Reply::WeightsHash(_) | Reply::NotFinite => {
+                    return Err(self.failed(rank, "it sent something else instead of moments".to_string()));
+                }
+                Reply::Failed(message) => return Err(self.failed(rank, message)),
+            };
+            let mut pieces: Vec<Vec<f32>> = shapes.iter().map(|(_, len)| vec![0.0; *len]).collect();
+            let mut incoming: Vec<(usize, &mut [f32])> =
+                pieces.iter_mut().map(|values| (rank, &mut values[..])).collect();
+            self.cluster.exchange(&[], &mut incoming);
+            shapes.into_iter().zip(pieces).for_each(|((name, _), piece)| whole.entry(name).or_default().extend(piece));
+        }
+        let tensor = |(name, values): (String, Vec<f32>)| NamedTensor { name, shape: vec![values.len()], values };
+        Ok(whole.into_iter().map(tensor).collect())
     }
 
     /// Returns the share of `seconds` that the root spent exchanging gradients, and the bytes that it sent, since the last

@@ -5,7 +5,7 @@ use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
 use super::announcement::{receive, send};
-use crate::optim::TrainState;
+use crate::optim::{Division, TrainState};
 
 /// The tensors of a training state.
 #[derive(Debug, Default)]
@@ -38,9 +38,11 @@ impl StateTensors {
         }
     }
 
-    /// Sends the tensors to a rank.
-    pub fn send(&self, cluster: &Cluster, to: usize) {
-        let lists = [Some(&self.model), Some(&self.optimizer), Some(&self.ema), self.lora.as_ref()];
+    /// Sends the tensors to a rank, of the moments those of its slice if they are divided.
+    pub fn send(&self, cluster: &Cluster, to: usize, division: &Division) {
+        let slice = division.divides_moments().then(|| division.slices.cut(&self.optimizer, to));
+        let optimizer = slice.as_ref().unwrap_or(&self.optimizer);
+        let lists = [Some(&self.model), Some(optimizer), Some(&self.ema), self.lora.as_ref()];
         let shapes = |list: &Vec<NamedTensor>| list.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
         send(cluster, to, &Shapes(lists.map(|list| list.map(shapes)).to_vec()));
         let values: Vec<(usize, &[f32])> =
