@@ -80,8 +80,8 @@ impl Tokenizer {
         let labels = ids.iter().filter(|id| !special(**id)).map(|id| self.labels[*id as usize].as_str());
         match &self.steps {
             Steps::SentencePiece(pieces) => Ok(decoding::join(labels, pieces.byte_fallback(), Edges::Marks)),
-            Steps::Library(_) if self.kind == TokenizerKind::Bytes => {
-                Ok(decoding::join(labels, true, Edges::FirstMark))
+            Steps::Library(steps) if self.kind == TokenizerKind::Bytes => {
+                Ok(steps.normalizer.compose(decoding::join(labels, true, Edges::FirstMark)))
             }
             Steps::Library(steps) => steps.decode(labels, ids),
         }

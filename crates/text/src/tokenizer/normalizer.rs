@@ -1,6 +1,7 @@
 //! The normalizer of a tokenizer: this program's, or that of the `tokenizers` library for other steps.
 
 use tokenizers::{NormalizedString, NormalizerWrapper};
+use unicode_normalization::UnicodeNormalization;
 
 use super::normalization::{NormalizationRule, TextNormalizer};
 use super::{TokenizerKind, pipeline};
@@ -38,6 +39,14 @@ impl Normalizer {
         match self {
             Self::Own { text, .. } => text.rule(),
             Self::Library(_) => NormalizationRule::Lossless,
+        }
+    }
+
+    /// Returns decoded text as readers expect it: composed, if the tokens are parts of characters.
+    pub fn compose(&self, decoded: String) -> String {
+        match self.rule() {
+            NormalizationRule::Nfd => decoded.nfc().collect(),
+            NormalizationRule::Nfc | NormalizationRule::NmtNfkc | NormalizationRule::Lossless => decoded,
         }
     }
 

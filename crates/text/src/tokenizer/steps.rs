@@ -52,6 +52,10 @@ impl LibrarySteps {
 
     /// Returns the text of `labels`, the ordinary ones of `ids`.
     pub fn decode<'a>(&self, labels: impl Iterator<Item = &'a str>, ids: &[u32]) -> Result<String, TextError> {
+        self.join_labels(labels, ids).map(|text| self.normalizer.compose(text))
+    }
+
+    fn join_labels<'a>(&self, labels: impl Iterator<Item = &'a str>, ids: &[u32]) -> Result<String, TextError> {
         if self.imported {
             return self
                 .join(labels.map(str::to_owned).collect())
@@ -71,8 +75,12 @@ impl LibrarySteps {
         }
     }
 
-    /// Returns the normalised `text`.
+    /// Returns the normalised `text`, as decoding returns it.
     pub fn normalize(&self, text: &str, kind: TokenizerKind) -> Result<String, TextError> {
+        self.normalize_words(text, kind).map(|text| self.normalizer.compose(text))
+    }
+
+    fn normalize_words(&self, text: &str, kind: TokenizerKind) -> Result<String, TextError> {
         let rejected = |error: tokenizers::Error| refused(text, &error);
         if self.imported {
             let normalized = self.normalizer.normalize(text).map_err(rejected)?;

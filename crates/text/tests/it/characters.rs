@@ -43,7 +43,10 @@ fn hangul_decomposes_into_letters() {
     let decomposed = train(TokenizerKind::Character, NormalizationRule::Nfd, &["한국 é"]);
     assert_eq!(labels(&decomposed, "한"), ["\u{1112}", "\u{1161}", "\u{11ab}"]);
     assert_eq!(labels(&decomposed, "é"), ["e", "\u{301}"]);
-    assert_eq!(decomposed.normalize("é").unwrap(), "e\u{301}");
+    for text in ["한국 é", "\u{1112}\u{1161}\u{11ab}국 e\u{301}"] {
+        assert_eq!(decomposed.decode(&decomposed.encode(text).unwrap()).unwrap(), "한국 é");
+        assert_eq!(decomposed.normalize(text).unwrap(), "한국 é", "references have the form of outputs");
+    }
 }
 
 #[test]

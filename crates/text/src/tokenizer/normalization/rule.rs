@@ -11,7 +11,7 @@ pub enum NormalizationRule {
     #[default]
     Nfc,
     /// As `"nfc"`, but characters are decomposed (Unicode NFD): Hangul syllables into letters, `é` into `e` and an accent.
-    /// With `kind = "character"`, parts of characters are tokens.
+    /// With `kind = "character"`, parts of characters are tokens. Decoding composes them again.
     Nfd,
     /// SentencePiece's `nmt_nfkc`: single spaces as with `"nfc"`, and compatibility forms become ordinary ones (Unicode
     /// NFKC): `ﬁ` becomes `fi`, full-width letters ASCII. Zero-width characters other than the joiner become spaces.
