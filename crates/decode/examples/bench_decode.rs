@@ -1,7 +1,7 @@
 //! One side of `scripts/bench/decode.py`: creates models with random weights, and decodes on request.
 //!
-//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES PRECISION` opens it, reads requests from
-//! standard input, a JSON object per line, and prints one for each: the seconds, and the generated tokens.
+//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES PRECISION` opens it, reads
+//! requests from standard input, a JSON object per line, and prints one for each: the seconds, and the generated tokens.
 
 use std::error::Error;
 use std::fs;

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The input is `{"texts": […], "pairs": [[source ids, target ids], …], "beams": [1, 4]}`, where ids end with `</s>`, and
-//! optionally `"languages": [source, target]`. The output holds for each text its source `ids`, for each beam width (a key of `beams`) the best answers as `{ids, text,
-//! finished}`, and for each pair its `logits`, row after row.
+//! optionally `"languages": [source, target]`. The output has the source `ids` of each text, the `logits` of each pair, row
+//! after row, and under `beams`, for each beam size, the best translations as `{ids, text, finished}`.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -8,7 +8,8 @@
 //!
 //! [`TrainedModel`] opens a run folder, and [`Translator`] translates texts under [`Settings`]. [`engine`] has two
 //! implementations of the network behind one trait, and [`search`] the algorithms that choose tokens. [`scoring`] computes
-//! the log-probability of given translations, [`shortlist`] restricts the target vocabulary, and [`alignment`] the source token of each target token.
+//! the log-probability of given translations, [`alignment`] the source token of each target token, and [`shortlist`]
+//! restricts the target vocabulary.
 
 pub mod alignment;
 mod batching;

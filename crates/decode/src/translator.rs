@@ -162,7 +162,8 @@ impl<'a> Translator<'a> {
         Ok(EncodedInput { text: text.to_string(), line, ids, problem })
     }
 
-    /// The ids of a given target with those before its text and without `</s>`, and why they are not the whole text. `place` is its name in errors.
+    /// The ids of a given target with those before its text and without `</s>`, and why they are not the whole text.
+    /// `place` is its name in errors.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).

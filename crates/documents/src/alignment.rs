@@ -22,8 +22,8 @@ impl Places {
         Self { source, target, pairs }
     }
 
-    /// The bytes of `target` from the first to the last token that is aligned with `source`, whole words; all of it without
-    /// an alignment.
+    /// The bytes of `target` from the first to the last token aligned with `source`, whole words; all bytes without an
+    /// alignment.
     pub fn range(&self, source: Range<usize>, target: &str) -> Range<usize> {
         if self.pairs.is_empty() {
             return 0..target.len();

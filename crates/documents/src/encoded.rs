@@ -19,8 +19,8 @@ pub struct EncodedDocument {
 impl EncodedDocument {
     /// Tokenises the sentences of a document. The first sentence is line `first_line` of the input.
     ///
-    /// A sentence with more tokens than the model has positions is cut at clauses. A clause that is too long itself is cropped,
-    /// skipped or rejected by the translator's settings.
+    /// A sentence with more tokens than the model has positions is cut at clauses. A clause that is too long itself is
+    /// cropped, skipped or rejected by the translator's settings.
     ///
     /// # Errors
     /// A clause that is too long, or a text that the tokenizer rejects, unless the settings crop or skip it.

@@ -46,7 +46,7 @@ pub enum Job {
     /// Export a model to the format of another program
     #[cfg(feature = "marian")]
     Export(commands::export::Arguments),
-    /// Import a Hugging Face folder of Marian or T5, or Marian's own files
+    /// Import a Hugging Face folder (Marian, T5, BART, mBART, M2M100, Pegasus), or Marian's own files
     #[cfg(feature = "marian")]
     Import(commands::import::Arguments),
     /// Serve translations over HTTP: JSON for programs, a page for people

@@ -72,7 +72,7 @@ impl Notes {
         });
     }
 
-    /// Leaves out the count of unknown tokens.
+    /// Skips the count of unknown tokens.
     pub fn without_unknown(self) -> Self {
         Self { unknown: 0, ..self }
     }

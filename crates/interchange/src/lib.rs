@@ -12,8 +12,8 @@
 //! network, `marian::names` the weights, [`marian::positions`] the order of columns, and `marian::generation` the decoding
 //! settings. An option without counterpart is rejected by name.
 //!
-//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (files of them), [`shards`], and `folder` (output
-//! folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
+//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (their files), [`shards`], and `folder`
+//! (output folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
 
 mod archive;
 mod error;
@@ -50,7 +50,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The name in options, and what it stands for.
+    /// The name in options, and its meaning.
     pub fn description(self) -> &'static str {
         match self {
             Format::Marian => "marian (a Hugging Face Marian folder)",
@@ -100,7 +100,7 @@ pub struct Imported {
     pub skipped: Vec<String>,
 }
 
-/// Writes the run folder `output`, which must not exist or be empty, from the model in `input`.
+/// Writes the run folder `output`, which must not exist or must be empty, from the model in `input`.
 ///
 /// # Errors
 /// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path
@@ -113,7 +113,8 @@ pub fn import(format: Format, input: &Path, output: &Path, device: &Device) -> R
     }
 }
 
-/// Writes the model of the run folder `run`, whose weights are `tensors`, to `output`, which must not exist or be empty.
+/// Writes the model of the run folder `run`, whose weights are `tensors`, to `output`. That folder must not
+/// exist or must be empty.
 ///
 /// # Errors
 /// An option that the format does not support, or an output path that exists or cannot be written.

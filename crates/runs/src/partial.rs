@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::failpoint;
 use crate::sync::{WriteError, parent, sync_parent, write_error};
 
-/// Removes the remains of killed processes from a folder: everything with a partial name that nobody is writing. A
-/// failure is ignored, since nobody reads these.
+/// Removes the remains of killed processes from a folder: everything with a partial name that no process is writing. A
+/// failure is ignored, since these files are never read.
 pub fn remove_remains(folder: &Path) {
     remove_abandoned(folder, |name| name.starts_with('.') && name.contains(PARTIAL));
 }

@@ -170,7 +170,7 @@ impl ApiError {
         }
     }
 
-    /// The body of the response. A renamed code is accompanied by its former one, for one version.
+    /// The body of the response. With a renamed code, it has the former one too, for one version.
     pub fn body(&self) -> String {
         let code = self.code();
         let error = ErrorObject { code, message: format_chain(self), former_code: former_code(code) };

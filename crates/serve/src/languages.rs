@@ -102,7 +102,7 @@ pub struct Detected {
 /// Characters of a text by which its language is detected.
 const DETECTED: usize = 4000;
 
-/// Detects the language of a text among `languages`; the first of them with confidence 0 where nothing speaks for any.
+/// Detects the language of a text among `languages`; the first of them with confidence 0 without evidence for any.
 pub fn detect(text: &str, languages: &[&str]) -> Option<Detected> {
     let text = &text[..text.char_indices().nth(DETECTED).map_or(text.len(), |(end, _)| end)];
     let code = |lang: Lang| LANGUAGES.iter().find(|(.., code)| *code == lang.code()).map(|(code, ..)| *code);

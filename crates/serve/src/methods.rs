@@ -29,7 +29,7 @@ const PATHS: [(&str, &str); 10] = [
     ("/frontend/settings", GET),
 ];
 
-/// The value of `Allow` for a path; `None` if there is nothing at it. `*` stands for the whole server.
+/// The value of `Allow` for a path; `None` for an unknown path. `*` is the whole server.
 pub fn allowed(path: &str) -> Option<HeaderValue> {
     if path == "*" {
         return Some(HeaderValue::from_static("GET, HEAD, POST, OPTIONS"));

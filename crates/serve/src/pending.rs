@@ -20,8 +20,8 @@ pub enum Admission {
 
 /// Decodes sentences: one result each, in order. Their lines count from 1.
 ///
-/// Of a long document, only as many sentences as a request may have texts are in the queue at a time, so that it delays
-/// others no more than such a request. Once the first of them are in the queue, the others follow, even if it is full.
+/// A long document never has more sentences in the queue than a request may have texts, so that it delays other requests
+/// no more than such a request. Once the first sentences are in the queue, the others follow, even if it is full.
 ///
 /// # Errors
 /// A full queue at the beginning, or a model that fails.

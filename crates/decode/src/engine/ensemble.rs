@@ -1,6 +1,6 @@
 //! Several models as one engine: the mean of their log-probabilities.
 //!
-//! The logits of a step are the mean of log p over the models, so that search, scores and sampling see the normalised
+//! The logits of a step are the mean of log p over the models, so that search, scores and sampling use the normalised
 //! geometric mean of their distributions. All models read the same tokens. Alignment is that of the first.
 
 use kernels::decode::logits::log_sum_exp;

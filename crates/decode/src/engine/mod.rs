@@ -2,8 +2,8 @@
 //!
 //! [`NetworkEngine`] runs the [`Transformer`] itself, on any device; it is the reference. [`CpuEngine`] computes the same
 //! over slices, without tensors and their bookkeeping, and is used for `flex`. Both agree up to rounding. An [`Ensemble`]
-//! is several of them as one. Search sees only
-//! the traits [`Engine`] and [`State`]; [`from_network`] and [`open`] choose the engine, nothing else does.
+//! is several of them as one. Search uses only the traits [`Engine`] and [`State`]; [`from_network`] and [`open`] alone
+//! choose the engine.
 
 pub mod cpu;
 pub mod ensemble;

@@ -50,8 +50,8 @@ struct Chosen {
     log_probability: f64,
 }
 
-/// Decodes one row for each entry of `rows`, which is the index of its input; several rows may share one. Finished rows are removed from the
-/// batch, so that no time goes into padding.
+/// Decodes one row for each entry of `rows`, the index of its input; several rows may share an input. Finished rows are
+/// removed from the batch, so that no time goes into padding.
 pub(crate) fn decode_rows(
     engine: &dyn Engine,
     inputs: &[DecodeInput],

@@ -3,7 +3,7 @@
 use testing::run::{Run, object};
 use text::Tokenizer;
 
-/// A run that knows words with dashes, so that its translations of them differ from those of unknown words.
+/// A run whose vocabulary has words with dashes, so that they are translated otherwise than unknown words.
 fn run() -> Run {
     let run = Run::new();
     let words = ["-", "-5", "-Der", "--", "-荒原-", "a", "b", "c", "--beem", "-face"];

@@ -8,7 +8,7 @@ fn long() -> String {
     "1 ".repeat(MAX_LENGTH)
 }
 
-/// What fits of it.
+/// The longest beginning that fits.
 fn beginning() -> String {
     "1 ".repeat(MAX_LENGTH - 1)
 }

@@ -1,7 +1,7 @@
 //! Vocabularies in fairseq's order: special tokens, the pieces of a SentencePiece model, languages, `<mask>`.
 //!
-//! mBART and NLLB have ids of their own; M2M100 has a list, `vocab.json`, after which its languages follow. Pegasus has 103 special
-//! tokens before its pieces.
+//! mBART and NLLB have ids of their own; M2M100 has a list, `vocab.json`, after which its languages follow. Pegasus has 103
+//! special tokens before its pieces.
 
 use serde_json::Value;
 
@@ -125,8 +125,8 @@ pub(super) fn after_list(mut labels: Vec<String>, named: &[String], size: usize)
     [labels, special]
 }
 
-/// Returns the labels of Pegasus with the pieces of a SentencePiece model, whose special ones come first, and those that are no
-/// pieces. `offset` special tokens precede the pieces, 103 unless a file of the folder has another number.
+/// Returns the labels of Pegasus with the pieces of a SentencePiece model, whose special ones come first, and those that are
+/// no pieces. `offset` special tokens precede the pieces, 103 unless a file of the folder has another number.
 pub(super) fn with_masks(pieces: Vec<String>, offset: Option<usize>) -> [Vec<String>; 2] {
     let offset = offset.unwrap_or(PEGASUS_OFFSET);
     let first = ["<pad>", "</s>"].into_iter().chain(["<mask_1>", "<mask_2>"].into_iter().filter(|_| offset > 0));

@@ -21,7 +21,8 @@ use crate::{Imported, InterchangeError, folder, run_files};
 /// Keys of `generation_config.json` that name tokens by role.
 const ROLES: [&str; 2] = ["decoder_start_token_id", "forced_bos_token_id"];
 
-/// Writes the run folder `output`, which must not exist or be empty, from the folder `input` of a model of `family`.
+/// Writes the run folder `output`, which must not exist or must be empty, from the folder `input` of a model of
+/// `family`.
 ///
 /// # Errors
 /// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path

@@ -1,8 +1,9 @@
 //! Hugging Face folders by `model_type`: models that transformers reads and writes.
 //!
-//! [`import()`] writes a run folder from one, [`export()`] one from a run folder. A [`Family`] is a table of its own file: the keys of `config.json` with their
-//! options here, the names of weights, and the layout of special tokens. All families share the rest: `keys` reads
-//! `config.json` and rejects keys that no table has, `stored` hands out tensors, `tokenizer` reads vocabularies.
+//! [`import()`] writes a run folder from one, [`export()`] one from a run folder. A [`Family`] has a table in a file of its
+//! own: the keys of `config.json` with their options here, the names of weights, and the layout of special tokens. All
+//! families share the rest: `keys` reads `config.json` and rejects keys that no table has, `stored` reads tensors by name,
+//! and `tokenizer` reads vocabularies.
 //!
 //! | [`Family`] | `model_type` | file |
 //! |---|---|---|

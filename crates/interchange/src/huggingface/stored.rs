@@ -1,4 +1,4 @@
-//! The tensors of a folder, handed out by name.
+//! The tensors of a folder, taken by name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

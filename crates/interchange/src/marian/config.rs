@@ -1,7 +1,7 @@
 //! The network of `config.json`: each option here with its counterpart in Marian.
 //!
 //! [`read()`] rejects options of Marian that this program does not have, [`write()`] rejects options of this program that
-//! Marian does not have. No match here has a catch-all arm: a new option does not compile until both know it.
+//! Marian does not have. No match here has a catch-all arm: a new option does not compile until both handle it.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Decoding settings: `generation_config.json` and the `[decoding]` table of a run folder.
 //!
-//! Marian's `max_length` and `min_length` count the `<pad>` that the decoder starts from, ours do not. transformers lets `<pad>` take
-//! its share of the probability before it is forbidden, unless `renormalize_logits` says otherwise; Marian itself,
-//! CTranslate2 and this program do not know `<pad>` as an answer at all, so that is what is written.
+//! Marian's `max_length` and `min_length` count the `<pad>` that the decoder starts from; those here do not. In transformers,
+//! `<pad>` has a share of the probability before it is forbidden, unless `renormalize_logits` is true. In Marian, CTranslate2
+//! and this program it has none, so exports set `renormalize_logits`.
 
 use model::{ConfigError, ModelConfig};
 use serde_json::{Map, Value, json};

@@ -32,7 +32,7 @@ const SOURCE: &str = "embeddings.source";
 
 const ONE_MODEL: &str = "fetch the files of one model";
 
-/// Writes the run folder `output`, which must not exist or be empty, from the Marian folder `input`.
+/// Writes the run folder `output`, which must not exist or must be empty, from the Marian folder `input`.
 ///
 /// # Errors
 /// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path

@@ -63,7 +63,7 @@ struct Item<'a> {
     data: &'a [u8],
 }
 
-/// Returns whether bytes begin as such a file does.
+/// Returns whether bytes begin like a file of this format.
 pub fn recognises(start: &[u8]) -> bool {
     let mut reader = Reader { rest: start };
     // Far fewer tensors than any other meaning of these bytes would give.

@@ -35,7 +35,7 @@ const UNSUPPORTED: [(&str, &[&str]); 7] = [
     ("weights", &["1", "1.0"]),
 ];
 
-/// Writes the run folder `output`, which must not exist or be empty, from Marian's files in `input`.
+/// Writes the run folder `output`, which must not exist or must be empty, from Marian's files in `input`.
 ///
 /// # Errors
 /// A file that is missing, damaged or inconsistent with the others, an option that is not supported, or an output path

@@ -26,7 +26,7 @@ fn fine_tuning_defaults() -> [(&'static str, Value); 3] {
 }
 
 /// Returns the configuration of `table` with everything that it inherits from `origin`, the run that `training.init_from`
-/// names. `run` is the same run when it is resumed: it holds what was inherited at its start, and `origin` may be gone.
+/// names. `run` is the folder of a resumed run, which has the values inherited at its start; `origin` may no longer exist.
 ///
 /// # Errors
 /// A `config.toml` of the other run that cannot be read.

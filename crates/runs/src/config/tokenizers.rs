@@ -116,7 +116,7 @@ impl TokenizersConfig {
 
 const BOTH: &str = "tokenizer";
 
-/// Converts an error of a table: `text` does not know where its settings stand, and `model` not that it exists.
+/// Converts an error of `text`, which names keys of `[tokenizer]`, to one that names this table.
 fn of(table: &str, FieldError { field, found, expected, remedy }: FieldError) -> ConfigError {
     let place = |text: String| text.replace("tokenizer.", &format!("{table}."));
     ConfigError::new(&place(field.to_string()), found, place(expected), place(remedy))

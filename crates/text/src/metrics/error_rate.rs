@@ -7,8 +7,8 @@ use crate::TextError;
 /// references.
 ///
 /// An edit inserts, deletes or replaces a token (Levenshtein distance). The rate exceeds 1 where hypotheses are much longer
-/// than their references. With phones as tokens it is the phone error rate, with characters the character error rate, and
-/// with the words of a transcript what speech recognition calls the word error rate.
+/// than their references. With phones as tokens it is the phone error rate, with characters the character error rate, with
+/// the words of a transcript the word error rate of speech recognition.
 ///
 /// # Errors
 /// Different numbers of hypotheses and references, none, or references without a token.

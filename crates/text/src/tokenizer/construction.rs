@@ -30,9 +30,9 @@ impl Tokenizer {
 
     /// Returns a SentencePiece unigram model with the `vocabulary` of a translation model in the order of its ids.
     ///
-    /// The vocabulary is `</s>`, `<unk>`, …, `<pad>`; `special` are the ids that these had where it comes from. Pieces that it lacks become `<unk>`. Its entries that are no pieces
-    /// decode, but match only text whose characters no piece covers. A leading `>>code<<` is one token. `origin` appears in
-    /// errors.
+    /// The vocabulary is `</s>`, `<unk>`, …, `<pad>`; `special` are the original ids of these tokens. Pieces that it lacks
+    /// become `<unk>`. Entries that are no pieces decode, but match only text whose characters no piece covers. A leading
+    /// `>>code<<` is one token. `origin` appears in errors.
     ///
     /// # Errors
     /// A vocabulary of another layout, or an invalid model.
@@ -48,8 +48,8 @@ impl Tokenizer {
 
     /// Returns the tokenizer of another program's file in the `tokenizers` format, whose steps the library applies.
     ///
-    /// `vocabulary` has the label of every id in the order of the ids here: `</s>`, `<unk>`, …, `<pad>`; `special` are the ids that
-    /// these had in the file. Tokens that the file adds to its vocabulary never match text. `origin` appears in errors.
+    /// `vocabulary` has the label of every id in the order of the ids here: `</s>`, `<unk>`, …, `<pad>`; `special` are the ids
+    /// of these tokens in the file. Tokens that the file adds to its vocabulary never match text. `origin` appears in errors.
     ///
     /// # Errors
     /// A vocabulary of another layout, or a file that the library rejects.

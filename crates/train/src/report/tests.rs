@@ -11,7 +11,7 @@ use super::*;
 
 const CONFIG: &str = "[training]\nsteps = 400 # <soon>\n";
 
-/// Two logged steps, a validation, a line of a kind that the report does not know, and a line cut short.
+/// Two logged steps, a validation, a line of an unknown kind, and a line cut short.
 const METRICS_SO_FAR: &str = concat!(
     r#"{"step":100,"epoch":0,"loss":3.5,"nll":3.25,"perplexity":25.8,"learning_rate":0.00035,"gradient_norm":1.5,"#,
     r#""tokens":12345,"padding":0.01,"timing":{"seconds":65.2,"tokens_per_second":6000.0,"waiting_for_data":0.02}}"#,

@@ -66,7 +66,7 @@ mod pipes {
 
     use super::*;
 
-    /// A pipe outside of the work folder, and a process that writes a file of it to the pipe.
+    /// A pipe outside of the work folder, and a process that writes a file of that folder to it.
     fn piped(folder: &temp_dir::TempDir, place: &WorkFolder, file: &str) -> (String, Child) {
         let pipe = folder.path().join("pipe").display().to_string();
         if !Path::new(&pipe).exists() {

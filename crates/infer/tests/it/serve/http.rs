@@ -146,7 +146,7 @@ fn expected_bodies_are_invited() {
     server.send(head).assert_error(415, "wrong_content_type", &[]);
 }
 
-/// A client that closes its side before the answer has gone, as far as a server can see: its texts are dropped.
+/// A client that closes its side before the response counts as disconnected, and its texts are dropped.
 #[test]
 fn half_closed_connections_count_as_disconnects() {
     let run = super::slow();
