@@ -232,7 +232,7 @@ fn absent() -> f64 {
     f64::NAN
 }
 
-/// Lines of earlier versions lack some numbers.
+/// Whether a number is missing, as in lines of earlier versions: it is then not written either.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn f64_is_nan(number: &f64) -> bool {
     number.is_nan()

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | `</s>` | end of a sentence |
 //! | 1 | `<unk>` | unknown: text outside the vocabulary |
-//! | 2 to 257 | `<0x00>` to `<0xFF>` | bytes of characters outside the vocabulary; BPE and unigram only |
+//! | 2 to 257 | `<0x00>` to `<0xFF>` | bytes of characters outside the vocabulary; BPE, unigram and bytes only |
 //! | … | | learned tokens |
 //! | last | `<pad>` | padding of a batch, and the decoder start where no template has another |
 
@@ -26,7 +26,7 @@ pub(crate) const PAD: &str = "<pad>";
 pub(crate) const SPECIAL_TOKENS: usize = 3;
 /// Id of the first token after `</s>` and `<unk>`: a byte token in subword vocabularies, a word otherwise.
 pub(crate) const FIRST_ORDINARY_ID: usize = 2;
-/// Number of byte tokens in a subword vocabulary.
+/// Number of byte tokens in a vocabulary that has them.
 pub(crate) const BYTE_TOKENS: usize = 256;
 
 /// Replaces a space in a subword, and precedes each line.
