@@ -1,4 +1,4 @@
-//! Ids, logits and answers of a run folder, for comparison with other programs (`scripts/compare/with-transformers.py`).
+//! Ids, logits and translations of a run folder, for comparison with other programs (`scripts/compare/with-transformers.py`).
 //!
 //! ```sh
 //! cargo run -p decode --example ids_and_logits -- RUN INPUT.json OUTPUT.json
