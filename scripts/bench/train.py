@@ -100,6 +100,9 @@ def torch_worker(folder, compiled):
     size = json.loads((folder / "size.json").read_text())
     batches = json.loads((folder / "batches.json").read_text())
     d, heads, pad = size["d_model"], size["n_heads"], size["vocabulary"] - 1
+    device, precision = torch.device(size.get("torch_device", "cpu")), size.get("precision", "float32")
+    torch.set_float32_matmul_precision("high" if precision == "tfloat32" else "highest")
+    autocast = lambda: torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     torch.set_num_threads(size["threads"])
 
     def attend(query, key, value, mask=None, causal=False):
@@ -203,11 +206,12 @@ def torch_worker(folder, compiled):
         source, output = padded([s for s, _ in batch]), padded([t for _, t in batch])
         given = torch.cat([torch.full((len(batch), 1), pad), output[:, :-1]], 1)
         mask = (source != pad)[:, None, None, :]
-        return source, None if mask.all() else mask, given, output
+        mask = None if mask.all() else mask.to(device)
+        return source.to(device), mask, given.to(device), output.to(device)
 
     class Training:
         def __init__(self, kind):
-            self.model, self.at = Model(), 0
+            self.model, self.at = Model().to(device), 0
             load(self.model)
             self.loss = torch.compile(self.model, dynamic=True) if compiled else self.model  # ragged batches: dynamic shapes
             self.adam = torch.optim.Adam(
@@ -220,7 +224,8 @@ def torch_worker(folder, compiled):
             started = time.perf_counter()
             source, mask, given, output = tensors(batch)
             tokens = sum(len(t) for _, t in batch)
-            loss = self.loss(source, mask, given, output, rate) / tokens
+            with autocast():
+                loss = self.loss(source, mask, given, output, rate) / tokens
             self.adam.zero_grad(set_to_none=True)
             loss.backward()
             self.model.shared.grad[-1].zero_()
@@ -238,10 +243,13 @@ def torch_worker(folder, compiled):
     def peak():
         best = 0.0
         for m, k, n in [(2048, 2048, 2048), (1024, 1024, 1024), (2048, 512, 2048), (2048, 256, 256)]:
-            a, b = torch.rand(m, k), torch.rand(k, n)
+            a, b = torch.rand(m, k, device=device), torch.rand(k, n, device=device)
             for _ in range(10):
                 started = time.perf_counter()
-                a @ b
+                with autocast():
+                    a @ b
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
                 best = max(best, 2e-9 * m * k * n / (time.perf_counter() - started))
         return best
 
@@ -269,6 +277,9 @@ def torch_worker(folder, compiled):
                 print("ok", flush=True)
             case ["peak"]:
                 print(json.dumps(dict(gflops=peak())), flush=True)
+            case ["memory"]:
+                found = torch.cuda.max_memory_reserved() if device.type == "cuda" else 0
+                print(json.dumps(dict(bytes=found)), flush=True)
             case _:
                 return
 

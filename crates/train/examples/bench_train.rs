@@ -1,8 +1,9 @@
-//! One side of `scripts/bench/train.py`: a model of given sizes trained on given batches, on request.
+//! One side of `scripts/bench/train.py` and `scripts/bench/gpu.py`: a model of given sizes trained on given batches, on request.
 //!
 //! Reads `size.json` and `batches.json` from the folder named on the command line, writes its initial weights there as
 //! `weights.safetensors` for the other side, prints `ready`, and then executes commands from standard input:
-//! `steps N DROPOUT`, `reset`, `peak` (the fastest float32 matrix product) and `quit`.
+//! `steps N DROPOUT`, `reset`, `peak` (the fastest float32 matrix product), `launches` (of one update, on a GPU), `memory`
+//! (reserved on the device) and `quit`.
 
 use std::fs;
 use std::io::BufRead;
@@ -11,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use burn::tensor::{Device, Distribution, Tensor};
+use model::backend::{self, Backend};
 use model::config::VocabularySizes;
 use model::loss::Objective;
 use model::{Batch, ModelConfig, Transformer, weights};
@@ -33,6 +35,19 @@ struct Size {
     smoothing: f64,
     learning_rate: f64,
     threads: usize,
+    /// The backend; `flex` if absent.
+    device: Option<String>,
+    /// Micro-batches of an update; one per thread if absent.
+    parts: Option<usize>,
+    /// Whether the portable definitions take the place of the fused operations.
+    #[serde(default)]
+    definitions: bool,
+}
+
+impl Size {
+    fn backend(&self) -> anyhow::Result<Backend> {
+        Ok(backend::choose(Some(self.device.as_deref().unwrap_or("flex")))?)
+    }
 }
 
 type Pair = (Vec<u32>, Vec<u32>);
@@ -52,7 +67,7 @@ impl Bench {
         let size: Size = serde_json::from_str(&read("size.json")?)?;
         let batches = serde_json::from_str(&read("batches.json")?)?;
         rayon::ThreadPoolBuilder::new().num_threads(size.threads).build_global()?;
-        let device = Device::flex();
+        let device = size.backend()?.open()?;
         let train_state = fresh(&size, 0.0, &device)?;
         let bytes = weights::to_safetensors(&weights::collect(train_state.model()), "{}")?;
         fs::write(folder.join("weights.safetensors"), bytes)?;
@@ -65,7 +80,7 @@ impl Bench {
         Ok(())
     }
 
-    /// One part per thread, each with about the same number of sentences.
+    /// The micro-batches, each with about the same number of sentences.
     fn parts(&self) -> Vec<Batch> {
         let batch = &self.batches[self.step as usize % self.batches.len()];
         let sizes = VocabularySizes::joint(self.size.vocabulary);
@@ -74,37 +89,54 @@ impl Bench {
                 pairs.iter().map(|(source, target)| (&source[..], &target[..])).collect();
             Batch::new(&pairs, sizes, &self.device)
         };
-        batch.chunks(batch.len().div_ceil(self.size.threads)).map(part).collect()
+        batch.chunks(batch.len().div_ceil(self.size.parts.unwrap_or(self.size.threads))).map(part).collect()
     }
 
-    fn steps(&mut self, count: usize, dropout: f64) -> anyhow::Result<()> {
+    /// Computes an update and returns its mean loss and its target tokens.
+    fn update(&mut self, dropout: f64) -> anyhow::Result<(f64, usize)> {
         if dropout != self.dropout {
             self.reset(dropout)?;
         }
+        let parts = self.parts();
+        let real: usize = parts.iter().map(|part| part.target_tokens).sum();
+        self.step += 1;
+        let options = StepOptions {
+            step: self.step,
+            learning_rate: self.size.learning_rate,
+            seed: 1,
+            dropout_share: 1.0,
+            objective: Objective::cross_entropy(self.size.smoothing),
+            clip_norm: 0.0,
+        };
+        let mut compute = || self.train_state.step(&parts, options);
+        let output = if self.size.definitions { kernels::with_portable_ops(compute) } else { compute() };
+        let loss: f32 = output.loss.into_scalar();
+        Ok((f64::from(loss) / real as f64, real))
+    }
+
+    fn steps(&mut self, count: usize, dropout: f64) -> anyhow::Result<()> {
         let (mut seconds, mut losses, mut tokens) = (vec![], vec![], vec![]);
         for _ in 0..count {
             let started = Instant::now();
-            let parts = self.parts();
-            let real: usize = parts.iter().map(|part| part.target_tokens).sum();
-            self.step += 1;
-            let output = self.train_state.step(
-                &parts,
-                StepOptions {
-                    step: self.step,
-                    learning_rate: self.size.learning_rate,
-                    seed: 1,
-                    dropout_share: 1.0,
-                    objective: Objective::cross_entropy(self.size.smoothing),
-                    clip_norm: 0.0,
-                },
-            );
-            let loss: f32 = output.loss.into_scalar();
+            let (loss, real) = self.update(dropout)?;
             seconds.push(started.elapsed().as_secs_f64());
-            losses.push(f64::from(loss) / real as f64);
+            losses.push(loss);
             tokens.push(real);
         }
         println!("{}", json!({ "seconds": seconds, "losses": losses, "tokens": tokens }));
         Ok(())
+    }
+
+    /// The launches of one update; 0 on a CPU.
+    fn launches(&mut self) -> anyhow::Result<usize> {
+        #[cfg(any(feature = "wgpu", feature = "vulkan", feature = "cuda"))]
+        {
+            let (updated, launches) = kernels::count_launches(|| self.update(self.dropout));
+            updated?;
+            Ok(launches.values().sum())
+        }
+        #[cfg(not(any(feature = "wgpu", feature = "vulkan", feature = "cuda")))]
+        Ok(0)
     }
 
     /// The fastest of several large products.
@@ -114,7 +146,9 @@ impl Bench {
             let (left, right) = (random(m, k), random(k, n));
             let time = |_| {
                 let started = Instant::now();
-                drop(left.clone().matmul(right.clone()));
+                let product = left.clone().matmul(right.clone());
+                self.device.sync().expect("the device works");
+                drop(product);
                 started.elapsed().as_secs_f64()
             };
             let best = (0..10).map(time).fold(f64::INFINITY, f64::min);
@@ -139,7 +173,8 @@ fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<TrainStat
         ..ModelConfig::default()
     };
     let model = Transformer::new(&config, VocabularySizes::joint(size.vocabulary), 1, &device.clone().autodiff())?;
-    Ok(TrainState::new(model, Adam::default(), Workers::new(size.threads)?, device.clone()))
+    let workers = if size.backend()?.is_gpu() { 1 } else { size.threads };
+    Ok(TrainState::new(model, Adam::default(), Workers::new(workers)?, device.clone()))
 }
 
 fn main() -> anyhow::Result<()> {
@@ -156,6 +191,11 @@ fn main() -> anyhow::Result<()> {
                 println!("ok");
             }
             ["peak"] => println!("{}", json!({ "gflops": bench.peak() })),
+            ["launches"] => println!("{}", json!({ "launches": bench.launches()? })),
+            ["memory"] => {
+                let usage = bench.device.memory_pool_usage();
+                println!("{}", json!({ "bytes": usage.map_or(0, |usage| usage.bytes_reserved) }));
+            }
             ["quit"] => break,
             _ => anyhow::bail!("unknown request `{line}`"),
         }

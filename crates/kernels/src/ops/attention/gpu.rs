@@ -85,7 +85,7 @@ fn units(keys: usize) -> u32 {
 
 impl gpu::Operation for Attention {
     fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
-        let [queries, keys, values] = exactly(inputs).map(row_major);
+        let [queries, keys, values] = exactly(inputs);
         let weights = product(queries.clone(), transposed(keys.clone()));
         let [batch, heads, query_len, key_len]: [usize; 4] = weights.meta.shape().dims();
         if key_len == 0 {
@@ -134,7 +134,6 @@ impl gpu::Operation for Attention {
             return zeros.map(Some).into();
         }
         let dropped = kept.next().unwrap_or_else(|| weights.clone());
-        let gradient = row_major(gradient);
         let of_values = wanted[2].then(|| product(transposed(dropped), gradient.clone()));
         let scores = product(gradient, transposed(values));
         let (rows, client) = (len(&weights) / key_len, weights.client.clone());

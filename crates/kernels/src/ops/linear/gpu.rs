@@ -1,11 +1,10 @@
-//! Linear layers for GPUs: the bias and the activation are added to the product in place, and the bias's gradient and the
+//! Linear layers for GPUs: the bias and the activation are part of the product, and the bias's gradient and the
 //! derivative of the activation are one pass.
 
 use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::*;
 
-use crate::gpu::{self, ColumnSums, Kept, column_sums, len, per_element, product, row_major, transposed, width};
+use crate::gpu::{self, ColumnSums, Finish, Kept, column_sums, finished_product, product, row_major, transposed};
 use crate::linear::Epilogue;
 
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, epilogue: Epilogue) -> Tensor<2> {
@@ -39,24 +38,8 @@ impl gpu::Operation for Linear {
         let mut inputs = inputs.into_iter();
         let (x, weight) = (inputs.next().expect("an input"), inputs.next().expect("a weight"));
         let bias = inputs.next().map(row_major);
-        let result = product(x.clone(), weight.clone());
-        if bias.is_some() || self.relu() {
-            let (client, elements, width) = (result.client.clone(), len(&result), width(&result));
-            let (count, dim) = per_element(&client, elements);
-            // SAFETY: the result holds `elements` values, with which the kernel compares every position, and the bias `width`.
-            unsafe {
-                epilogue_kernel::launch_unchecked(
-                    &client,
-                    count,
-                    dim,
-                    result.clone().into_buffer_arg(),
-                    bias.map(CubeTensor::into_buffer_arg).into(),
-                    elements as u32,
-                    width as u32,
-                    self.relu(),
-                );
-            }
-        }
+        let finish = Finish { bias: bias.as_ref(), relu: self.relu(), adds: false };
+        let result = finished_product(x.clone(), weight.clone(), finish);
         let kept = match (tracked, self.relu()) {
             (false, _) => vec![],
             (true, false) => vec![x, weight],
@@ -80,20 +63,4 @@ impl gpu::Operation for Linear {
         let of_weight = wanted[1].then(|| product(transposed(x), gradient));
         vec![of_x, of_weight, of_bias]
     }
-}
-
-#[cube(launch_unchecked)]
-fn epilogue_kernel(y: &mut [f32], bias: ComptimeOption<&[f32]>, elements: u32, width: u32, #[comptime] relu: bool) {
-    if ABSOLUTE_POS >= elements as usize {
-        terminate!();
-    }
-    let mut value = y[ABSOLUTE_POS];
-    #[comptime]
-    if let ComptimeOption::Some(bias) = bias {
-        value += bias[(ABSOLUTE_POS as u32 % width) as usize];
-    }
-    if comptime!(relu) {
-        value = select(value < 0.0f32, 0.0f32, value); // keeps NaN
-    }
-    y[ABSOLUTE_POS] = value;
 }

@@ -5,8 +5,9 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::gpu::{
-    self, ColumnSums, Kept, UNITS, accumulate, column_sums, empty, integers, len, max_of_cube, pass_of, per_cube,
-    product, product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
+    self, ColumnSums, Finish, Kept, UNITS, accumulate, column_sums, empty, integers, len, max_of_cube, pass_of,
+    per_cube, product, product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows,
+    transposed,
 };
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 
@@ -66,7 +67,7 @@ impl gpu::Operation for Loss {
         let hidden: Vec<CubeTensor> = (0..self.passes).map(|pass| pass_of(&hidden, pass, rows)).collect();
         let kept_rows = if tracked { rows } else { 0 };
         let d_hidden: Vec<CubeTensor> = hidden.iter().map(|hidden| empty(hidden, [kept_rows, width])).collect();
-        let (mut d_matrix, mut d_bias) = (None, None);
+        let (mut d_matrix, mut d_bias): (Option<CubeTensor>, _) = (None, None);
         let block = block(rows, vocabulary, self.passes);
         for first in (0..rows).step_by(block) {
             let n = block.min(rows - first);
@@ -82,8 +83,14 @@ impl gpu::Operation for Loss {
                     let ColumnSums { plain, .. } = column_sums(logits.clone(), None, false, true);
                     d_bias = Some(accumulate(d_bias, plain));
                 }
-                product_into(logits.clone(), matrix.clone(), rows_of(d_hidden, first, n));
-                d_matrix = Some(accumulate(d_matrix, product(transposed(logits), states)));
+                product_into(logits.clone(), matrix.clone(), rows_of(d_hidden, first, n), Finish::default());
+                match &d_matrix {
+                    Some(sum) => {
+                        let finish = Finish { adds: true, ..Finish::default() };
+                        product_into(transposed(logits), states, sum.clone(), finish);
+                    }
+                    None => d_matrix = Some(product(transposed(logits), states)),
+                }
             }
         }
         let gradients = d_matrix.map(|d_matrix| [Some(stacked(d_hidden)), Some(d_matrix), d_bias]);
