@@ -10,8 +10,8 @@ use crate::{Cluster, Stall};
 pub enum ConnectError {
     /// Several processes, and a build without MPI.
     #[error(
-        "{variable} = {size}: found a job of several processes and a build without MPI, where each process would train \
-         the same run; build with `--features mpi`, or start a single process"
+        "{variable} = {size}: found a job of several processes and a build without MPI, where each process would do the \
+         whole work; build with `--features mpi`, start a single process, or unset {variable}"
     )]
     NoMpi {
         /// The variable of the environment.

@@ -3,9 +3,10 @@
 //! A job is started by `mpirun` or `srun`. Its processes are numbered: rank 0 is the root, which owns the files. A process
 //! that nobody else belongs to has rank 0 of 1, and needs no MPI.
 //!
-//! [`Cluster`] sends and receives; [`share`] deals work out; [`Stall`] names a process that does not answer.
+//! [`Cluster`] sends and receives; [`share`] deals work out; [`Identity`] compares the ranks; [`Stall`] names a process that does not answer.
 
 mod connect;
+mod identity;
 #[cfg(feature = "mpi")]
 mod mpi;
 mod share;
@@ -16,6 +17,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 pub use connect::ConnectError;
+pub use identity::{Difference, Identity, hash_of_file};
 pub use share::share;
 pub use stall::Stall;
 pub use threads::ThreadLink;

@@ -18,8 +18,7 @@ impl fmt::Display for Stall {
         let names: Vec<String> = self.processes.iter().map(|(rank, host)| format!("rank {rank} on {host}")).collect();
         write!(
             f,
-            "no answer from {} for {} s; all processes end here. Resume with --resume, or raise --rank-timeout if an \
-             update takes longer",
+            "no answer from {} for {} s (--rank-timeout); all processes end here",
             names.join(", "),
             self.limit.as_secs()
         )

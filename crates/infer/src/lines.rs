@@ -69,10 +69,11 @@ fn score_text(score: f64) -> String {
 }
 
 /// A line of the input.
-struct Line {
-    text: String,
+pub struct Line {
+    /// Its text.
+    pub text: String,
     /// Whether the bytes were UTF-8; others are replaced by U+FFFD.
-    valid: bool,
+    pub valid: bool,
 }
 
 /// The results of consecutive lines.
@@ -100,7 +101,7 @@ pub fn translate_lines(
     let lines = read_in_background(input);
     let mut first_line = 1;
     loop {
-        let (window, end) = next_window(&lines);
+        let (window, end) = next_window(&lines, WINDOW);
         if !window.is_empty() {
             let mut finish = |lines: &[Line], results: &[TranslationResult]| {
                 write(results, first_line, format, output)?;
@@ -126,16 +127,18 @@ pub fn translate_lines(
 }
 
 /// The reason for the end of a window.
-enum End {
+pub enum End {
     /// The window is full, or no further line has arrived in time.
     Pause,
+    /// The end of the input.
     Input,
+    /// Input that cannot be read.
     Failure(DecodeError),
 }
 
-/// Waits for a line, then collects those that follow within `MAX_WAIT`, up to a full window. A line never waits longer,
+/// Waits for a line, then collects those that follow within `MAX_WAIT`, up to `max` lines. A line never waits longer,
 /// however steadily others follow.
-fn next_window(lines: &Receiver<Result<Line, DecodeError>>) -> (Vec<Line>, End) {
+pub fn next_window(lines: &Receiver<Result<Line, DecodeError>>, max: usize) -> (Vec<Line>, End) {
     let mut window = Vec::new();
     let mut deadline = None;
     loop {
@@ -151,7 +154,7 @@ fn next_window(lines: &Receiver<Result<Line, DecodeError>>) -> (Vec<Line>, End) 
             Err(RecvTimeoutError::Timeout) => return (window, End::Pause),
             Err(RecvTimeoutError::Disconnected) => return (window, End::Input),
         }
-        if window.len() == WINDOW {
+        if window.len() == max {
             return (window, End::Pause);
         }
     }
@@ -159,7 +162,7 @@ fn next_window(lines: &Receiver<Result<Line, DecodeError>>) -> (Vec<Line>, End) 
 
 /// Reads lines in a thread, so that reading and decoding overlap. The channel is bounded: a long file is not read far
 /// ahead.
-fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Line, DecodeError>> {
+pub fn read_in_background(input: impl Read + Send + 'static) -> Receiver<Result<Line, DecodeError>> {
     let (sender, receiver) = mpsc::sync_channel(WINDOW);
     thread::spawn(move || {
         let mut reader = std::io::BufReader::new(input);

@@ -15,6 +15,7 @@ mod notes;
 mod options;
 mod output_file;
 mod progress;
+mod ranks;
 
 use std::process::ExitCode;
 

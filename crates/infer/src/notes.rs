@@ -32,10 +32,21 @@ impl Notes {
 
     /// Counts results of consecutive lines, and prints a note on each with a problem.
     pub fn add(&mut self, results: &[TranslationResult], first_line: usize, progress: &ProgressBar) {
-        self.lines += results.len();
-        for (result, line) in results.iter().zip(first_line..) {
-            self.unknown += result.unknown;
-            let text = match &result.problem {
+        let lines = results.iter().map(|result| (result.unknown, result.problem.as_ref()));
+        self.add_lines(lines, first_line, progress);
+    }
+
+    /// As [`add`](Self::add), from the number of unknown tokens and the problem of each line.
+    pub fn add_lines<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (usize, Option<&'a TextProblem>)>,
+        first_line: usize,
+        progress: &ProgressBar,
+    ) {
+        for ((unknown, problem), line) in lines.zip(first_line..) {
+            self.lines += 1;
+            self.unknown += unknown;
+            let text = match problem {
                 None => continue,
                 Some(TextProblem::Cropped { side, tokens, limit }) => {
                     (self.cropped, self.positions) = (self.cropped + 1, *limit);

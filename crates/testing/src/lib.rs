@@ -5,6 +5,8 @@ pub mod attention_fixture;
 pub mod cli_reference;
 pub mod family_fixture;
 pub mod http_client;
+#[cfg(unix)]
+pub mod job;
 pub mod marian_fixture;
 pub mod model_fixture;
 pub mod process_output;

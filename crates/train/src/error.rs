@@ -103,20 +103,6 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
-    /// A rank with another program or other settings than the root.
-    #[error("rank {rank} on {host}: {field}: found {found}, expected {expected} as at rank 0; start all ranks alike")]
-    RankDiffers {
-        /// The rank.
-        rank: usize,
-        /// Its host.
-        host: String,
-        /// The field.
-        field: &'static str,
-        /// The value at that rank.
-        found: String,
-        /// The value at the root.
-        expected: String,
-    },
     /// A rank that failed.
     #[error("rank {rank} on {host}: {message}")]
     RankFailed {

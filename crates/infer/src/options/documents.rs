@@ -30,6 +30,11 @@ enum Format {
 }
 
 impl DocumentOptions {
+    /// Whether the input is documents.
+    pub fn are_given(&self) -> bool {
+        self.documents
+    }
+
     /// The format of the documents; none if each text is a sentence.
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 mod attend_command;
 mod bad_input;
 mod cli_reference;
+#[cfg(feature = "mpi-tests")]
+mod cluster;
 mod dashes;
 mod decoding;
 mod distil;

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use cluster::{Cluster, Stall};
-use model::backend;
+use cluster::{Cluster, Identity, Stall, hash_of_file};
+use model::backend::{self, Backend};
 use runs::IfExists;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
-use train::run::ranks::{Follower, Member};
+use train::run::ranks::Follower;
 use train::{Outcome, Run, RunConfig, RunOptions};
 
 use arguments::Arguments;
@@ -44,7 +44,8 @@ fn print_error(error: &anyhow::Error) {
 }
 
 fn print_stall(stall: &Stall) {
-    drop(writeln!(io::stderr(), "error: {stall}"));
+    let remedy = "resume with --resume, or raise it if an update takes longer";
+    drop(writeln!(io::stderr(), "error: {stall}; {remedy}"));
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -68,7 +69,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let output = arguments.output();
     let backend = backend::choose(arguments.device.as_deref())?;
-    Member::of_this_process(backend, &arguments.config, &arguments.overrides()).compare(cluster)?;
+    let note = identity(backend, &arguments).compare(cluster)?;
     if !cluster.is_root() {
         let _ignored = stop_on_interrupt()?; // the root decides when to stop
         Follower::follow(cluster, backend, rayon::current_num_threads())?;
@@ -88,6 +89,7 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
 
     precision.set_process_wide();
     let mut progress = Progress::new(title, arguments.quiet);
+    note.iter().for_each(|note| progress.print(note));
     let outcome = run.train_together(&mut progress, &*stop_on_interrupt()?, cluster)?;
     progress.finish();
     Ok(match outcome {
@@ -107,6 +109,14 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
             ExitCode::from(INTERRUPTED)
         }
     })
+}
+
+/// What all ranks must have in common. A host may lack the configuration file, whose contents the root sends.
+fn identity(backend: Backend, arguments: &Arguments) -> Identity {
+    Identity::of_this_process(env!("CARGO_PKG_VERSION"))
+        .with("device", Some(backend.to_string()))
+        .with("hash of the configuration file", hash_of_file(&arguments.config))
+        .with("--set", Some(arguments.overrides().join(" ")))
 }
 
 /// Returns a flag that Ctrl-C (or a request to terminate) sets; a second signal ends the process at once.

@@ -6,11 +6,9 @@
 
 mod announcement;
 mod follower;
-mod member;
 mod root;
 mod tensors;
 
 pub use announcement::{Announcement, Reply};
 pub use follower::Follower;
-pub use member::Member;
 pub use root::Ranks;

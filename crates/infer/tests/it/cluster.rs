@@ -1,0 +1,156 @@
+//! Lines translated by several processes under `mpirun`: the same output as that of one process, and one message if one of
+//! them fails.
+
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testing::job::{self, assert_one_error, children, is_alive, signal};
+use testing::run::texts;
+use testing::{ProcessOutput, Run, binary};
+
+/// `mpirun` with several processes of `infer`, which translate a file.
+fn mpirun(run: &Run, processes: usize, input: &str, arguments: &[&str]) -> Command {
+    let mut infer = Command::new(binary("infer"));
+    infer.args(["--device", "flex", "--threads", "1", "--model"]).arg(run.path()).args(arguments);
+    let mut command = job::mpirun(run.path(), processes, &infer);
+    run.write("input.txt", input);
+    command.stdin(File::open(run.file("input.txt")).expect("a file"));
+    command
+}
+
+fn ran(mut command: Command) -> ProcessOutput {
+    ProcessOutput::from(command.output().expect("mpirun, of the package openmpi-bin"))
+}
+
+#[test]
+fn any_number_of_processes_prints_the_same() {
+    let run = Run::new();
+    let input = texts(3000).join("\n") + "\nnot a digit\n\u{fffd}\n";
+    for arguments in [&["--beam", "2"][..], &["--format", "jsonl"], &["--sample", "--n-best", "2", "--seed", "3"]] {
+        let one = run.infer_with_stdin(&input, arguments);
+        for processes in 1..=4 {
+            let several = ran(mpirun(&run, processes, &input, arguments));
+            assert_eq!(several.code, Some(0), "{}", several.stderr);
+            assert!(several.stdout == one.stdout, "{processes} processes, {arguments:?}");
+            assert_eq!(several.stderr, one.stderr, "{processes} processes, {arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn fewer_lines_than_processes_and_none_are_translated() {
+    let run = Run::new();
+    for input in ["", "1 2 3\n", "1\n2\n"] {
+        let several = ran(mpirun(&run, 3, input, &["--quiet"]));
+        assert_eq!((several.code, several.lines()), (Some(0), run.translate_stdin(input, &[])), "{}", several.stderr);
+    }
+}
+
+#[test]
+fn a_line_that_fails_is_named_after_those_before_it() {
+    let run = Run::new();
+    let mut lines = texts(40);
+    for bad in [0, 17, 39] {
+        lines[bad] = "1 ".repeat(40);
+        let input = lines.join("\n");
+        let several = ran(mpirun(&run, 3, &input, &["--too-long", "fail", "--quiet"]));
+        let one = run.infer_with_stdin(&input, &["--too-long", "fail", "--quiet"]);
+        assert_eq!(several.stdout, one.stdout, "line {bad}");
+        let message = one.stderr.lines().find(|line| line.starts_with("error: ")).expect("a message");
+        assert_one_error(&several, &[message]);
+        lines[bad] = "1 2".to_string();
+    }
+}
+
+#[test]
+fn ranks_that_do_not_fit_together_are_rejected() {
+    let (run, other) = (Run::new(), Run::new());
+    let missing = run.file("missing").display().to_string();
+    let mut changed = other.read("model.safetensors");
+    *changed.last_mut().expect("weights") ^= 1;
+    other.write("model.safetensors", changed);
+    let model = |run: &Run| run.path().display().to_string();
+    for (first, second, parts) in [
+        (model(&run), missing.clone(), &["rank 1 on ", "missing"][..]),
+        (missing.clone(), missing.clone(), &["missing"]),
+        (missing, model(&run), &["missing"]),
+        (model(&run), model(&other), &["rank 1 on ", "arguments", "start all ranks alike"]),
+    ] {
+        let mut command = job::launcher(run.path());
+        let program = binary("infer");
+        let infer = |model: &str| ["--device".to_string(), "flex".into(), "--model".into(), model.to_string()];
+        command.args(["-n", "1"]).arg(&program).args(infer(&first)).args([":", "-n", "1"]);
+        assert_one_error(
+            &ran({
+                command.arg(&program).args(infer(&second));
+                command
+            }),
+            parts,
+        );
+    }
+}
+
+/// Each host may have a folder of its own under the same path.
+#[test]
+fn ranks_with_other_weights_are_rejected() {
+    let (run, other) = (Run::new(), Run::new());
+    let mut changed = other.read("model.safetensors");
+    *changed.last_mut().expect("weights") ^= 1;
+    other.write("model.safetensors", changed);
+    let script = format!(
+        "cd $([ $OMPI_COMM_WORLD_RANK = 0 ] && echo {} || echo {}); exec {} --device flex --model .",
+        run.path().display(),
+        other.path().display(),
+        binary("infer").display()
+    );
+    let mut command = job::launcher(run.path());
+    command.args(["-n", "2", "sh", "-c", &script]);
+    assert_one_error(&ran(command), &["rank 1 on ", "hash of ./model.safetensors", "start all ranks alike"]);
+}
+
+#[test]
+fn a_killed_rank_ends_the_job_and_a_stopped_one_is_named() {
+    let run = Run::new();
+    for (name, rank) in [("KILL", 0), ("KILL", 2), ("STOP", 1)] {
+        let mut command = mpirun(&run, 3, "", &["--rank-timeout", "2"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("mpirun");
+        let mut stdin = child.stdin.take().expect("standard input");
+        let ranks = loop {
+            let ranks = children(child.id());
+            if ranks.len() == 3 {
+                break ranks;
+            }
+            thread::sleep(Duration::from_millis(50));
+        };
+        thread::sleep(Duration::from_secs(2)); // until they have opened the model
+        signal(name, ranks[rank]);
+        let _ignored = stdin.write_all((texts(3000).join("\n") + "\n").as_bytes()); // the job may have ended
+        drop(stdin);
+        let ended = ProcessOutput::from(child.wait_with_output().expect("an end"));
+        assert_ne!(ended.code, Some(0), "{name} {rank}: {}", ended.stderr);
+        let waiting = Instant::now();
+        while ranks.iter().any(|rank| is_alive(*rank)) {
+            assert!(waiting.elapsed() < Duration::from_secs(10), "{name} {rank}: processes are left");
+            thread::sleep(Duration::from_millis(20));
+        }
+        if name == "STOP" {
+            assert_one_error(&ended, &["no answer from rank 1 on ", "--rank-timeout"]);
+        }
+    }
+}
+
+#[test]
+fn texts_are_translated_by_each_process_alone() {
+    let run = Run::new();
+    let mut command = job::launcher(run.path());
+    command.args(["-n", "2"]).arg(binary("infer")).args(["--device", "flex", "--quiet", "--model"]);
+    let several = ran({
+        command.arg(run.path()).arg("1 2 3");
+        command
+    });
+    let one = run.translations(&["1 2 3"], &[]);
+    assert_eq!(several.lines(), [&one[..], &one[..]].concat(), "{}", several.stderr);
+}

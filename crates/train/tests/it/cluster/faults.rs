@@ -1,0 +1,74 @@
+//! Processes that are killed or stopped, and signals to `mpirun`.
+
+use std::io::BufReader;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use model::random::Rng;
+use testing::job::{children, ended, signal, started};
+
+use super::{EVERYTHING, MAX_END, assert_same_but_for, mpirun, place, trained};
+use crate::common::set;
+
+/// Maximum time of a whole run.
+const MAX_RUN: Duration = Duration::from_secs(300);
+/// Kills of a random rank.
+const KILLS: usize = 20;
+
+#[test]
+fn a_killed_rank_ends_the_job_and_resuming_gives_the_same_bytes() {
+    let place = place();
+    let settings = [&set(EVERYTHING)[..], &set(&["training.log_every=1"])].concat();
+    let whole = Instant::now();
+    place.trained("whole", &[&settings[..], &["--quiet"]].concat());
+    let whole = whole.elapsed();
+    let (mut rng, mut kills) = (Rng::new(11), 0);
+    while kills < KILLS {
+        for attempt in 0..8 {
+            let processes = 2 + rng.below(3);
+            let mut command = mpirun(&place, processes, "killed", &[&settings[..], &["--resume"]].concat());
+            let mut child = command.spawn().expect("mpirun");
+            let stderr = BufReader::new(child.stderr.take().expect("standard error"));
+            let pause = Duration::from_millis(300) + whole.mul_f64(1.5 * rng.uniform());
+            thread::sleep(pause);
+            let ranks = children(child.id());
+            if ranks.is_empty() || attempt == 7 {
+                ended(child, stderr, &ranks, MAX_RUN);
+                break;
+            }
+            signal("KILL", ranks[rng.below(ranks.len())]);
+            ended(child, stderr, &ranks, MAX_END);
+            kills += 1;
+        }
+        trained(&place, 2, "killed", &[&settings[..], &["--resume", "--quiet"]].concat());
+        // A kill after the last validation leaves no weights from before the end.
+        assert_same_but_for(&place, "whole", "killed", &["state.json", "best.safetensors"]);
+        place.remove("killed");
+    }
+}
+
+#[test]
+fn a_rank_that_stops_is_named_and_the_job_ends() {
+    let place = place();
+    let settings = [&set(EVERYTHING)[..], &set(&["training.steps=100000"]), &["--rank-timeout", "3"]].concat();
+    for (stopped, name) in [(1, "rank 1 on "), (2, "rank 2 on "), (0, "rank 0 on ")] {
+        let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &settings), "step 12/");
+        signal("STOP", ranks[stopped]);
+        let printed = ended(child, stderr, &ranks, MAX_END);
+        let errors: Vec<&str> = printed.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(&format!("no answer from {name}")), "{printed}");
+        place.remove("run");
+    }
+}
+
+#[test]
+fn a_signal_to_mpirun_writes_a_checkpoint() {
+    let place = place();
+    let settings =
+        [&set(EVERYTHING)[..], &set(&["training.steps=100000", "training.checkpoint_every=100000"])].concat();
+    let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &settings), "step 12/");
+    signal("INT", child.id());
+    let printed = ended(child, stderr, &ranks, MAX_END);
+    assert!(printed.contains("checkpoint written; resume with --resume"), "{printed}");
+    assert_eq!(place.names("run/checkpoints").len(), 1);
+}
