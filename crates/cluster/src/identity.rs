@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Cluster;
+use crate::{Cluster, Patience};
 
 /// The program and the settings of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +63,8 @@ impl Identity {
         }
         let mut note = None;
         for rank in cluster.others() {
-            let other: Self = serde_json::from_slice(&cluster.receive(rank, false)).expect("all ranks begin alike");
+            let other: Self =
+                serde_json::from_slice(&cluster.receive(rank, Patience::Answer)).expect("all ranks begin alike");
             let host = cluster.host(rank).to_string();
             if let Some((field, found, expected)) = self.difference(&other) {
                 return Err(Difference { rank, host, field, found, expected });

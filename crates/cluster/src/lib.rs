@@ -32,6 +32,20 @@ pub struct Cluster {
     exchanging: Cell<Duration>,
 }
 
+/// How long a process waits for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// For the limit of the cluster: the other process computes as long as this one.
+    Answer,
+    /// For [`LONG`] times the limit: the other process may have to validate and to write files.
+    Work,
+    /// Without limit: the other process may wait for input.
+    Input,
+}
+
+/// The factor by which the limit is longer for [`Patience::Work`].
+pub const LONG: u32 = 10;
+
 #[derive(Debug)]
 enum Link {
     Alone,
@@ -108,6 +122,13 @@ impl Cluster {
         }
     }
 
+    /// The number of this process among those on its host, and how many these are.
+    pub fn local_rank(&self) -> (usize, usize) {
+        let host = self.host(self.rank());
+        let here: Vec<usize> = (0..self.size()).filter(|rank| self.host(*rank) == host).collect();
+        (here.iter().filter(|rank| **rank < self.rank()).count(), here.len())
+    }
+
     /// Sends a message to another process, which receives it by [`receive`](Self::receive).
     ///
     /// # Panics
@@ -121,16 +142,16 @@ impl Cluster {
         }
     }
 
-    /// Receives the next message of another process. With `patient`, it may come at any time.
+    /// Receives the next message of another process.
     ///
     /// # Panics
     /// With a rank that is not another process.
-    pub fn receive(&self, from: usize, patient: bool) -> Vec<u8> {
+    pub fn receive(&self, from: usize, patience: Patience) -> Vec<u8> {
         match &self.link {
-            Link::Alone => unreachable!("no process {from} to wait for, {patient}"),
+            Link::Alone => unreachable!("no process {from} to wait for, {patience:?}"),
             Link::Threads(link) => link.receive(from),
             #[cfg(feature = "mpi")]
-            Link::Mpi(link) => link.receive(from, patient),
+            Link::Mpi(link) => link.receive(from, patience),
         }
     }
 
@@ -175,7 +196,7 @@ mod tests {
     fn a_process_alone_is_the_root_without_others() {
         let cluster = Cluster::alone();
         assert!((cluster.rank(), cluster.size(), cluster.is_root()) == (0, 1, true));
-        assert_eq!(cluster.others().count(), 0);
+        assert_eq!((cluster.others().count(), cluster.local_rank()), (0, (0, 1)));
         cluster.exchange(&[], &mut []);
         assert_eq!(cluster.take_traffic().0, 0);
     }
@@ -194,9 +215,9 @@ mod tests {
                         others.iter().copied().zip(received.iter_mut().map(|values| &mut values[..])).collect();
                     cluster.exchange(&outgoing, &mut incoming);
                     assert_eq!(received, [0, 1].map(|i| [others[i] as f32, 0.5]));
-                    assert_eq!(cluster.take_traffic().0, 16);
+                    assert_eq!((cluster.take_traffic().0, cluster.local_rank()), (16, (rank, 3)));
                     cluster.send((rank + 1) % 3, &[rank as u8]);
-                    assert_eq!(cluster.receive((rank + 2) % 3, false), [((rank + 2) % 3) as u8]);
+                    assert_eq!(cluster.receive((rank + 2) % 3, Patience::Answer), [((rank + 2) % 3) as u8]);
                 });
             }
         });

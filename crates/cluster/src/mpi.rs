@@ -13,8 +13,8 @@ use mpi::request::{self, LocalScope, Request};
 use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::{Equivalence, MatchedReceiveVec};
 
-use crate::ConnectError;
 use crate::stall::{Stall, at_fault};
+use crate::{ConnectError, LONG, Patience};
 
 /// A message of bytes.
 const MESSAGE: i32 = 1;
@@ -72,7 +72,7 @@ impl Link {
         others.iter().for_each(|to| self.send(*to, own.as_bytes()));
         let text = |rank: usize| match rank == self.rank() {
             true => own.to_string(),
-            false => String::from_utf8_lossy(&self.receive(rank, false)).into_owned(),
+            false => String::from_utf8_lossy(&self.receive(rank, Patience::Answer)).into_owned(),
         };
         (0..self.size()).map(text).collect()
     }
@@ -100,9 +100,9 @@ impl Link {
         });
     }
 
-    pub fn receive(&self, from: usize, patient: bool) -> Vec<u8> {
+    pub fn receive(&self, from: usize, patience: Patience) -> Vec<u8> {
         let process = self.world.process_at_rank(from as Rank);
-        let mut wait = Wait::new(self, patient);
+        let mut wait = Wait::new(self, patience);
         loop {
             if let Some(found) = process.immediate_matched_probe_with_tag(MESSAGE) {
                 return found.matched_receive_vec().0;
@@ -128,7 +128,7 @@ impl Link {
 
     /// Polls until all requests are done.
     fn complete<'a, 's, T: Equivalence>(&self, mut pending: Vec<Pending<'a, 's, T>>) {
-        let mut wait = Wait::new(self, false);
+        let mut wait = Wait::new(self, Patience::Answer);
         loop {
             let unfinished = |(rank, request): Pending<'a, 's, T>| request.test().err().map(|request| (rank, request));
             pending = pending.into_iter().filter_map(unfinished).collect();
@@ -144,7 +144,8 @@ impl Link {
 /// One wait for other processes, and what is done when it takes too long.
 struct Wait<'a> {
     link: &'a Link,
-    patient: bool,
+    /// The time after which the job ends, if there is one.
+    limit: Option<Duration>,
     started: Instant,
     spins: u32,
     reported: bool,
@@ -155,9 +156,14 @@ struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    fn new(link: &'a Link, patient: bool) -> Self {
+    fn new(link: &'a Link, patience: Patience) -> Self {
         let (started, reports) = (Instant::now(), RefCell::default());
-        Self { link, patient, started, spins: 0, reported: false, reports, cleared: false }
+        let limit = match patience {
+            Patience::Answer => Some(link.limit),
+            Patience::Work => Some(link.limit * LONG),
+            Patience::Input => None,
+        };
+        Self { link, limit, started, spins: 0, reported: false, reports, cleared: false }
     }
 
     /// Passes the time until the next poll. A process other than the root reports half-way whom it waits for. At the limit
@@ -172,10 +178,8 @@ impl<'a> Wait<'a> {
             return;
         }
         thread::sleep(PAUSE);
-        if self.patient {
-            return;
-        }
-        let (elapsed, limit) = (self.started.elapsed(), self.link.limit);
+        let Some(limit) = self.limit else { return };
+        let elapsed = self.started.elapsed();
         match self.link.rank() {
             0 => {
                 if elapsed > limit / 4 && !self.cleared {
@@ -214,7 +218,7 @@ impl<'a> Wait<'a> {
         let mut ranks = ranks;
         ranks.dedup();
         let processes = ranks.into_iter().map(|rank| (rank, self.link.host(rank).to_string())).collect();
-        (self.link.on_stall)(&Stall { processes, limit: self.link.limit });
+        (self.link.on_stall)(&Stall { processes, waited: self.started.elapsed() });
         self.link.abort(1)
     }
 }

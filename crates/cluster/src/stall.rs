@@ -10,7 +10,7 @@ pub struct Stall {
     /// Their ranks with their hosts.
     pub processes: Vec<(usize, String)>,
     /// The time waited.
-    pub limit: Duration,
+    pub waited: Duration,
 }
 
 impl fmt::Display for Stall {
@@ -20,7 +20,7 @@ impl fmt::Display for Stall {
             f,
             "no answer from {} for {} s (--rank-timeout); all processes end here",
             names.join(", "),
-            self.limit.as_secs()
+            self.waited.as_secs()
         )
     }
 }
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_stall_names_rank_and_host() {
-        let stall = Stall { processes: vec![(2, "node-7".to_string())], limit: Duration::from_secs(60) };
+        let stall = Stall { processes: vec![(2, "node-7".to_string())], waited: Duration::from_secs(60) };
         let message = stall.to_string();
         assert!(message.contains("rank 2 on node-7") && message.contains("60 s"), "{message}");
     }

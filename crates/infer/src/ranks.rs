@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use cluster::{Cluster, Identity, Stall, hash_of_file, share};
+use cluster::{Cluster, Identity, Patience, Stall, hash_of_file, share};
 use decode::{DecodeError, TextProblem, Translator};
 use runs::{format_chain, layout};
 use serde::de::DeserializeOwned;
@@ -89,7 +89,7 @@ pub fn agree<T>(cluster: &Cluster, opened: anyhow::Result<T>, models: &[PathBuf]
         return Ok(opened);
     }
     let failures: Vec<(usize, Option<String>)> =
-        cluster.others().map(|rank| (rank, receive(cluster, rank, false))).collect();
+        cluster.others().map(|rank| (rank, receive(cluster, rank, Patience::Answer))).collect();
     let compared = identity.compare(cluster);
     let opened = opened?;
     if let Some((rank, failure)) = failures.into_iter().find_map(|(rank, failure)| Some((rank, failure?))) {
@@ -120,7 +120,7 @@ fn identity(models: &[PathBuf]) -> Identity {
 /// None but those of a translator that cannot be used.
 pub fn follow(cluster: &Cluster, translator: &Translator, format: LineFormat) -> anyhow::Result<()> {
     loop {
-        match receive(cluster, 0, true) {
+        match receive(cluster, 0, Patience::Input) {
             Announcement::End => return Ok(()),
             Announcement::Translate { first_line, texts } => {
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -159,7 +159,7 @@ pub fn translate_lines(
             // All blocks are received, also after a failure, so that no rank waits.
             let mut block = match rank {
                 0 => block(translator, &texts(0), first_line, format),
-                _ => receive(cluster, rank, false),
+                _ => receive(cluster, rank, Patience::Answer),
             };
             if result.is_ok() {
                 block.not_utf8 = invalid(&window[share(rank)][..block.lines.len()], block.first_line);
@@ -211,6 +211,6 @@ fn send(cluster: &Cluster, to: usize, message: &impl Serialize) {
     cluster.send(to, &serde_json::to_vec(message).expect("messages have only values that JSON can express"));
 }
 
-fn receive<Message: DeserializeOwned>(cluster: &Cluster, from: usize, patient: bool) -> Message {
-    serde_json::from_slice(&cluster.receive(from, patient)).expect("the ranks agree on their messages")
+fn receive<Message: DeserializeOwned>(cluster: &Cluster, from: usize, patience: Patience) -> Message {
+    serde_json::from_slice(&cluster.receive(from, patience)).expect("the ranks agree on their messages")
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor};
 
+use crate::device_index::LocalRank;
+
 /// A backend, named as its cargo feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -60,6 +62,44 @@ pub enum BackendError {
         /// The driver's message.
         reason: String,
     },
+    /// A number of a device on a CPU.
+    #[error("--device-index = {index}: device `{backend}` is the CPU, expected a GPU; omit the option")]
+    IndexOfCpu {
+        /// The backend.
+        backend: Backend,
+        /// The number given.
+        index: usize,
+    },
+    /// A number beyond the last device.
+    #[error("--device-index = {index}: {}", at_most(*.devices, *.backend))]
+    NoSuchIndex {
+        /// The backend.
+        backend: Backend,
+        /// The number given.
+        index: usize,
+        /// The devices of this host.
+        devices: usize,
+    },
+    /// More processes on a host than devices.
+    #[error(
+        "found {processes} processes on this host and {devices} devices of `{backend}`, expected a device for each; start \
+         fewer processes here, or give --device-index if each process sees devices of its own or several share one"
+    )]
+    TooFewDevices {
+        /// The backend.
+        backend: Backend,
+        /// The processes of the job on this host.
+        processes: usize,
+        /// The devices of this host.
+        devices: usize,
+    },
+}
+
+fn at_most(devices: usize, backend: Backend) -> String {
+    match devices.checked_sub(1) {
+        Some(last) => format!("expected at most {last}, the last device of `{backend}` on this host"),
+        None => format!("found no device of `{backend}` on this host; choose another --device"),
+    }
 }
 
 /// The backends compiled in, in order of preference: cuda, vulkan, wgpu, ndarray, flex.
@@ -111,16 +151,34 @@ impl Backend {
         matches!(self, Backend::Cuda | Backend::Vulkan | Backend::Wgpu)
     }
 
-    /// Opens the device and computes a sum on it, so that a missing GPU is an error here and not later.
+    /// Opens the default device and computes a sum on it, so that a missing GPU is an error here and not later.
     ///
     /// # Errors
     /// The device cannot be used, or is not compiled in.
     pub fn open(self) -> Result<Device, BackendError> {
-        if !self.is_gpu() {
-            return self.device();
+        self.open_at(None, LocalRank::default())
+    }
+
+    /// As [`open`](Self::open), with the device number `index` of a GPU backend, or that of [`LocalRank::device_index`].
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); a number that no device has, or more processes on this host than devices.
+    pub fn open_at(self, index: Option<usize>, local: LocalRank) -> Result<Device, BackendError> {
+        let devices = || self.probed(|| Ok(self.devices()));
+        match local.device_index(index, self, || Ok(devices()?.len()))? {
+            Some(index) => {
+                let missing = BackendError::NoSuchIndex { backend: self, index, devices: 0 };
+                let device = devices()?.into_iter().nth(index).ok_or(missing)?;
+                self.probed(|| self.working(device))
+            }
+            None if !self.is_gpu() => self.device(),
+            None => self.probed(|| self.working(self.device()?)),
         }
-        // GPU runtimes report a missing driver or adapter by a panic at first use, often on a thread of their own. Only
-        // the first panic holds the reason.
+    }
+
+    /// Calls `open`, which may panic: GPU runtimes report a missing driver or adapter by a panic at first use, often on a
+    /// thread of their own. Only the first panic holds the reason.
+    fn probed<T>(self, open: impl FnOnce() -> Result<T, BackendError>) -> Result<T, BackendError> {
         let first_panic = Arc::new(Mutex::new(None));
         let recorded = first_panic.clone();
         let hook = panic::take_hook();
@@ -129,20 +187,36 @@ impl Backend {
                 first.get_or_insert_with(|| info.payload_as_str().unwrap_or("no such device or driver").to_string());
             }
         }));
-        let probed = panic::catch_unwind(AssertUnwindSafe(|| {
-            let device = self.device()?;
-            let one = Tensor::<1>::ones([1], &device);
-            let two = (one.clone() + one).try_into_data().map_err(|error| self.cannot_open(error))?;
-            match two.iter::<f32>().next() {
-                Some(2.0) => Ok(device),
-                other => Err(self.cannot_open(format!("it computes 1 + 1 = {other:?}"))),
-            }
-        }));
+        let probed = panic::catch_unwind(AssertUnwindSafe(open));
         panic::set_hook(hook);
         probed.unwrap_or_else(|_| {
             let first = first_panic.lock().ok().and_then(|mut first| first.take());
             Err(self.cannot_open(first.unwrap_or_else(|| "no such device or driver".to_string())))
         })
+    }
+
+    /// Returns the device if it computes a sum.
+    fn working(self, device: Device) -> Result<Device, BackendError> {
+        let one = Tensor::<1>::ones([1], &device);
+        let two = (one.clone() + one).try_into_data().map_err(|error| self.cannot_open(error))?;
+        match two.iter::<f32>().next() {
+            Some(2.0) => Ok(device),
+            other => Err(self.cannot_open(format!("it computes 1 + 1 = {other:?}"))),
+        }
+    }
+
+    /// The GPUs of this backend, in the order of their numbers.
+    fn devices(self) -> Vec<Device> {
+        match self {
+            #[cfg(feature = "cuda")]
+            Backend::Cuda => Device::enumerate(burn::tensor::DeviceType::Cuda).to_vec(),
+            #[cfg(feature = "vulkan")]
+            Backend::Vulkan => Device::enumerate(burn::tensor::DeviceType::Vulkan).to_vec(),
+            #[cfg(feature = "wgpu")]
+            Backend::Wgpu => Device::enumerate(burn::tensor::DeviceType::Wgpu).to_vec(),
+            #[allow(unreachable_patterns)] // reachable for each backend that is not compiled in
+            Backend::Cuda | Backend::Vulkan | Backend::Wgpu | Backend::Ndarray | Backend::Flex => Vec::new(),
+        }
     }
 
     fn device(self) -> Result<Device, BackendError> {

@@ -31,6 +31,7 @@ pub mod batch;
 pub mod cache;
 pub mod config;
 pub mod decoder;
+pub mod device_index;
 pub mod embedding;
 pub mod encoder;
 pub mod error;

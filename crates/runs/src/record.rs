@@ -67,10 +67,11 @@ pub struct StepTiming {
     /// Share of the time that training waited for data.
     #[serde(default = "absent", deserialize_with = "null_as_nan")]
     pub waiting_for_data: f64,
-    /// Share of the time that the root spent exchanging gradients, if several processes train.
+    /// Share of the time that the root spent exchanging gradients and weights, waits for slower processes included, if
+    /// several train.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchanging: Option<f64>,
-    /// Bytes of gradients that the root sent since the last logged step, if several processes train.
+    /// Bytes of gradients and weights that the root sent since the last logged step, if several processes train.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_bytes: Option<u64>,
 }

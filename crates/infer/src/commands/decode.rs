@@ -8,6 +8,7 @@ use cluster::Cluster;
 use decode::{Settings, Translator};
 use documents::EncodedDocument;
 use indicatif::ProgressBar;
+use model::device_index::LocalRank;
 use runs::DecodingOverrides;
 
 use crate::arguments::parse_text;
@@ -78,6 +79,8 @@ fn run_in(arguments: Arguments, cluster: &Cluster) -> anyhow::Result<()> {
     let Arguments { model, texts, format, scores, decoding, n_best, prefix, sampling, .. } = arguments;
     let Arguments { alignment, too_long, shortlist, batch, mut device, source_prefix, documents, .. } = arguments;
     device.quiet |= !cluster.is_root();
+    let (rank, count) = cluster.local_rank();
+    device.local = LocalRank { rank, count };
     let quiet = device.quiet;
     let line_format = match (format, n_best, scores) {
         (OutputFormat::Jsonl, _, _) => LineFormat::Jsonl,

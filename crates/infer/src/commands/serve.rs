@@ -158,7 +158,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
                 return Err(UsageError::new(ErrorKind::ArgumentConflict, message).into());
             }
             device.start_threads()?;
-            let opened = backend.open()?;
+            let opened = backend.open_at(device.device_index, device.local)?;
             options.workers = if backend::is_flex(&opened) { rayon::current_num_threads() } else { 1 };
             let precision = device.precision;
             let open: OpenModel = Arc::new(move |folder: &Path| {

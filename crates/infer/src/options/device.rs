@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use decode::TrainedModel;
 use model::backend;
+use model::device_index::LocalRank;
 use model::summary::grouped;
 use runs::config::DecodingPrecision;
 
@@ -17,6 +18,9 @@ pub struct DeviceOptions {
     /// Device to compute on, among those compiled in: cuda, vulkan, wgpu, ndarray, flex [default: the first of these]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Number of the GPU, from 0 [default: the best; with several processes on a host, one for each]
+    #[arg(long, value_name = "N")]
+    pub device_index: Option<usize>,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -27,6 +31,9 @@ pub struct DeviceOptions {
     /// Print only errors
     #[arg(long)]
     pub quiet: bool,
+    /// This process among those on its host
+    #[arg(skip)]
+    pub local: LocalRank,
 }
 
 impl DeviceOptions {
@@ -57,7 +64,8 @@ impl DeviceOptions {
     pub fn open_ensemble(&self, models: &[PathBuf]) -> anyhow::Result<TrainedModel> {
         self.start_threads()?;
         let backend = backend::choose(self.device.as_deref())?;
-        let trained = TrainedModel::open_ensemble(models, &backend.open()?, self.precision)?;
+        let trained =
+            TrainedModel::open_ensemble(models, &backend.open_at(self.device_index, self.local)?, self.precision)?;
         if !self.quiet {
             let parameters = grouped(trained.engine.parameters());
             let precision = trained.engine.precision();

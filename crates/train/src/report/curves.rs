@@ -32,7 +32,7 @@ enum Values {
 }
 
 /// In the order of the page.
-pub const CHARTS: [Chart; 9] = [
+pub const CHARTS: [Chart; 10] = [
     Chart {
         title: "Loss and NLL, nats per token",
         wide: true,
@@ -85,6 +85,14 @@ pub const CHARTS: [Chart; 9] = [
         title: "Time spent waiting for data, %",
         wide: false,
         curves: &[Curve { name: "waiting", values: Values::Training(|line| percent(line.timing.waiting_for_data)) }],
+    },
+    Chart {
+        title: "Time spent exchanging gradients, %",
+        wide: false,
+        curves: &[Curve {
+            name: "exchanging",
+            values: Values::Training(|line| line.timing.exchanging.map_or(f64::NAN, percent)),
+        }],
     },
     Chart {
         title: "Padding among target positions, %",

@@ -51,6 +51,11 @@ fn facts(config: &str, metrics: &Metrics) -> String {
         facts.push(format!("{} target tokens", grouped(last.tokens)));
         let seconds = metrics.steps.iter().map(|line| line.timing.seconds).filter(|seconds| !seconds.is_nan()).sum();
         facts.push(format!("{} of training", duration(seconds)));
+        if let Some(exchanging) = last.timing.exchanging {
+            let speed = known(last.timing.tokens_per_second, |speed| fixed(speed, 0));
+            facts.push(format!("{speed} tokens per second by all processes"));
+            facts.push(format!("{} of the time exchanging gradients", percent(exchanging)));
+        }
     }
     format!("<p class=\"facts\">{}</p>", facts.join(" · "))
 }

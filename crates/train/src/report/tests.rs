@@ -14,10 +14,10 @@ const CONFIG: &str = "[training]\nsteps = 400 # <soon>\n";
 /// Two logged steps, a validation, a line of an unknown kind, and a line cut short.
 const METRICS_SO_FAR: &str = concat!(
     r#"{"step":100,"epoch":0,"loss":3.5,"nll":3.25,"perplexity":25.8,"learning_rate":0.00035,"gradient_norm":1.5,"#,
-    r#""tokens":12345,"padding":0.01,"timing":{"seconds":65.2,"tokens_per_second":6000.0,"waiting_for_data":0.02}}"#,
+    r#""tokens":12345,"padding":0.01,"timing":{"seconds":65.2,"tokens_per_second":6000.0,"waiting_for_data":0.02,"exchanging":0.1}}"#,
     "\n",
     r#"{"step":200,"epoch":1,"loss":2.5,"nll":2.25,"perplexity":9.5,"learning_rate":0.0007,"gradient_norm":0.5,"#,
-    r#""tokens":23456,"padding":0.03,"timing":{"seconds":60.0,"tokens_per_second":7000.0,"waiting_for_data":0.0}}"#,
+    r#""tokens":23456,"padding":0.03,"timing":{"seconds":60.0,"tokens_per_second":7000.0,"waiting_for_data":0.0,"exchanging":0.2}}"#,
     "\n",
     r#"{"step":200,"validation":{"sentences":1014,"beam":1,"exact_match":0.125,"token_error_rate":0.25,"token_accuracy":0.5,"nll":2.12345,"#,
     r#""perplexity":8.3599,"bleu":12.345,"chrf":34.567,"samples":[{"source":"a <b> & 'c'","#,
@@ -213,4 +213,15 @@ fn a_folder_without_metrics_is_rejected() {
     fs::write(folder.child("config.toml"), CONFIG).unwrap();
     let error = write(folder.path()).unwrap_err().to_string();
     assert!(error.contains("metrics.jsonl") && error.contains("--overwrite"), "{error}");
+}
+
+#[test]
+fn several_processes_show_their_speed_and_exchange() {
+    let line =
+        r#"{"step":8,"loss":3,"timing":{"seconds":2,"tokens_per_second":512,"exchanging":0.125,"sent_bytes":9}}"#;
+    let page = page(CONFIG, line);
+    assert!(page.contains("512 tokens per second by all processes · 12.50 % of the time exchanging gradients"));
+    assert!(page.contains("Time spent exchanging gradients, %"));
+    let alone = line.replace(r#","exchanging":0.125,"sent_bytes":9"#, "");
+    assert!(!self::page(CONFIG, &alone).contains("xchanging"), "one process exchanges nothing");
 }

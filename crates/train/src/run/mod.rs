@@ -7,6 +7,7 @@ mod prepare;
 pub mod ranks;
 pub mod reopen;
 pub mod snapshots;
+mod start;
 pub mod step_metrics;
 mod trainer;
 mod validate;

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
-use cluster::Cluster;
 use decode::{DecodeError, TrainedModel};
 use model::backend::Backend;
 use model::config::PositionKind;
+use model::device_index::LocalRank;
 use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer, parameters};
 use runs::config::{self, RunConfig, TokenizersConfig, TrainingConfig};
@@ -17,9 +16,6 @@ use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
 use text::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
-use super::observer::Observer;
-use super::ranks::Ranks;
-use super::trainer::{Outcome, Place, Trainer};
 use crate::data::Vocabularies;
 use crate::error::TrainError;
 use crate::optim::{Workers, lora};
@@ -34,6 +30,10 @@ pub struct RunOptions {
     pub if_exists: IfExists,
     /// The backend, among those compiled in.
     pub backend: Backend,
+    /// The number of the device of a GPU backend; the default one if `None`, or that of this process among those on its host.
+    pub device_index: Option<usize>,
+    /// This process among those on its host.
+    pub local: LocalRank,
     /// The file of the configuration, for messages.
     pub config_path: PathBuf,
 }
@@ -41,13 +41,13 @@ pub struct RunOptions {
 /// A run that is ready to be trained. Nothing has been written yet.
 #[derive(Debug)]
 pub struct Run {
-    config: RunConfig,
-    task: Task,
-    model: Transformer,
-    output: PathBuf,
-    existing: ExistingRun,
-    device: Device,
-    workers: Workers,
+    pub(super) config: RunConfig,
+    pub(super) task: Task,
+    pub(super) model: Transformer,
+    pub(super) output: PathBuf,
+    pub(super) existing: ExistingRun,
+    pub(super) device: Device,
+    pub(super) workers: Workers,
 }
 
 impl Run {
@@ -57,9 +57,9 @@ impl Run {
     /// # Errors
     /// A configuration, corpus, device or folder with which the run cannot start.
     pub fn prepare(mut config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
-        let RunOptions { output, if_exists, backend, config_path } = options;
+        let RunOptions { output, if_exists, backend, device_index, local, config_path } = options;
         config.validate_on(backend, &config_path)?;
-        let device = backend.open().map_err(DecodeError::from)?;
+        let device = backend.open_at(device_index, local).map_err(DecodeError::from)?;
         let existing = RunFolder::inspect(&output, if_exists, &config)?;
         if existing != ExistingRun::Resumable {
             config.validate_new(&config_path)?;
@@ -79,51 +79,6 @@ impl Run {
         let workers = Workers::new(cores.min(config.training.micro_batches))?;
         Ok(Self { config, task, model, output, existing, device, workers })
     }
-
-    /// Trains to the last step, or until `stop` is set.
-    ///
-    /// Matrix products have the precision of the process, so `main` calls
-    /// [`MatmulPrecision::set_process_wide`](runs::config::MatmulPrecision::set_process_wide) before.
-    ///
-    /// # Errors
-    /// A folder that cannot be written, a checkpoint or data that cannot be read, a loss that is not finite, or a device that
-    /// fails.
-    pub fn train(self, observer: &mut impl Observer, stop: &AtomicBool) -> Result<Outcome, TrainError> {
-        self.train_together(observer, stop, &Cluster::alone())
-    }
-
-    /// As [`train`](Self::train), as the root of a cluster, whose other processes [follow](super::ranks::Follower).
-    ///
-    /// # Errors
-    /// As [`train`](Self::train); then the other processes still wait. More processes than micro-batches, or a process
-    /// that fails.
-    pub fn train_together(
-        self,
-        observer: &mut impl Observer,
-        stop: &AtomicBool,
-        cluster: &Cluster,
-    ) -> Result<Outcome, TrainError> {
-        check_processes(cluster.size(), self.config.training.micro_batches)?;
-        let Self { config, task, model, output, existing, device, workers } = self;
-        if existing == ExistingRun::ToBackUp {
-            RunFolder::back_up(&output)?;
-        }
-        let ranks = Ranks::new(cluster);
-        let outcome = Trainer::new(&config, &task, model, Place { path: &output, existing }, device, workers, ranks)?
-            .train(observer, stop)?;
-        ranks.end();
-        Ok(outcome)
-    }
-}
-
-/// Rejects more processes than micro-batches.
-fn check_processes(processes: usize, micro_batches: usize) -> Result<(), TrainError> {
-    if processes <= micro_batches {
-        return Ok(());
-    }
-    let expected = format!("at least {processes}, one for each process");
-    let remedy = "raise it (training.max_tokens is divided by it), or start fewer processes";
-    Err(invalid(ConfigError::new("training.micro_batches", micro_batches, expected, remedy)))
 }
 
 /// Returns the vocabularies that exist already: those of the run being resumed, or of the run that `training.init_from`

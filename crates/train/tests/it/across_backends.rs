@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use decode::{TrainedModel, Translator};
 use model::backend::{self, Backend};
+use model::device_index::LocalRank;
 use runs::IfExists;
 use train::{Outcome, Run, RunConfig, RunOptions, Silent};
 
@@ -51,7 +52,14 @@ fn all_backends_decode_a_run_to_the_same_text() {
     for trained_on in backends() {
         let folder = place.path().join(trained_on.to_string());
         let (output, config_path) = (folder.clone(), file.clone());
-        let options = RunOptions { output, if_exists: IfExists::Fail, backend: trained_on, config_path };
+        let options = RunOptions {
+            output,
+            if_exists: IfExists::Fail,
+            backend: trained_on,
+            device_index: None,
+            local: LocalRank::default(),
+            config_path,
+        };
         let run = Run::prepare(config.clone(), options).unwrap();
         let outcome = run.train(&mut Silent, &AtomicBool::new(false)).unwrap();
         assert!(matches!(outcome, Outcome::Finished(Some(_))));

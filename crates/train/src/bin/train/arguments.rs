@@ -35,6 +35,9 @@ pub struct Arguments {
     /// Device to compute on, among those compiled in: cuda, vulkan, wgpu, ndarray, flex [default: the first of these]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Number of the GPU, from 0 [default: the best; with several processes on a host, one for each]
+    #[arg(long, value_name = "N")]
+    pub device_index: Option<usize>,
     /// Number of threads [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

@@ -13,6 +13,7 @@ use anyhow::Context;
 use clap::Parser;
 use cluster::{Cluster, Identity, Stall, hash_of_file};
 use model::backend::{self, Backend};
+use model::device_index::LocalRank;
 use runs::IfExists;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -72,7 +73,7 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
     let note = identity(backend, &arguments).compare(cluster)?;
     if !cluster.is_root() {
         let _ignored = stop_on_interrupt()?; // the root decides when to stop
-        Follower::follow(cluster, backend, rayon::current_num_threads())?;
+        Follower::follow(cluster, backend, arguments.device_index, rayon::current_num_threads())?;
         return Ok(ExitCode::SUCCESS);
     }
     let resumed = arguments.resume.then_some(output.as_path());
@@ -84,7 +85,15 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
     };
     let precision = config.training.matmul_precision;
     let title = format!("{} on {backend}, {precision}, into {}", arguments.config.display(), output.display());
-    let options = RunOptions { output: output.clone(), if_exists, backend, config_path: arguments.config };
+    let (rank, count) = cluster.local_rank();
+    let options = RunOptions {
+        output: output.clone(),
+        if_exists,
+        backend,
+        device_index: arguments.device_index,
+        local: LocalRank { rank, count },
+        config_path: arguments.config,
+    };
     let run = Run::prepare(config, options)?;
 
     precision.set_process_wide();

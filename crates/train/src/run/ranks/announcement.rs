@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hasher};
 
-use cluster::Cluster;
+use cluster::{Cluster, Patience};
 use model::{Transformer, weights};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -66,12 +66,12 @@ pub fn send(cluster: &Cluster, to: usize, message: &impl Serialize) {
     cluster.send(to, &serde_json::to_vec(message).expect("messages have only values that JSON can express"));
 }
 
-/// Receives a message from a rank; with `patient`, at any time.
+/// Receives a message from a rank.
 ///
 /// # Panics
 /// If the rank sends another kind of message: all ranks run the same program.
-pub fn receive<Message: DeserializeOwned>(cluster: &Cluster, from: usize, patient: bool) -> Message {
-    serde_json::from_slice(&cluster.receive(from, patient)).expect("the ranks agree on their messages")
+pub fn receive<Message: DeserializeOwned>(cluster: &Cluster, from: usize, patience: Patience) -> Message {
+    serde_json::from_slice(&cluster.receive(from, patience)).expect("the ranks agree on their messages")
 }
 
 /// A hash of all weights to the last bit.

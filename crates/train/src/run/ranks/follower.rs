@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use cluster::{Cluster, share};
+use cluster::{Cluster, Patience, share};
 use decode::DecodeError;
 use model::backend::Backend;
+use model::device_index::LocalRank;
 use model::weights;
 use model::{Batch, Transformer, VocabularySizes};
 use runs::RunConfig;
@@ -31,16 +32,22 @@ pub struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// Follows the root until it ends the job. `threads` is the number of micro-batches to compute at a time on a CPU.
+    /// Follows the root until it ends the job, on the device with this number or one of its own. `threads` is the number of micro-batches to compute at a time on a CPU.
     ///
     /// # Errors
     /// A device that cannot be opened, or that fails.
-    pub fn follow(cluster: &'a Cluster, backend: Backend, threads: usize) -> Result<(), TrainError> {
-        let device = backend.open().map_err(DecodeError::from)?;
+    pub fn follow(
+        cluster: &'a Cluster,
+        backend: Backend,
+        device_index: Option<usize>,
+        threads: usize,
+    ) -> Result<(), TrainError> {
+        let (rank, count) = cluster.local_rank();
+        let device = backend.open_at(device_index, LocalRank { rank, count }).map_err(DecodeError::from)?;
         let cores = if backend.is_gpu() { 1 } else { threads };
         let mut follower: Option<Self> = None;
         loop {
-            match (receive(cluster, 0, true), &mut follower) {
+            match (receive(cluster, 0, Patience::Work), &mut follower) {
                 (Announcement::End, _) => return Ok(()),
                 (Announcement::Start(start), _) => follower = Some(Self::start(cluster, start, device.clone(), cores)?),
                 (announcement, Some(follower)) => follower.react(announcement)?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::iter;
 
-use cluster::{Cluster, share};
+use cluster::{Cluster, Patience, share};
 use decode::DecodeError;
 use model::weights::NamedTensor;
 use runs::RunConfig;
@@ -84,7 +84,7 @@ impl<'a> Ranks<'a> {
         }
         let own = translate(share(0));
         let replies: Vec<(usize, Reply)> =
-            self.cluster.others().map(|rank| (rank, receive(self.cluster, rank, true))).collect();
+            self.cluster.others().map(|rank| (rank, receive(self.cluster, rank, Patience::Answer))).collect();
         let others = replies.into_iter().map(|(rank, reply)| match reply {
             Reply::Translations(texts) => Ok(texts),
             Reply::WeightsHash(_) | Reply::Moments(_) => {
@@ -107,7 +107,7 @@ impl<'a> Ranks<'a> {
         self.cluster.others().for_each(|rank| send(self.cluster, rank, &Announcement::HashWeights));
         let own = hash_weights(state.model());
         for rank in self.cluster.others() {
-            match receive(self.cluster, rank, false) {
+            match receive(self.cluster, rank, Patience::Answer) {
                 Reply::WeightsHash(hash) if hash == own => {}
                 Reply::WeightsHash(_) => {
                     let host = self.cluster.host(rank).to_string();
@@ -136,7 +136,7 @@ impl<'a> Ranks<'a> {
             own.into_iter().map(|tensor| (tensor.name, tensor.values)).collect();
         for rank in self.cluster.others() {
             send(self.cluster, rank, &Announcement::SendMoments);
-            let shapes = match receive(self.cluster, rank, false) {
+            let shapes = match receive(self.cluster, rank, Patience::Answer) {
                 Reply::Moments(shapes) => shapes,
                 Reply::Translations(_) | Reply::WeightsHash(_) | Reply::NotFinite => {
                     return Err(self.failed(rank, "it sent something else instead of moments".to_string()));

@@ -1,6 +1,6 @@
 //! The tensors of a training state, from the root to the other ranks.
 
-use cluster::Cluster;
+use cluster::{Cluster, Patience};
 use model::weights::{self, NamedTensor};
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,7 @@ impl StateTensors {
 
     /// Receives tensors from the root.
     pub fn receive(cluster: &Cluster) -> Self {
-        let Shapes(shapes) = receive(cluster, 0, false);
+        let Shapes(shapes) = receive(cluster, 0, Patience::Answer);
         let blank = |(name, shape): NamedShape| {
             let values = vec![0.0; shape.iter().product()];
             NamedTensor { name, shape, values }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use testing::job;
 
 use crate::common::samples::{corpus, gzip};
-use crate::common::{ProcessOutput, WorkFolder, set};
+use crate::common::{ProcessOutput, WorkFolder};
 
 /// Maximum time until all processes have ended.
 const MAX_END: Duration = Duration::from_secs(20);
