@@ -4,6 +4,6 @@
 #[cfg(all(feature = "marian", feature = "serve"))]
 #[test]
 fn the_command_line_reference_is_up_to_date() {
-    let commands = ["", "score", "evaluate", "distil", "attend", "export", "import", "serve"];
+    let commands = ["", "score", "evaluate", "distil", "attend", "quantise", "shortlist", "export", "import", "serve"];
     testing::cli_reference::check("infer", &commands);
 }

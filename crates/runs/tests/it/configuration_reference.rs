@@ -146,6 +146,7 @@ fn section(page: &mut String, source: &Source, table: &str, name: &str, note: &s
             "f64" => "number".to_string(),
             "bool" => "boolean".to_string(),
             "PathBuf" => "path".to_string(),
+            "String" => "text".to_string(),
             "Vec<String>" => "list of strings".to_string(),
             other => source.variants(other).map_or("table".to_string(), |variants| values(&variants)),
         };
