@@ -7,7 +7,7 @@
 //! | module | operation |
 //! |---|---|
 //! | [`linear`] | linear layer with bias and ReLU |
-//! | [`activation`] | GELU and SiLU |
+//! | [`activation`] | GELU and SiLU, alone or as a gate |
 //! | [`attention`] | scaled dot-product attention that on the CPU never holds all scores |
 //! | [`residual`] | dropout, add, layer or RMS norm |
 //! | [`dropout`] | dropout whose mask is a function of a key |

@@ -23,7 +23,7 @@
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
-use kernels::activation::{Curve, activation};
+use kernels::activation::{Curve, activation, gated};
 use kernels::linear::Epilogue;
 
 use crate::config::{Activation, ModelConfig};
@@ -69,11 +69,9 @@ impl FeedForward {
             (Activation::Relu, _) => linear::apply_then(&self.inner, x, Epilogue::Relu),
             (Activation::Gelu, _) => activation(inner(), Curve::Gelu),
             (Activation::Silu, _) => activation(inner(), Curve::Silu),
-            (Activation::Swiglu, Some(gate)) => activation(linear::apply(gate, x.clone()), Curve::Silu) * inner(),
+            (Activation::Swiglu, Some(gate)) => gated(linear::apply(gate, x.clone()), inner(), Curve::Silu),
             (Activation::GeluTanh, _) => activation(inner(), Curve::GeluTanh),
-            (Activation::GegluTanh, Some(gate)) => {
-                activation(linear::apply(gate, x.clone()), Curve::GeluTanh) * inner()
-            }
+            (Activation::GegluTanh, Some(gate)) => gated(linear::apply(gate, x.clone()), inner(), Curve::GeluTanh),
             (Activation::Swiglu | Activation::GegluTanh, None) => unreachable!("a gated unit is made with its gate"),
         };
         linear::apply(&self.output, pass.dropout(active, self.dropout))

@@ -12,8 +12,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use burn::tensor::{Device, Distribution, Tensor};
+use kernels::precision::Precision;
 use model::backend::{self, Backend};
-use model::config::VocabularySizes;
+use model::config::{Activation, NormKind, NormOrder, VocabularySizes};
 use model::loss::Objective;
 use model::{Batch, ModelConfig, Transformer, weights};
 use serde::Deserialize;
@@ -42,6 +43,15 @@ struct Size {
     /// Whether the portable definitions take the place of the fused operations.
     #[serde(default)]
     definitions: bool,
+    /// Products in bfloat16.
+    #[serde(default)]
+    bfloat16: bool,
+    #[serde(default)]
+    pre_norm: bool,
+    #[serde(default)]
+    rms_norm: bool,
+    /// The activation; ReLU if absent.
+    activation: Option<Activation>,
 }
 
 impl Size {
@@ -67,6 +77,9 @@ impl Bench {
         let size: Size = serde_json::from_str(&read("size.json")?)?;
         let batches = serde_json::from_str(&read("batches.json")?)?;
         rayon::ThreadPoolBuilder::new().num_threads(size.threads).build_global()?;
+        if size.bfloat16 {
+            kernels::precision::set(Precision::Bfloat16);
+        }
         let device = size.backend()?.open()?;
         let train_state = fresh(&size, 0.0, &device)?;
         let bytes = weights::to_safetensors(&weights::collect(train_state.model()), "{}")?;
@@ -170,6 +183,9 @@ fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<TrainStat
         decoder_layers: size.decoder_layers,
         max_length: size.max_length,
         dropout,
+        norm: if size.pre_norm { NormOrder::Pre } else { NormOrder::Post },
+        norm_kind: if size.rms_norm { NormKind::Rms } else { NormKind::Layer },
+        activation: size.activation.unwrap_or(Activation::Relu),
         ..ModelConfig::default()
     };
     let model = Transformer::new(&config, VocabularySizes::joint(size.vocabulary), 1, &device.clone().autodiff())?;

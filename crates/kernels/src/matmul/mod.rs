@@ -3,10 +3,15 @@
 //! [`precision`](crate::precision) decides whether operands are read in float32 or rounded to bfloat16.
 
 pub mod bf16;
+mod finish;
 mod float32;
+#[cfg(target_arch = "x86_64")]
+mod vectors;
 mod view;
 
-pub use view::{Accumulate, Matrix, MatrixMut};
+#[cfg(target_arch = "x86_64")]
+use vectors::{Panels, Right, Unit};
+pub use view::{Accumulate, Finish, Matrix, MatrixMut};
 
 use crate::precision::{self, Precision};
 
@@ -15,23 +20,100 @@ use crate::precision::{self, Precision};
 /// # Panics
 /// Shapes that do not fit, or a slice that is too short.
 pub fn multiply(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix) {
-    product(target, before, scale, left, right, 1);
+    product(target, Finish::new(before, scale), left, &Factor::in_place(right), 1);
 }
 
 /// [`multiply`] on all threads of the current pool; every element is the same sum as on one thread.
 pub fn multiply_on_all_threads(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix) {
-    product(target, before, scale, left, right, rayon::current_num_threads());
+    let threads = rayon::current_num_threads();
+    product(target, Finish::new(before, scale), left, &Factor::in_place(right), threads);
 }
 
-fn product(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
-    view::check(&target, &left, &right);
+/// The right operand of several products, packed once.
+pub struct Factor<'a> {
+    matrix: Matrix<'a>,
+    #[cfg(target_arch = "x86_64")]
+    panels: Option<Panels>,
+}
+
+impl<'a> Factor<'a> {
+    /// Packs an operand on all threads of the current pool, where products pack their operands.
+    ///
+    /// # Panics
+    /// A slice that is too short.
+    pub fn packed(matrix: Matrix<'a>) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let panels = unit().filter(|_| matrix.rows > 0 && matrix.cols > 0);
+        Self {
+            matrix,
+            #[cfg(target_arch = "x86_64")]
+            panels: panels.map(|unit| Panels::new(unit, matrix, rayon::current_num_threads())),
+        }
+    }
+
+    /// An operand of one product.
+    pub fn in_place(matrix: Matrix<'a>) -> Self {
+        Self {
+            matrix,
+            #[cfg(target_arch = "x86_64")]
+            panels: None,
+        }
+    }
+}
+
+/// The vector unit for the current precision, unless another product is used.
+#[cfg(target_arch = "x86_64")]
+fn unit() -> Option<Unit> {
+    match precision::current() {
+        Precision::Float32 => Unit::float32(),
+        Precision::Bfloat16 if bf16::amx::available() => None,
+        Precision::Bfloat16 => Unit::bfloat16(),
+    }
+}
+
+/// `target = finish(left · right)` on `threads` threads of the current pool.
+///
+/// # Panics
+/// Shapes that do not fit, or a slice that is too short.
+pub fn product(target: MatrixMut, finish: Finish, left: Matrix, right: &Factor, threads: usize) {
+    view::check(&target, &finish, &left, &right.matrix);
     if target.rows == 0 || target.cols == 0 {
         return;
     }
-    match precision::current() {
-        Precision::Bfloat16 if left.cols > 0 => bf16::product(target, before, scale, left, right, threads),
-        Precision::Bfloat16 | Precision::Float32 => float32::product(target, before, scale, left, right, threads),
+    if left.cols == 0 {
+        return finish::without_product(target, finish);
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(unit) = unit() {
+        let right = match &right.panels {
+            Some(panels) => Right::Packed(panels),
+            None => Right::Plain(right.matrix),
+        };
+        return vectors::product(unit, target, finish, left, right, threads);
+    }
+    match precision::current() {
+        Precision::Bfloat16 => bf16::product(target, finish, left, right.matrix, threads),
+        Precision::Float32 => float32::product(target, finish, left, right.matrix, threads),
+    }
+}
+
+/// The result of [`product`] as new row-major values, whose memory is not cleared before.
+///
+/// # Panics
+/// A finish that adds to the target, shapes that do not fit, or a slice that is too short.
+pub fn new_product(finish: Finish, left: Matrix, right: &Factor, threads: usize) -> Vec<f32> {
+    let (rows, cols) = (left.rows, right.matrix.cols);
+    let mut values = Vec::with_capacity(rows * cols);
+    product(
+        MatrixMut::uninit(&mut values.spare_capacity_mut()[..rows * cols], rows, cols),
+        finish,
+        left,
+        right,
+        threads,
+    );
+    // SAFETY: a product that overwrites its target writes every value.
+    unsafe { values.set_len(rows * cols) };
+    values
 }
 
 #[cfg(test)]

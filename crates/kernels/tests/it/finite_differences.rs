@@ -1,6 +1,7 @@
 //! Hand-written derivatives against central differences of the fused operations.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use kernels::activation::{Curve, activation, gated};
 use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
 use kernels::projection_loss::{LabelSmoothing, Projection, Targets};
@@ -95,6 +96,26 @@ fn dropout_and_residual() {
     check("x of a norm", shape, |x| residual::layer_norm(x, norm(gamma(), beta())));
     check("gamma of a norm", width, |gamma| residual::layer_norm(constant(shape, 3), norm(gamma, beta())));
     check("beta of a norm", width, |beta| residual::layer_norm(constant(shape, 3), norm(gamma(), beta)));
+}
+
+#[test]
+fn rms_norm() {
+    let (shape, width) = ([2, 3, 6], [6]);
+    let whole = |x, change, gamma| residual::add_and_rms_norm(x, change, None, gamma, 1e-5);
+    check("x", shape, |x| whole(x, constant(shape, 3), constant(width, 5)));
+    check("change", shape, |change| whole(constant(shape, 3), change, constant(width, 5)));
+    check("gamma", width, |gamma| whole(constant(shape, 3), constant(shape, 4), gamma));
+    check("x of a norm", shape, |x| residual::rms_norm(x, constant(width, 5), 1e-5));
+}
+
+#[test]
+fn activations_and_gated_units() {
+    let shape = [3, 5];
+    for curve in [Curve::Gelu, Curve::GeluTanh, Curve::Silu] {
+        check("activation", shape, |x| activation(x.mul_scalar(2.0), curve));
+        check("gate", shape, |gate| gated(gate.mul_scalar(2.0), constant(shape, 3), curve));
+        check("inner", shape, |inner| gated(constant(shape, 3), inner, curve));
+    }
 }
 
 #[test]

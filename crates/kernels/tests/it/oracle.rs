@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
 use kernels::Dropout;
+use kernels::activation::{self, Curve};
 use kernels::adam::{self, AdamState, AdamStep};
 use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
@@ -139,6 +140,76 @@ fn residual_connections() {
                 [x, gamma, beta]
             );
         }
+    }
+}
+
+#[test]
+fn rms_norms() {
+    for shape in [[1, 1, 2], [3, 5, 33], [5, 130, 64]] {
+        for dropped in [None, Some(Dropout { key: 5, rate: 0.25 })] {
+            let (x, change, gamma) = (leaf(shape), leaf(shape), leaf([shape[2]]));
+            compare!(
+                format!("add and RMS norm {shape:?} {dropped:?}"),
+                residual::add_and_rms_norm(x.clone(), change.clone(), dropped, gamma.clone(), 1e-5),
+                residual::portable_rms_norm(
+                    residual::portable_add(x.clone(), change.clone(), dropped),
+                    gamma.clone(),
+                    1e-5
+                ),
+                [x, change, gamma]
+            );
+        }
+        let (x, gamma) = (leaf(shape), leaf([shape[2]]));
+        compare!(
+            format!("RMS norm {shape:?}"),
+            residual::rms_norm(x.clone(), gamma.clone(), 1e-6),
+            residual::portable_rms_norm(x.clone(), gamma.clone(), 1e-6),
+            [x, gamma]
+        );
+    }
+}
+
+const CURVES: [Curve; 3] = [Curve::Gelu, Curve::GeluTanh, Curve::Silu];
+
+#[test]
+fn activations_and_gated_units() {
+    for shape in [[1, 1], [7, 33], [200, 257]] {
+        for curve in CURVES {
+            let (x, inner) = (leaf(shape), leaf(shape));
+            let wide = || x.clone().mul_scalar(3.0);
+            compare!(
+                format!("{curve:?} {shape:?}"),
+                activation::activation(wide(), curve),
+                activation::portable(wide(), curve),
+                [x]
+            );
+            compare!(
+                format!("gated {curve:?} {shape:?}"),
+                activation::gated(wide(), inner.clone(), curve),
+                activation::portable_gated(wide(), inner.clone(), curve),
+                [x, inner]
+            );
+        }
+    }
+}
+
+#[test]
+fn activations_far_from_zero() {
+    let far = [-1e9f32, -200.0, -20.0, 0.0, 20.0, 200.0, 1e9];
+    for curve in CURVES {
+        let x = Tensor::<1>::from_floats(far, &device()).require_grad();
+        let y = activation::activation(x.clone(), curve);
+        let slopes: Vec<f32> = x.grad(&y.sum().backward()).expect("a gradient").into_data().iter().collect();
+        let y: Vec<f32> = activation::activation(x, curve).into_data().iter().collect();
+        for (i, x) in far.into_iter().enumerate() {
+            let expected = if x > 0.0 { (x, 1.0) } else { (0.0, if x == 0.0 { 0.5 } else { 0.0 }) };
+            assert!(
+                (y[i] - expected.0).abs() <= 1e-6 * x.abs().max(1.0) && (slopes[i] - expected.1).abs() <= 1e-6,
+                "{curve:?} {x}"
+            );
+        }
+        let nan = activation::activation(Tensor::<1>::from_floats([f32::NAN], &device()), curve);
+        assert!(nan.into_scalar::<f32>().is_nan(), "{curve:?}");
     }
 }
 

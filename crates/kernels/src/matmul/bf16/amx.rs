@@ -9,13 +9,14 @@ use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
 use super::pack::{LINES, Tile};
+use crate::matmul::vectors::Unit;
 
 /// Whether the processor has the instructions and the system permits their use.
 pub fn available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
     *AVAILABLE.get_or_init(|| {
         const TILES_AND_BF16: u32 = 1 << 24 | 1 << 22; // CPUID leaf 7, EDX
-        super::avx512::available() && __cpuid_count(7, 0).edx & TILES_AND_BF16 == TILES_AND_BF16 && permitted()
+        Unit::bfloat16().is_some() && __cpuid_count(7, 0).edx & TILES_AND_BF16 == TILES_AND_BF16 && permitted()
     })
 }
 

@@ -2,12 +2,15 @@
 
 use std::arch::x86_64::*;
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::amx;
+#[cfg(test)]
+use super::avx512;
 use super::pack::{DEPTH, LINES, Lines, Tile};
-use super::{amx, avx512};
-use crate::matmul::view::{Accumulate, Matrix, MatrixMut, check};
+use crate::matmul::view::{Accumulate, Finish, Matrix, MatrixMut, check};
 
 /// Rows per product of tiles: two tiles of the left operand by two of the right.
 const ROWS: usize = 2 * LINES;
@@ -23,19 +26,16 @@ const CACHED: usize = 1024;
 pub enum Unit {
     /// Matrix registers.
     Amx,
-    /// Vectors with bfloat16 products.
+    /// Vectors with bfloat16 products, which stand in for the registers in tests.
+    #[cfg(test)]
     Vectors,
 }
 
 impl Unit {
-    /// The fastest unit of this processor.
-    pub fn best() -> Option<Self> {
-        [Self::Amx, Self::Vectors].into_iter().find(|unit| unit.available())
-    }
-
     pub fn available(self) -> bool {
         match self {
             Self::Amx => amx::available(),
+            #[cfg(test)]
             Self::Vectors => avx512::available(),
         }
     }
@@ -60,8 +60,8 @@ pub fn product(
     threads: usize,
 ) {
     assert!(unit.available(), "this processor has no {unit:?}");
-    check(&target, &left, &right);
-    let MatrixMut { values, rows, cols, row_stride } = target;
+    check(&target, &Finish::new(before, scale), &left, &right);
+    let MatrixMut { values, rows, cols, row_stride, readable } = target;
     let row_stride = if rows == 1 { cols } else { row_stride }; // of a single row it may be anything
     if rows == 0 || cols == 0 {
         return;
@@ -77,9 +77,10 @@ pub fn product(
             let mut tiles = RIGHT.take();
             // SAFETY: the unit is available; the part lies within the operand, as `check` asserts.
             unsafe { right.part((first, width), summed).pack::<true>(&mut tiles) };
-            let share = |(i, values): (usize, &mut [f32])| {
+            let share = |(i, values): (usize, &mut [MaybeUninit<f32>])| {
                 let part = left.part((i * SHARE, SHARE.min(rows - i * SHARE)), summed);
-                let target = MatrixMut::strided(&mut values[first..], part.lines(), width, row_stride);
+                let values = &mut values[first..];
+                let target = MatrixMut { values, rows: part.lines(), cols: width, row_stride, readable };
                 // SAFETY: as above; the tiles are those of the right operand.
                 unsafe { rows_by_tiles(unit, target, before, scale, part, &tiles) };
             };
@@ -120,6 +121,7 @@ unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale
             match unit {
                 // SAFETY: each points to `deep` tiles.
                 Unit::Amx => unsafe { amx::multiply_tiles(lefts, rights, deep, &mut sums) },
+                #[cfg(test)]
                 Unit::Vectors => unsafe { avx512::multiply_tiles(lefts, rights, deep, rows, &mut sums) },
             }
             for (at, sums) in sums.iter().enumerate() {
@@ -128,7 +130,8 @@ unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale
                 for row in down..rows.min(down + LINES) {
                     // SAFETY: the lanes that are written lie within the target.
                     unsafe {
-                        let to = values.as_mut_ptr().add(row * target.row_stride).wrapping_add(j * LINES + across);
+                        let to = values.as_mut_ptr().cast::<f32>().add(row * target.row_stride);
+                        let to = to.wrapping_add(j * LINES + across);
                         let product = _mm512_castsi512_ps(_mm512_load_si512(sums.0[row - down].as_ptr().cast()));
                         let value = match before {
                             Accumulate::Overwrite => _mm512_mul_ps(product, _mm512_set1_ps(scale)),

@@ -1,13 +1,22 @@
 //! Every bfloat16 product of this processor, against float32.
 
 use super::*;
+use crate::matmul::Accumulate;
 
 type Product = fn(MatrixMut, Accumulate, f32, Matrix, Matrix, usize);
+
+fn selected(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+    product(target, Finish::new(before, scale), left, right, threads);
+}
+
+fn emulated(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
+    in_float32(target, Finish::new(before, scale), left, right, threads);
+}
 
 /// Each product that this processor supports, by name.
 fn products() -> Vec<(&'static str, Product)> {
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
-    let mut products: Vec<(_, Product)> = vec![("selected", product), ("float32", in_float32)];
+    let mut products: Vec<(_, Product)> = vec![("selected", selected), ("float32", emulated)];
     #[cfg(target_arch = "x86_64")]
     {
         use blocked::Unit;
@@ -59,7 +68,7 @@ fn whole_numbers_are_exact_in_any_shape() {
             };
             let start: Vec<f32> = (0..m * (n + 1)).map(|i| (i % 7) as f32).collect();
             let mut exact = start.clone();
-            float32::product(MatrixMut::strided(&mut exact, m, n, n + 1), before, 0.5, left, right, 1);
+            float32::by_gemm(MatrixMut::strided(&mut exact, m, n, n + 1), Finish::new(before, 0.5), left, right, 1);
             for (way, product) in products() {
                 let mut ours = start.clone();
                 product(MatrixMut::strided(&mut ours, m, n, n + 1), before, 0.5, left, right, threads);
@@ -74,7 +83,7 @@ fn a_single_row_may_have_any_stride() {
     let (left, right) = (whole(40, 1), whole(40 * 50, 2));
     let mut exact = vec![0.0; 50];
     let (a, b) = (Matrix::new(&left, 1, 40), Matrix::new(&right, 40, 50));
-    float32::product(MatrixMut::new(&mut exact, 1, 50), Accumulate::Overwrite, 1.0, a, b, 1);
+    float32::by_gemm(MatrixMut::new(&mut exact, 1, 50), Finish::new(Accumulate::Overwrite, 1.0), a, b, 1);
     for (way, product) in products() {
         for stride in [1, 1 << 57] {
             let mut ours = vec![0.0; 50];
@@ -193,7 +202,7 @@ fn no_access_beyond_operands_and_targets() {
             };
             for before in [Accumulate::Overwrite, Accumulate::Add] {
                 let mut exact = vec![0.0; m * n];
-                float32::product(MatrixMut::new(&mut exact, m, n), before, 1.0, a, b, 1);
+                float32::by_gemm(MatrixMut::new(&mut exact, m, n), Finish::new(before, 1.0), a, b, 1);
                 for (way, product) in products() {
                     target.values(m * n).fill(0.0);
                     product(MatrixMut::new(target.values(m * n), m, n), before, 1.0, a, b, 1);

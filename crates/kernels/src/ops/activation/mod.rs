@@ -1,14 +1,19 @@
-//! Smooth activations of a feed-forward network.
+//! Smooth activations of a feed-forward network, alone and in gated units.
 //!
-//! **Why fused:** composed of tensor operations, an activation is five launches on a GPU forward and three times as many
-//! backward; here it is one each. On the CPU, the composition is the only form.
+//! **Why fused:** composed of tensor operations, an activation is five passes over memory forward (on a GPU, launches) and
+//! three times as many backward; here it is one each.
 
+#[cfg(feature = "flex")]
+mod cpu;
 #[cfg(feature = "cube")]
 mod gpu;
 mod portable;
 
 use burn::tensor::Tensor;
-pub use portable::portable;
+pub use portable::{portable, portable_gated};
+
+#[cfg(feature = "flex")]
+use crate::autodiff;
 
 /// A function of each element. burn has these too, but on some backends with an approximate gradient (GELU) or in single
 /// precision only (SiLU).
@@ -34,9 +39,26 @@ pub enum Curve {
 /// assert!((of(Curve::Silu) - 0.731_059).abs() < 1e-5);
 /// ```
 pub fn activation<const D: usize>(x: Tensor<D>, curve: Curve) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if autodiff::applies(&x) {
+        return cpu::activation(x, curve);
+    }
     #[cfg(feature = "cube")]
     if crate::gpu::applies(&x) {
         return crate::gpu::one(x, curve);
     }
     portable(x, curve)
+}
+
+/// `curve(gate) · inner`, the unit of a gated feed-forward network (Shazeer 2020); both of one shape.
+pub fn gated<const D: usize>(gate: Tensor<D>, inner: Tensor<D>, curve: Curve) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if autodiff::applies(&gate) {
+        return cpu::gated(gate, inner, curve);
+    }
+    #[cfg(feature = "cube")]
+    if crate::gpu::applies(&gate) {
+        return crate::gpu::one(gate, curve) * inner;
+    }
+    portable_gated(gate, inner, curve)
 }

@@ -25,3 +25,8 @@ pub fn portable<const D: usize>(x: Tensor<D>, curve: Curve) -> Tensor<D> {
         }
     }
 }
+
+/// `curve(gate) · inner`, composed of tensor operations.
+pub fn portable_gated<const D: usize>(gate: Tensor<D>, inner: Tensor<D>, curve: Curve) -> Tensor<D> {
+    portable(gate, curve) * inner
+}

@@ -1,14 +1,15 @@
 //! The fused linear layer for the CPU.
 
 use burn::tensor::Tensor;
+use rayon::current_num_threads;
 use rayon::prelude::*;
 
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::{BLOCK, column_sums};
 use crate::linear::Epilogue;
-use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply, multiply_on_all_threads};
-use crate::simd::{relu, vectorised};
+use crate::matmul::{Accumulate, Factor, Finish, Matrix, new_product};
+use crate::simd::vectorised;
 
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>, epilogue: Epilogue) -> Tensor<2> {
     assert_eq!(x.dims()[1], weight.dims()[0], "an input has as many columns as its weight has rows");
@@ -30,22 +31,9 @@ impl autodiff::Operation for Linear {
             unreachable!("a linear layer has an input and a weight")
         };
         let ([rows, d_input], [_, d_output]) = (x.dims(), weight.dims());
-        let mut y = vec![0.0; rows * d_output];
-        let matrix = Matrix::new(weight.values(), d_input, d_output);
-        y.par_chunks_mut(BLOCK * d_output).zip(x.values().par_chunks(BLOCK * d_input)).for_each(|(y, x)| {
-            let rows = y.len() / d_output;
-            let before = match &bias {
-                Some(bias) => {
-                    y.chunks_exact_mut(d_output).for_each(|row| row.copy_from_slice(bias.values()));
-                    Accumulate::Add
-                }
-                None => Accumulate::Overwrite,
-            };
-            multiply(MatrixMut::new(y, rows, d_output), before, 1.0, Matrix::new(x, rows, d_input), matrix);
-            if self.epilogue == Epilogue::Relu {
-                vectorised!(y.iter_mut().for_each(|y| *y = relu(*y)));
-            }
-        });
+        let finish = Finish::layer(bias.as_ref().map(Array::values), self.epilogue == Epilogue::Relu);
+        let matrix = Factor::in_place(Matrix::new(weight.values(), d_input, d_output));
+        let y = new_product(finish, Matrix::new(x.values(), rows, d_input), &matrix, current_num_threads());
         let y = Array::new(y, [rows, d_output]);
         let kept = match (tracked, self.epilogue) {
             (false, _) => Vec::new(),
@@ -66,17 +54,17 @@ impl autodiff::Operation for Linear {
             });
         }
         let dy = Matrix::new(gradient.values(), rows, d_output);
+        let product = |left, right| {
+            let finish = Finish::new(Accumulate::Overwrite, 1.0);
+            new_product(finish, left, &Factor::in_place(right), current_num_threads())
+        };
         let dx = wanted[0].then(|| {
-            let mut dx = vec![0.0; rows * d_input];
             let weight = Matrix::new(weight.values(), d_input, d_output).transposed();
-            multiply_on_all_threads(MatrixMut::new(&mut dx, rows, d_input), Accumulate::Overwrite, 1.0, dy, weight);
-            Array::new(dx, [rows, d_input])
+            Array::new(product(dy, weight), [rows, d_input])
         });
         let dw = wanted[1].then(|| {
-            let mut dw = vec![0.0; d_input * d_output];
             let x = Matrix::new(x.values(), rows, d_input).transposed();
-            multiply_on_all_threads(MatrixMut::new(&mut dw, d_input, d_output), Accumulate::Overwrite, 1.0, x, dy);
-            Array::new(dw, [d_input, d_output])
+            Array::new(product(x, dy), [d_input, d_output])
         });
         let db = wanted.get(2).map(|_| Array::new(column_sums(gradient.values(), d_output), [d_output]));
         [Some(dx), Some(dw), db.map(Some)].into_iter().flatten().collect()

@@ -6,7 +6,9 @@ use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::{add_to, column_sums};
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
-use crate::ops::projection_loss::fused::{Inputs, gradient_arrays, loss_sums, real_rows, scaled_by, token_ids};
+use crate::ops::projection_loss::fused::{
+    Inputs, Projector, gradient_arrays, loss_sums, real_rows, scaled_by, token_ids,
+};
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 use crate::simd::{WIDE, exp_and_sum, max, sum_pairs, vectorised};
 
@@ -31,7 +33,7 @@ impl autodiff::Operation for ProjectionLoss {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let inputs = Inputs::new(inputs);
         let [rows, width, vocabulary] = inputs.sizes();
-        let (project, Inputs { hidden, matrix, bias }) = (inputs.projection(), &inputs);
+        let (projector, Inputs { hidden, matrix, bias }) = (Projector::new(&inputs, tracked), &inputs);
         let real = real_rows(&self.targets, self.smoothing.pad_id);
         let targets: Vec<usize> = real.iter().map(|&row| self.targets[row] as usize).collect();
         let mut states: Vec<f32> = Vec::with_capacity(real.len() * width); // of the real rows alone
@@ -56,7 +58,7 @@ impl autodiff::Operation for ProjectionLoss {
         for ((real, targets), states) in blocks {
             let n = real.len();
             let (logits, d_states) = (&mut logits[..n * vocabulary], &mut d_states[..n * width]);
-            inputs.logits(Matrix::new(states, n, width), n, logits);
+            projector.logits(Matrix::new(states, n, width), MatrixMut::new(logits, n, vocabulary));
 
             let rows = logits.par_chunks_exact_mut(vocabulary).zip(states.par_chunks_exact(width)).zip(targets);
             let found: Vec<Row> = rows
@@ -82,7 +84,7 @@ impl autodiff::Operation for ProjectionLoss {
                 continue;
             }
             let powers = Matrix::new(logits, n, vocabulary);
-            multiply_on_all_threads(MatrixMut::new(d_states, n, width), Accumulate::Overwrite, 1.0, powers, project);
+            projector.gradients(powers, MatrixMut::new(d_states, n, width));
             for (i, (d_state, state)) in d_states.chunks_exact(width).zip(states.chunks_exact_mut(width)).enumerate() {
                 let (share, row) = (found[i].share, matrix_row(targets[i]));
                 let d_hidden = &mut d_hidden[real[i] * width..][..width];

@@ -1,11 +1,12 @@
 //! Shared by the fused losses for the CPU: a projection's inputs, logits and gradients.
 
 use burn::tensor::{Int, Tensor};
+use rayon::current_num_threads;
 use rayon::prelude::*;
 
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
-use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
+use crate::matmul::{Accumulate, Factor, Finish, Matrix, MatrixMut, product};
 use crate::projection_loss::{LossSums, Projection};
 use crate::simd::vectorised;
 
@@ -60,18 +61,42 @@ impl Inputs {
         Matrix::new(self.matrix.values(), vocabulary, width)
     }
 
+    /// The bias, if the projection has one.
+    pub fn bias_values(&self) -> Option<&[f32]> {
+        self.bias.as_ref().map(Array::values)
+    }
+}
+
+/// The matrix of a projection as the right operand of a loss's products, packed once for all blocks of rows.
+pub struct Projector<'a> {
+    to_logits: Factor<'a>,
+    to_states: Option<Factor<'a>>,
+    bias: Option<&'a [f32]>,
+}
+
+impl<'a> Projector<'a> {
+    /// Packs the matrix, for gradients too if they are computed.
+    pub fn new(inputs: &'a Inputs, with_gradients: bool) -> Self {
+        let matrix = inputs.projection();
+        Self {
+            to_logits: Factor::packed(matrix.transposed()),
+            to_states: with_gradients.then(|| Factor::packed(matrix)),
+            bias: inputs.bias_values(),
+        }
+    }
+
     /// Computes the logits, `[rows, vocabulary]`, of `states`, `[rows, d_model]`.
-    pub fn logits(&self, states: Matrix, rows: usize, logits: &mut [f32]) {
-        let [_, _, vocabulary] = self.sizes();
-        let before = match &self.bias {
-            Some(bias) => {
-                logits.chunks_exact_mut(vocabulary).for_each(|row| row.copy_from_slice(bias.values()));
-                Accumulate::Add
-            }
-            None => Accumulate::Overwrite,
-        };
-        let target = MatrixMut::new(logits, rows, vocabulary);
-        multiply_on_all_threads(target, before, 1.0, states, self.projection().transposed());
+    pub fn logits(&self, states: Matrix, logits: MatrixMut) {
+        product(logits, Finish::layer(self.bias, false), states, &self.to_logits, current_num_threads());
+    }
+
+    /// Computes the gradient of states, `[rows, d_model]`, from that of their logits.
+    ///
+    /// # Panics
+    /// A projector without gradients.
+    pub fn gradients(&self, d_logits: Matrix, d_states: MatrixMut) {
+        let matrix = self.to_states.as_ref().expect("packed for gradients too");
+        product(d_states, Finish::new(Accumulate::Overwrite, 1.0), d_logits, matrix, current_num_threads());
     }
 }
 

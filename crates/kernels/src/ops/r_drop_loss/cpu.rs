@@ -6,7 +6,9 @@ use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::add_to;
 use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply_on_all_threads};
-use crate::ops::projection_loss::fused::{Inputs, gradient_arrays, loss_sums, real_rows, scaled_by, token_ids};
+use crate::ops::projection_loss::fused::{
+    Inputs, Projector, gradient_arrays, loss_sums, real_rows, scaled_by, token_ids,
+};
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 use crate::simd::{WIDE, exp, max, sum, vectorised};
 
@@ -32,7 +34,7 @@ impl autodiff::Operation for RDropLoss {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let inputs = Inputs::new(inputs);
         let [rows, width, vocabulary] = inputs.sizes();
-        let (project, Inputs { hidden, bias, .. }) = (inputs.projection(), &inputs);
+        let (projector, Inputs { hidden, bias, .. }) = (Projector::new(&inputs, tracked), &inputs);
         let real = real_rows(&self.targets, self.smoothing.pad_id);
         let state = |row: usize| &hidden.values()[row * width..][..width];
 
@@ -53,7 +55,7 @@ impl autodiff::Operation for RDropLoss {
             of_both().for_each(|row| states.extend_from_slice(state(row)));
             let logits = &mut all_logits[..2 * n * vocabulary];
             let both = Matrix::new(&states, 2 * n, width);
-            inputs.logits(both, 2 * n, logits);
+            projector.logits(both, MatrixMut::new(logits, 2 * n, vocabulary));
 
             let (first, second) = logits.split_at_mut(n * vocabulary);
             let pairs = first.par_chunks_exact_mut(vocabulary).zip(second.par_chunks_exact_mut(vocabulary));
@@ -72,13 +74,7 @@ impl autodiff::Operation for RDropLoss {
             }
             let d_logits = Matrix::new(logits, 2 * n, vocabulary);
             let d_states = &mut d_states[..2 * n * width];
-            multiply_on_all_threads(
-                MatrixMut::new(d_states, 2 * n, width),
-                Accumulate::Overwrite,
-                1.0,
-                d_logits,
-                project,
-            );
+            projector.gradients(d_logits, MatrixMut::new(d_states, 2 * n, width));
             for (d_state, row) in d_states.chunks_exact(width).zip(of_both()) {
                 d_hidden[row * width..][..width].copy_from_slice(d_state);
             }

@@ -1,4 +1,4 @@
-//! The connection around a sub-layer (paper, sections 3.1 and 5.4): dropout, add, layer norm, in one pass over memory.
+//! The connection around a sub-layer (paper, sections 3.1 and 5.4): dropout, add, norm, in one pass over memory.
 //!
 //! **Why fused:** composed of tensor operations, the norm alone reads and writes its rows nine times forward and twenty
 //! times backward. Here a row is read once, stays in the nearest cache while its mean and deviation are computed, and is
@@ -29,14 +29,14 @@ pub struct LayerNorm {
 }
 
 /// The parameters of a norm of rows: a layer norm, or without an offset that of the root mean square.
-#[cfg(feature = "cube")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 pub(crate) struct RowNorm {
     pub(crate) gamma: Tensor<1>,
     pub(crate) beta: Option<Tensor<1>>,
     pub(crate) epsilon: f64,
 }
 
-#[cfg(feature = "cube")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 impl From<LayerNorm> for RowNorm {
     fn from(LayerNorm { gamma, beta, epsilon }: LayerNorm) -> Self {
         Self { gamma, beta: Some(beta), epsilon }
@@ -52,7 +52,7 @@ pub fn add_and_norm<const D: usize>(
 ) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if autodiff::applies(&x) {
-        return cpu::connection(Some(x), change, dropout, Some(norm));
+        return cpu::connection(Some(x), change, dropout, Some(norm.into()));
     }
     #[cfg(feature = "cube")]
     if crate::gpu::applies(&x) {
@@ -78,7 +78,7 @@ pub fn add<const D: usize>(x: Tensor<D>, change: Tensor<D>, dropout: Option<Drop
 pub fn layer_norm<const D: usize>(x: Tensor<D>, norm: LayerNorm) -> Tensor<D> {
     #[cfg(feature = "flex")]
     if autodiff::applies(&x) {
-        return cpu::connection(None, x, None, Some(norm));
+        return cpu::connection(None, x, None, Some(norm.into()));
     }
     #[cfg(feature = "cube")]
     if crate::gpu::applies(&x) {
@@ -90,6 +90,10 @@ pub fn layer_norm<const D: usize>(x: Tensor<D>, norm: LayerNorm) -> Tensor<D> {
 /// Root-mean-square normalisation (Zhang and Sennrich 2019) of rows of the last dimension, with the gain `gamma`
 /// (`[width]`).
 pub fn rms_norm<const D: usize>(x: Tensor<D>, gamma: Tensor<1>, epsilon: f64) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if autodiff::applies(&x) {
+        return cpu::connection(None, x, None, Some(RowNorm { gamma, beta: None, epsilon }));
+    }
     #[cfg(feature = "cube")]
     if crate::gpu::applies(&x) {
         return gpu::connection(None, x, None, Some(RowNorm { gamma, beta: None, epsilon }));
@@ -105,6 +109,10 @@ pub fn add_and_rms_norm<const D: usize>(
     gamma: Tensor<1>,
     epsilon: f64,
 ) -> Tensor<D> {
+    #[cfg(feature = "flex")]
+    if autodiff::applies(&x) {
+        return cpu::connection(Some(x), change, dropout, Some(RowNorm { gamma, beta: None, epsilon }));
+    }
     #[cfg(feature = "cube")]
     if crate::gpu::applies(&x) {
         return gpu::connection(Some(x), change, dropout, Some(RowNorm { gamma, beta: None, epsilon }));

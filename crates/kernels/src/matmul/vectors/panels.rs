@@ -1,0 +1,222 @@
+//! The right operand of a product, packed in panels of 64 columns.
+//!
+//! Within a panel, steps follow each other: a word of each column, padded with zeros to whole registers. A word is a value
+//! in float32 or a pair of values in bfloat16.
+
+use std::arch::x86_64::*;
+
+use rayon::prelude::*;
+
+use super::left::{halves, lanes, pack_pairs};
+use super::{LANE, PANEL, Unit, Words, depths, part_of_cols, part_of_rows};
+use crate::matmul::view::Matrix;
+
+/// A right operand that several products use.
+#[derive(Debug)]
+pub struct Panels {
+    unit: Unit,
+    shape: [usize; 2],
+    words: Vec<Words>,
+}
+
+impl std::fmt::Debug for Words {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Panels {
+    /// Packs an operand for products of this unit.
+    ///
+    /// # Panics
+    /// A processor without the unit, or a slice that is too short.
+    pub fn new(unit: Unit, right: Matrix, threads: usize) -> Self {
+        assert!(unit.available() && right.end() <= right.values.len(), "an operand is too short");
+        let registers = right.cols.div_ceil(LANE);
+        let mut words = Vec::new();
+        let mut part = Vec::new();
+        for (from, length) in depths(right.rows, unit.pack()) {
+            if length == right.rows {
+                pack(unit, right, &mut words, threads);
+            } else {
+                pack(unit, part_of_rows(right, from, length), &mut part, threads);
+                words.extend_from_slice(&part[..length.div_ceil(unit.pack()) * registers]);
+            }
+        }
+        Self { unit, shape: [right.rows, right.cols], words }
+    }
+
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    pub fn shape(&self) -> [usize; 2] {
+        self.shape
+    }
+
+    /// The panels of a partial sum.
+    pub fn steps(&self, start: usize, steps: usize) -> &[Words] {
+        let registers = self.shape[1].div_ceil(LANE);
+        &self.words[start * registers..][..steps * registers]
+    }
+}
+
+/// Packs an operand as deep as one partial sum.
+pub fn pack(unit: Unit, right: Matrix, words: &mut Vec<Words>, threads: usize) {
+    let steps = right.rows.div_ceil(unit.pack());
+    let count = steps * right.cols.div_ceil(LANE);
+    if words.len() < count {
+        words.resize(count, Words([0; LANE]));
+    }
+    let panel = |(i, words): (usize, &mut [Words])| {
+        let part = part_of_cols(right, i * PANEL, PANEL.min(right.cols - i * PANEL));
+        // SAFETY: the unit is available, and the part lies within the operand, as callers check.
+        unsafe { pack_panel(unit, part, words) };
+    };
+    let size = (PANEL / LANE * steps).max(1);
+    match threads {
+        1 => words[..count].chunks_mut(size).enumerate().for_each(panel),
+        _ => words[..count].par_chunks_mut(size).enumerate().for_each(panel),
+    }
+}
+
+/// Packs one panel.
+///
+/// # Safety
+/// The processor has the unit, and every index that the strides reach lies inside the values.
+unsafe fn pack_panel(unit: Unit, right: Matrix, words: &mut [Words]) {
+    let registers = right.cols.div_ceil(LANE);
+    let values = right.values.as_ptr();
+    match (unit, right.col_stride, right.row_stride) {
+        (Unit::Float32Avx512 | Unit::Float32Avx2, 1, _) => {
+            for (step, words) in words.chunks_exact_mut(registers).enumerate() {
+                copy(&right.values[step * right.row_stride..][..right.cols], words);
+            }
+        }
+        // SAFETY: as the caller guarantees; the words have a register for each step and lane.
+        (Unit::Bfloat16Avx512, 1, stride) => unsafe {
+            let step = registers * LANE;
+            pack_pairs(values, stride, [right.rows, right.cols], words.as_mut_ptr().cast(), step);
+        },
+        // SAFETY: as above.
+        (Unit::Float32Avx512, _, 1) => unsafe { transposed_values(right, words) },
+        // SAFETY: as above.
+        (Unit::Bfloat16Avx512, _, 1) => unsafe { transposed_pairs(right, words) },
+        (Unit::Float32Avx512 | Unit::Float32Avx2, ..) => one_by_one(right, words),
+        (Unit::Bfloat16Avx512, ..) => panic!("an operand has neighbouring rows or columns"),
+    }
+}
+
+/// Packs the values of one step.
+#[inline(always)]
+fn copy(values: &[f32], words: &mut [Words]) {
+    let mut parts = values.chunks_exact(LANE);
+    let mut words = words.iter_mut();
+    for (part, words) in (&mut parts).zip(&mut words) {
+        words.0.iter_mut().zip(part).for_each(|(word, value)| *word = value.to_bits());
+    }
+    if let Some(words) = words.next() {
+        words.0 = [0; LANE];
+        words.0.iter_mut().zip(parts.remainder()).for_each(|(word, value)| *word = value.to_bits());
+    }
+}
+
+/// Packs an operand of any strides.
+fn one_by_one(right: Matrix, words: &mut [Words]) {
+    let registers = right.cols.div_ceil(LANE);
+    for first in (0..right.rows).step_by(LANE) {
+        for lane in 0..registers {
+            for step in first..right.rows.min(first + LANE) {
+                let words = &mut words[step * registers + lane];
+                for (i, word) in words.0.iter_mut().enumerate() {
+                    let col = lane * LANE + i;
+                    *word = match col < right.cols {
+                        true => right.values[step * right.row_stride + col * right.col_stride].to_bits(),
+                        false => 0,
+                    };
+                }
+            }
+        }
+    }
+}
+
+macro_rules! transposed {
+    ($name:ident, $features:literal, $values:literal, $word:expr) => {
+        /// Packs an operand with contiguous columns: sixteen columns by sixteen words at a time.
+        ///
+        /// # Safety
+        /// The processor has the instructions, and the columns lie within the operand.
+        #[target_feature(enable = $features)]
+        unsafe fn $name(right: Matrix, words: &mut [Words]) {
+            let registers = right.cols.div_ceil(LANE);
+            let each = $values * LANE;
+            for lane in 0..registers {
+                let cols = LANE.min(right.cols - lane * LANE);
+                for (block, from) in (0..right.rows).step_by(each).enumerate() {
+                    let depth = each.min(right.rows - from);
+                    let (low, high) = (lanes(depth), lanes(depth.saturating_sub(LANE)));
+                    let mut rows = [_mm512_setzero_si512(); LANE];
+                    for (col, row) in rows.iter_mut().enumerate().take(cols) {
+                        // SAFETY: the lanes read lie within the operand.
+                        unsafe {
+                            let start = right.values.as_ptr().add((lane * LANE + col) * right.col_stride + from);
+                            *row = $word(start, low, high);
+                        }
+                    }
+                    for (step, row) in transpose(rows).into_iter().enumerate().take(depth.div_ceil($values)) {
+                        let to = words[(block * LANE + step) * registers + lane].0.as_mut_ptr();
+                        // SAFETY: the words fill a register.
+                        unsafe { _mm512_store_si512(to.cast(), row) };
+                    }
+                }
+            }
+        }
+    };
+}
+
+transposed!(transposed_values, "avx512f", 1, values_at);
+transposed!(transposed_pairs, "avx512f,avx512bw,avx512bf16", 2, pairs_at);
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn values_at(start: *const f32, low: __mmask16, _: __mmask16) -> __m512i {
+    // SAFETY: the lanes read lie within the operand, as the caller guarantees.
+    unsafe { _mm512_castps_si512(_mm512_maskz_loadu_ps(low, start)) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn pairs_at(start: *const f32, low: __mmask16, high: __mmask16) -> __m512i {
+    // SAFETY: as above.
+    unsafe { halves(_mm512_maskz_loadu_ps(low, start), _mm512_maskz_loadu_ps(high, start.wrapping_add(LANE))) }
+}
+
+/// Transposes sixteen rows of sixteen words.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub fn transpose(r: [__m512i; LANE]) -> [__m512i; LANE] {
+    let mut t = r;
+    for i in 0..8 {
+        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+    }
+    let mut q = t; // q[4 i + j]: in each quarter its word j of rows 4 i to 4 i + 3
+    for i in 0..4 {
+        for j in 0..2 {
+            q[4 * i + 2 * j] = _mm512_unpacklo_epi64(t[4 * i + j], t[4 * i + 2 + j]);
+            q[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(t[4 * i + j], t[4 * i + 2 + j]);
+        }
+    }
+    let mut out = q;
+    for j in 0..4 {
+        let even_low = _mm512_shuffle_i32x4::<0x88>(q[j], q[4 + j]); // quarters 0 and 2 of rows 0 to 7
+        let odd_low = _mm512_shuffle_i32x4::<0xdd>(q[j], q[4 + j]);
+        let even_high = _mm512_shuffle_i32x4::<0x88>(q[8 + j], q[12 + j]);
+        let odd_high = _mm512_shuffle_i32x4::<0xdd>(q[8 + j], q[12 + j]);
+        out[j] = _mm512_shuffle_i32x4::<0x88>(even_low, even_high);
+        out[8 + j] = _mm512_shuffle_i32x4::<0xdd>(even_low, even_high);
+        out[4 + j] = _mm512_shuffle_i32x4::<0x88>(odd_low, odd_high);
+        out[12 + j] = _mm512_shuffle_i32x4::<0xdd>(odd_low, odd_high);
+    }
+    out
+}

@@ -1,0 +1,106 @@
+//! Every vector unit of this processor, against the `gemm` crate.
+
+use super::*;
+use crate::matmul::bf16::rounded;
+use crate::matmul::float32::by_gemm;
+
+fn units() -> impl Iterator<Item = Unit> {
+    [Unit::Float32Avx512, Unit::Float32Avx2, Unit::Bfloat16Avx512].into_iter().filter(|unit| unit.available())
+}
+
+/// Values whose products, and sums of 9,000 of these, are exact in float32 however they are ordered.
+fn whole(len: usize, seed: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i * 37 + seed * 11) % 65) as f32 - 32.0).collect()
+}
+
+#[test]
+fn whole_numbers_are_exact_in_any_shape() {
+    let shapes = [
+        (1, 1, 1),
+        (5, 16, 3),
+        (6, 64, 2),
+        (7, 33, 17),
+        (13, 80, 31),
+        (16, 32, 16),
+        (50, 144, 65),
+        (250, 100, 40),
+        (70, 65, 1100),
+        (9, 48, 2050),
+    ];
+    for (case, (m, n, k)) in shapes.into_iter().enumerate() {
+        for layout in 0..8 {
+            let (left, right) = (whole((m + 3) * (k + 3), case), whole((k + 2) * (n + 2), case + 5));
+            let left = match layout & 1 {
+                0 => Matrix::strided(&left, m, k, k + 3),
+                _ => Matrix::strided(&left, k, m, m + 3).transposed(),
+            };
+            let right = match layout & 2 {
+                0 => Matrix::strided(&right, k, n, n + 2),
+                _ => Matrix::strided(&right, n, k, k + 2).transposed(),
+            };
+            let bias = whole(n, case + 9);
+            let (finish, threads) = match layout & 4 {
+                0 => (Finish { bias: Some(&bias), relu: true, ..Finish::new(Accumulate::Overwrite, 0.5) }, 1),
+                _ => (Finish::new(Accumulate::Add, 0.5), 2),
+            };
+            let start: Vec<f32> = (0..m * (n + 1)).map(|i| (i % 7) as f32).collect();
+            let mut exact = start.clone();
+            by_gemm(MatrixMut::strided(&mut exact, m, n, n + 1), finish, left, right, 1);
+            for unit in units() {
+                let panels = Panels::new(unit, right, threads);
+                for (way, right) in [("plain", Right::Plain(right)), ("packed", Right::Packed(&panels))] {
+                    let mut ours = start.clone();
+                    product(unit, MatrixMut::strided(&mut ours, m, n, n + 1), finish, left, right, threads);
+                    assert!(ours == exact, "{m} × {n} × {k}, layout {layout}, {unit:?}, {way}");
+                }
+            }
+        }
+    }
+}
+
+/// Sums of rounded terms differ in their last bits if their order differs.
+#[test]
+fn sums_do_not_depend_on_threads_packing_or_width() {
+    let (m, n, k) = (260, 50, 1300);
+    let wave = |len: usize, step: f32| -> Vec<f32> { (0..len).map(|i| (i as f32 * step).sin()).collect() };
+    let (left, right) = (wave(m * k, 0.37), wave(k * n, 0.73));
+    let (a, b) = (Matrix::new(&left, m, k), Matrix::new(&right, k, n));
+    let (x, y) = (rounded(a), rounded(b));
+    let finish = Finish::new(Accumulate::Overwrite, 1.0);
+    let mut in_float32: Option<Vec<f32>> = None;
+    for unit in units() {
+        let of = |right: Right, threads| {
+            let mut out = vec![0.0; m * n];
+            product(unit, MatrixMut::new(&mut out, m, n), finish, a, right, threads);
+            out
+        };
+        let ours = of(Right::Plain(b), 1);
+        assert!(ours == of(Right::Packed(&Panels::new(unit, b, 2)), 3), "{unit:?}");
+        for first in [0, 3, m - 10] {
+            let mut some = vec![0.0; 10 * n];
+            let rows = Matrix { values: &left[first * k..], rows: 10, ..a };
+            product(unit, MatrixMut::new(&mut some, 10, n), finish, rows, Right::Plain(b), 1);
+            assert!(some == ours[first * n..][..10 * n], "{unit:?}: rows alone");
+        }
+        let (p, q) = if unit == Unit::Bfloat16Avx512 { (&x, &y) } else { (&left, &right) };
+        for (i, ours) in ours.iter().enumerate().step_by(97) {
+            let sum: f64 = (0..k).map(|s| f64::from(p[i / n * k + s]) * f64::from(q[s * n + i % n])).sum();
+            assert!((f64::from(*ours) - sum).abs() < 1e-4, "{unit:?}: {ours}, not {sum}");
+        }
+        if unit != Unit::Bfloat16Avx512 {
+            assert!(in_float32.get_or_insert(ours.clone()) == &ours, "registers of another width");
+        }
+    }
+}
+
+#[test]
+fn nan_stays_nan() {
+    let (left, right) = (vec![f32::NAN; 7 * 20], vec![1.0; 20 * 70]);
+    for unit in units() {
+        let mut out = vec![0.0; 7 * 70];
+        let finish = Finish { relu: true, ..Finish::new(Accumulate::Overwrite, 1.0) };
+        let (a, b) = (Matrix::new(&left, 7, 20), Matrix::new(&right, 20, 70));
+        product(unit, MatrixMut::new(&mut out, 7, 70), finish, a, Right::Plain(b), 1);
+        assert!(out.iter().all(|x| x.is_nan()), "{unit:?}");
+    }
+}
