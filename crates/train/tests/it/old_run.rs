@@ -58,8 +58,11 @@ fn an_old_run_folder_resumes_to_the_same_weights() {
         assert_eq!(place.weights("new"), place.weights("old"));
         assert!(place.weights("old") == expected, "the final weights differ from those of the old program");
     }
-    for ((name, found), (_, expected)) in values(&place.weights("old")).iter().zip(values(&expected)) {
-        for (found, expected) in found.iter().zip(expected) {
+    // The gradient of a key's bias is zero but for rounding, which Adam scales to whole steps: a bias of keys moves all scores
+    // of a query alike and has no effect.
+    let all = values(&place.weights("old")).into_iter().zip(values(&expected));
+    for ((name, found), (_, expected)) in all.filter(|((name, _), _)| !name.ends_with(".key.bias")) {
+        for (found, expected) in found.into_iter().zip(expected) {
             assert!((found - expected).abs() < 1e-3, "{name}: {found}, not {expected}");
         }
     }
