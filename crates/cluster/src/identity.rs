@@ -16,29 +16,27 @@ pub struct Identity {
     fields: Vec<(String, Option<String>)>,
     /// The processor, which may differ.
     processor: String,
+    /// Why the process cannot begin.
+    failure: Option<String>,
 }
 
-/// A rank that differs from the root.
+/// A rank that failed before the job began, or that differs from the root.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("rank {rank} on {host}: {field}: found {found}, expected {expected} as at rank 0; start all ranks alike")]
-pub struct Difference {
+#[error("rank {rank} on {host}: {reason}")]
+pub struct UnfitRank {
     /// The rank.
     pub rank: usize,
     /// Its host.
     pub host: String,
-    /// The field.
-    pub field: String,
-    /// The value at that rank.
-    pub found: String,
-    /// The value at the root.
-    pub expected: String,
+    /// Its error, or what differs.
+    pub reason: String,
 }
 
 impl Identity {
     /// Describes this process: the version of its program, a hash of the program's file, and the processor.
     pub fn of_this_process(version: &str) -> Self {
         let program = env::current_exe().ok().and_then(|path| hash_of_file(&path));
-        Self { fields: Vec::new(), processor: processor() }
+        Self { fields: Vec::new(), processor: processor(), failure: None }
             .with("version", Some(version.to_string()))
             .with("hash of the program's file", program)
     }
@@ -49,14 +47,19 @@ impl Identity {
         self
     }
 
+    /// Adds the error of a process that cannot begin.
+    pub fn failing(self, failure: Option<String>) -> Self {
+        Self { failure, ..self }
+    }
+
     /// Compares all ranks at the root, which gets a note if some have another processor.
     ///
     /// # Errors
-    /// The first rank that differs from the root.
+    /// The first rank that failed or that differs from the root.
     ///
     /// # Panics
     /// If a rank sends something else.
-    pub fn compare(&self, cluster: &Cluster) -> Result<Option<String>, Difference> {
+    pub fn compare(&self, cluster: &Cluster) -> Result<Option<String>, UnfitRank> {
         if !cluster.is_root() {
             cluster.send(0, &serde_json::to_vec(self).expect("text alone"));
             return Ok(None);
@@ -66,8 +69,8 @@ impl Identity {
             let other: Self =
                 serde_json::from_slice(&cluster.receive(rank, Patience::Answer)).expect("all ranks begin alike");
             let host = cluster.host(rank).to_string();
-            if let Some((field, found, expected)) = self.difference(&other) {
-                return Err(Difference { rank, host, field, found, expected });
+            if let Some(reason) = self.difference(&other).or(other.failure) {
+                return Err(UnfitRank { rank, host, reason });
             }
             if other.processor != self.processor {
                 note.get_or_insert_with(|| {
@@ -83,11 +86,11 @@ impl Identity {
     }
 
     /// Returns the first field in which another rank differs, with its value there and here.
-    fn difference(&self, other: &Self) -> Option<(String, String, String)> {
+    fn difference(&self, other: &Self) -> Option<String> {
         let mut pairs = self.fields.iter().zip(&other.fields);
         pairs.find_map(|((field, expected), (_, found))| match (found, expected) {
             (Some(found), Some(expected)) if found != expected => {
-                Some((field.clone(), found.clone(), expected.clone()))
+                Some(format!("{field}: found {found}, expected {expected} as at rank 0; start all ranks alike"))
             }
             (Some(_) | None, Some(_) | None) => None,
         })
@@ -124,7 +127,7 @@ mod tests {
     fn identity(setting: &str, config: Option<&str>, processor: &str) -> Identity {
         let fields = [("--set", Some(setting)), ("configuration", config)];
         let fields = fields.map(|(name, value)| (name.to_string(), value.map(str::to_string))).to_vec();
-        Identity { fields, processor: processor.to_string() }
+        Identity { fields, processor: processor.to_string(), failure: None }
     }
 
     #[test]
@@ -132,11 +135,25 @@ mod tests {
         let root = identity("a", Some("b"), "x");
         assert_eq!(root.difference(&identity("a", None, "y")), None);
         let difference = |other: Identity| root.difference(&other).expect("a difference");
-        assert_eq!(difference(identity("c", Some("b"), "x")), ("--set".into(), "c".into(), "a".into()));
-        assert_eq!(difference(identity("a", Some("c"), "x")), ("configuration".into(), "c".into(), "b".into()));
-        let (field, found, expected) =
-            Identity::of_this_process("1").difference(&Identity::of_this_process("2")).expect("a difference");
-        assert_eq!((field.as_str(), found.as_str(), expected.as_str()), ("version", "2", "1"));
+        assert!(difference(identity("c", Some("b"), "x")).starts_with("--set: found c, expected a as at rank 0"));
+        assert!(difference(identity("a", Some("c"), "x")).starts_with("configuration: found c, expected b"));
+        let other = Identity::of_this_process("1").difference(&Identity::of_this_process("2"));
+        assert!(other.is_some_and(|reason| reason.starts_with("version: found 2, expected 1")));
+    }
+
+    #[test]
+    fn the_error_of_a_rank_is_that_of_the_root() {
+        thread::scope(|scope| {
+            for link in ThreadLink::all(3) {
+                scope.spawn(move || {
+                    let cluster = Cluster::of_thread(link);
+                    let failure = (cluster.rank() == 1).then(|| "no such device".to_string());
+                    let compared = identity("a", None, "x").failing(failure).compare(&cluster);
+                    let message = compared.err().map(|error| error.to_string());
+                    assert_eq!(message.as_deref(), cluster.is_root().then_some("rank 1 on this host: no such device"));
+                });
+            }
+        });
     }
 
     #[test]

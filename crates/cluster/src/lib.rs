@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 pub use connect::ConnectError;
-pub use identity::{Difference, Identity, hash_of_file};
+pub use identity::{Identity, UnfitRank, hash_of_file};
 pub use share::share;
 pub use stall::Stall;
 pub use threads::ThreadLink;

@@ -78,23 +78,13 @@ pub fn agree<T>(cluster: &Cluster, opened: anyhow::Result<T>, models: &[PathBuf]
     if cluster.size() == 1 {
         return opened.map(Some);
     }
-    let identity = identity(models);
+    let opened = opened.map_err(with_option_names);
+    let failure = opened.as_ref().err().map(|error| format_chain(error.as_ref()));
+    let compared = identity(models).failing(failure).compare(cluster);
     if !cluster.is_root() {
-        let (opened, failure) = match opened.map_err(with_option_names) {
-            Ok(opened) => (Some(opened), None),
-            Err(error) => (None, Some(format_chain(error.as_ref()))),
-        };
-        send(cluster, 0, &failure);
-        identity.compare(cluster)?;
-        return Ok(opened);
+        return Ok(opened.ok());
     }
-    let failures: Vec<(usize, Option<String>)> =
-        cluster.others().map(|rank| (rank, receive(cluster, rank, Patience::Answer))).collect();
-    let compared = identity.compare(cluster);
     let opened = opened?;
-    if let Some((rank, failure)) = failures.into_iter().find_map(|(rank, failure)| Some((rank, failure?))) {
-        return Err(anyhow!("rank {rank} on {}: {failure}", cluster.host(rank)));
-    }
     compared?.iter().for_each(|note| log_line(format!("note: {note}")));
     Ok(Some(opened))
 }

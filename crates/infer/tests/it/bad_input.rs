@@ -1,10 +1,14 @@
 //! Bad run folders, texts and options: one message with place, found, expected and remedy; exit code 1, or 2 for wrong
 //! usage; no panic.
 
+#[cfg(not(feature = "mpi"))]
+use std::process::Command;
 use std::process::Stdio;
 
 use model::{ModelConfig, VocabularySizes, weights};
 use testing::run::{MAX_LENGTH, Run, config, random_weights, tokenizer};
+#[cfg(not(feature = "mpi"))]
+use testing::{ProcessOutput, binary};
 use text::Tokenizer;
 
 const FILES: [&str; 4] = ["config.toml", "source.tokenizer.json", "target.tokenizer.json", "model.safetensors"];
@@ -241,4 +245,17 @@ fn an_unreadable_input_is_an_error() {
     let folder = std::fs::File::open(run.path()).unwrap();
     let ran = run.infer_from(Stdio::from(folder), &["--quiet"]);
     ran.assert_failed(&["standard input", "directory"]);
+}
+
+#[cfg(not(feature = "mpi"))]
+#[test]
+fn a_build_without_mpi_rejects_lines_of_a_job() {
+    let run = Run::new();
+    let infer = |arguments: &[&str]| {
+        let mut command = Command::new(binary("infer"));
+        command.args(["--device", "flex", "--model"]).arg(run.path()).args(arguments).stdin(Stdio::null());
+        ProcessOutput::from(command.env("OMPI_COMM_WORLD_SIZE", "2").output().expect("a binary that starts"))
+    };
+    infer(&[]).assert_failed(&["OMPI_COMM_WORLD_SIZE = 2", "without MPI", "--features mpi", "unset"]);
+    assert_eq!(infer(&["1 2"]).code, Some(0), "each process translates texts by itself");
 }

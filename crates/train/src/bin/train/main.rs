@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
-use cluster::{Cluster, Identity, Stall, hash_of_file};
+use cluster::{Cluster, Identity, Patience, Stall, hash_of_file};
 use model::backend::{self, Backend};
 use model::device_index::LocalRank;
 use runs::IfExists;
@@ -69,8 +69,16 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Trains as one of the processes of a cluster.
 fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode> {
     let output = arguments.output();
-    let backend = backend::choose(arguments.device.as_deref())?;
-    let note = identity(backend, &arguments).compare(cluster)?;
+    let (rank, count) = cluster.local_rank();
+    let local = LocalRank { rank, count };
+    let backend = backend::choose(arguments.device.as_deref());
+    let opened = backend.and_then(|backend| backend.open_at(arguments.device_index, local).map(|_| backend));
+    let failure = opened.as_ref().err().map(|error| error.to_string());
+    let note = identity(opened.as_ref().ok().copied(), &arguments).failing(failure).compare(cluster);
+    if opened.is_err() && !cluster.is_root() {
+        cluster.receive(0, Patience::Work); // the root ends the job
+    }
+    let (backend, note) = (opened?, note?);
     if !cluster.is_root() {
         let _ignored = stop_on_interrupt()?; // the root decides when to stop
         Follower::follow(cluster, backend, arguments.device_index, rayon::current_num_threads())?;
@@ -85,13 +93,12 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
     };
     let precision = config.training.matmul_precision;
     let title = format!("{} on {backend}, {precision}, into {}", arguments.config.display(), output.display());
-    let (rank, count) = cluster.local_rank();
     let options = RunOptions {
         output: output.clone(),
         if_exists,
         backend,
         device_index: arguments.device_index,
-        local: LocalRank { rank, count },
+        local,
         config_path: arguments.config,
     };
     let run = Run::prepare(config, options)?;
@@ -121,9 +128,9 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
 }
 
 /// What all ranks must have in common. A host may lack the configuration file, whose contents the root sends.
-fn identity(backend: Backend, arguments: &Arguments) -> Identity {
+fn identity(backend: Option<Backend>, arguments: &Arguments) -> Identity {
     Identity::of_this_process(env!("CARGO_PKG_VERSION"))
-        .with("device", Some(backend.to_string()))
+        .with("device", backend.map(|backend| backend.to_string()))
         .with("hash of the configuration file", hash_of_file(&arguments.config))
         .with("--set", Some(arguments.overrides().join(" ")))
 }

@@ -45,6 +45,26 @@ fn ranks_with_other_settings_or_programs_are_rejected() {
 }
 
 #[test]
+fn a_device_that_one_rank_lacks_is_rejected() {
+    let place = place();
+    let program = place.command(&[]).get_program().to_owned();
+    let arguments = ["--config", "tiny.toml", "--output", "run", "--device"];
+    let (present, absent) = ([&arguments[..], &["flex"]].concat(), [&arguments[..], &["vulkan"]].concat());
+    let before = place.snapshot();
+    let index = [&present[..], &["--device-index", "1"]].concat();
+    for (first, other, parts) in [
+        (&present, absent, &["rank 1 on ", "device `vulkan` is not in this build"][..]),
+        (&index, index.clone(), &["--device-index = 1", "`flex` is the CPU", "omit the option"]),
+        (&present, index.clone(), &["rank 1 on ", "--device-index = 1", "`flex` is the CPU", "omit the option"]),
+    ] {
+        let mut command = launcher(&place.path("."));
+        command.args(["-n", "1"]).arg(&program).args(first).args([":", "-n", "1"]).arg(&program).args(other);
+        assert_one_error(&ProcessOutput::from(command.output().expect("mpirun")), parts);
+        assert!(before == place.snapshot(), "nothing is written");
+    }
+}
+
+#[test]
 fn a_full_disk_at_the_root_ends_all_ranks() {
     let place = place();
     let settings = [&set(EVERYTHING)[..], &["--quiet"]].concat();
