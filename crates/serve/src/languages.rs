@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_detected_among_the_languages_of_the_server() {
+    fn texts_are_detected_among_the_servers_languages() {
         let detected = |text: &str| detect(text, &["de", "en", "fr"]).map(|found| found.language);
         assert_eq!(detected("The man is riding a bicycle on the street."), Some("en".to_string()));
         assert_eq!(detected("Der Mann fährt mit dem Fahrrad auf der Straße."), Some("de".to_string()));

@@ -112,7 +112,7 @@ fn ranks_with_other_weights_are_rejected() {
 }
 
 #[test]
-fn a_killed_rank_ends_the_job_and_a_stopped_one_is_named() {
+fn killed_and_stopped_ranks_end_the_job() {
     let run = Run::new();
     for (name, rank) in [("KILL", 0), ("KILL", 2), ("STOP", 1)] {
         let mut command = mpirun(&run, 3, "", &["--rank-timeout", "2"]);

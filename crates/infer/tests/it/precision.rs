@@ -55,7 +55,7 @@ fn a_quantised_folder_decodes_as_on_the_fly() {
 }
 
 #[test]
-fn int8_translations_do_not_depend_on_batches_or_threads() {
+fn int8_depends_on_neither_batches_nor_threads() {
     let run = Run::new();
     let input = texts(60).join("\n");
     let translate =

@@ -31,7 +31,7 @@ const SPACES: [(&str, &str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn paragraphs_equal_the_translations_of_their_sentences() {
+async fn paragraphs_equal_their_translated_sentences() {
     let client = Client::new(|options| {
         options.limits.texts = 1000;
         options.settings.decoding.max_length = Some(8);

@@ -78,9 +78,10 @@ impl Checkpoint {
     }
 }
 
-/// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints. `moments` returns those of the
-/// optimizer as a whole. At the end of a run, `best`
-/// has the best weights before it if they are in no other file.
+/// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints.
+///
+/// `moments` returns those of the optimizer as a whole. At the end of a run, `best` has the best weights before it if they
+/// are in no other file.
 ///
 /// # Errors
 /// A full disk, for example; earlier checkpoints are kept.

@@ -132,7 +132,7 @@ fn an_interrupted_run_takes_other_steps() {
 
 /// deepinsight/insightface#2143, mosaicml/composer#1384, facebookresearch/fairseq#2523
 #[test]
-fn other_steps_are_rejected_where_updates_depend_on_them() {
+fn other_steps_are_rejected_if_updates_depend_on_them() {
     let place = WorkFolder::new();
     let cosine = ["training.schedule=cosine", "training.learning_rate=0.01", "training.warmup_steps=5"];
     let annealed = ["training.anneal_dropout={ to = 0.5 }", "model.dropout=0.1"];

@@ -51,7 +51,7 @@ fn config(place: &WorkFolder, run: &str) -> RunConfig {
 }
 
 #[test]
-fn model_tokenizer_and_decoding_are_those_of_the_origin() {
+fn model_tokenizer_and_decoding_are_the_origins() {
     let place = place();
     tune(&place, "tuned", &set(&["model.dropout=0.3", "decoding.min_length=1"]));
     let (mut tuned, config_of) = (config(&place, "tuned"), place.text("tuned/config.toml"));
@@ -116,7 +116,7 @@ fn frozen_weights_keep_their_bytes() {
 
 /// Derivatives stop at frozen weights, and pass through frozen layers.
 #[test]
-fn freezing_the_decoder_does_not_change_the_first_update_of_the_encoder() {
+fn freezing_the_decoder_keeps_the_encoders_update() {
     let place = place();
     let once = set(&["training.steps=1", "training.warmup_steps=1", "model.dropout=0.1"]);
     tune(&place, "all", &once);
@@ -129,7 +129,7 @@ fn freezing_the_decoder_does_not_change_the_first_update_of_the_encoder() {
 }
 
 #[test]
-fn names_that_freeze_nothing_or_everything_are_rejected() {
+fn freezing_nothing_or_everything_is_rejected() {
     let place = place();
     for (freeze, parts) in [
         ("encoders", &["training.freeze = \"encoders\"", "names in model.safetensors", "decoder", "encoder"][..]),

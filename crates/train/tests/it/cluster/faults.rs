@@ -16,7 +16,7 @@ const MAX_RUN: Duration = Duration::from_secs(300);
 const KILLS: usize = 20;
 
 #[test]
-fn a_killed_rank_ends_the_job_and_resuming_gives_the_same_bytes() {
+fn a_killed_rank_ends_a_job_that_resumes_equally() {
     let place = place();
     let settings = [&set(EVERYTHING)[..], &set(&["training.log_every=1"])].concat();
     let whole = Instant::now();
