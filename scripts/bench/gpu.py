@@ -135,10 +135,16 @@ def second_start(arguments):
 
 
 def memory(arguments):
-    """Bytes that the device's allocator reserves for one update of base, one part of 3,000 tokens, and its optimizer."""
-    size, sides = sides_of("base", arguments)
-    size["parts"] = 1
-    batches = [[([2] * 24 + [0], [2] * 24 + [0])] * 120]  # 120 sentences of 25 tokens
+    """Bytes that the device's allocator reserves for one update of base, one part of 3,000 tokens, and its optimizer.
+
+    With --scale N, all dimensions but the length of sentences are an N-th: widths, heads, vocabulary and sentences. Each tensor
+    then has an N²-th of its values, and an update an N³-th of its arithmetic. The fused loss still holds up to 64 MiB of logits,
+    so that its share is overestimated.
+    """
+    scale = arguments.scale
+    size, _ = sides_of("base", arguments)
+    size |= {key: size[key] // scale for key in ["d_model", "d_ff", "n_heads", "vocabulary"]} | {"parts": 1}
+    batches = [[([2] * 24 + [0], [2] * 24 + [0])] * (120 // scale)]  # sentences of 25 tokens
     for definitions in [False, True]:
         name = "definitions" if definitions else "attend"
         side = Side(name, [arguments.binary], size | {"definitions": definitions})
@@ -168,6 +174,7 @@ def main():
     parser.add_argument("--losses", type=int, default=10, help="updates whose losses are compared [default: %(default)s]")
     parser.add_argument("--start", action="store_true", help="compare the first updates of a second process with the next ones")
     parser.add_argument("--memory", action="store_true", help="device memory of an update of base, with the definitions' beside it")
+    parser.add_argument("--scale", type=int, default=1, help="divisor of all dimensions for --memory, up to 8 [default: %(default)s]")
     parser.add_argument("--binary", help="an existing bench_train, which is not built then")
     parser.add_argument("--json", type=Path, help="write all measurements to this file")
     arguments = parser.parse_args()

@@ -7,6 +7,9 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use decode::engine::{Engine, NetworkEngine};
+use decode::search::beam::beam_search;
+use decode::search::hypothesis::DecodeInput;
+use decode::search::options::SearchOptions;
 use kernels::{count_launches, with_portable_ops};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use model::backend::Backend;
@@ -75,8 +78,8 @@ fn transfers<R>(device: &Device, work: impl FnOnce() -> R) -> (R, [usize; 4]) {
 }
 
 /// The layers of the benchmark's Tiny, narrow: the width changes no count.
-fn tiny(device: &Device) -> TrainState {
-    let config = ModelConfig {
+fn small() -> ModelConfig {
+    ModelConfig {
         d_model: 64,
         n_heads: 4,
         d_ff: 128,
@@ -85,8 +88,11 @@ fn tiny(device: &Device) -> TrainState {
         max_length: 64,
         dropout: 0.3,
         ..ModelConfig::default()
-    };
-    let model = Transformer::new(&config, VocabularySizes::joint(500), 1, &device.clone().autodiff());
+    }
+}
+
+fn tiny(device: &Device) -> TrainState {
+    let model = Transformer::new(&small(), VocabularySizes::joint(500), 1, &device.clone().autodiff());
     TrainState::new(model.expect("a model"), Adam::default(), Workers::new(1).expect("a thread"), device.clone())
 }
 
@@ -138,7 +144,26 @@ fn decoded(engine: &NetworkEngine) {
 /// Steps of decoding: more than the first capacity of a cache.
 const STEPS: usize = 40;
 
-/// Both in one test, since counts are of the process.
+/// Sentences of 2 to 24 tokens, with translations of up to 3 to 9.
+fn search(engine: &NetworkEngine, sentences: std::ops::Range<usize>) {
+    let sources: Vec<Vec<u32>> = sentences
+        .clone()
+        .map(|i| (0..1 + i * 7 % 23).map(|at| (2 + (i + at) % 90) as u32).chain([0]).collect())
+        .collect();
+    let inputs: Vec<DecodeInput> = sentences
+        .zip(&sources)
+        .map(|(i, ids)| DecodeInput { ids, min_len: 0, max_len: 3 + i % 7, index: i + 1 })
+        .collect();
+    for batch in inputs.chunks(engine.max_rows()) {
+        beam_search(engine, batch, 2, &SearchOptions::default()).expect("a device");
+    }
+}
+
+/// The number of sentences that compile the kernels of decoding, and that of all sentences.
+const WARM_UP: usize = 50;
+const SENTENCES: usize = 1000;
+
+/// All in one test, since counts are of the process.
 #[test]
 fn updates_and_decoding_launch_and_transfer_little() {
     log::set_logger(&TRANSFERS).expect("the only logger");
@@ -160,4 +185,16 @@ fn updates_and_decoding_launch_and_transfer_little() {
     decoded(&engine);
     let (_, [_, _, reads, compiled]) = transfers(&device, || decoded(&engine));
     assert_eq!((reads, compiled), (STEPS, 0), "reads and compiled kernels of {STEPS} steps");
+
+    let config = ModelConfig { encoder_layers: 1, decoder_layers: 1, ..small() };
+    let sizes = VocabularySizes::joint(500);
+    let engine = NetworkEngine::new(Transformer::new(&config, sizes, 1, &device).expect("a model"), sizes, &device);
+    let (_, [_, _, _, first]) = transfers(&device, || search(&engine, 0..WARM_UP));
+    let (_, [_, _, _, rest]) = transfers(&device, || search(&engine, WARM_UP..SENTENCES));
+    println!(
+        "decoding: {first} kernels compiled for {WARM_UP} sentences, {rest} for the other {}",
+        SENTENCES - WARM_UP
+    );
+    // The size of a cube of burn's element-wise kernels depends on the number of values.
+    assert!(rest <= 1, "{rest} kernels compiled after {WARM_UP} sentences");
 }

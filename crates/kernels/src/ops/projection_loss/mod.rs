@@ -17,6 +17,8 @@ pub use portable::{cross_entropy, portable};
 
 #[cfg(feature = "flex")]
 use crate::autodiff;
+#[cfg(feature = "cube")]
+use crate::linear::Epilogue;
 
 /// Inputs of the output projection, whose logits are `hidden · matrixᵀ + bias`.
 #[derive(Clone, Debug)]
@@ -32,6 +34,10 @@ pub struct Projection {
 impl Projection {
     /// All logits, `[rows, vocabulary]`.
     pub fn logits(self) -> Tensor<2> {
+        #[cfg(feature = "cube")]
+        if crate::gpu::applies(&self.hidden) {
+            return crate::linear::linear(self.hidden, self.matrix.transpose(), self.bias, Epilogue::None);
+        }
         module::linear(self.hidden, self.matrix.transpose(), self.bias)
     }
 }
