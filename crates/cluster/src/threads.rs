@@ -57,8 +57,9 @@ fn channels<T>(count: usize) -> Vec<Vec<Channel<T>>> {
     senders.into_iter().zip(receivers).map(pairs).collect()
 }
 
+/// Sends a message, which is lost if the other thread has ended, as one to a process would be.
 fn send<T: Clone>(channel: &Channel<Vec<T>>, message: &[T]) {
-    channel.0.send(message.to_vec()).expect("the other thread is there");
+    let _lost = channel.0.send(message.to_vec());
 }
 
 fn receive<T>(channel: &Channel<Vec<T>>) -> Vec<T> {
