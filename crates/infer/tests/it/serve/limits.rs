@@ -62,8 +62,10 @@ fn attend_has_a_maximum_of_tokens() {
 #[test]
 fn a_full_queue_returns_retry_after() {
     let run = slow();
-    let server =
-        Server::start(&run, &["--threads", "1", "--max-texts", "2", "--max-queue", "2", "--batch-tokens", "1"]);
+    let server = Server::start(
+        &run,
+        &["--threads", "1", "--max-texts", "2", "--max-queue", "2", "--batch-tokens", "1", "--timeout", "600"],
+    );
     thread::scope(|scope| {
         let first = scope.spawn(|| server.translate(json!({ "text": "1" })).status);
         // The only worker has taken it.
