@@ -123,6 +123,7 @@ blocks!(bfloat16, bfloat16_block, "avx512f,avx512bw,avx512bf16", pairs);
 #[inline]
 #[target_feature(enable = "avx512f,avx512bf16")]
 fn pairs(left: __m512, right: __m512, sum: __m512) -> __m512 {
-    // SAFETY: 64 bytes of plain data.
-    unsafe { _mm512_dpbf16_ps(sum, std::mem::transmute(left), std::mem::transmute(right)) }
+    // SAFETY: 64 bytes of plain data in both types.
+    let as_pairs = |values: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(values) };
+    _mm512_dpbf16_ps(sum, as_pairs(left), as_pairs(right))
 }

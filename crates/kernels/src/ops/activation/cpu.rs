@@ -116,7 +116,7 @@ fn gelu(x: f32) -> (f32, f32) {
 /// The share of GELU's approximation and its slope.
 #[inline(always)]
 fn gelu_tanh(x: f32) -> (f32, f32) {
-    const TWICE_ROOT: f32 = 1.595_769_1; // 2 · √(2/π)
+    const TWICE_ROOT: f32 = 1.595_769; // 2 · √(2/π)
     const CUBIC: f32 = 0.044_715;
     let share = sigmoid(TWICE_ROOT * (x + CUBIC * x * x * x));
     (share, share * (1.0 - share) * TWICE_ROOT * (1.0 + 3.0 * CUBIC * x * x))
