@@ -80,8 +80,8 @@ impl Checkpoint {
 
 /// Writes `checkpoints/step-N` as a whole, then removes all but the newest `keep` checkpoints.
 ///
-/// `moments` returns those of the optimizer as a whole. At the end of a run, `best` has the best weights before it if they
-/// are in no other file.
+/// `moments` returns those of the optimizer as a whole. `best` has the best weights so far if the end of the run may
+/// replace them in the run folder.
 ///
 /// # Errors
 /// A full disk, for example; earlier checkpoints are kept.
@@ -96,8 +96,10 @@ pub fn save(
     let path = layout::checkpoint(folder.path(), state.step);
     if path.is_dir() {
         // It is complete, and the same step of a run always leads to the same state, but for its end.
+        if let Some(best) = best {
+            replace_file(&path.join(BEST), best)?;
+        }
         if state.finished {
-            best.map_or(Ok(()), |best| replace_file(&path.join(BEST), best))?;
             replace_file(&path.join(STATE), &state.to_json(&path)?)?;
         }
         return Ok(());

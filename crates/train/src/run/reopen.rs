@@ -94,16 +94,23 @@ fn length_before_end(metrics: &Path) -> io::Result<u64> {
 /// Takes back the end of a run on disk. `state` is that before the end. After a kill anywhere in here, resuming with the
 /// old configuration ends the run again, and with the new one goes on.
 pub(super) fn reopen(folder: &mut RunFolder, state: &CheckpointState) -> Result<(), TrainError> {
+    restore_best(folder, state.step)?;
     let checkpoint = layout::checkpoint(folder.path(), state.step);
     let best = checkpoint.join(BEST);
-    if best.is_file() {
-        let weights = fs::read(&best).map_err(|source| RunError::Read { path: best.clone(), source })?;
-        folder.write_weights(&weights)?;
-    }
     replace_file(&checkpoint.join(STATE), &state.to_json(&checkpoint)?)?;
     folder.truncate_metrics(state.metrics_length)?;
     if best.is_file() {
         fs::remove_file(&best).map_err(write_error(&best, "removing the best weights before the end"))?;
+    }
+    Ok(())
+}
+
+/// Writes the best weights before the end of a run back to its folder, if the checkpoint of `step` keeps them.
+pub(super) fn restore_best(folder: &mut RunFolder, step: u64) -> Result<(), TrainError> {
+    let path = layout::checkpoint(folder.path(), step).join(BEST);
+    if path.is_file() {
+        let weights = fs::read(&path).map_err(|source| RunError::Read { path, source })?;
+        folder.write_weights(&weights)?;
     }
     Ok(())
 }

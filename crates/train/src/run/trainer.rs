@@ -14,7 +14,7 @@ use super::evaluate::Decoder;
 use super::observer::{Observer, Started};
 use super::prepare;
 use super::ranks::Ranks;
-use super::reopen::reopen;
+use super::reopen::{reopen, restore_best};
 use super::step_metrics::StepMetrics;
 use crate::data::{Example, Prefetch, Prefetched, padded_batch};
 use crate::error::TrainError;
@@ -49,7 +49,7 @@ pub(super) struct Trainer<'a> {
     pub(super) train_state: TrainState,
     pub(super) state: CheckpointState,
     pub(super) metrics: StepMetrics,
-    /// The best weights before the end of the run, if its end replaced them.
+    /// The best weights before the end of the run, if its end may replace them.
     pub(super) best_before_end: Option<Vec<u8>>,
     /// Changes of the configuration since the run was last started.
     changes: Vec<Difference>,
@@ -91,6 +91,9 @@ impl<'a> Trainer<'a> {
                 state
             }
             false => {
+                if !state.finished {
+                    restore_best(&mut folder, state.step)?; // after a kill while the run ended
+                }
                 folder.truncate_metrics(state.metrics_length)?;
                 state
             }
@@ -141,7 +144,8 @@ impl<'a> Trainer<'a> {
         let data = self.task.training.clone();
         let mut prefetch =
             Prefetch::start(data, max_tokens, training.micro_batches, training.seed, self.state.position)?;
-        while self.state.step < training.steps {
+        // A run that was killed while it ended is out of patience already.
+        while self.state.step < training.steps && !self.out_of_patience() {
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(Outcome::Interrupted { step: self.state.step });
@@ -256,7 +260,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn save(&mut self) -> Result<(), TrainError> {
+    pub(super) fn save(&mut self) -> Result<(), TrainError> {
         self.state.metrics_length = self.folder.sync_metrics()?;
         self.state.since_logged = self.metrics.sums()?;
         self.ensure_finite(self.state.since_logged.loss.into())?;

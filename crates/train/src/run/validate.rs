@@ -1,12 +1,12 @@
 //! Validation during training, and the choice of the weights that the run folder holds.
 
 use std::fs;
-use std::path::Path;
 use std::time::Instant;
 
 use decode::engine::read_network;
 use decode::{DecodeError, TrainedModel};
 use model::weights::{self, NamedTensor};
+use runs::RunError;
 use runs::config::{FinalWeights, RunConfig};
 use runs::layout;
 use runs::record::{self, Record, Scores, Timing};
@@ -81,26 +81,30 @@ impl Trainer<'_> {
     /// What a longer run would not do here comes after the state that it goes on with.
     pub(super) fn finish(&mut self, observer: &mut impl Observer) -> Result<Option<Scores>, TrainError> {
         let RunConfig { training, validation, .. } = self.config;
-        let CheckpointState { step, best, stale, .. } = self.state;
+        let step = self.state.step;
+        let validates = step == training.steps && !step.is_multiple_of(validation.every);
+        let averages = match training.final_weights {
+            FinalWeights::Average => true,
+            FinalWeights::Best | FinalWeights::Ema => false, // the best validation wrote them
+        };
+        if self.state.best.is_some() && (validates || averages) {
+            let path = self.folder.path().join(layout::WEIGHTS);
+            self.best_before_end = Some(fs::read(&path).map_err(|source| RunError::Read { path, source })?);
+            self.save()?; // a kill while these weights are replaced loses nothing
+        }
+        let CheckpointState { best, stale, .. } = self.state;
         let (metrics_length, since_logged) = (self.folder.sync_metrics()?, self.metrics.sums()?);
         let snapshots = self.state.snapshots.clone();
         self.state.before_end = Some(BeforeEnd { best, stale, snapshots, metrics_length, since_logged });
-        let read_weights = |run: &Path| best.and_then(|_| fs::read(run.join(layout::WEIGHTS)).ok());
-        let before = read_weights(self.folder.path());
-        if step == training.steps {
-            if !step.is_multiple_of(training.log_every) {
-                observer.logged(&self.log()?);
-            }
-            if !step.is_multiple_of(validation.every) {
-                self.validate(observer)?;
-            }
+        if step == training.steps && !step.is_multiple_of(training.log_every) {
+            observer.logged(&self.log()?);
         }
-        match self.config.training.final_weights {
-            FinalWeights::Average => self.write_average(observer)?,
-            FinalWeights::Best | FinalWeights::Ema => {} // the best validation wrote them
+        if validates {
+            self.validate(observer)?;
         }
-        let replaced = before != read_weights(self.folder.path());
-        self.best_before_end = before.filter(|_| replaced);
+        if averages {
+            self.write_average(observer)?;
+        }
         if self.task.test.is_empty() {
             return Ok(None);
         }

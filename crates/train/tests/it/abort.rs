@@ -1,6 +1,10 @@
 //! The process aborts after each step of writing to disk: no final name ever has an incomplete file, and the resumed run
 //! gives the result of an uninterrupted one.
 
+use std::fs;
+
+use runs::layout::{self, BEST};
+
 use crate::common::{ProcessOutput, WorkFolder, decode, set};
 
 /// A short run that writes, replaces and removes every kind of file.
@@ -24,6 +28,17 @@ const MOVING_AVERAGE: &[&str] = &[
     "training.keep_checkpoints=1",
     "training.final_weights=ema",
     "training.ema=0.9",
+    "validation.every=2",
+    "validation.sentences=2",
+    "validation.samples=1",
+];
+
+/// A short run whose end validates, and so replaces the best weights before it.
+const VALIDATED_END: &[&str] = &[
+    "training.steps=3",
+    "training.log_every=2",
+    "training.checkpoint_every=2",
+    "training.keep_checkpoints=1",
     "validation.every=2",
     "validation.sentences=2",
     "validation.samples=1",
@@ -54,6 +69,10 @@ fn aborted_after_each_step(place: &WorkFolder, settings: &[&str]) -> usize {
         }
         place.trained("aborted", &[&set(settings)[..], &["--quiet", "--resume"]].concat());
         place.assert_same_run("whole", "aborted");
+        let best = |run: &str| {
+            layout::checkpoints(&place.path(run)).unwrap().pop().map(|(_, path)| fs::read(path.join(BEST)).ok())
+        };
+        assert!(best("whole") == best("aborted"), "the best weights before the end, after step {steps}");
         for folder in ["", "/checkpoints", "/snapshots"] {
             if place.path(&format!("whole{folder}")).exists() {
                 let [whole, aborted] = ["whole", "aborted"].map(|run| place.names(&format!("{run}{folder}")));
@@ -83,6 +102,15 @@ fn an_abort_at_any_step_with_a_moving_average() {
     assert!(place.path("whole/checkpoints/step-2/ema.safetensors").is_file());
     // A folder of five files, a validation with two files, two checkpoints of four files.
     assert!(steps > 3 * (5 + 2 + 2 * 4), "only {steps} steps");
+}
+
+#[cfg_attr(not(debug_assertions), ignore = "failpoints need debug assertions")]
+#[test]
+fn an_abort_at_the_end_keeps_the_best_before_it() {
+    let place = WorkFolder::new();
+    aborted_after_each_step(&place, VALIDATED_END);
+    assert!(place.path("whole/checkpoints/step-3").join(BEST).is_file());
+    assert_ne!(place.weights("whole"), fs::read(place.path("whole/checkpoints/step-3").join(BEST)).unwrap());
 }
 
 #[cfg_attr(not(debug_assertions), ignore = "failpoints need debug assertions")]

@@ -41,8 +41,7 @@ fn a_killed_rank_ends_a_job_that_resumes_equally() {
             kills += 1;
         }
         trained(&place, 2, "killed", &[&settings[..], &["--resume", "--quiet"]].concat());
-        // A kill after the last validation leaves no weights from before the end.
-        assert_same_but_for(&place, "whole", "killed", &["state.json", "best.safetensors"]);
+        assert_same_but_for(&place, "whole", "killed", &["state.json"]);
         place.remove("killed");
     }
 }
