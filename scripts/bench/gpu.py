@@ -135,7 +135,9 @@ def second_start(arguments):
 
 
 def memory(arguments):
-    """Bytes that the device's allocator reserves for one update of base, one part of 3,000 tokens, and its optimizer.
+    """Bytes that the device's allocator reserves for updates of base, one part of 3,000 tokens, and its optimizer.
+
+    The optimizer's moments exist from the end of the first update on.
 
     With --scale N, all dimensions but the length of sentences are an N-th: widths, heads, vocabulary and sentences. Each tensor
     then has an N²-th of its values, and an update an N³-th of its arithmetic. The fused loss still holds up to 64 MiB of logits,
@@ -145,16 +147,19 @@ def memory(arguments):
     size, _ = sides_of("base", arguments)
     size |= {key: size[key] // scale for key in ["d_model", "d_ff", "n_heads", "vocabulary"]} | {"parts": 1}
     batches = [[([2] * 24 + [0], [2] * 24 + [0])] * (120 // scale)]  # sentences of 25 tokens
-    for definitions in [False, True]:
-        name = "definitions" if definitions else "attend"
-        side = Side(name, [arguments.binary], size | {"definitions": definitions})
+    sides = {"attend": {}, "attend, recompute": {"recompute": True}, "definitions": {"definitions": True}}
+    for name, options in sides.items():
+        side = Side(name, [arguments.binary], size | options)
         side.start(batches)
         before = side.number("memory")
-        seconds = side.worker.steps(1, 0.1)["seconds"][0]
-        row = dict(side=name, before=before, bytes=side.number("memory"), seconds=seconds)
+        first = side.worker.steps(1, 0.1)["seconds"][0]
+        reserved = side.number("memory")
+        second = side.worker.steps(1, 0.1)["seconds"][0]
+        row = dict(side=name, before=before, first=reserved, bytes=side.number("memory"), seconds=[first, second])
         side.stop()
         print(
-            f"{name}: {row['bytes'] / 2**20:.0f} MiB reserved after an update of {seconds:.0f} s, {before / 2**20:.0f} MiB before",
+            f"{name}: {row['bytes'] / 2**20:.0f} MiB reserved after two updates, {reserved / 2**20:.0f} MiB after one, "
+            f"{before / 2**20:.0f} MiB before; {first:.0f} s and {second:.0f} s",
             flush=True,
         )
         yield row
@@ -173,7 +178,7 @@ def main():
     parser.add_argument("--updates", type=int, default=16, help="updates per measurement [default: %(default)s]")
     parser.add_argument("--losses", type=int, default=10, help="updates whose losses are compared [default: %(default)s]")
     parser.add_argument("--start", action="store_true", help="compare the first updates of a second process with the next ones")
-    parser.add_argument("--memory", action="store_true", help="device memory of an update of base, with the definitions' beside it")
+    parser.add_argument("--memory", action="store_true", help="device memory of updates of base, with layers recomputed and with the definitions beside it")
     parser.add_argument("--scale", type=int, default=1, help="divisor of all dimensions for --memory, up to 8 [default: %(default)s]")
     parser.add_argument("--binary", help="an existing bench_train, which is not built then")
     parser.add_argument("--json", type=Path, help="write all measurements to this file")

@@ -21,7 +21,7 @@
 //!
 //! [`mask`] describes the hidden keys of an attention. The operations are built on `matmul` (matrix products) and `simd`
 //! (vector loops). On `flex`, `autodiff` adds an operation with a hand-written derivative to burn's graph. [`precision`]
-//! selects the type of the operands of matrix products, [`upload`] transfers ids to devices, and [`allocator`] configures mimalloc.
+//! selects the type of the operands of matrix products, [`recompute`] saves memory, [`upload`] transfers ids to devices, and [`allocator`] configures mimalloc.
 //!
 //! Results do not depend on the number of threads: blocks have fixed sizes, and their sums are added in order.
 
@@ -34,6 +34,8 @@ pub mod autodiff;
 mod blocks;
 pub mod decode;
 #[cfg(any(feature = "flex", feature = "cube"))]
+mod dispatch;
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod form;
 #[cfg(feature = "cube")]
 mod gpu;
@@ -42,6 +44,7 @@ pub mod mask;
 mod matmul;
 mod ops;
 pub mod precision;
+pub mod recompute;
 mod simd;
 pub mod upload;
 

@@ -31,6 +31,7 @@ use crate::feed_forward::FeedForward;
 use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
+use crate::recompute;
 use crate::recorder::AttentionKind;
 use crate::relative_position::{RelativePositions, StackBias};
 use crate::residual::{self, Residual};
@@ -98,6 +99,19 @@ impl DecoderLayer {
             (None, None) => x,
         });
         self.after_self(x, memory, memory_mask, pass)
+    }
+
+    /// As [`forward`](Self::forward), over the memory itself, `[batch, source_len, d_model]`.
+    fn over(
+        &self,
+        x: Tensor<3>,
+        bias: Option<&Tensor<2>>,
+        memory: Tensor<3>,
+        memory_mask: Option<&Mask>,
+        pass: &mut Pass,
+    ) -> Tensor<3> {
+        let memory = self.cross_attention.key_value(memory);
+        self.forward(x, bias, &Mask::Causal, &memory, memory_mask, pass)
     }
 
     /// One more token, `[batch, 1, d_model]`, after the `at` tokens in the cache.
@@ -169,9 +183,14 @@ impl Decoder {
     pub fn forward(&self, x: Tensor<3>, memory: Tensor<3>, memory_mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
         let [_, len, _] = x.dims();
         let bias = StackBias::new(&self.relative_positions, len, len);
-        let x = self.layers.iter().enumerate().fold(x, |x, (index, layer)| {
-            let memory = layer.cross_attention.key_value(memory.clone());
-            layer.forward(x, bias.layer(index), &Mask::Causal, &memory, memory_mask, pass)
+        let x = self.layers.iter().enumerate().fold(x, |x, (index, layer)| match bias.layer(index) {
+            Some(bias) => layer.over(x, Some(bias), memory.clone(), memory_mask, pass),
+            None => {
+                let mask = memory_mask.cloned();
+                recompute::run(layer, [x, memory.clone()], pass, move |layer, [x, memory], pass| {
+                    layer.over(x, None, memory, mask.as_ref(), pass)
+                })
+            }
         });
         pass.dropout(self.final_norm(x), self.dropout)
     }

@@ -27,6 +27,7 @@ use crate::feed_forward::FeedForward;
 use crate::forward_pass::Pass;
 use crate::mask::Mask;
 use crate::norm::Norm;
+use crate::recompute;
 use crate::recorder::AttentionKind;
 use crate::relative_position::{RelativePositions, StackBias};
 use crate::residual::{Residual, final_norm};
@@ -93,8 +94,13 @@ impl Encoder {
     pub fn forward(&self, x: Tensor<3>, mask: Option<&Mask>, pass: &mut Pass) -> Tensor<3> {
         let [_, len, _] = x.dims();
         let bias = StackBias::new(&self.relative_positions, len, len);
-        let layers = self.layers.iter().enumerate();
-        let x = layers.fold(x, |x, (index, layer)| layer.forward(x, bias.layer(index), mask, pass));
+        let x = self.layers.iter().enumerate().fold(x, |x, (index, layer)| match bias.layer(index) {
+            Some(bias) => layer.forward(x, Some(bias), mask, pass),
+            None => {
+                let mask = mask.cloned();
+                recompute::run(layer, [x], pass, move |layer, [x], pass| layer.forward(x, None, mask.as_ref(), pass))
+            }
+        });
         let x = match &self.norm {
             Some(norm) => norm.forward(x),
             None => x,

@@ -8,6 +8,7 @@ use kernels::Dropout;
 
 use crate::cache::KeyValue;
 use crate::random;
+use crate::recompute::Recomputation;
 use crate::recorder::{AttentionKind, ByAttention, HeadVectors, Recorder};
 
 /// One pass through the network.
@@ -21,6 +22,7 @@ pub struct Pass<'a> {
     /// Dropout sites so far in this pass.
     sites: u64,
     recorder: Option<Recorder<'a>>,
+    recomputation: Option<Recomputation>,
 }
 
 impl<'a> Pass<'a> {
@@ -41,6 +43,11 @@ impl<'a> Pass<'a> {
     /// Multiplies every dropout rate by `scale`, from 0 to 1.
     pub fn with_dropout_scale(self, scale: f64) -> Self {
         Self { dropout_scale: scale, ..self }
+    }
+
+    /// Computes layers again in the backward pass, which puts the gradients of their parameters into `recomputation`.
+    pub fn recomputing(self, recomputation: Recomputation) -> Self {
+        Self { recomputation: Some(recomputation), ..self }
     }
 
     /// As [`inference`](Self::inference), and records every attention map: per attention, one
@@ -72,6 +79,17 @@ impl<'a> Pass<'a> {
         let pass_key = self.dropout_key.filter(|_| rate > 0.0)?;
         self.sites += 1;
         Some(Dropout { key: random::key(&[pass_key, self.sites]), rate })
+    }
+
+    /// The gradients of recomputed layers, if this pass recomputes.
+    pub(crate) fn recomputation(&self) -> Option<Recomputation> {
+        self.recomputation.clone()
+    }
+
+    /// A pass whose next site of dropout is that of this pass; it records and recomputes nothing.
+    pub(crate) fn at_this_site(&self) -> Pass<'static> {
+        let Self { dropout_key, dropout_scale, sites, .. } = *self;
+        Pass { dropout_key, dropout_scale, sites, recorder: None, recomputation: None }
     }
 
     /// Whether attention weights are recorded, and must be computed as a tensor.

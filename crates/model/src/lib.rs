@@ -47,6 +47,7 @@ pub mod parameters;
 pub mod position;
 pub mod quantised;
 pub mod random;
+pub mod recompute;
 pub mod recorder;
 pub mod relative_position;
 pub mod residual;

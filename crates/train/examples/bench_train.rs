@@ -46,6 +46,9 @@ struct Size {
     /// Products in bfloat16.
     #[serde(default)]
     bfloat16: bool,
+    /// Layers computed again in the backward pass.
+    #[serde(default)]
+    recompute: bool,
     #[serde(default)]
     pre_norm: bool,
     #[serde(default)]
@@ -190,7 +193,7 @@ fn fresh(size: &Size, dropout: f64, device: &Device) -> anyhow::Result<TrainStat
     };
     let model = Transformer::new(&config, VocabularySizes::joint(size.vocabulary), 1, &device.clone().autodiff())?;
     let workers = if size.backend()?.is_gpu() { 1 } else { size.threads };
-    Ok(TrainState::new(model, Adam::default(), Workers::new(workers)?, device.clone()))
+    Ok(TrainState::new(model, Adam::default(), Workers::new(workers)?, device.clone()).recomputing(size.recompute))
 }
 
 fn main() -> anyhow::Result<()> {

@@ -174,6 +174,9 @@ fn updates_and_decoding_launch_and_transfer_little() {
     }
     let counts = counted("fused", tiny(&device), &device);
     let averaged = counted("fused, with EMA", tiny(&device).with_ema(Some(Ema::new(0.99))), &device);
+    let recomputed = counted("fused, recomputed", tiny(&device).recomputing(true), &device);
+    assert!(recomputed.launches <= 900, "{} launches", recomputed.launches);
+    assert_eq!((recomputed.uploads, recomputed.reads), (counts.uploads, 0), "nothing more is transferred");
     assert!(counts.launches <= 900, "{} launches", counts.launches);
     assert!(counts.uploads <= 2, "{} uploads", counts.uploads);
     assert_eq!(counts.reads, 0, "an update reads nothing");

@@ -5,9 +5,9 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::{add, empty_device_contiguous_dtype, zeros_client};
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::calculate_cube_count_elemwise;
-use cubecl::client::Client;
 use cubecl::prelude::*;
+
+use super::per_element;
 
 /// The float tensor outside of autodiff that a GPU holds.
 ///
@@ -78,26 +78,6 @@ pub fn len(tensor: &CubeTensor) -> usize {
 pub fn width(tensor: &CubeTensor) -> usize {
     tensor.meta.shape().last().copied().unwrap_or(1).max(1)
 }
-
-/// A launch of a unit per element.
-pub fn per_element(client: &Client, elements: usize) -> (CubeCount, CubeDim) {
-    let dim = CubeDim::new_1d(UNITS);
-    (calculate_cube_count_elemwise(client, elements, dim), dim)
-}
-
-/// A launch of a cube of [`UNITS`] units for each of `cubes` rows or blocks; kernels compare `CUBE_POS` with their number.
-pub fn per_cube(client: &Client, cubes: usize) -> (CubeCount, CubeDim) {
-    per_cube_of(UNITS, client, cubes)
-}
-
-/// As [`per_cube`], of `units` units, a power of two up to [`UNITS`].
-pub fn per_cube_of(units: u32, client: &Client, cubes: usize) -> (CubeCount, CubeDim) {
-    let dim = CubeDim::new_1d(units);
-    (calculate_cube_count_elemwise(client, cubes * units as usize, dim), dim)
-}
-
-/// Units of a cube: a multiple of every GPU's group of lanes, within every device's limit.
-pub const UNITS: u32 = 128;
 
 /// Numbers of 4 bytes between places where every device binds buffers.
 pub const ALIGNMENT: usize = 64;

@@ -65,7 +65,7 @@ impl<'a> Factor<'a> {
 #[cfg(target_arch = "x86_64")]
 fn unit() -> Option<Unit> {
     match precision::current() {
-        Precision::Float32 => Unit::float32(),
+        Precision::Float32 | Precision::Tfloat32 => Unit::float32(),
         Precision::Bfloat16 if bf16::amx::available() => None,
         Precision::Bfloat16 => Unit::bfloat16(),
     }
@@ -93,7 +93,7 @@ pub fn product(target: MatrixMut, finish: Finish, left: Matrix, right: &Factor, 
     }
     match precision::current() {
         Precision::Bfloat16 => bf16::product(target, finish, left, right.matrix, threads),
-        Precision::Float32 => float32::product(target, finish, left, right.matrix, threads),
+        Precision::Float32 | Precision::Tfloat32 => float32::product(target, finish, left, right.matrix, threads),
     }
 }
 

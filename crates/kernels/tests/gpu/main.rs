@@ -5,6 +5,7 @@ mod activation;
 mod adam;
 mod attention;
 mod best_tokens;
+mod derivatives;
 mod dropout;
 mod linear;
 mod losses;

@@ -123,9 +123,9 @@ impl RunConfig {
     /// Checks that the backend supports all options; `origin` is named in errors.
     ///
     /// # Errors
-    /// `training.matmul_precision = "bfloat16"` anywhere but on `flex`.
+    /// `training.matmul_precision` on a backend without that precision, or `training.recompute` on a CPU.
     pub fn validate_on(&self, backend: Backend, origin: &Path) -> Result<(), RunError> {
-        let checked = self.training.matmul_precision.validate_on(backend);
+        let checked = self.training.validate_on(backend);
         checked.map_err(|source| RunError::Config { origin: origin.display().to_string(), source })
     }
 

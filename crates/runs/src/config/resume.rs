@@ -78,6 +78,7 @@ pub fn resume_rules() -> Vec<(&'static str, ResumeRule)> {
             max_tokens: Fixed(UPDATES),
             micro_batches: Fixed(UPDATES),
             matmul_precision: Fixed(UPDATES),
+            recompute: Fixed(UPDATES),
             optimizer: Fixed(UPDATES),
             weight_decay: Fixed(UPDATES),
             schedule: Fixed(UPDATES),

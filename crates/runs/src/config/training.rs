@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use model::backend::Backend;
 use model::loss::Objective;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
@@ -83,9 +84,13 @@ pub struct TrainingConfig {
     /// to the number of cores. More micro-batches than cores save memory.
     #[serde(alias = "accumulate")]
     pub micro_batches: usize,
-    /// Type to which the operands of matrix products are rounded, on `flex` alone; weights and sums stay float32.
-    /// `"bfloat16"` is faster on processors with AMX or AVX-512 BF16, and slower on all others.
+    /// Type to which the operands of matrix products are rounded, on `flex` (without `"tfloat32"`) and on GPUs; weights and sums
+    /// stay float32. `"bfloat16"` is faster on processors with AMX or AVX-512 BF16, and slower on all others; on GPUs, neither
+    /// is faster than `"float32"`.
     pub matmul_precision: MatmulPrecision,
+    /// Whether layers are computed again in the backward pass, on GPUs alone: less memory for the computation of another forward
+    /// pass. Only the input of each layer is kept. Not with `freeze` or `lora`.
+    pub recompute: bool,
     /// Optimizer that updates the weights.
     pub optimizer: Optimizer,
     /// For `optimizer = "adamw"`: decoupled weight decay. Each update subtracts this fraction of every matrix, times the
@@ -140,6 +145,7 @@ impl Default for TrainingConfig {
             max_tokens: 4096,
             micro_batches: 1,
             matmul_precision: MatmulPrecision::Float32,
+            recompute: false,
             optimizer: Optimizer::Adam,
             weight_decay: 0.0,
             schedule: Schedule::Noam,
@@ -160,6 +166,17 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Checks that the backend supports all options.
+    pub(super) fn validate_on(&self, backend: Backend) -> Result<(), ConfigError> {
+        if self.recompute && !backend.is_gpu() {
+            let expected = format!("false on {backend}");
+            let remedy =
+                "train on a GPU (--device wgpu), or remove it; on a CPU, raise training.micro_batches to save memory";
+            return Err(ConfigError::new("training.recompute", true, expected, remedy));
+        }
+        self.matmul_precision.validate_on(backend)
+    }
+
     /// The objective of update number `step` (from 1).
     pub fn objective(&self, step: u64) -> Objective {
         let r_drop = self.r_drop.filter(|r_drop| step > r_drop.after).map_or(0.0, |r_drop| r_drop.alpha);
@@ -225,6 +242,10 @@ impl TrainingConfig {
         }
         if let Some(anneal) = self.anneal_dropout {
             anneal.validate(self.steps)?;
+        }
+        if self.recompute && (self.lora.is_some() || !self.freeze.is_empty()) {
+            let expected = "false, since training.freeze or training.lora keeps some weights as they are";
+            return Err(ConfigError::new("training.recompute", true, expected, "remove it"));
         }
         if let Some(lora) = &self.lora {
             lora.validate(self.init_from.is_some(), &self.freeze)?;

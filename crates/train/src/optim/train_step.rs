@@ -5,6 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorReadError};
 use cluster::{Cluster, share};
 use model::loss::Objective;
+use model::recompute::Recomputation;
 use model::weights::NamedTensor;
 use model::{Batch, Pass, Transformer};
 use runs::config::TrainingConfig;
@@ -24,6 +25,8 @@ pub struct TrainState {
     division: Option<Division>,
     workers: Workers,
     device: Device,
+    /// Whether layers are computed again in the backward pass.
+    recomputes: bool,
 }
 
 /// The options of one update.
@@ -83,7 +86,16 @@ pub struct StepOutput {
 impl TrainState {
     /// A state on `device`, which does not differentiate; graphs are created per micro-batch.
     pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
-        Self { model: Some(model), optimizer, ema: None, lora: None, division: None, workers, device }
+        Self {
+            model: Some(model),
+            optimizer,
+            ema: None,
+            lora: None,
+            division: None,
+            workers,
+            device,
+            recomputes: false,
+        }
     }
 
     /// A state with the tensors of a checkpoint. Without factors of LoRA, those of `training.lora` are drawn.
@@ -102,7 +114,7 @@ impl TrainState {
             Some(factors) => Lora::from_tensors(config, factors, &device),
             None => Lora::new(&model, config, training.seed),
         });
-        Self::new(model, optimizer, workers, device).with_ema(ema).with_lora(lora)
+        Self::new(model, optimizer, workers, device).with_ema(ema).with_lora(lora).recomputing(training.recompute)
     }
 
     /// Keeps a moving average of the weights too, unless `None`.
@@ -113,6 +125,15 @@ impl TrainState {
     /// Trains the factors of LoRA alone, unless `None`; the model has merged matrices and is otherwise frozen.
     pub fn with_lora(self, lora: Option<Lora>) -> Self {
         Self { lora, ..self }
+    }
+
+    /// Computes layers again in the backward pass instead of keeping their intermediate values; all weights must be trained.
+    ///
+    /// # Panics
+    /// On another device than a GPU.
+    pub fn recomputing(self, recomputes: bool) -> Self {
+        assert!(!recomputes || Recomputation::supported(&self.device), "layers are recomputed on a GPU");
+        Self { recomputes, ..self }
     }
 
     /// Divides the optimizer's work among processes. The optimizer has the moments of this process's slice if they are
@@ -306,10 +327,14 @@ impl TrainState {
         let backward = |i: usize, batch: &Batch| {
             let model = self.model().clone().fork(&self.device.clone().autodiff()); // the same weights, another graph
             let mut pass = Pass::training(seed, step - 1, (first + i) as u64).with_dropout_scale(dropout_share);
+            let recomputation = Recomputation::default();
+            if self.recomputes {
+                pass = pass.recomputing(recomputation.clone());
+            }
             let sums = model.loss(batch, objective, &mut pass);
             // Divided by the tokens of the whole update, so that the micro-batches add up to it.
             let gradients = (sums.smoothed.clone() / tokens as f64).backward();
-            let gradients = GradientsParams::from_grads(gradients, &model);
+            let gradients = recomputation.with_others(&model, GradientsParams::from_grads(gradients, &model));
             SummedGradients { gradients, loss: sums.smoothed.without_autodiff(), nll: sums.nll }
         };
         self.workers.map_in_order(micro_batches.batches, backward, |_, part| take(part));

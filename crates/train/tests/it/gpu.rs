@@ -63,11 +63,12 @@ fn twenty_losses_equal_those_of_pytorch() {
 
 /// Losses, norms and moments of two updates with every dropout, two micro-batches, clipping and a moving average; and the
 /// weights.
-fn updated(device: &Device, r_drop: f64) -> (Vec<f32>, Vec<NamedTensor>, Vec<NamedTensor>) {
+fn updated(device: &Device, r_drop: f64, recomputes: bool) -> (Vec<f32>, Vec<NamedTensor>, Vec<NamedTensor>) {
     let config = ModelConfig { dropout: 0.2, attention_dropout: 0.1, ff_dropout: 0.3, ..small_config() };
     let model = Transformer::new(&config, small_sizes(), 1, &device.clone().autodiff()).expect("a model");
     let workers = Workers::new(1).expect("a thread");
-    let mut state = TrainState::new(model, Adam::default(), workers, device.clone()).with_ema(Some(Ema::new(0.9)));
+    let state = TrainState::new(model, Adam::default(), workers, device.clone()).with_ema(Some(Ema::new(0.9)));
+    let mut state = state.recomputing(recomputes);
     let pairs = ragged_pairs();
     let mut sums = Vec::new();
     for step in 1..=2 {
@@ -88,17 +89,17 @@ fn updated(device: &Device, r_drop: f64) -> (Vec<f32>, Vec<NamedTensor>, Vec<Nam
 
 #[test]
 fn updates_with_dropout_equal_those_of_the_cpu() {
-    for r_drop in [0.0, 0.5] {
-        let (sums, moments, _) = updated(&testing::model_fixture::devices()[0], r_drop);
+    for (r_drop, recomputes) in [(0.0, false), (0.5, false), (0.0, true)] {
+        let (sums, moments, _) = updated(&testing::model_fixture::devices()[0], r_drop, false);
         for device in gpus() {
-            let (found_sums, found_moments, found_weights) = updated(&device, r_drop);
+            let (found_sums, found_moments, found_weights) = updated(&device, r_drop, recomputes);
             assert_close("losses and norms", &found_sums, &sums, 1e-3);
             let means = |moments: &[NamedTensor]| -> Vec<NamedTensor> {
                 moments.iter().filter(|moment| moment.name.starts_with("first.")).cloned().collect()
             };
             assert_gradients(&means(&found_moments), &means(&moments), 1e-3, 1e-5);
 
-            let again = updated(&device, r_drop);
+            let again = updated(&device, r_drop, recomputes);
             assert_eq!((found_sums, found_weights), (again.0, again.2), "the same bytes twice");
         }
     }

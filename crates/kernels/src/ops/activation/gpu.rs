@@ -4,33 +4,25 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::Curve;
-use crate::gpu::{self, Kept, empty, exactly, len, per_element, row_major};
+use crate::gpu::{self, Elementwise, Kept, exactly, row_major};
 
 impl gpu::Operation for Curve {
     fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
         let [x] = exactly(inputs).map(row_major);
-        let (result, elements, client) = (empty(&x, x.meta.shape().clone()), len(&x), x.client.clone());
-        let (count, dim) = per_element(&client, elements);
-        // SAFETY: both buffers hold `elements` values, with which the kernel compares every position.
-        unsafe {
-            let (x, out) = (x.clone().into_buffer_arg(), result.clone().into_buffer_arg());
-            curve_kernel::launch_unchecked(&client, count, dim, x, out, elements as u32, *self);
-        }
+        let result = gpu::elementwise([x.clone()], |Elementwise { client, count, dim, inputs: [x], out, elements }| {
+            // SAFETY: both buffers hold `elements` values, with which the kernel compares every position.
+            unsafe { curve_kernel::launch_unchecked(&client, count, dim, x, out, elements, *self) }
+        });
         (result, if tracked { vec![x] } else { vec![] })
     }
 
     fn backward(&self, kept: Kept, gradient: CubeTensor, _wanted: &[bool]) -> Vec<Option<CubeTensor>> {
         let [x] = exactly(kept);
-        let gradient = row_major(gradient);
-        let (result, elements, client) = (empty(&x, x.meta.shape().clone()), len(&x), x.client.clone());
-        let (count, dim) = per_element(&client, elements);
-        // SAFETY: all buffers hold `elements` values, with which the kernel compares every position.
-        unsafe {
-            let (x, gradient) = (x.into_buffer_arg(), gradient.into_buffer_arg());
-            let out = result.clone().into_buffer_arg();
-            slope_kernel::launch_unchecked(&client, count, dim, x, gradient, out, elements as u32, *self);
-        }
-        vec![Some(result)]
+        let launch = |Elementwise { client, count, dim, inputs: [x, gradient], out, elements }: Elementwise<2>| {
+            // SAFETY: all buffers hold `elements` values, with which the kernel compares every position.
+            unsafe { slope_kernel::launch_unchecked(&client, count, dim, x, gradient, out, elements, *self) }
+        };
+        vec![Some(gpu::elementwise([x, gradient], launch))]
     }
 }
 

@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::dropout::Dropout;
-use crate::dropout::gpu::{DropoutArguments, factor};
+use crate::dropout::gpu::{DropoutArguments, arguments, factor};
 use crate::gpu::{
     self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, row_major, sum_of_cube,
     transposed, width, zeros,
@@ -68,9 +68,6 @@ pub fn attention(
     gpu::three(queries, keys, values, Attention { scale: (1.0 / divisor) as f32, visible, dropout })
 }
 
-/// A mask that a kernel does not read.
-const NO_DROPOUT: Dropout = Dropout { key: 0, rate: 0.0 };
-
 #[derive(Debug)]
 struct Attention {
     scale: f32,
@@ -111,7 +108,7 @@ impl gpu::Operation for Attention {
                 key_len as u32,
                 self.visible.first,
                 self.scale,
-                self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
+                arguments(self.dropout),
                 self.dropout.is_some(),
                 self.visible.causal,
             );
@@ -149,7 +146,7 @@ impl gpu::Operation for Attention {
                 rows as u32,
                 key_len as u32,
                 self.scale,
-                self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
+                arguments(self.dropout),
                 self.dropout.is_some(),
             );
         }

@@ -5,7 +5,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use crate::dropout::{Dropout, DropoutMask};
-use crate::gpu::{self, Kept, empty, exactly, len, per_element, row_major};
+use crate::gpu::{self, Elementwise, Kept, exactly};
 
 pub fn dropout<const D: usize>(x: Tensor<D>, dropout: Dropout) -> Tensor<D> {
     gpu::one(x, dropout)
@@ -25,24 +25,19 @@ impl gpu::Operation for Dropout {
 impl Dropout {
     /// The product with the mask.
     pub(crate) fn applied_on_gpu(&self, x: CubeTensor) -> CubeTensor {
-        let x = row_major(x);
-        let (result, elements) = (empty(&x, x.meta.shape().clone()), len(&x));
-        let (count, dim) = per_element(&x.client, elements);
-        let client = x.client.clone();
-        // SAFETY: both buffers hold `elements` values, and the kernel compares every position with that number.
-        unsafe {
-            let (x, out) = (x.into_buffer_arg(), result.clone().into_buffer_arg());
-            dropout_kernel::launch_unchecked(&client, count, dim, x, out, elements as u32, self.prepare().launch());
-        }
-        result
+        gpu::elementwise([x], |Elementwise { client, count, dim, inputs: [x], out, elements }| {
+            // SAFETY: both buffers hold `elements` values, and the kernel compares every position with that number.
+            unsafe {
+                dropout_kernel::launch_unchecked(&client, count, dim, x, out, elements, arguments(Some(*self)));
+            }
+        })
     }
 }
 
-impl DropoutMask {
-    /// The arguments of a kernel.
-    pub(crate) fn launch(self) -> DropoutArgumentsLaunch {
-        DropoutArgumentsLaunch::new(self.low, self.high, self.threshold, self.scale)
-    }
+/// The arguments of a kernel; without dropout, a mask that it does not read.
+pub(crate) fn arguments(dropout: Option<Dropout>) -> DropoutArgumentsLaunch {
+    let DropoutMask { low, high, threshold, scale } = dropout.unwrap_or(Dropout { key: 0, rate: 0.0 }).prepare();
+    DropoutArgumentsLaunch::new(low, high, threshold, scale)
 }
 
 /// A [`DropoutMask`] as a kernel sees it.

@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::client::Client;
 use cubecl::prelude::*;
 
 use crate::gpu::{
@@ -15,7 +16,7 @@ pub fn projection_loss(projection: Projection, targets: Targets) -> LossSums {
     let Targets { ids, smoothing } = targets;
     loss_sums(
         projection,
-        Loss { targets: row_major(integers(ids)), smoothing, passes: 1, rows: cross_entropy_rows, alpha: 0.0 },
+        Loss { targets: row_major(integers(ids)), smoothing, passes: 1, launch: cross_entropy, alpha: 0.0 },
     )
 }
 
@@ -38,9 +39,36 @@ fn block(rows: usize, vocabulary: usize, passes: usize) -> usize {
     rows.min((LOGITS / (vocabulary.max(1) * passes) / 64).max(1) * 64).max(1)
 }
 
-/// Launches the kernel of a block of rows: of the logits of each pass, the bias, the rows' targets and losses, and the first
-/// row.
-pub type Rows = fn(&Loss, &[CubeTensor], Option<&CubeTensor>, &CubeTensor, [usize; 3]);
+/// Launches the kernel that replaces the logits of a block of rows by their gradients; zero for padding.
+pub type LaunchBlock = fn(&Loss, Block);
+
+/// The launch of a block of rows, a cube for each.
+pub struct Block {
+    pub client: Client,
+    pub count: CubeCount,
+    pub dim: CubeDim,
+    /// The logits of each pass, `[rows, vocabulary]`.
+    pub logits: Vec<BufferArg>,
+    /// `[vocabulary]`.
+    pub bias: Option<BufferArg>,
+    /// Targets of all blocks.
+    pub targets: BufferArg,
+    /// Losses of all blocks, `[rows, 2]`.
+    pub losses: BufferArg,
+    pub sizes: SizesLaunch,
+}
+
+/// Sizes of a block, and the target distribution.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+pub struct Sizes {
+    /// The block's first row.
+    pub first: u32,
+    /// Its rows.
+    pub rows: u32,
+    pub vocabulary: u32,
+    pub pad: u32,
+    pub epsilon: f32,
+}
 
 /// A loss of the logits of one or more passes over the same targets.
 #[derive(Debug)]
@@ -50,7 +78,7 @@ pub struct Loss {
     pub smoothing: LabelSmoothing,
     /// Passes, whose hidden states follow each other.
     pub passes: usize,
-    pub rows: Rows,
+    pub launch: LaunchBlock,
     /// The weight of the passes' divergence.
     pub alpha: f32,
 }
@@ -74,7 +102,7 @@ impl gpu::Operation for Loss {
             let states: Vec<CubeTensor> = hidden.iter().map(|hidden| rows_of(hidden, first, n)).collect();
             let logits: Vec<CubeTensor> =
                 states.iter().map(|states| product(states.clone(), transposed(matrix.clone()))).collect();
-            (self.rows)(self, &logits, bias.as_ref(), &losses, [first, n, vocabulary]);
+            (self.launch)(self, self.block(&logits, bias.as_ref(), &losses, [first, n, vocabulary]));
             if !tracked {
                 continue;
             }
@@ -103,56 +131,63 @@ impl gpu::Operation for Loss {
     }
 }
 
-/// Replaces the logits of a block by the gradient of cross-entropy, p − ε/V − (1 − ε)[v = t]; zero for padding.
-fn cross_entropy_rows(
-    loss: &Loss,
-    logits: &[CubeTensor],
-    bias: Option<&CubeTensor>,
-    losses: &CubeTensor,
-    [first, rows, vocabulary]: [usize; 3],
-) {
-    let client = losses.client.clone();
-    let (count, dim) = per_cube(&client, rows);
-    // SAFETY: logits hold `rows * vocabulary` values, targets and losses at least `first + rows` rows; targets are ids of the
-    // vocabulary, and the kernel compares rows and columns with these numbers.
-    unsafe {
-        cross_entropy_kernel::launch_unchecked(
-            &client,
+impl Loss {
+    fn block(
+        &self,
+        logits: &[CubeTensor],
+        bias: Option<&CubeTensor>,
+        losses: &CubeTensor,
+        [first, rows, vocabulary]: [usize; 3],
+    ) -> Block {
+        let client = losses.client.clone();
+        let (count, dim) = per_cube(&client, rows);
+        let LabelSmoothing { epsilon, pad_id } = self.smoothing;
+        let [first, rows, vocabulary, pad] = [first, rows, vocabulary, pad_id].map(|size| size as u32);
+        Block {
+            client,
             count,
             dim,
-            logits[0].clone().into_buffer_arg(),
-            bias.cloned().map(CubeTensor::into_buffer_arg).into(),
-            loss.targets.clone().into_buffer_arg(),
-            losses.clone().into_buffer_arg(),
-            first as u32,
-            rows as u32,
-            vocabulary as u32,
-            loss.smoothing.pad_id as u32,
-            loss.smoothing.epsilon as f32,
-        );
+            logits: logits.iter().cloned().map(CubeTensor::into_buffer_arg).collect(),
+            bias: bias.cloned().map(CubeTensor::into_buffer_arg),
+            targets: self.targets.clone().into_buffer_arg(),
+            losses: losses.clone().into_buffer_arg(),
+            sizes: SizesLaunch::new(first, rows, vocabulary, pad, epsilon as f32),
+        }
     }
 }
 
-#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
-#[cube(launch_unchecked)]
-fn cross_entropy_kernel(
-    logits: &mut [f32],
-    bias: ComptimeOption<&[f32]>,
-    targets: &[i32],
-    losses: &mut [f32],
-    first: u32,
-    rows: u32,
-    vocabulary: u32,
-    pad: u32,
-    epsilon: f32,
-) {
-    let row = CUBE_POS as u32;
-    if row >= rows {
-        terminate!();
+/// The gradient of cross-entropy: p − ε/V − (1 − ε)[v = t].
+fn cross_entropy(_loss: &Loss, block: Block) {
+    let Block { client, count, dim, logits, bias, targets, losses, sizes } = block;
+    let [logits] = logits.try_into().ok().expect("the logits of one pass");
+    // SAFETY: logits hold `rows * vocabulary` values, targets and losses at least `first + rows` rows; targets are ids of the
+    // vocabulary, and the kernel compares rows and columns with these numbers.
+    unsafe {
+        cross_entropy_kernel::launch_unchecked(&client, count, dim, logits, bias.into(), targets, losses, sizes);
     }
-    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
-    let target = u32::cast_from(targets[(first + row) as usize]);
-    let start = row * vocabulary;
+}
+
+/// Sums over the logits of one row, to which the bias is added.
+#[derive(CubeType, Clone, Copy)]
+pub struct Row {
+    pub peak: f32,
+    /// Σ exp(logit − peak)
+    pub total: f32,
+    /// ln Σ exp(logit)
+    pub normaliser: f32,
+    pub average: f32,
+    pub at_target: f32,
+}
+
+#[cube]
+pub fn row_of(
+    logits: &mut [f32],
+    bias: &ComptimeOption<&[f32]>,
+    start: u32,
+    vocabulary: u32,
+    target: u32,
+    shared: &mut Shared<[f32]>,
+) -> Row {
     let mut peak = f32::new(-3.0e38f32);
     let mut sum = 0.0f32;
     let mut chosen = 0.0f32;
@@ -161,7 +196,7 @@ fn cross_entropy_kernel(
         let at = (start + word) as usize;
         let mut logit = logits[at];
         #[comptime]
-        if let ComptimeOption::Some(bias) = &bias {
+        if let ComptimeOption::Some(bias) = bias {
             logit += bias[word as usize];
             logits[at] = logit;
         }
@@ -170,31 +205,51 @@ fn cross_entropy_kernel(
         chosen += select(word == target, logit, 0.0f32);
         word += CUBE_DIM;
     }
-    let peak = max_of_cube(peak, &mut shared);
-    let average = sum_of_cube(sum, &mut shared) / f32::cast_from(vocabulary);
-    let at_target = sum_of_cube(chosen, &mut shared);
+    let peak = max_of_cube(peak, shared);
+    let average = sum_of_cube(sum, shared) / f32::cast_from(vocabulary);
+    let at_target = sum_of_cube(chosen, shared);
     let mut total = 0.0f32;
     word = UNIT_POS;
     while word < vocabulary {
         total += (logits[(start + word) as usize] - peak).exp();
         word += CUBE_DIM;
     }
-    let total = sum_of_cube(total, &mut shared);
-    let normaliser = peak + total.ln();
-    let rest = 1.0f32 - epsilon;
-    let spread = epsilon / f32::cast_from(vocabulary);
-    let real = target != pad;
-    word = UNIT_POS;
+    let total = sum_of_cube(total, shared);
+    Row { peak, total, normaliser: peak + total.ln(), average, at_target }
+}
+
+#[cube(launch_unchecked)]
+fn cross_entropy_kernel(
+    logits: &mut [f32],
+    bias: ComptimeOption<&[f32]>,
+    targets: &[i32],
+    losses: &mut [f32],
+    sizes: Sizes,
+) {
+    let row = CUBE_POS as u32;
+    if row >= sizes.rows {
+        terminate!();
+    }
+    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
+    let vocabulary = sizes.vocabulary;
+    let target = u32::cast_from(targets[(sizes.first + row) as usize]);
+    let start = row * vocabulary;
+    let of_row = row_of(logits, &bias, start, vocabulary, target, &mut shared);
+    let rest = 1.0f32 - sizes.epsilon;
+    let spread = sizes.epsilon / f32::cast_from(vocabulary);
+    let real = target != sizes.pad;
+    let mut word = UNIT_POS;
     while word < vocabulary {
         let at = (start + word) as usize;
-        let share = (logits[at] - peak).exp() / total - spread - select(word == target, rest, 0.0f32);
+        let probability = (logits[at] - of_row.peak).exp() / of_row.total;
+        let share = probability - spread - select(word == target, rest, 0.0f32);
         logits[at] = select(real, share, 0.0f32);
         word += CUBE_DIM;
     }
     if UNIT_POS == 0 {
-        let smoothed = normaliser - rest * at_target - epsilon * average;
-        let at = (2u32 * (first + row)) as usize;
+        let smoothed = of_row.normaliser - rest * of_row.at_target - sizes.epsilon * of_row.average;
+        let at = (2u32 * (sizes.first + row)) as usize;
         losses[at] = select(real, smoothed, 0.0f32);
-        losses[at + 1] = select(real, normaliser - at_target, 0.0f32);
+        losses[at + 1] = select(real, of_row.normaliser - of_row.at_target, 0.0f32);
     }
 }

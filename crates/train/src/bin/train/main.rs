@@ -92,7 +92,8 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
         (false, false) => IfExists::Fail,
     };
     let precision = config.training.matmul_precision;
-    let title = format!("{} on {backend}, {precision}, into {}", arguments.config.display(), output.display());
+    let multiplied = precision.describe_on(backend);
+    let title = format!("{} on {backend}, {multiplied}, into {}", arguments.config.display(), output.display());
     let options = RunOptions {
         output: output.clone(),
         if_exists,

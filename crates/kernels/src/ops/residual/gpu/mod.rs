@@ -1,14 +1,14 @@
 //! The residual connection for GPUs: a cube per row, which stays in its units while mean and deviation are computed.
 
+mod kernels;
+
 use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
-use cubecl::prelude::*;
 
+use self::kernels::{norm_kernel, sum_kernel, unnormalise_kernel};
 use crate::dropout::Dropout;
-use crate::dropout::gpu::{DropoutArguments, factor};
-use crate::gpu::{
-    self, ColumnSums, Kept, UNITS, empty, exactly, len, per_cube, per_element, row_major, sum_of_cube, width,
-};
+use crate::dropout::gpu::arguments;
+use crate::gpu::{self, ColumnSums, Elementwise, Kept, empty, exactly, len, per_cube, row_major, width};
 use crate::residual::RowNorm;
 
 /// `[norm]([x +] [dropout](change))`: the parts in brackets are optional.
@@ -41,9 +41,6 @@ pub fn connection<const D: usize>(
     }
 }
 
-/// A mask that a kernel does not read.
-const NO_DROPOUT: Dropout = Dropout { key: 0, rate: 0.0 };
-
 /// `x + [dropout](change)`.
 #[derive(Debug)]
 struct Sum {
@@ -52,24 +49,24 @@ struct Sum {
 
 impl gpu::Operation for Sum {
     fn forward(&self, inputs: Vec<CubeTensor>, _tracked: bool) -> (CubeTensor, Kept) {
-        let [x, change] = exactly(inputs).map(row_major);
-        let (result, elements, client) = (empty(&x, x.meta.shape().clone()), len(&x), x.client.clone());
-        let (count, dim) = per_element(&client, elements);
-        // SAFETY: all buffers hold `elements` values, with which the kernel compares every position.
-        unsafe {
-            sum_kernel::launch_unchecked(
-                &client,
-                count,
-                dim,
-                x.into_buffer_arg(),
-                change.into_buffer_arg(),
-                result.clone().into_buffer_arg(),
-                elements as u32,
-                self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
-                self.dropout.is_some(),
-            );
-        }
-        (result, vec![])
+        let launch = |Elementwise { client, count, dim, inputs: [x, change], out, elements }: Elementwise<2>| {
+            let mask = arguments(self.dropout);
+            // SAFETY: all buffers hold `elements` values, with which the kernel compares every position.
+            unsafe {
+                sum_kernel::launch_unchecked(
+                    &client,
+                    count,
+                    dim,
+                    x,
+                    change,
+                    out,
+                    elements,
+                    mask,
+                    self.dropout.is_some(),
+                );
+            }
+        };
+        (gpu::elementwise(exactly(inputs), launch), vec![])
     }
 
     fn backward(&self, _kept: Kept, gradient: CubeTensor, wanted: &[bool]) -> Vec<Option<CubeTensor>> {
@@ -78,24 +75,6 @@ impl gpu::Operation for Sum {
             _ => gradient.clone(),
         };
         vec![Some(gradient), Some(change)]
-    }
-}
-
-#[cube(launch_unchecked)]
-fn sum_kernel(
-    x: &[f32],
-    change: &[f32],
-    out: &mut [f32],
-    elements: u32,
-    mask: DropoutArguments,
-    #[comptime] drops: bool,
-) {
-    if ABSOLUTE_POS < elements as usize {
-        let mut value = change[ABSOLUTE_POS];
-        if comptime!(drops) {
-            value *= factor(&mask, ABSOLUTE_POS as u32);
-        }
-        out[ABSOLUTE_POS] = x[ABSOLUTE_POS] + value;
     }
 }
 
@@ -138,7 +117,7 @@ impl gpu::Operation for Normalised {
                 rows as u32,
                 width as u32,
                 self.epsilon,
-                self.dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
+                arguments(self.dropout),
                 self.dropout.is_some(),
             );
         }
@@ -168,7 +147,7 @@ impl gpu::Operation for Normalised {
                 change.clone().unwrap_or_else(|| empty(&total, [1])).into_buffer_arg(),
                 rows as u32,
                 width as u32,
-                dropout.unwrap_or(NO_DROPOUT).prepare().launch(),
+                arguments(dropout),
                 dropout.is_some(),
                 self.centres,
             );
@@ -177,125 +156,5 @@ impl gpu::Operation for Normalised {
         let x = self.adds.then(|| Some(total.clone()));
         let of_beta = self.centres.then_some(Some(plain));
         x.into_iter().chain([Some(change.unwrap_or(total)), weighted]).chain(of_beta).collect()
-    }
-}
-
-#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
-#[cube(launch_unchecked)]
-fn norm_kernel(
-    x: ComptimeOption<&[f32]>,
-    change: &[f32],
-    gamma: &[f32],
-    beta: ComptimeOption<&[f32]>,
-    standard: &mut [f32],
-    scales: &mut [f32],
-    out: &mut [f32],
-    rows: u32,
-    width: u32,
-    epsilon: f32,
-    mask: DropoutArguments,
-    #[comptime] drops: bool,
-) {
-    let row = CUBE_POS as u32;
-    if row >= rows {
-        terminate!();
-    }
-    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
-    let centres = comptime!(beta.is_some());
-    let start = row * width;
-    let mut sum = 0.0f32;
-    let mut column = UNIT_POS;
-    while column < width {
-        let at = (start + column) as usize;
-        let mut total = change[at];
-        if comptime!(drops) {
-            total *= factor(&mask, at as u32);
-        }
-        #[comptime]
-        if let ComptimeOption::Some(x) = &x {
-            total += x[at];
-        }
-        standard[at] = total;
-        sum += total;
-        column += CUBE_DIM;
-    }
-    let mut mean = 0.0f32;
-    if comptime!(centres) {
-        mean = sum_of_cube(sum, &mut shared) / f32::cast_from(width);
-    }
-    let mut squares = 0.0f32;
-    column = UNIT_POS;
-    while column < width {
-        let centred = standard[(start + column) as usize] - mean;
-        squares += centred * centred;
-        column += CUBE_DIM;
-    }
-    let variance = sum_of_cube(squares, &mut shared) / f32::cast_from(width);
-    let scale = 1.0f32 / (variance + epsilon).sqrt();
-    column = UNIT_POS;
-    while column < width {
-        let at = (start + column) as usize;
-        let value = (standard[at] - mean) * scale;
-        standard[at] = value;
-        let mut result = value * gamma[column as usize];
-        #[comptime]
-        if let ComptimeOption::Some(beta) = &beta {
-            result += beta[column as usize];
-        }
-        out[at] = result;
-        column += CUBE_DIM;
-    }
-    if UNIT_POS == 0 {
-        scales[row as usize] = scale;
-    }
-}
-
-#[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
-#[cube(launch_unchecked)]
-fn unnormalise_kernel(
-    gradient: &[f32],
-    standard: &[f32],
-    scales: &[f32],
-    gamma: &[f32],
-    total: &mut [f32],
-    change: &mut [f32],
-    rows: u32,
-    width: u32,
-    mask: DropoutArguments,
-    #[comptime] drops: bool,
-    #[comptime] centres: bool,
-) {
-    let row = CUBE_POS as u32;
-    if row >= rows {
-        terminate!();
-    }
-    let mut shared = Shared::<[f32]>::new_slice(comptime!(UNITS as usize));
-    let start = row * width;
-    let mut sum = 0.0f32;
-    let mut product = 0.0f32;
-    let mut column = UNIT_POS;
-    while column < width {
-        let at = (start + column) as usize;
-        let slope = gradient[at] * gamma[column as usize];
-        sum += slope;
-        product += slope * standard[at];
-        column += CUBE_DIM;
-    }
-    let mut mean = 0.0f32;
-    if comptime!(centres) {
-        mean = sum_of_cube(sum, &mut shared) / f32::cast_from(width);
-    }
-    let along = sum_of_cube(product, &mut shared) / f32::cast_from(width);
-    let scale = scales[row as usize];
-    column = UNIT_POS;
-    while column < width {
-        let at = (start + column) as usize;
-        let slope = gradient[at] * gamma[column as usize];
-        let value = scale * (slope - mean - standard[at] * along);
-        total[at] = value;
-        if comptime!(drops) {
-            change[at] = value * factor(&mask, at as u32);
-        }
-        column += CUBE_DIM;
     }
 }
