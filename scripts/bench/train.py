@@ -1,17 +1,27 @@
 #!/usr/bin/env python3
-"""Compares training speed on a CPU with PyTorch, eager and compiled.
+"""Compares training speed on a CPU with PyTorch's: in float32, and with products in bfloat16.
 
     python3 -m venv VENV && VENV/bin/pip install -r scripts/requirements.txt
-    VENV/bin/python scripts/bench/train.py                             all sizes
+    VENV/bin/python scripts/bench/train.py                             all sizes and sides
     VENV/bin/python scripts/bench/train.py --sizes tiny,long --rounds 7
-    VENV/bin/python scripts/bench/train.py --threads 1 --json times.json
+    VENV/bin/python scripts/bench/train.py --sides eager,autocast --threads 1 --json times.json
 
 Builds the example `bench_train` first. All sides train the same model from the same initial weights on the same ragged
-batches in float32, with the same dropout rates, label smoothing, tying, Adam and number of threads. Before the timing,
-their first ten losses without dropout must agree. The sides take turns, so that noise of the machine affects all of
-them.
+batches, with the same dropout rates, label smoothing, tying, Adam and number of threads. Sides of PyTorch:
+
+    eager              float32
+    compiled           float32, `torch.compile` with dynamic shapes
+    medium             float32 with `torch.set_float32_matmul_precision("medium")`
+    autocast           `torch.autocast("cpu", torch.bfloat16)`
+    compiled-autocast  the same, compiled
+    ipex               autocast of a model optimised by Intel's extension (`intel_extension_for_pytorch`), if it is installed
+
+The first two are compared with this project in float32, the others with `training.matmul_precision = "bfloat16"`. Before
+the timing, the first ten losses of both without dropout must agree. Both take turns, so that noise of the machine affects
+both. The floor of a rate is that of the products of the real tokens at the fastest product of the type in the same run.
 """
 import argparse
+import importlib.util
 import json
 import os
 import random
@@ -31,6 +41,11 @@ SIZES = {
     "long": dict(layers=4, d_model=128, d_ff=256, n_heads=4, vocabulary=10_000, dropout=0.3, sentences=8, length=(496, 10, 480, 512)),
 }
 BATCHES = 8
+# The form of the model, and the precision of its products.
+SIDES = {
+    "eager": ("eager", "float32"), "compiled": ("compiled", "float32"), "medium": ("eager", "medium"),
+    "autocast": ("eager", "bfloat16"), "compiled-autocast": ("compiled", "bfloat16"), "ipex": ("ipex", "bfloat16"),
+}
 # glibc returns large freed blocks to the system, which zeroes them for the next step. This project keeps them, and these
 # settings let PyTorch keep them too.
 KEEP_FREED = {
@@ -89,7 +104,7 @@ def multiply_adds(size, batch):
 # ---------------------------------------------------------------- the PyTorch side
 
 
-def torch_worker(folder, compiled):
+def torch_worker(folder, form):
     """Reads the same requests from standard input as the example `bench_train`."""
     import numpy as np
     import torch
@@ -101,7 +116,7 @@ def torch_worker(folder, compiled):
     batches = json.loads((folder / "batches.json").read_text())
     d, heads, pad = size["d_model"], size["n_heads"], size["vocabulary"] - 1
     device, precision = torch.device(size.get("torch_device", "cpu")), size.get("precision", "float32")
-    torch.set_float32_matmul_precision("high" if precision == "tfloat32" else "highest")
+    torch.set_float32_matmul_precision({"tfloat32": "high", "medium": "medium"}.get(precision, "highest"))
     autocast = lambda: torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     torch.set_num_threads(size["threads"])
 
@@ -213,10 +228,15 @@ def torch_worker(folder, compiled):
         def __init__(self, kind):
             self.model, self.at = Model().to(device), 0
             load(self.model)
-            self.loss = torch.compile(self.model, dynamic=True) if compiled else self.model  # ragged batches: dynamic shapes
+            # Batches are ragged: dynamic shapes.
+            self.loss = torch.compile(self.model, dynamic=True) if form == "compiled" else self.model
             self.adam = torch.optim.Adam(
                 self.model.parameters(), lr=size["learning_rate"], betas=size["betas"], eps=size["epsilon"], **{kind: True}
             )
+            if form == "ipex":
+                import intel_extension_for_pytorch as ipex
+
+                self.loss, self.adam = ipex.optimize(self.model, optimizer=self.adam, dtype=torch.bfloat16, inplace=True)
 
         def step(self, rate):
             batch = batches[self.at % len(batches)]
@@ -233,21 +253,25 @@ def torch_worker(folder, compiled):
             found = loss.item()
             return time.perf_counter() - started, found, tokens
 
+        def reset(self):
+            load(self.model)
+            self.at, self.adam.state = 0, type(self.adam.state)(dict)
+
     def faster_adam():
         def seconds(kind):
             training = Training(kind)
             return min(training.step(0.0)[0] for _ in range(4))
 
-        return min(["fused", "foreach"], key=seconds) if not compiled else "fused"
+        return min(["fused", "foreach"], key=seconds) if form == "eager" else "fused"
 
     def peak():
         best = 0.0
         for m, k, n in [(2048, 2048, 2048), (1024, 1024, 1024), (2048, 512, 2048), (2048, 256, 256)]:
-            a, b = torch.rand(m, k, device=device), torch.rand(k, n, device=device)
+            element = torch.bfloat16 if precision in ["medium", "bfloat16"] else torch.float32
+            a, b = [torch.rand(shape, device=device).to(element) for shape in [(m, k), (k, n)]]
             for _ in range(10):
                 started = time.perf_counter()
-                with autocast():
-                    a @ b
+                a @ b
                 if device.type == "cuda":
                     torch.cuda.synchronize()
                 best = max(best, 2e-9 * m * k * n / (time.perf_counter() - started))
@@ -255,16 +279,11 @@ def torch_worker(folder, compiled):
 
     kind = faster_adam()
     training = Training(kind)
-    if compiled:  # compiles every shape, with and without dropout, before the timing
+    if form == "compiled":  # compiles every shape, with and without dropout, before the timing
         for rate in [0.0, size["dropout"]]:
             for _ in range(2 * len(batches)):
                 training.step(rate)
-        training = Training(kind)
-        for rate in [0.0, size["dropout"]]:
-            for _ in range(len(batches)):
-                training.step(rate)
-        load(training.model)
-        training.at, training.adam.state = 0, type(training.adam.state)(dict)
+        training.reset()
     print("ready", flush=True)
     for line in sys.stdin:
         match line.split():
@@ -272,8 +291,7 @@ def torch_worker(folder, compiled):
                 seconds, losses, tokens = zip(*(training.step(float(rate)) for _ in range(int(count))))
                 print(json.dumps(dict(seconds=seconds, losses=losses, tokens=tokens)), flush=True)
             case ["reset"]:
-                load(training.model)
-                training.at, training.adam.state = 0, type(training.adam.state)(dict)
+                training.reset()
                 print("ok", flush=True)
             case ["peak"]:
                 print(json.dumps(dict(gflops=peak())), flush=True)
@@ -320,86 +338,115 @@ class Worker:
         self.memory = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
         self.process.communicate("quit\n")
 
+    def gigaflops(self):
+        return json.loads(self.request("peak"))["gflops"]
+
 
 def rate_of(found):
     return statistics.median(t / s for t, s in zip(found["tokens"], found["seconds"]))
 
 
-def compare(name, arguments, binary):
-    """Measures one size on all sides and returns the rows of its table."""
+def in_turn(name, side, arguments, folder):
+    """Measures one side of PyTorch and this project in turn: the two workers, the distance of their losses, and the peak."""
     size, batches = make_size(name, arguments.threads), make_batches(name)
     count = 8 if name == "base" else 16  # a multiple of the number of batches, so that all rounds have the same work
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        (folder / "size.json").write_text(json.dumps(size))
-        (folder / "batches.json").write_text(json.dumps(batches))
-        sides = [("attend", [str(binary), str(folder)])]
-        python = [sys.executable, __file__, "--threads", str(arguments.threads)]
-        sides += [("eager", [*python, "--worker", "eager", str(folder)])]
-        sides += [] if arguments.no_compile else [("compiled", [*python, "--worker", "compiled", str(folder)])]
-        keep = {} if arguments.plain_malloc else KEEP_FREED
-        workers = [Worker(side, command, {} if side == "attend" else keep) for side, command in sides]
-        peak = max(json.loads(worker.request("peak"))["gflops"] for worker in workers)
-
-        first = [worker.steps(10, 0.0)["losses"] for worker in workers]
-        off = max(abs(a - b) / b for losses in first[1:] for a, b in zip(first[0], losses))
-        if off > 1e-3:
-            sys.exit(f"{name}: the losses differ by {off:.1e}, expected at most 1e-3: {first}")
-        for worker in workers:
-            worker.request("reset")
-            worker.steps(8 if name == "base" else 20, size["dropout"])
-        for _ in range(arguments.rounds):
-            for worker in workers:
-                worker.rounds.append(worker.steps(count, size["dropout"]))
-        for worker in workers:
-            worker.quit()
-
-    work = statistics.median(6 * multiply_adds(size, batch) / sum(len(t) for _, t in batch) for batch in batches)
-    rows = []
+    form, precision = SIDES[side]
+    (folder / "size.json").write_text(json.dumps(size | dict(precision=precision, bfloat16=precision != "float32")))
+    (folder / "batches.json").write_text(json.dumps(batches))
+    ours = Worker("attend", [str(arguments.binary), str(folder)], {})
+    command = [sys.executable, __file__, "--worker", form, str(folder)]
+    theirs = Worker(side, command, {} if arguments.plain_malloc else KEEP_FREED)
+    workers = [ours, theirs]
+    peak = max(worker.gigaflops() for worker in workers)
+    first = [worker.steps(10, 0.0)["losses"] for worker in workers]
+    off, tolerance = max(abs(a - b) / b for a, b in zip(*first)), 1e-3 if precision == "float32" else 2e-2
+    if off > tolerance:
+        sys.exit(f"{name}, {side}: the losses differ by {off:.1e}, expected at most {tolerance}: {first}")
     for worker in workers:
-        combined = {key: sum((found[key] for found in worker.rounds), []) for key in ["seconds", "tokens"]}
-        rows.append(
-            dict(
-                size=name, side=worker.name, milliseconds=1e3 * statistics.median(combined["seconds"]), rate=rate_of(combined),
-                peak_share=work * rate_of(combined) / peak / 1e9, memory=worker.memory, rounds=[rate_of(f) for f in worker.rounds],
-            )
-        )
-    ours = rows[0]
-    for row in rows[1:]:
-        row["ratio"] = ours["rate"] / row["rate"]
-        row["ratios"] = [a / b for a, b in zip(ours["rounds"], row["rounds"])]
-        row["memory_ratio"] = ours["memory"] / row["memory"]
-    print(f"\n{name}: padding {100 * padding(batches):.1f} %, first losses agree within {off:.1e}, sgemm peak {peak:.0f} GFLOP/s")
+        worker.request("reset")
+        worker.steps(4 if name == "base" else 20, size["dropout"])
+    for _ in range(arguments.rounds):
+        for worker in workers:
+            worker.rounds.append(worker.steps(count, size["dropout"]))
+    for worker in workers:
+        worker.quit()
+    return ours, theirs, off, peak
+
+
+def row_of(name, side, workers, floor):
+    """The figures of a side from all its rounds; `floor` in tokens per second."""
+    found = {key: sum((round[key] for worker in workers for round in worker.rounds), []) for key in ["seconds", "tokens"]}
+    rate, milliseconds = rate_of(found), 1e3 * statistics.median(found["seconds"])
+    memory = max(worker.memory for worker in workers)
+    return dict(size=name, side=side, milliseconds=milliseconds, rate=rate, floor=floor, share=rate / floor, memory=memory)
+
+
+def compare(name, arguments):
+    """Measures one size on all sides and returns the rows of its table, this project's two first."""
+    size, batches = make_size(name, arguments.threads), make_batches(name)
+    work = statistics.median(6 * multiply_adds(size, batch) / sum(len(t) for _, t in batch) for batch in batches)
+    measured = {}
+    for side in arguments.sides:
+        with tempfile.TemporaryDirectory() as folder:
+            measured[side] = in_turn(name, side, arguments, Path(folder))
+    print(f"\n{name}: padding {100 * padding(batches):.1f} %", flush=True)
+    rows = []
+    for type in ["float32", "bfloat16"]:
+        of_type = {side: found for side, found in measured.items() if (SIDES[side][1] == "float32") == (type == "float32")}
+        if not of_type:
+            continue
+        peak = max(peak for *_, peak in of_type.values())
+        floor = peak * 1e9 / work
+        print(f"  products in {type}: at most {peak:.0f} GFLOP/s, {floor:.0f} tokens/s")
+        rows.append(row_of(name, f"attend {type}", [ours for ours, *_ in of_type.values()], floor))
+        for side, (ours, theirs, off, _) in of_type.items():
+            ratios = [rate_of(a) / rate_of(b) for a, b in zip(ours.rounds, theirs.rounds)]
+            more = dict(ratio=statistics.median(ratios), ratios=ratios, losses=off, memory_ratio=ours.memory / theirs.memory)
+            rows.append(row_of(name, side, [theirs], floor) | more)
     for row in rows:
-        line = f"  {row['side']:9} {row['milliseconds']:8.1f} ms  {row['rate']:8.0f} tokens/s  {100 * row['peak_share']:5.1f} % of peak  {row['memory']:6.0f} MiB"
+        line = f"  {row['side']:17} {row['milliseconds']:8.1f} ms  {row['rate']:8.0f} tokens/s  {100 * row['share']:5.1f} % of the floor's rate  {row['memory']:6.0f} MiB"
         if "ratio" in row:
             low, high = min(row["ratios"]), max(row["ratios"])
-            line += f"   attend is {row['ratio']:.2f}x as fast ({low:.2f} to {high:.2f}), with {row['memory_ratio']:.2f}x the memory"
+            line += f"   attend is {row['ratio']:.2f}x as fast ({low:.2f} to {high:.2f}), with {row['memory_ratio']:.2f}x the memory; losses within {row['losses']:.1e}"
         print(line, flush=True)
     return rows
+
+
+def processor():
+    about = Path("/proc/cpuinfo").read_text()
+    fields = dict([part.strip() for part in line.split(":", 1)] for line in reversed(about.splitlines()) if ":" in line)
+    sets = [name for name in ["avx2", "avx512f", "avx512_bf16", "amx_bf16"] if name in fields.get("flags", "").split()]
+    return f"{fields.get('model name')}, family {fields.get('cpu family')}, model {fields.get('model')}: {', '.join(sets)}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default=",".join(SIZES), help="model sizes, comma-separated [default: %(default)s]")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements per size [default: %(default)s]")
+    parser.add_argument("--sides", default=",".join(SIDES), help="sides of PyTorch, comma-separated [default: %(default)s]")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements per size and side [default: %(default)s]")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads per side [default: all cores]")
-    parser.add_argument("--no-compile", action="store_true", help="skip torch.compile")
+    parser.add_argument("--no-compile", action="store_true", help="skip the compiled sides")
     parser.add_argument("--plain-malloc", action="store_true", help="use glibc's default settings for PyTorch")
-    parser.add_argument("--no-build", action="store_true", help="use the existing release build")
+    parser.add_argument("--binary", type=Path, help="an existing bench_train, which is not built then")
     parser.add_argument("--json", type=Path, help="write all measurements to this file")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        return torch_worker(Path(arguments.worker[1]), arguments.worker[0] == "compiled")
-    if not arguments.no_build:
-        subprocess.run(["cargo", "build", "--release", "-p", "train", "--example", "bench_train"], cwd=ROOT, check=True)
-    target = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
-    flags = Path("/proc/cpuinfo").read_text().split()
-    sets = [name for name in ["avx2", "avx512f"] if name in flags]
-    print(f"{os.cpu_count()} cores, {', '.join(sets)}; {arguments.threads} threads, {arguments.rounds} rounds", flush=True)
-    binary = target / "release/examples/bench_train"
-    rows = [row for name in arguments.sizes.split(",") for row in compare(name, arguments, binary)]
+        return torch_worker(Path(arguments.worker[1]), arguments.worker[0])
+    arguments.sides = arguments.sides.split(",")
+    for known, given, option in [(SIDES, arguments.sides, "sides"), (SIZES, arguments.sizes.split(","), "sizes")]:
+        if unknown := set(given) - set(known):
+            parser.error(f"--{option} {','.join(unknown)}: expected some of {', '.join(known)}")
+    if arguments.no_compile:
+        arguments.sides = [side for side in arguments.sides if SIDES[side][0] != "compiled"]
+    if "ipex" in arguments.sides and not importlib.util.find_spec("intel_extension_for_pytorch"):
+        print("ipex skipped: intel_extension_for_pytorch is not installed (version 2.8, the last, needs torch 2.8)")
+        arguments.sides.remove("ipex")
+    if not arguments.binary:
+        subprocess.run(["cargo", "build", "-p", "train", "--example", "bench_train"], cwd=ROOT, check=True)
+        arguments.binary = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug/examples/bench_train"
+    print(f"{processor()}; {arguments.threads} of {os.cpu_count()} cores, {arguments.rounds} rounds", flush=True)
+    rows = [row for name in arguments.sizes.split(",") for row in compare(name, arguments)]
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1))
 

@@ -2,7 +2,7 @@
 //!
 //! Reads `size.json` and `batches.json` from the folder named on the command line, writes its initial weights there as
 //! `weights.safetensors` for the other side, prints `ready`, and then executes commands from standard input:
-//! `steps N DROPOUT`, `reset`, `peak` (the fastest float32 matrix product), `launches` (of one update, on a GPU), `memory`
+//! `steps N DROPOUT`, `reset`, `peak` (the fastest matrix product), `launches` (of one update, on a GPU), `memory`
 //! (reserved on the device) and `quit`.
 
 use std::fs;
@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use burn::tensor::{Device, Distribution, Tensor};
+use kernels::linear::{Epilogue, linear};
 use kernels::precision::Precision;
 use model::backend::{self, Backend};
 use model::config::{Activation, NormKind, NormOrder, VocabularySizes};
@@ -162,7 +163,7 @@ impl Bench {
             let (left, right) = (random(m, k), random(k, n));
             let time = |_| {
                 let started = Instant::now();
-                let product = left.clone().matmul(right.clone());
+                let product = linear(left.clone(), right.clone(), None, Epilogue::None);
                 self.device.sync().expect("the device works");
                 drop(product);
                 started.elapsed().as_secs_f64()
