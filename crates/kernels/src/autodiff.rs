@@ -10,7 +10,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
 pub use crate::array::Array;
 use crate::dispatch::operations;
@@ -21,8 +21,12 @@ pub fn applies<const D: usize>(tensor: &Tensor<D>) -> bool {
     if portable_only() {
         return false;
     }
-    let device = tensor.device().without_autodiff();
-    matches!(device.as_dispatch(), DispatchDevice::Flex(_)) && tensor.dtype() == DType::F32
+    is_flex(&tensor.device()) && tensor.dtype() == DType::F32
+}
+
+/// Whether a device is `flex`.
+pub fn is_flex(device: &Device) -> bool {
+    matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Flex(_))
 }
 
 operations!(Flex, Flex, Array);

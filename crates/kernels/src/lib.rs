@@ -43,6 +43,7 @@ pub mod mask;
 #[cfg(feature = "flex")]
 mod matmul;
 mod ops;
+mod pool;
 pub mod precision;
 pub mod recompute;
 mod simd;
@@ -57,3 +58,4 @@ pub use ops::dropout::Dropout;
 pub use ops::{
     activation, adam, attention, best_tokens, dropout, embedding, linear, projection_loss, r_drop_loss, residual, ssru,
 };
+pub use pool::in_pool;

@@ -6,6 +6,10 @@ pub mod bf16;
 mod finish;
 mod float32;
 #[cfg(target_arch = "x86_64")]
+mod registers;
+#[cfg(test)]
+mod testing;
+#[cfg(target_arch = "x86_64")]
 mod vectors;
 mod view;
 

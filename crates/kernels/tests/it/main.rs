@@ -4,4 +4,6 @@ mod finite_differences;
 mod not_a_number;
 #[macro_use]
 mod oracle;
+mod attention;
 mod losses;
+mod optimizer;

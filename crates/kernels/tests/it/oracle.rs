@@ -2,15 +2,12 @@
 
 use std::cell::Cell;
 
-use burn::tensor::{Bool, Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use kernels::Dropout;
 use kernels::activation::{self, Curve};
-use kernels::adam::{self, AdamState, AdamStep};
-use kernels::attention::Scoring;
 use kernels::linear::Epilogue;
-use kernels::mask::{KeyLengths, Mask};
 use kernels::residual::LayerNorm;
-use kernels::{attention, dropout, embedding, linear, residual, ssru};
+use kernels::{dropout, embedding, linear, residual, ssru};
 
 pub fn device() -> Device {
     Device::flex().autodiff()
@@ -213,95 +210,6 @@ fn activations_far_from_zero() {
     }
 }
 
-/// `true` = hidden, `[batch, 1, queries, keys]`.
-fn mask(batch: usize, queries: usize, keys: usize, hidden: impl Fn(usize, usize, usize) -> bool) -> Mask {
-    let mut data = Vec::new();
-    for b in 0..batch {
-        for q in 0..queries {
-            data.extend((0..keys).map(|k| hidden(b, q, k)));
-        }
-    }
-    Tensor::<4, Bool>::from_data(TensorData::new(data, [batch, 1, queries, keys]), &Device::flex()).into()
-}
-
-#[test]
-fn attention_of_every_mask() {
-    for (batch, heads, queries, keys, head_size) in
-        [(1, 1, 1, 1usize, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)]
-    {
-        let lengths: Vec<usize> = (0..batch).map(|row: usize| keys.saturating_sub(2 * row)).collect();
-        let masks = [
-            ("none", None),
-            ("padding", Some(mask(batch, 1, keys, |b, _, k| k >= keys.saturating_sub(b + 1)))), // some see nothing
-            ("causal", Some(mask(1, queries, keys, |_, q, k| k > q))),
-            ("ragged", Some(mask(batch, queries, keys, |b, q, k| k >= (b + q) % (keys + 1)))),
-            ("holes", Some(mask(batch, queries, keys, |b, q, k| (b + q + k) % 3 == 0))), // not only last keys
-            ("everything", Some(mask(1, 1, keys, |_, _, _| true))),
-            ("lengths", Mask::padding(&lengths, keys + 1)),
-            ("known causal", Some(Mask::Causal)),
-            ("causal lengths", Some(Mask::CausalPadding(KeyLengths::new(&lengths)))),
-        ];
-        for (kind, mask) in masks {
-            for dropped in [None, Some(Dropout { key: 3, rate: 0.2 })] {
-                let q = leaf([batch, queries, heads, head_size]);
-                let (k, v) = (leaf([batch, keys, heads, head_size]), leaf([batch, heads, keys, head_size]));
-                let heads = |x: &Tensor<4>| x.clone().swap_dims(1, 2); // views, as the model makes them
-                let scoring = || Scoring::scaled(head_size);
-                compare!(
-                    format!("attention {batch} {queries} {keys} {head_size}, {kind}, {dropped:?}"),
-                    attention::attention(heads(&q), heads(&k), v.clone(), scoring(), mask.as_ref(), dropped),
-                    attention::portable(heads(&q), heads(&k), v.clone(), scoring(), mask.as_ref(), dropped),
-                    [q, k, v]
-                );
-            }
-        }
-    }
-}
-
-#[test]
-fn attention_with_a_bias_by_distance() {
-    for (batch, heads, queries, keys, head_size) in
-        [(1, 1, 1, 1usize, 1), (2, 3, 5, 7, 4), (3, 2, 70, 70, 8), (2, 4, 1, 9, 16)]
-    {
-        let lengths: Vec<usize> = (0..batch).map(|row: usize| keys.saturating_sub(2 * row)).collect();
-        let masks = [
-            ("none", None),
-            ("holes", Some(mask(batch, queries, keys, |b, q, k| (b + q + k) % 3 == 0))),
-            ("lengths", Mask::padding(&lengths, keys + 1)),
-            ("causal", Some(Mask::Causal)),
-        ];
-        for (kind, mask) in masks {
-            for dropped in [None, Some(Dropout { key: 3, rate: 0.2 })] {
-                let (q, k) = (leaf([batch, heads, queries, head_size]), leaf([batch, heads, keys, head_size]));
-                let (v, bias) = (leaf([batch, heads, keys, head_size]), leaf([queries + keys - 1, heads]));
-                // A view, as the model makes it.
-                let scoring = || Scoring { divisor: 0.7, bias: Some(bias.clone().transpose()) };
-                compare!(
-                    format!("attention {batch} {queries} {keys} {head_size} with a bias, {kind}, {dropped:?}"),
-                    attention::attention(q.clone(), k.clone(), v.clone(), scoring(), mask.as_ref(), dropped),
-                    attention::portable(q.clone(), k.clone(), v.clone(), scoring(), mask.as_ref(), dropped),
-                    [q, k, v, bias]
-                );
-            }
-        }
-    }
-}
-
-/// A mask by its kind and as a tensor gives the same bits.
-#[test]
-fn known_masks_equal_their_tensors() {
-    let (q, k) = (leaf([2, 2, 70, 8]), leaf([2, 2, 70, 8]));
-    let lengths = KeyLengths::new(&[70, 0]);
-    for mask in [Mask::Causal, Mask::Padding(lengths.clone()), Mask::CausalPadding(lengths)] {
-        let explicit = Mask::from(mask.tensor(70, 70, &device()));
-        let [known, explicit] = [mask, explicit].map(|mask| {
-            let context = attention::attention(q.clone(), k.clone(), k.clone(), Scoring::scaled(8), Some(&mask), None);
-            context.into_data().iter::<f32>().collect::<Vec<_>>()
-        });
-        assert_eq!(known, explicit);
-    }
-}
-
 pub fn ids<const D: usize>(values: Vec<i32>, shape: [usize; D]) -> Tensor<D, Int> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
@@ -313,59 +221,4 @@ fn embeddings_with_repeated_ids() {
     let (ours, oracle) =
         (embedding::embedding(matrix.clone(), ids.clone(), 2.5), embedding::portable(matrix.clone(), ids, 2.5));
     compare!("embedding", ours, oracle, [matrix]);
-}
-
-#[test]
-fn adam_updates() {
-    let values = |n: usize, scale: f32| {
-        Tensor::<1>::from_data(
-            TensorData::new((0..n).map(|i| scale * ((i % 17) as f32 - 8.0)).collect::<Vec<_>>(), [n]),
-            &Device::flex(),
-        )
-    };
-    for n in [1, 100, 40_000] {
-        let start = || AdamState { weight: values(n, 0.3), first: values(n, 0.01), second: values(n, 0.02).abs() };
-        for weight_decay in [0.0, 0.5] {
-            let rates =
-                AdamStep { beta_1: 0.9, beta_2: 0.98, epsilon: 1e-9, learning_rate: 0.01, weight_decay, step: 3 };
-            let (oracle, shared) = (adam::portable(start(), values(n, 0.1), rates), start());
-            // Tensors with one owner are updated in place, others are copied.
-            for (how, moving) in [("in place", start()), ("shared", shared.clone())] {
-                let ours = adam::adam(moving, values(n, 0.1), rates);
-                close(&format!("weight, {how}"), ours.weight, oracle.weight.clone());
-                close(&format!("first moment, {how}"), ours.first, oracle.first.clone());
-                close(&format!("second moment, {how}"), ours.second, oracle.second.clone());
-            }
-            close("shared tensors are unchanged", shared.weight, start().weight);
-        }
-    }
-}
-
-#[test]
-fn attention_over_views_that_run_backwards() {
-    for len in [1, 2, 3, 20] {
-        let (q, k, v) = (leaf([1, 2, len, 5]), leaf([1, 2, len, 5]), leaf([1, 2, len, 5]));
-        let flipped = |x: &Tensor<4>| x.clone().flip([2]);
-        compare!(
-            format!("{len} positions backwards"),
-            attention::attention(flipped(&q), flipped(&k), flipped(&v), Scoring::scaled(5), None, None),
-            attention::portable(flipped(&q), flipped(&k), flipped(&v), Scoring::scaled(5), None, None),
-            [q, k, v]
-        );
-    }
-}
-
-#[test]
-fn gradients_add_up_and_have_a_norm() {
-    for (rows, width) in [(1, 1), (3, 7), (200, 200)] {
-        let of = |scale: f32| {
-            let values = (0..rows * width).map(|i| scale * ((i % 23) as f32 - 9.5)).collect::<Vec<_>>();
-            Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &Device::flex())
-        };
-        let shared = of(0.3);
-        close("sum beside its first part", adam::accumulate(shared.clone(), of(0.7)), of(0.3) + of(0.7));
-        close("the first part, untouched", shared, of(0.3));
-        close("sum in place", adam::accumulate(of(0.3), of(0.7)), of(0.3) + of(0.7));
-        close("squared norm", adam::squared_norm(of(0.3)), of(0.3).square().sum());
-    }
 }

@@ -10,6 +10,7 @@ pub mod lora;
 pub mod schedule;
 pub mod slices;
 pub mod train_step;
+pub mod update;
 pub mod workers;
 
 pub use adam::Adam;
@@ -17,5 +18,6 @@ pub use divided_step::Division;
 pub use ema::Ema;
 pub use lora::Lora;
 pub use schedule::learning_rate;
-pub use train_step::{MicroBatches, StepOptions, StepOutput, TrainState};
+pub use train_step::TrainState;
+pub use update::{MicroBatches, StepOptions, StepOutput};
 pub use workers::Workers;

@@ -4,7 +4,6 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorReadError};
 use cluster::{Cluster, share};
-use model::loss::Objective;
 use model::recompute::Recomputation;
 use model::weights::NamedTensor;
 use model::{Batch, Pass, Transformer};
@@ -12,6 +11,7 @@ use runs::config::TrainingConfig;
 
 use super::gradient_exchange::{self, SummedSlice};
 use super::host_gradients::{self, HostGradients};
+use super::update::{MicroBatches, StepOptions, StepOutput};
 use super::{Adam, Division, Ema, Lora, Workers, gradients, lora};
 use crate::error::TrainError;
 
@@ -29,58 +29,11 @@ pub struct TrainState {
     recomputes: bool,
 }
 
-/// The options of one update.
-#[derive(Clone, Copy, Debug)]
-pub struct StepOptions {
-    /// The number of the update, from 1.
-    pub step: u64,
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// The seed of dropout, whose masks are a function of seed, step and position.
-    pub seed: u64,
-    /// Share of the model's dropout rates; 0 turns dropout off.
-    pub dropout_share: f64,
-    /// The loss.
-    pub objective: Objective,
-    /// Maximum global gradient norm; 0 disables clipping.
-    pub clip_norm: f64,
-}
-
-/// The micro-batches of an update that one process computes.
-#[derive(Clone, Copy, Debug)]
-pub struct MicroBatches<'a> {
-    /// The micro-batches of this process.
-    pub batches: &'a [Batch],
-    /// The number of micro-batches of the update, those of other processes included.
-    pub count: usize,
-    /// Target tokens of the whole update, padding not counted.
-    pub tokens: usize,
-}
-
-impl<'a> MicroBatches<'a> {
-    /// An update that this process computes alone.
-    pub fn all(batches: &'a [Batch]) -> Self {
-        Self { batches, count: batches.len(), tokens: batches.iter().map(|batch| batch.target_tokens).sum() }
-    }
-}
-
 /// The gradients of an update or of one of its micro-batches, with the sums of the objective and of the nll, `[1]` each.
 struct SummedGradients {
     gradients: GradientsParams,
     loss: Tensor<1>,
     nll: Tensor<1>,
-}
-
-/// The results of one update, left on the device.
-#[derive(Clone, Debug)]
-pub struct StepOutput {
-    /// The objective summed over the real target tokens, `[1]`: label-smoothed cross-entropy in nats, and with R-Drop the
-    /// consistency loss.
-    pub loss: Tensor<1>,
-    /// Negative log-likelihood in nats without smoothing, summed likewise, `[1]`.
-    pub nll: Tensor<1>,
-    /// Global norm of the gradient of the mean loss, before clipping, `[1]`.
-    pub gradient_norm: Tensor<1>,
 }
 
 impl TrainState {
@@ -193,8 +146,7 @@ impl TrainState {
     /// # Panics
     /// Without a micro-batch.
     pub fn step(&mut self, micro_batches: &[Batch], options: StepOptions) -> StepOutput {
-        let gradients = self.gradients(MicroBatches::all(micro_batches), options);
-        self.apply(gradients, options)
+        self.step_alone(MicroBatches::all(micro_batches), options)
     }
 
     /// As [`step`](Self::step), in all processes of a cluster at the same time, each with its share of the micro-batches.
@@ -211,8 +163,7 @@ impl TrainState {
         cluster: &Cluster,
     ) -> Result<StepOutput, TrainError> {
         if cluster.size() == 1 {
-            let gradients = self.gradients(micro_batches, options);
-            return Ok(self.apply(gradients, options));
+            return Ok(self.step_alone(micro_batches, options));
         }
         let sum = self.summed_slice(micro_batches, options, cluster)?;
         Ok(match self.division().divides_moments() {
@@ -221,6 +172,15 @@ impl TrainState {
                 let gradients = self.gathered(sum, cluster);
                 self.apply(gradients, options)
             }
+        })
+    }
+
+    /// Updates the weights on the micro-batches of this process alone.
+    fn step_alone(&mut self, micro_batches: MicroBatches<'_>, options: StepOptions) -> StepOutput {
+        let device = self.device.clone();
+        kernels::in_pool(&device, || {
+            let gradients = self.gradients(micro_batches, options);
+            self.apply(gradients, options)
         })
     }
 

@@ -6,6 +6,7 @@
 use std::arch::x86_64::*;
 
 use crate::matmul::Matrix;
+use crate::matmul::registers::{self, lanes, pairs, pairs_at};
 
 /// Lines of a tile.
 pub const LINES: usize = 16;
@@ -99,17 +100,6 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// The lowest `count` of sixteen lanes.
-fn lanes(count: usize) -> __mmask16 {
-    ((1u32 << count.min(16)) - 1) as __mmask16
-}
-
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn halves(low: __m512, high: __m512) -> __m512i {
-    // SAFETY: both are 64 bytes of plain data.
-    unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
-}
-
 #[target_feature(enable = "avx512f")]
 fn store(row: &mut [u32; 16], words: __m512i) {
     // SAFETY: a row is as large as a register.
@@ -126,28 +116,13 @@ unsafe fn words_of_lines(tile: &mut Tile, start: *const f32, line_stride: usize,
             continue;
         }
         // SAFETY: the lanes read lie within the operand.
-        unsafe {
-            let start = start.add(line * line_stride);
-            let high = _mm512_maskz_loadu_ps(high, start.wrapping_add(16));
-            store(row, halves(_mm512_maskz_loadu_ps(low, start), high));
-        }
+        store(row, unsafe { pairs_at(start.add(line * line_stride), low, high) });
     }
 }
 
 /// Packs a tile row per word, of contiguous lines.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 unsafe fn words_across_lines(tile: &mut Tile, start: *const f32, stride: usize, lines: usize, depth: usize) {
-    const ALTERNATING: [u16; 32] = {
-        let mut from = [0; 32];
-        let mut i = 0;
-        while i < 32 {
-            from[i] = (i / 2 + i % 2 * 16) as u16;
-            i += 1;
-        }
-        from
-    };
-    // SAFETY: 64 bytes of plain data.
-    let alternating: __m512i = unsafe { std::mem::transmute(ALTERNATING) };
     let lines = lanes(lines);
     let read = |value: usize| match value < depth {
         // SAFETY: the lanes read lie within the operand.
@@ -155,35 +130,14 @@ unsafe fn words_across_lines(tile: &mut Tile, start: *const f32, stride: usize, 
         false => _mm512_setzero_ps(),
     };
     for (word, row) in tile.0.iter_mut().enumerate() {
-        store(row, _mm512_permutexvar_epi16(alternating, halves(read(2 * word), read(2 * word + 1))));
+        store(row, pairs(read(2 * word), read(2 * word + 1)));
     }
 }
 
-/// Transposes sixteen rows of sixteen words.
+/// Transposes a tile's words.
 #[target_feature(enable = "avx512f")]
 fn transpose(tile: &mut Tile) {
     // SAFETY: a row is as large as a register.
-    let r = tile.0.each_ref().map(|row| unsafe { _mm512_loadu_si512(row.as_ptr().cast()) });
-    let mut t = r;
-    for i in 0..8 {
-        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-    let mut q = t; // q[4 i + j]: in each quarter its word j of rows 4 i to 4 i + 3
-    for i in 0..4 {
-        for j in 0..2 {
-            q[4 * i + 2 * j] = _mm512_unpacklo_epi64(t[4 * i + j], t[4 * i + 2 + j]);
-            q[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(t[4 * i + j], t[4 * i + 2 + j]);
-        }
-    }
-    for j in 0..4 {
-        let even_low = _mm512_shuffle_i32x4::<0x88>(q[j], q[4 + j]); // quarters 0 and 2 of rows 0 to 7
-        let odd_low = _mm512_shuffle_i32x4::<0xdd>(q[j], q[4 + j]);
-        let even_high = _mm512_shuffle_i32x4::<0x88>(q[8 + j], q[12 + j]);
-        let odd_high = _mm512_shuffle_i32x4::<0xdd>(q[8 + j], q[12 + j]);
-        store(&mut tile.0[j], _mm512_shuffle_i32x4::<0x88>(even_low, even_high));
-        store(&mut tile.0[8 + j], _mm512_shuffle_i32x4::<0xdd>(even_low, even_high));
-        store(&mut tile.0[4 + j], _mm512_shuffle_i32x4::<0x88>(odd_low, odd_high));
-        store(&mut tile.0[12 + j], _mm512_shuffle_i32x4::<0xdd>(odd_low, odd_high));
-    }
+    let rows = tile.0.each_ref().map(|row| unsafe { _mm512_loadu_si512(row.as_ptr().cast()) });
+    tile.0.iter_mut().zip(registers::transpose(rows)).for_each(|(row, words)| store(row, words));
 }

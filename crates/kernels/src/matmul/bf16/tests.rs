@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::matmul::Accumulate;
+use crate::matmul::testing::{each_layout, whole};
 
 type Product = fn(MatrixMut, Accumulate, f32, Matrix, Matrix, usize);
 
@@ -32,11 +33,6 @@ fn products() -> Vec<(&'static str, Product)> {
     products
 }
 
-/// Values whose products, and sums of 9,000 of these, are exact in float32 however they are ordered.
-fn whole(len: usize, seed: usize) -> Vec<f32> {
-    (0..len).map(|i| ((i * 37 + seed * 11) % 65) as f32 - 32.0).collect()
-}
-
 /// On whole numbers every way is exact: shapes around the edges of tiles and of blocks, both orders of both operands,
 /// targets wider than the product, added or not, on one thread and several.
 #[test]
@@ -51,31 +47,14 @@ fn whole_numbers_are_exact_in_any_shape() {
         (140, 900, 700),
         (3, 5, 9000),
     ];
-    for (case, (m, n, k)) in shapes.into_iter().enumerate() {
-        for layout in 0..8 {
-            let (left, right) = (whole((m + 3) * (k + 3), case), whole((k + 2) * (n + 2), case + 5));
-            let left = match layout & 1 {
-                0 => Matrix::strided(&left, m, k, k + 3),
-                _ => Matrix::strided(&left, k, m, m + 3).transposed(),
-            };
-            let right = match layout & 2 {
-                0 => Matrix::strided(&right, k, n, n + 2),
-                _ => Matrix::strided(&right, n, k, k + 2).transposed(),
-            };
-            let (before, threads) = match layout & 4 {
-                0 => (Accumulate::Overwrite, 1),
-                _ => (Accumulate::Add, 2),
-            };
-            let start: Vec<f32> = (0..m * (n + 1)).map(|i| (i % 7) as f32).collect();
-            let mut exact = start.clone();
-            float32::by_gemm(MatrixMut::strided(&mut exact, m, n, n + 1), Finish::new(before, 0.5), left, right, 1);
-            for (way, product) in products() {
-                let mut ours = start.clone();
-                product(MatrixMut::strided(&mut ours, m, n, n + 1), before, 0.5, left, right, threads);
-                assert!(ours == exact, "{m} × {n} × {k}, layout {layout}, {way}");
-            }
+    let finishes: [for<'a> fn(&'a [f32]) -> Finish<'a>; 2] =
+        [|_| Finish::new(Accumulate::Overwrite, 0.5), |_| Finish::new(Accumulate::Add, 0.5)];
+    each_layout(&shapes, finishes, |case, threads| {
+        for (way, product) in products() {
+            let Finish { before, scale, .. } = case.finish;
+            case.check(way, |target| product(target, before, scale, case.left, case.right, threads));
         }
-    }
+    });
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{LANE, Unit, Words};
+use super::{Unit, Words};
+use crate::matmul::registers::{LANE, lanes, pairs, pairs_at};
 use crate::matmul::view::Matrix;
 
 /// Words of the rows of a product: those of a row `step` apart, rows `row_stride` apart.
@@ -36,37 +37,6 @@ impl Left {
     }
 }
 
-/// The lowest `count` of sixteen lanes.
-pub fn lanes(count: usize) -> __mmask16 {
-    ((1u32 << count.min(LANE)) - 1) as __mmask16
-}
-
-/// Two registers of values, rounded to bfloat16.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub fn halves(low: __m512, high: __m512) -> __m512i {
-    // SAFETY: both are 64 bytes of plain data.
-    unsafe { std::mem::transmute(_mm512_cvtne2ps_pbh(high, low)) }
-}
-
-/// Sixteen pairs of the values of two registers.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-pub fn pairs(first: __m512, second: __m512) -> __m512i {
-    const ALTERNATING: [u16; 32] = {
-        let mut from = [0; 32];
-        let mut i = 0;
-        while i < 32 {
-            from[i] = (i / 2 + i % 2 * 16) as u16;
-            i += 1;
-        }
-        from
-    };
-    // SAFETY: 64 bytes of plain data.
-    let alternating: __m512i = unsafe { std::mem::transmute(ALTERNATING) };
-    _mm512_permutexvar_epi16(alternating, halves(first, second))
-}
-
 fn resized(buffer: &mut Vec<Words>, count: usize) -> *mut u32 {
     if buffer.len() < count {
         buffer.resize(count, Words([0; LANE]));
@@ -85,9 +55,7 @@ unsafe fn pairs_along_rows(left: Matrix, buffer: &mut Vec<Words>) -> Left {
             let (low, high) = (lanes(left.cols - at), lanes((left.cols - at).saturating_sub(LANE)));
             // SAFETY: the lanes read lie within the operand, and the buffer has a register for each.
             unsafe {
-                let from = left.values.as_ptr().add(row * left.row_stride + at);
-                let high = _mm512_maskz_loadu_ps(high, from.wrapping_add(LANE));
-                let word = halves(_mm512_maskz_loadu_ps(low, from), high);
+                let word = pairs_at(left.values.as_ptr().add(row * left.row_stride + at), low, high);
                 _mm512_store_si512(words.add((row * registers + register) * LANE).cast(), word);
             }
         }

@@ -19,10 +19,9 @@ use rayon::prelude::*;
 use left::Left;
 pub use panels::Panels;
 
+use super::registers::LANE;
 use super::view::{Accumulate, Finish, Matrix, MatrixMut, check};
 
-/// Values of the widest register.
-const LANE: usize = 16;
 /// Columns of a panel.
 const PANEL: usize = 4 * LANE;
 /// Maximum steps of a partial sum: a panel of this depth stays in the second-level cache.

@@ -7,8 +7,9 @@ use std::arch::x86_64::*;
 
 use rayon::prelude::*;
 
-use super::left::{halves, lanes, pack_pairs};
-use super::{LANE, PANEL, Unit, Words, depths, part_of_cols, part_of_rows};
+use super::left::pack_pairs;
+use super::{PANEL, Unit, Words, depths, part_of_cols, part_of_rows};
+use crate::matmul::registers::{LANE, lanes, pairs_at, transpose};
 use crate::matmul::view::Matrix;
 
 /// A right operand that several products use.
@@ -182,41 +183,4 @@ transposed!(transposed_pairs, "avx512f,avx512bw,avx512bf16", 2, pairs_at);
 unsafe fn values_at(start: *const f32, low: __mmask16, _: __mmask16) -> __m512i {
     // SAFETY: the lanes read lie within the operand, as the caller guarantees.
     unsafe { _mm512_castps_si512(_mm512_maskz_loadu_ps(low, start)) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn pairs_at(start: *const f32, low: __mmask16, high: __mmask16) -> __m512i {
-    // SAFETY: as above.
-    unsafe { halves(_mm512_maskz_loadu_ps(low, start), _mm512_maskz_loadu_ps(high, start.wrapping_add(LANE))) }
-}
-
-/// Transposes sixteen rows of sixteen words.
-#[inline]
-#[target_feature(enable = "avx512f")]
-pub fn transpose(r: [__m512i; LANE]) -> [__m512i; LANE] {
-    let mut t = r;
-    for i in 0..8 {
-        t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-        t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-    }
-    let mut q = t; // q[4 i + j]: in each quarter its word j of rows 4 i to 4 i + 3
-    for i in 0..4 {
-        for j in 0..2 {
-            q[4 * i + 2 * j] = _mm512_unpacklo_epi64(t[4 * i + j], t[4 * i + 2 + j]);
-            q[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(t[4 * i + j], t[4 * i + 2 + j]);
-        }
-    }
-    let mut out = q;
-    for j in 0..4 {
-        let even_low = _mm512_shuffle_i32x4::<0x88>(q[j], q[4 + j]); // quarters 0 and 2 of rows 0 to 7
-        let odd_low = _mm512_shuffle_i32x4::<0xdd>(q[j], q[4 + j]);
-        let even_high = _mm512_shuffle_i32x4::<0x88>(q[8 + j], q[12 + j]);
-        let odd_high = _mm512_shuffle_i32x4::<0xdd>(q[8 + j], q[12 + j]);
-        out[j] = _mm512_shuffle_i32x4::<0x88>(even_low, even_high);
-        out[8 + j] = _mm512_shuffle_i32x4::<0xdd>(even_low, even_high);
-        out[4 + j] = _mm512_shuffle_i32x4::<0x88>(odd_low, odd_high);
-        out[12 + j] = _mm512_shuffle_i32x4::<0xdd>(odd_low, odd_high);
-    }
-    out
 }

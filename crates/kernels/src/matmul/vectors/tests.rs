@@ -2,15 +2,10 @@
 
 use super::*;
 use crate::matmul::bf16::rounded;
-use crate::matmul::float32::by_gemm;
+use crate::matmul::testing::each_layout;
 
 fn units() -> impl Iterator<Item = Unit> {
     [Unit::Float32Avx512, Unit::Float32Avx2, Unit::Bfloat16Avx512].into_iter().filter(|unit| unit.available())
-}
-
-/// Values whose products, and sums of 9,000 of these, are exact in float32 however they are ordered.
-fn whole(len: usize, seed: usize) -> Vec<f32> {
-    (0..len).map(|i| ((i * 37 + seed * 11) % 65) as f32 - 32.0).collect()
 }
 
 #[test]
@@ -27,35 +22,20 @@ fn whole_numbers_are_exact_in_any_shape() {
         (70, 65, 1100),
         (9, 48, 2050),
     ];
-    for (case, (m, n, k)) in shapes.into_iter().enumerate() {
-        for layout in 0..8 {
-            let (left, right) = (whole((m + 3) * (k + 3), case), whole((k + 2) * (n + 2), case + 5));
-            let left = match layout & 1 {
-                0 => Matrix::strided(&left, m, k, k + 3),
-                _ => Matrix::strided(&left, k, m, m + 3).transposed(),
-            };
-            let right = match layout & 2 {
-                0 => Matrix::strided(&right, k, n, n + 2),
-                _ => Matrix::strided(&right, n, k, k + 2).transposed(),
-            };
-            let bias = whole(n, case + 9);
-            let (finish, threads) = match layout & 4 {
-                0 => (Finish { bias: Some(&bias), relu: true, ..Finish::new(Accumulate::Overwrite, 0.5) }, 1),
-                _ => (Finish::new(Accumulate::Add, 0.5), 2),
-            };
-            let start: Vec<f32> = (0..m * (n + 1)).map(|i| (i % 7) as f32).collect();
-            let mut exact = start.clone();
-            by_gemm(MatrixMut::strided(&mut exact, m, n, n + 1), finish, left, right, 1);
-            for unit in units() {
-                let panels = Panels::new(unit, right, threads);
-                for (way, right) in [("plain", Right::Plain(right)), ("packed", Right::Packed(&panels))] {
-                    let mut ours = start.clone();
-                    product(unit, MatrixMut::strided(&mut ours, m, n, n + 1), finish, left, right, threads);
-                    assert!(ours == exact, "{m} × {n} × {k}, layout {layout}, {unit:?}, {way}");
-                }
+    let finishes: [for<'a> fn(&'a [f32]) -> Finish<'a>; 2] = [
+        |bias| Finish { bias: Some(bias), relu: true, ..Finish::new(Accumulate::Overwrite, 0.5) },
+        |_| Finish::new(Accumulate::Add, 0.5),
+    ];
+    each_layout(&shapes, finishes, |case, threads| {
+        for unit in units() {
+            let panels = Panels::new(unit, case.right, threads);
+            for (way, right) in [("plain", Right::Plain(case.right)), ("packed", Right::Packed(&panels))] {
+                case.check(&format!("{unit:?}, {way}"), |target| {
+                    product(unit, target, case.finish, case.left, right, threads);
+                });
             }
         }
-    }
+    });
 }
 
 /// Sums of rounded terms differ in their last bits if their order differs.
