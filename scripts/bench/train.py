@@ -349,7 +349,8 @@ def rate_of(found):
 def in_turn(name, side, arguments, folder):
     """Measures one side of PyTorch and this project in turn: the two workers, the distance of their losses, and the peak."""
     size, batches = make_size(name, arguments.threads), make_batches(name)
-    count = 8 if name == "base" else 16  # a multiple of the number of batches, so that all rounds have the same work
+    # A multiple of the number of batches, so that all rounds have the same work.
+    count, warm_up = (BATCHES, 4) if name in ["base", "long"] else (2 * BATCHES, 20)
     form, precision = SIDES[side]
     (folder / "size.json").write_text(json.dumps(size | dict(precision=precision, bfloat16=precision != "float32")))
     (folder / "batches.json").write_text(json.dumps(batches))
@@ -364,7 +365,7 @@ def in_turn(name, side, arguments, folder):
         sys.exit(f"{name}, {side}: the losses differ by {off:.1e}, expected at most {tolerance}: {first}")
     for worker in workers:
         worker.request("reset")
-        worker.steps(4 if name == "base" else 20, size["dropout"])
+        worker.steps(warm_up, size["dropout"])
     for _ in range(arguments.rounds):
         for worker in workers:
             worker.rounds.append(worker.steps(count, size["dropout"]))
@@ -389,6 +390,8 @@ def compare(name, arguments):
     for side in arguments.sides:
         with tempfile.TemporaryDirectory() as folder:
             measured[side] = in_turn(name, side, arguments, Path(folder))
+        rates = [statistics.median(map(rate_of, worker.rounds)) for worker in measured[side][:2]]
+        print(f"{name}, {side}: attend {rates[0]:.0f}, PyTorch {rates[1]:.0f} tokens/s", flush=True)
     print(f"\n{name}: padding {100 * padding(batches):.1f} %", flush=True)
     rows = []
     for type in ["float32", "bfloat16"]:
