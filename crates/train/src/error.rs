@@ -129,6 +129,15 @@ pub enum TrainError {
     /// A device that fails.
     #[error("the device failed: {0}")]
     Device(String),
+    /// A device without room for a tensor.
+    #[error(
+        "the device is out of memory: found no room for {tensor}; in a new run, lower training.max_tokens, raise \
+         training.micro_batches, or on a GPU set training.recompute = true; checkpoints written so far are complete"
+    )]
+    OutOfMemory {
+        /// The tensor.
+        tensor: String,
+    },
     /// A system without another thread.
     #[error(transparent)]
     Threads(#[from] ThreadPoolBuildError),
@@ -146,5 +155,46 @@ pub enum TrainError {
 impl From<WriteError> for TrainError {
     fn from(error: WriteError) -> Self {
         RunError::from(error).into()
+    }
+}
+
+impl TrainError {
+    /// The error of a device, from burn's message, which may begin with work that was skipped after the failure.
+    pub(crate) fn of_device(error: &impl ToString) -> Self {
+        let message = error.to_string();
+        let size =
+            ["can't allocate buffer of size: ", "out of device memory allocating "].into_iter().find_map(|before| {
+                let (_, after) = message.split_once(before)?;
+                Some(after.chars().take_while(char::is_ascii_digit).collect::<String>())
+            });
+        match size {
+            Some(size) => Self::OutOfMemory { tensor: format!("a tensor of {size} bytes") },
+            None if message.to_lowercase().replace('-', " ").contains("out of memory") => {
+                Self::OutOfMemory { tensor: "a tensor".into() }
+            }
+            None => Self::Device(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_out_of_memory_is_recognised() {
+        for (message, expected) in [
+            (
+                "skipped\nCaused by:\n  can't allocate buffer of size: 1450442752\nNo backtrace",
+                "a tensor of 1450442752 bytes;",
+            ),
+            ("out of device memory allocating 4096 bytes\n", "a tensor of 4096 bytes;"),
+            ("An out-of-memory error happened during launch", "for a tensor;"),
+            ("wgpu error: Out of Memory", "for a tensor;"),
+        ] {
+            let found = TrainError::of_device(&message).to_string();
+            assert!(found.starts_with("the device is out of memory: ") && found.contains(expected), "{found}");
+        }
+        assert_eq!(TrainError::of_device(&"lost").to_string(), "the device failed: lost");
     }
 }

@@ -9,6 +9,7 @@ mod length_penalty;
 mod lora;
 mod overrides;
 mod precision;
+mod recompute;
 mod regularization;
 mod renamed;
 mod resume;

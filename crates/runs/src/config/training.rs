@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use model::backend::Backend;
 use model::loss::Objective;
 use model::{ConfigError, ModelConfig};
 use serde::{Deserialize, Serialize};
@@ -166,17 +165,6 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
-    /// Checks that the backend supports all options.
-    pub(super) fn validate_on(&self, backend: Backend) -> Result<(), ConfigError> {
-        if self.recompute && !backend.is_gpu() {
-            let expected = format!("false on {backend}");
-            let remedy =
-                "train on a GPU (--device wgpu), or remove it; on a CPU, raise training.micro_batches to save memory";
-            return Err(ConfigError::new("training.recompute", true, expected, remedy));
-        }
-        self.matmul_precision.validate_on(backend)
-    }
-
     /// The objective of update number `step` (from 1).
     pub fn objective(&self, step: u64) -> Objective {
         let r_drop = self.r_drop.filter(|r_drop| step > r_drop.after).map_or(0.0, |r_drop| r_drop.alpha);
@@ -243,10 +231,7 @@ impl TrainingConfig {
         if let Some(anneal) = self.anneal_dropout {
             anneal.validate(self.steps)?;
         }
-        if self.recompute && (self.lora.is_some() || !self.freeze.is_empty()) {
-            let expected = "false, since training.freeze or training.lora keeps some weights as they are";
-            return Err(ConfigError::new("training.recompute", true, expected, "remove it"));
-        }
+        self.validate_recompute()?;
         if let Some(lora) = &self.lora {
             lora.validate(self.init_from.is_some(), &self.freeze)?;
         }

@@ -253,7 +253,7 @@ impl TrainState {
         let mut parts = Vec::with_capacity(micro_batches.batches.len());
         self.backward(micro_batches, first, options, |part| parts.push(part));
         let scalar = |tensor: Tensor<1>| {
-            tensor.try_into_scalar().map_err(|error: TensorReadError| TrainError::Device(error.to_string()))
+            tensor.try_into_scalar().map_err(|error: TensorReadError| TrainError::of_device(&error))
         };
         let to_host = |SummedGradients { mut gradients, loss, nll }: SummedGradients| {
             if self.division().divides_moments() {

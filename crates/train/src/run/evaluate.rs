@@ -144,7 +144,7 @@ fn teacher_forced(
             batch.iter().map(|example| (&example.example.source[..], &example.example.target[..])).collect();
         let batch = Batch::starting_with(start, &pairs, model.sizes, &model.device);
         let scores = network.score(&batch, &mut Pass::inference());
-        let failed = |error: TensorReadError| TrainError::Device(error.to_string());
+        let failed = |error: TensorReadError| TrainError::of_device(&error);
         total.nll += f64::from(scores.nll.try_into_scalar::<f32>().map_err(failed)?);
         total.correct += scores.correct.try_into_scalar::<i32>().map_err(failed)? as usize;
         total.tokens += batch.target_tokens;

@@ -135,7 +135,7 @@ impl StepMetrics {
 
 fn scalar(tensor: &Option<Tensor<1>>) -> Result<f32, TrainError> {
     match tensor {
-        Some(tensor) => tensor.clone().try_into_scalar().map_err(|error| TrainError::Device(error.to_string())),
+        Some(tensor) => tensor.clone().try_into_scalar().map_err(|error| TrainError::of_device(&error)),
         None => Ok(0.0),
     }
 }

@@ -119,6 +119,21 @@ fn two_processes_write_the_same_bytes() {
 }
 
 #[test]
+fn a_device_out_of_memory_is_named() {
+    let large = ["model.d_ff=32768", "training.max_tokens=60000", "training.steps=2", "training.warmup_steps=1"];
+    let large: Vec<&str> = large.iter().flat_map(|value| ["--set", value]).collect();
+    for backend in backend::compiled().into_iter().filter(|backend| backend.is_gpu()) {
+        let place = WorkFolder::new();
+        let device = backend.to_string();
+        let remedies = ["out of memory", "training.max_tokens", "training.micro_batches", "training.recompute"];
+        let arguments = [&["--quiet", "--device", &device][..], &large].concat();
+        place.train("run", &arguments).assert_failed(&remedies);
+        assert!(place.names("run/checkpoints").is_empty(), "no checkpoint of weights that were not computed");
+        place.train("run", &[&arguments[..], &["--resume"]].concat()).assert_failed(&remedies); // a folder that can be opened
+    }
+}
+
+#[test]
 fn a_fully_masked_row_has_finite_gradients() {
     for device in gpus() {
         let device = device.autodiff();
