@@ -177,11 +177,13 @@ impl TrainState {
 
     /// Updates the weights on the micro-batches of this process alone.
     fn step_alone(&mut self, micro_batches: MicroBatches<'_>, options: StepOptions) -> StepOutput {
-        let device = self.device.clone();
-        kernels::in_pool(&device, || {
+        let (device, inside) = (self.device.clone(), self.workers.stays_here(micro_batches.batches.len()));
+        let mut step = || {
             let gradients = self.gradients(micro_batches, options);
             self.apply(gradients, options)
-        })
+        };
+        // Workers have pools of their own.
+        if inside { kernels::in_pool(&device, step) } else { step() }
     }
 
     /// Updates the weights by the gradients of the whole update.

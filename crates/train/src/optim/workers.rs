@@ -24,6 +24,11 @@ impl Workers {
         Ok(Self { pools: (0..count.max(1)).map(pool).collect::<Result<_, _>>()? })
     }
 
+    /// Whether parts are computed on the calling thread: a single one, or by a single worker.
+    pub fn stays_here(&self, parts: usize) -> bool {
+        parts == 1 || self.pools.len() == 1
+    }
+
     /// Computes all parts, one per worker at a time, and passes each result to `take` in the order of the parts. A single
     /// part, or a single worker, computes on the calling thread with all cores.
     pub fn map_in_order<Part: Sync, Out: Send>(
@@ -32,7 +37,7 @@ impl Workers {
         compute: impl Fn(usize, &Part) -> Out + Sync,
         mut take: impl FnMut(&Part, Out),
     ) {
-        if let ([_], _) | (_, [_]) = (parts, &self.pools[..]) {
+        if self.stays_here(parts.len()) {
             // Not on another thread: a GPU has one queue per thread.
             parts.iter().enumerate().for_each(|(i, part)| take(part, compute(i, part)));
             return;
