@@ -112,7 +112,7 @@ fn check_same_vocabularies(first: &SavedModel, other: &SavedModel, folder: &Path
             None if first.vocab_size() != other.vocab_size() => {
                 (format!("{} tokens", other.vocab_size()), first.vocab_size().to_string())
             }
-            None => ("other rules".to_string(), "the same normalisation and merges".to_string()),
+            None => ("other rules".to_string(), "the same normalisation, merges and direction".to_string()),
         };
         return Err(DecodeError::Ensemble { path: folder.join(name), found, expected });
     }

@@ -36,7 +36,7 @@ pub struct Translation {
     /// divided by the length penalty. Not a number (`null` in JSON) for a text that was skipped.
     #[cfg_attr(feature = "schema", schemars(with = "Option<f64>"))]
     pub score: f64,
-    /// The target tokens that make up `text`.
+    /// The target tokens that make up `text`, in the order in which the model chose them.
     pub tokens: Vec<String>,
     /// The model's log-probability of each token in nats; if `finished`, that of the end token follows.
     pub token_scores: Vec<f32>,

@@ -2,6 +2,23 @@
 
 use std::ops::Range;
 
+use text::Direction;
+
+/// A text and its tokens in the order of the network.
+pub(crate) struct Tokens<'a> {
+    pub text: &'a str,
+    pub labels: &'a [String],
+    pub direction: Direction,
+}
+
+impl Tokens<'_> {
+    /// The bytes of each token in the text.
+    fn locate(&self) -> Vec<Range<usize>> {
+        let in_text = self.direction.ordered(self.labels.iter().collect());
+        self.direction.ordered(locate(self.text, &in_text))
+    }
+}
+
 /// The bytes of a source and of its translation that are aligned.
 ///
 /// Tokens are located by their characters other than white space, since both sides may be normalised. Where a text has more
@@ -15,8 +32,8 @@ pub(crate) struct Places {
 
 impl Places {
     /// The places of aligned tokens: pairs of source and target token, and the tokens of both sides.
-    pub fn new(source: (&str, &[String]), target: (&str, &[String]), pairs: &[[usize; 2]]) -> Self {
-        let (source, target) = (locate(source.0, source.1), locate(target.0, target.1));
+    pub fn new(source: Tokens, target: Tokens, pairs: &[[usize; 2]]) -> Self {
+        let (source, target) = (source.locate(), target.locate());
         let known = |pair: &&[usize; 2]| pair[0] < source.len() && pair[1] < target.len();
         let pairs = pairs.iter().filter(known).copied().collect();
         Self { source, target, pairs }
@@ -66,7 +83,7 @@ fn whole_words(range: Range<usize>, text: &str) -> Range<usize> {
 }
 
 /// The bytes of each token in its text.
-fn locate(text: &str, tokens: &[String]) -> Vec<Range<usize>> {
+fn locate(text: &str, tokens: &[&String]) -> Vec<Range<usize>> {
     let is_mark = |character: char| character.is_whitespace() || character == '▁';
     let characters: Vec<(usize, usize)> = text
         .char_indices()
@@ -99,23 +116,34 @@ fn locate(text: &str, tokens: &[String]) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    fn tokens(tokens: &[&str]) -> Vec<String> {
-        tokens.iter().map(|token| token.to_string()).collect()
+    fn labels(labels: &[&str]) -> Vec<String> {
+        labels.iter().map(|label| label.to_string()).collect()
+    }
+
+    fn located(text: &str, labels: &[&str], direction: Direction) -> Vec<Range<usize>> {
+        Tokens { text, labels: &self::labels(labels), direction }.locate()
     }
 
     #[test]
     fn tokens_are_located_by_their_characters() {
-        assert_eq!(locate("a bcd e", &tokens(&["▁a", "▁b", "cd", "▁", "e"])), [0..1, 2..3, 3..5, 6..6, 6..7]);
-        assert_eq!(locate("…b", &tokens(&["▁...", "b"])), [0..3, 3..4], "scaled");
-        assert_eq!(locate("", &tokens(&["▁a"])).first(), Some(&(0..0)));
+        let forward = Direction::LeftToRight;
+        let places = [0..1, 2..3, 3..5, 6..6, 6..7];
+        assert_eq!(located("a bcd e", &["▁a", "▁b", "cd", "▁", "e"], forward), places);
+        let mut reversed = located("a bcd e", &["e", "▁", "cd", "▁b", "▁a"], Direction::RightToLeft);
+        reversed.reverse();
+        assert_eq!(reversed, places);
+        assert_eq!(located("…b", &["▁...", "b"], forward), [0..3, 3..4], "scaled");
+        assert_eq!(located("", &["▁a"], forward).first(), Some(&(0..0)));
     }
 
     #[test]
     fn ranges_follow_the_alignment() {
         let (source, target) = ("the red house", "das rote Haus");
         let (source_tokens, target_tokens) =
-            (tokens(&["▁the", "▁red", "▁house"]), tokens(&["▁das", "▁ro", "te", "▁Haus"]));
-        let places = Places::new((source, &source_tokens), (target, &target_tokens), &[[0, 0], [1, 1], [2, 3]]);
+            (labels(&["▁the", "▁red", "▁house"]), labels(&["▁das", "▁ro", "te", "▁Haus"]));
+        let forward = |text, labels| Tokens { text, labels, direction: Direction::LeftToRight };
+        let places =
+            Places::new(forward(source, &source_tokens), forward(target, &target_tokens), &[[0, 0], [1, 1], [2, 3]]);
         assert_eq!(&target[places.range(4..7, target)], "rote", "a whole word");
         assert_eq!(places.point(8, target.len()), 9);
         assert_eq!(places.range(7..8, target), 9..9, "a space");

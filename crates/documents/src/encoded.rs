@@ -1,8 +1,9 @@
 //! A document with its sentences as a model takes them.
 
 use decode::{DecodeError, EncodedInput, Input, Settings, Translation, TranslationResult, Translator};
+use text::Direction;
 
-use crate::alignment::Places;
+use crate::alignment::{Places, Tokens};
 use crate::clauses::clauses;
 use crate::document::{Document, Piece, Sentence};
 use crate::inline;
@@ -14,6 +15,8 @@ pub struct EncodedDocument {
     inputs: Vec<EncodedInput>,
     /// The source tokens of each input.
     tokens: Vec<Vec<String>>,
+    /// The order of the tokens of source and target.
+    directions: [Direction; 2],
 }
 
 impl EncodedDocument {
@@ -53,7 +56,8 @@ impl EncodedDocument {
             }
             None => Vec::new(),
         });
-        Ok(Self { tokens: tokens.collect(), document, inputs })
+        let directions = [tokenizer.direction(), translator.model().target_tokenizer.direction()];
+        Ok(Self { tokens: tokens.collect(), document, inputs, directions })
     }
 
     /// The sentences, in order.
@@ -86,18 +90,20 @@ impl EncodedDocument {
         self.document.render(|sentence| {
             let (result, tokens) = sentences.next().expect("a result for each sentence");
             let translation = result.translations().nth(rank).or(result.alternatives.last()).unwrap_or(&result.best);
-            sentence.write(translation, tokens)
+            sentence.write(translation, tokens, self.directions)
         })
     }
 }
 
 impl Sentence {
     /// The translation of the sentence with its tags.
-    fn write(&self, translation: &Translation, tokens: &[String]) -> String {
+    fn write(&self, translation: &Translation, tokens: &[String], [source, target]: [Direction; 2]) -> String {
         let text = translation.text.trim();
         let places = match &translation.alignment {
             Some(pairs) if !self.tags.is_empty() => {
-                Places::new((&self.text, tokens), (text, &translation.tokens), pairs)
+                let source = Tokens { text: &self.text, labels: tokens, direction: source };
+                let target = Tokens { text, labels: &translation.tokens, direction: target };
+                Places::new(source, target, pairs)
             }
             Some(_) | None => Places::default(),
         };

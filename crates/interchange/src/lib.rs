@@ -33,7 +33,8 @@ use std::path::Path;
 use burn::tensor::Device;
 use model::weights::NamedTensor;
 use model::{ConfigError, ModelConfig};
-use runs::{DecodingConfig, SavedModel};
+use runs::{DecodingConfig, SavedModel, layout};
+use text::Direction;
 
 pub use error::InterchangeError;
 use huggingface::Family;
@@ -126,10 +127,27 @@ pub fn export(
     run: &Path,
     output: &Path,
 ) -> Result<(), InterchangeError> {
+    for tokenizer in [&saved.source_tokenizer, &saved.target_tokenizer] {
+        check_direction(tokenizer.direction())
+            .map_err(|source| InterchangeError::Config { path: run.join(layout::CONFIG), source })?;
+    }
     match format {
         Format::Marian => marian::export(saved, tensors, decoding, run, output),
         Format::HuggingFace(family) => huggingface::export(family, saved, tensors, decoding, run, output),
         Format::MarianNmt => Err(InterchangeError::ReadOnly),
+    }
+}
+
+/// Rejects an order of tokens that no other program has.
+fn check_direction(direction: Direction) -> Result<(), ConfigError> {
+    match direction {
+        Direction::LeftToRight => Ok(()),
+        Direction::RightToLeft => Err(ConfigError::new(
+            "tokenizer.direction",
+            format!("{:?}", direction.name()),
+            "\"left_to_right\", the order of the other programs",
+            "train with it",
+        )),
     }
 }
 

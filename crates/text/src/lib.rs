@@ -32,4 +32,4 @@ pub use metrics::{exact_match, token_error_rate};
 pub use special_ids::SpecialIds;
 pub use special_tokens::{END_ID, UNKNOWN_ID};
 pub use tokenizer::sentencepiece::{Normalization, PieceKind, SentencePieces};
-pub use tokenizer::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
+pub use tokenizer::{Direction, NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};

@@ -13,7 +13,7 @@ use model::{ModelConfig, Transformer, VocabularySizes};
 use runs::{DecodingConfig, SavedModel};
 use temp_dir::TempDir;
 use testing::variants::variants;
-use text::{Tokenizer, TokenizerConfig, TokenizerKind};
+use text::{Direction, Tokenizer, TokenizerConfig, TokenizerKind};
 
 use crate::folder::{Copy, Expected, Import as _, NAMES, answers, device, json};
 
@@ -225,6 +225,14 @@ fn options_that_marian_lacks_are_rejected() {
     two.trained.saved.source_tokenizer = Arc::new(Tokenizer::from_words(&words));
     two.trained.saved.sizes.source = 30;
     assert!(rejection(&two).contains("the vocabulary sizes = 30 and 23: expected equal ones"));
+    let config = TokenizerConfig {
+        kind: TokenizerKind::Character,
+        direction: Direction::RightToLeft,
+        ..TokenizerConfig::default()
+    };
+    let mut reversed = model(|_| {});
+    reversed.trained.saved.target_tokenizer = Arc::new(Tokenizer::train(&config, ["ab"].iter()).unwrap());
+    assert!(rejection(&reversed).contains("tokenizer.direction = \"right_to_left\": expected \"left_to_right\""));
     let mut wu = model(|_| {});
     wu.trained.saved.decoding =
         DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..DecodingConfig::default() };

@@ -1,7 +1,7 @@
 //! The keys of `[tokenizer]` as they stand in a file: for both sides, and for each.
 
 use serde::{Deserialize, Serialize};
-use text::{NormalizationRule, TokenizerConfig, TokenizerKind};
+use text::{Direction, NormalizationRule, TokenizerConfig, TokenizerKind};
 
 use super::TokenizersConfig;
 
@@ -11,6 +11,8 @@ use super::TokenizersConfig;
 pub(super) struct TokenizerKeys {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<TokenizerKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Direction>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vocab_size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,6 +40,8 @@ struct SideKeys {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<TokenizerKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    direction: Option<Direction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     vocab_size: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     normalization: Option<NormalizationRule>,
@@ -57,6 +61,7 @@ impl SideKeys {
         let default = TokenizerConfig::default();
         TokenizerConfig {
             kind: self.kind.or(both.kind).unwrap_or(default.kind),
+            direction: self.direction.or(both.direction).unwrap_or(default.direction),
             vocab_size: self.vocab_size.or(both.vocab_size).unwrap_or(default.vocab_size),
             joint,
             normalization: self.normalization.or(both.normalization),
@@ -74,6 +79,7 @@ impl TryFrom<TokenizerKeys> for TokenizersConfig {
     fn try_from(keys: TokenizerKeys) -> Result<Self, String> {
         let TokenizerKeys {
             kind,
+            direction,
             vocab_size,
             joint,
             normalization,
@@ -84,7 +90,7 @@ impl TryFrom<TokenizerKeys> for TokenizersConfig {
             source,
             target,
         } = keys;
-        let both = SideKeys { kind, vocab_size, normalization, lowercase, nfc, dropout, sample_lines };
+        let both = SideKeys { kind, direction, vocab_size, normalization, lowercase, nfc, dropout, sample_lines };
         if source.is_none() && target.is_none() {
             let joint = joint.unwrap_or(TokenizerConfig::default().joint);
             return Ok(Self::Same(both.settings(&SideKeys::default(), joint)));
@@ -103,10 +109,20 @@ impl TryFrom<TokenizerKeys> for TokenizersConfig {
 
 impl From<TokenizerConfig> for SideKeys {
     fn from(config: TokenizerConfig) -> Self {
-        let TokenizerConfig { kind, vocab_size, joint: _, normalization, lowercase, nfc, dropout, sample_lines } =
-            config;
+        let TokenizerConfig {
+            kind,
+            direction,
+            vocab_size,
+            joint: _,
+            normalization,
+            lowercase,
+            nfc,
+            dropout,
+            sample_lines,
+        } = config;
         Self {
             kind: Some(kind),
+            direction: Some(direction),
             vocab_size: Some(vocab_size),
             normalization,
             lowercase: Some(lowercase),
@@ -122,9 +138,22 @@ impl From<TokenizersConfig> for TokenizerKeys {
         match config {
             TokenizersConfig::Same(both) => {
                 let joint = Some(both.joint);
-                let SideKeys { kind, vocab_size, normalization, lowercase, nfc, dropout, sample_lines } = both.into();
+                let SideKeys { kind, direction, vocab_size, normalization, lowercase, nfc, dropout, sample_lines } =
+                    both.into();
                 let (source, target) = (None, None);
-                Self { kind, vocab_size, joint, normalization, lowercase, nfc, dropout, sample_lines, source, target }
+                Self {
+                    kind,
+                    direction,
+                    vocab_size,
+                    joint,
+                    normalization,
+                    lowercase,
+                    nfc,
+                    dropout,
+                    sample_lines,
+                    source,
+                    target,
+                }
             }
             TokenizersConfig::PerSide { source, target } => {
                 Self { source: Some((*source).into()), target: Some((*target).into()), ..Self::default() }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::NormalizationRule;
+use super::{Direction, NormalizationRule};
 use crate::error::FieldError;
 use crate::special_tokens::{BYTE_TOKENS, SPECIAL_TOKENS};
 
@@ -67,6 +67,9 @@ const MAX_VOCAB_SIZE: usize = 1_000_000;
 pub struct TokenizerConfig {
     /// Algorithm of the tokenizer.
     pub kind: TokenizerKind,
+    /// Order in which the network reads or writes the tokens of a text: `"right_to_left"` begins with the last, so that a text
+    /// that is cropped loses its beginning. Vocabularies that exist keep theirs.
+    pub direction: Direction,
     /// Number of tokens, including `</s>`, `<unk>`, `<pad>` and, for BPE, unigram and bytes, 256 byte tokens. Exact for
     /// BPE and unigram, a maximum for all others.
     pub vocab_size: usize,
@@ -91,6 +94,7 @@ impl Default for TokenizerConfig {
     fn default() -> Self {
         Self {
             kind: TokenizerKind::Bpe,
+            direction: Direction::LeftToRight,
             vocab_size: 8000,
             joint: true,
             normalization: None,

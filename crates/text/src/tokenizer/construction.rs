@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::sentencepiece::SentencePieces;
 use super::sentencepiece::file::File;
-use super::{Steps, Tokenizer, TokenizerConfig, TokenizerKind, file, library, train};
+use super::{Direction, Steps, Tokenizer, TokenizerConfig, TokenizerKind, file, library, train};
 use crate::{SpecialIds, Template, TextError};
 
 impl Tokenizer {
@@ -72,9 +72,15 @@ impl Tokenizer {
         original_ids: Option<SpecialIds>,
         template: Option<Template>,
     ) -> Result<Self, (String, &'static str)> {
-        let mut tokenizer = Self { kind, labels, steps, original_ids, template: None, hidden: HashSet::new() };
+        let (direction, hidden) = (Direction::LeftToRight, HashSet::new());
+        let mut tokenizer = Self { kind, direction, labels, steps, original_ids, template: None, hidden };
         tokenizer.set_template(template)?;
         Ok(tokenizer)
+    }
+
+    /// Returns the tokenizer for a network that reads or writes tokens in this order.
+    pub(super) fn with_direction(self, direction: Direction) -> Self {
+        Self { direction, ..self }
     }
 
     /// Returns the tokenizer with these tokens around a text.

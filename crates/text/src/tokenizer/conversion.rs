@@ -6,16 +6,17 @@ use crate::special_tokens::{END_ID, UNKNOWN_ID};
 use crate::{FieldError, TextError, is_blank};
 
 impl Tokenizer {
-    /// Returns the ids of `text`, without `</s>`.
+    /// Returns the ids of `text` in the order of the network ([`direction`](Self::direction)), without `</s>`.
     ///
     /// # Errors
     /// A text that the `tokenizers` crate rejects.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
-        match &self.steps {
-            Steps::SentencePiece(pieces) if self.template.is_some() => Ok(pieces.encode_plain(text)),
-            Steps::SentencePiece(pieces) => Ok(pieces.encode(text)),
-            Steps::Library(steps) => steps.encode(text),
-        }
+        let ids = match &self.steps {
+            Steps::SentencePiece(pieces) if self.template.is_some() => pieces.encode_plain(text),
+            Steps::SentencePiece(pieces) => pieces.encode(text),
+            Steps::Library(steps) => steps.encode(text)?,
+        };
+        Ok(self.direction.ordered(ids))
     }
 
     /// Returns the ids of a text from outside a corpus, without `</s>`: none of a blank text ([`is_blank`]), and with line
@@ -62,10 +63,10 @@ impl Tokenizer {
         for (index, word) in words.iter().enumerate() {
             segmenter.segment(word, rate, key, index as u64, &mut ids);
         }
-        Ok(ids)
+        Ok(self.direction.ordered(ids))
     }
 
-    /// Returns the text of `ids`, skipping `</s>`, `<unk>`, `<pad>` and the tokens of the template.
+    /// Returns the text of `ids` in the order of the network, skipping `</s>`, `<unk>`, `<pad>` and the tokens of the template.
     ///
     /// Byte tokens decode as in SentencePiece: each byte that belongs to no valid character becomes `�`.
     ///
@@ -73,6 +74,7 @@ impl Tokenizer {
     /// An id outside the vocabulary.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
         let vocab_size = self.vocab_size();
+        let ids = &self.direction.ordered(ids.to_vec())[..];
         if let Some(&id) = ids.iter().find(|id| **id as usize >= vocab_size) {
             return Err(TextError::UnknownId { id, vocab_size });
         }

@@ -12,7 +12,8 @@ use super::checks::{are_distinct, check_added_tokens, check_layout, check_null, 
 use super::pipeline::Pipeline;
 use super::sentencepiece::file::File;
 use super::{
-    LibrarySteps, Normalizer, Steps, Tokenizer, TokenizerKind, library, normalization, pipeline, sentencepiece,
+    Direction, LibrarySteps, Normalizer, Steps, Tokenizer, TokenizerKind, library, normalization, pipeline,
+    sentencepiece,
 };
 use crate::special_tokens::{BYTE_TOKENS, END, PAD, SPECIAL_TOKENS, UNKNOWN};
 use crate::{SpecialIds, Template, TextError};
@@ -43,7 +44,11 @@ impl Tokenizer {
                 let file = File::new(&model, &self.labels, self.original_ids, self.template.as_ref());
                 serde_json::to_string_pretty(&file).expect("texts and finite numbers are representable in JSON")
             }
-            Steps::Library(steps) if !steps.imported && self.template.is_none() => library_file(steps),
+            Steps::Library(steps)
+                if !steps.imported && self.template.is_none() && self.direction == Direction::LeftToRight =>
+            {
+                library_file(steps)
+            }
             Steps::Library(steps) => {
                 let mut file = serde_json::from_str(&library_file(steps)).expect("the library writes JSON");
                 if steps.imported {
@@ -51,6 +56,7 @@ impl Tokenizer {
                 }
                 write_original_ids(&mut file, self.original_ids);
                 write_template(&mut file, self.template.as_ref());
+                write_direction(&mut file, self.direction);
                 format!("{file:#}")
             }
         };
@@ -133,6 +139,7 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
         .map_err(|(found, expected)| wrong(found, expected))?;
     let Extras { original_ids, template } = Extras::new(take(&mut value, ORIGINAL_IDS), take(&mut value, TEMPLATE))
         .map_err(|(found, expected)| wrong(found, expected))?;
+    let direction = read_direction(take(&mut value, DIRECTION)).map_err(|(found, expected)| wrong(found, expected))?;
     let imported = library::take_mark(&mut value);
     let model = &value["model"];
     let kind = match model["type"].as_str() {
@@ -187,6 +194,7 @@ pub(super) fn from_value(mut value: Value, origin: &Path) -> Result<Tokenizer, T
     let normalizer = Normalizer::new(kind, own, inner.get_normalizer().cloned());
     let steps = LibrarySteps { inner, normalizer, own_decoder, segmenter, imported };
     Tokenizer::new(kind, labels, Steps::Library(Box::new(steps)), original_ids, template)
+        .map(|tokenizer| tokenizer.with_direction(direction))
         .map_err(|(found, expected)| wrong(found, expected))
 }
 
@@ -198,6 +206,24 @@ fn write_template(file: &mut Value, template: Option<&Template>) {
     if let Some(template) = template {
         file["model"][TEMPLATE] = json!(template);
     }
+}
+
+/// Key of the order of tokens, inside the `model` entry of the file; left to right without it.
+const DIRECTION: &str = "direction";
+
+/// Adds the order of tokens to a file.
+fn write_direction(file: &mut Value, direction: Direction) {
+    match direction {
+        Direction::LeftToRight => {}
+        Direction::RightToLeft => file["model"][DIRECTION] = json!(direction),
+    }
+}
+
+/// Reads the order of tokens; the error is (found, expected).
+fn read_direction(entry: Option<Value>) -> Result<Direction, (String, &'static str)> {
+    let Some(entry) = entry else { return Ok(Direction::LeftToRight) };
+    let shown = format!("{DIRECTION} {entry}");
+    serde_json::from_value(entry).map_err(|_| (shown, "\"left_to_right\" or \"right_to_left\""))
 }
 
 /// Key of the special tokens' ids in another program's vocabulary, inside the `model` entry of the file.

@@ -21,6 +21,7 @@ mod config;
 mod construction;
 mod conversion;
 mod decoding;
+mod direction;
 mod file;
 mod library;
 mod normalization;
@@ -34,6 +35,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 pub use config::{TokenizerConfig, TokenizerKind};
+pub use direction::Direction;
 pub use normalization::NormalizationRule;
 use normalizer::Normalizer;
 use sentencepiece::{SentencePiece, SentencePieces};
@@ -46,6 +48,7 @@ use crate::{SpecialIds, Template};
 #[derive(Clone)]
 pub struct Tokenizer {
     kind: TokenizerKind,
+    direction: Direction,
     /// Label of each id.
     labels: Vec<String>,
     steps: Steps,
@@ -127,6 +130,11 @@ impl Tokenizer {
     /// Returns the kind of vocabulary.
     pub fn kind(&self) -> TokenizerKind {
         self.kind
+    }
+
+    /// Returns the order of a text's tokens in a network.
+    pub fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// Returns whether BPE-dropout has merges to skip. Imported vocabularies have none.

@@ -43,7 +43,7 @@ pub(super) fn train<S: AsRef<str>>(
             word_model(words.into_iter().take(kept).map(|(word, _)| word.as_str()))
         }
     };
-    finish(pipeline, model)
+    Ok(finish(pipeline, model)?.with_direction(config.direction))
 }
 
 /// Returns a vocabulary of fixed words; see [`Tokenizer::from_words`].

@@ -6,6 +6,7 @@ mod characters;
 mod common;
 mod corpus;
 mod determinism;
+mod direction;
 mod field_files;
 mod metrics;
 mod normalization;

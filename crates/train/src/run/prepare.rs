@@ -13,7 +13,7 @@ use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer, parameters};
 use runs::config::{self, RunConfig, TokenizersConfig, TrainingConfig};
 use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
-use text::{NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
+use text::{Direction, NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
 use crate::data::Vocabularies;
@@ -108,6 +108,7 @@ fn check_same_tokenizers(tokenizers: &TokenizersConfig, found: &Vocabularies, ru
     let check = |table: &str, config: &TokenizerConfig, found: &[&Tokenizer]| {
         check_same_kind(table, config, found, run)?;
         check_same_normalization(table, config, found, run)?;
+        check_same_direction(table, config, found, run)?;
         check_dropout(table, config, found, run)
     };
     match tokenizers {
@@ -148,6 +149,25 @@ fn check_same_kind(
             format!("{:?}", tokenizer.kind.name()),
             format!("{kind:?}, as the vocabularies of training.init_from = {} are", run.display()),
             format!("set {table}.kind = {kind:?} (and no dropout unless that is \"bpe\")"),
+        )),
+    }
+}
+
+/// Rejects another order of tokens than that of the other run.
+fn check_same_direction(
+    table: &str,
+    tokenizer: &TokenizerConfig,
+    found: &[&Tokenizer],
+    run: &Path,
+) -> Result<(), ConfigError> {
+    let directions = found.iter().map(|tokenizer| tokenizer.direction());
+    match directions.into_iter().find(|direction| *direction != tokenizer.direction).map(Direction::name) {
+        None => Ok(()),
+        Some(direction) => Err(ConfigError::new(
+            &format!("{table}.direction"),
+            format!("{:?}", tokenizer.direction.name()),
+            format!("{direction:?}, as the vocabularies of training.init_from = {} have it", run.display()),
+            format!("remove {table}.direction, or train a model of its own"),
         )),
     }
 }

@@ -14,6 +14,7 @@ mod cli_reference;
 mod cluster;
 mod common;
 mod damaged_run;
+mod direction;
 mod divided_optimizer;
 mod early_stopping;
 mod field_files;
