@@ -35,11 +35,11 @@ fn fine_tuning_keeps_the_direction() {
     let backward = [&SETTINGS[..], &["tokenizer.direction=right_to_left"]].concat();
     place.trained("run", &[&set(&backward)[..], &["--quiet"]].concat());
     let run = place.path("run").display().to_string();
-    place.trained("tuned", &[&set(&SETTINGS[1..])[..], &["--quiet", "--init-from", &run]].concat());
+    place.trained("tuned", &[&set(&SETTINGS)[..], &["--quiet", "--init-from", &run]].concat());
     assert!(place.text("tuned/config.toml").contains("direction = \"right_to_left\"\n"));
-    let forward = set(&["tokenizer.direction=left_to_right"]);
+    let forward = set(&["tokenizer.kind=whitespace", "tokenizer.direction=left_to_right"]);
     let parts = ["tokenizer.direction = \"left_to_right\"", "expected \"right_to_left\", as the vocabularies"];
     place.assert_rejects("other", &[&forward[..], &["--init-from", &run]].concat(), &parts);
     let parts = ["tokenizer.direction: \"right_to_left\" there, \"left_to_right\" now"];
-    place.assert_rejects("run", &[&set(&SETTINGS)[..], &forward, &["--resume"]].concat(), &parts);
+    place.assert_rejects("run", &[&set(&SETTINGS[1..])[..], &forward, &["--resume"]].concat(), &parts);
 }
