@@ -17,7 +17,7 @@ use toml::{Table, Value};
 
 use crate::rust_source::{Item, Source};
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "crates/runs/src/config/data.rs",
     "crates/runs/src/config/decoding.rs",
     "crates/runs/src/config/precision.rs",
@@ -29,6 +29,7 @@ const FILES: [&str; 13] = [
     "crates/model/src/config.rs",
     "crates/model/src/options.rs",
     "crates/text/src/tokenizer/config.rs",
+    "crates/text/src/tokenizer/direction.rs",
     "crates/text/src/tokenizer/normalization/rule.rs",
     "crates/text/src/metrics/bleu.rs",
 ];
