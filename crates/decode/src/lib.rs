@@ -16,6 +16,7 @@ mod batching;
 pub mod engine;
 pub mod error;
 mod input;
+mod prefix;
 pub mod scoring;
 pub mod search;
 pub mod settings;

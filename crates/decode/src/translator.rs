@@ -4,12 +4,13 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use model::ConfigError;
-use text::{Direction, Frames, Tokenizer, UNKNOWN_ID};
+use text::Frames;
 
 use crate::batching::{self, Limits};
 use crate::engine::Engine;
 use crate::error::DecodeError;
 pub use crate::input::{EncodedInput, Input};
+use crate::prefix;
 use crate::search::beam::beam_search;
 use crate::search::greedy::greedy;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
@@ -90,17 +91,7 @@ impl<'a> Translator<'a> {
     fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
         settings.validate(&model.config)?;
         let frames = model.frames(settings.decoding.languages())?;
-        check_prefix(&settings.prefix, &model.target_tokenizer)?;
-        let mut prefix = frames.target.before.clone();
-        prefix.extend(model.target_tokenizer.encode_text(&settings.prefix)?);
-        let (found, limit) = (prefix.len() + 1, model.config.max_length);
-        if found > limit {
-            return Err(DecodeError::PrefixTooLong { field: "prefix".to_string(), found, limit });
-        }
-        if prefix[frames.target.before.len()..].contains(&UNKNOWN_ID) {
-            let expected = "text that the target's vocabulary has tokens for";
-            return Err(ConfigError::new("prefix", settings.prefix, expected, "choose other words").into());
-        }
+        let prefix = prefix::ids(&settings.prefix, &model, &frames)?;
         let workers = rayon::current_num_threads();
         Ok(Self { model, settings, frames, prefix, batch_tokens: BATCH_TOKENS, workers })
     }
@@ -294,35 +285,5 @@ impl<'a> Translator<'a> {
 
     fn workers(&self) -> usize {
         if self.model.engine.supports_workers() { self.workers } else { 1 }
-    }
-}
-
-/// Rejects a forced beginning for a model that begins with the end of a text.
-fn check_prefix(prefix: &str, tokenizer: &Tokenizer) -> Result<(), ConfigError> {
-    match tokenizer.direction() {
-        Direction::RightToLeft if !prefix.is_empty() => {
-            let expected = "none, since this model writes the end of a text first (tokenizer.direction)";
-            Err(ConfigError::new("prefix", format!("{prefix:?}"), expected, "remove it"))
-        }
-        Direction::LeftToRight | Direction::RightToLeft => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use text::{TokenizerConfig, TokenizerKind};
-
-    use super::*;
-
-    #[test]
-    fn a_prefix_requires_the_order_of_the_text() {
-        let trained = |direction| {
-            let config = TokenizerConfig { kind: TokenizerKind::Character, direction, ..TokenizerConfig::default() };
-            Tokenizer::train(&config, ["ab"].iter()).unwrap()
-        };
-        assert!(check_prefix("a", &trained(Direction::LeftToRight)).is_ok());
-        assert!(check_prefix("", &trained(Direction::RightToLeft)).is_ok());
-        let error = check_prefix("a", &trained(Direction::RightToLeft)).unwrap_err().to_string();
-        assert!(error.starts_with("prefix = \"a\": expected none") && error.ends_with("remove it"), "{error}");
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use decode::TrainedModel;
-use interchange::{InterchangeError, marian};
+use interchange::huggingface::Family;
+use interchange::{Format, InterchangeError, marian};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::random::{self, Rng};
 use model::weights::{self, NamedTensor};
@@ -232,7 +233,14 @@ fn options_that_marian_lacks_are_rejected() {
     };
     let mut reversed = model(|_| {});
     reversed.trained.saved.target_tokenizer = Arc::new(Tokenizer::train(&config, ["ab"].iter()).unwrap());
-    assert!(rejection(&reversed).contains("tokenizer.direction = \"right_to_left\": expected \"left_to_right\""));
+    let Model { trained, tensors } = reversed;
+    for format in [Format::Marian, Format::HuggingFace(Family::Bart)] {
+        let (run, output) = (Path::new("runs/x"), folder.child("out"));
+        let exported = interchange::export(format, &trained.saved, tensors.clone(), &trained.decoding, run, &output);
+        let error = exported.unwrap_err().to_string();
+        let expected = "runs/x/config.toml: tokenizer.direction = \"right_to_left\": expected \"left_to_right\"";
+        assert!(error.starts_with(expected) && !output.exists(), "{error}");
+    }
     let mut wu = model(|_| {});
     wu.trained.saved.decoding =
         DecodingConfig { beam: 4, length_penalty: "wu:0.6".parse().unwrap(), ..DecodingConfig::default() };

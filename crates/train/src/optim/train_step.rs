@@ -39,16 +39,8 @@ struct SummedGradients {
 impl TrainState {
     /// A state on `device`, which does not differentiate; graphs are created per micro-batch.
     pub fn new(model: Transformer, optimizer: Adam, workers: Workers, device: Device) -> Self {
-        Self {
-            model: Some(model),
-            optimizer,
-            ema: None,
-            lora: None,
-            division: None,
-            workers,
-            device,
-            recomputes: false,
-        }
+        let model = Some(model);
+        Self { model, optimizer, ema: None, lora: None, division: None, workers, device, recomputes: false }
     }
 
     /// A state with the tensors of a checkpoint. Without factors of LoRA, those of `training.lora` are drawn.
