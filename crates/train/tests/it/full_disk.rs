@@ -9,12 +9,12 @@ use crate::common::{ProcessOutput, WorkFolder, set};
 
 /// Bytes of a block of `ulimit -f`.
 const BLOCK: u64 = 512;
-/// Checkpoints at steps 60 and 100, validations at 45, 90 and 100.
+/// Checkpoints at steps 60 and 100, validations at 50 and 100.
 const SETTINGS: &[&str] = &[
     "training.steps=100",
     "training.log_every=2",
     "training.checkpoint_every=60",
-    "validation.every=45",
+    "validation.every=50",
     "validation.samples=0",
 ];
 
