@@ -12,7 +12,9 @@ pub use decoding::{AlignmentOptions, SamplingOptions, option_name, settings};
 pub use device::DeviceOptions;
 pub use documents::DocumentOptions;
 pub use shortlist::ShortlistOptions;
-pub use too_long::{Action, TooLongOptions};
+#[cfg(feature = "serve")]
+pub use too_long::Action;
+pub use too_long::TooLongOptions;
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};

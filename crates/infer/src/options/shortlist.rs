@@ -17,6 +17,7 @@ pub struct ShortlistOptions {
 
 impl ShortlistOptions {
     /// Whether a shortlist is given.
+    #[cfg(feature = "serve")]
     pub fn is_given(&self) -> bool {
         self.shortlist.is_some()
     }
