@@ -153,6 +153,7 @@ fn half_closed_connections_count_as_disconnects() {
     let server = Server::start(&run, &[]);
     let mut stream = server.connect();
     stream.write_all(&Server::post_bytes("/translate", "{\"text\": \"1 2 3\"}")).unwrap();
+    server.wait_for_metric("attend_batch_texts_count", 1.0); // the translation has begun
     stream.shutdown(Shutdown::Write).unwrap();
     assert!(is_closed(&mut stream));
     server.wait_for_metric("attend_disconnected_total", 1.0);
