@@ -11,7 +11,9 @@ mod start;
 pub mod step_metrics;
 mod trainer;
 mod validate;
+mod vocabularies;
 
 pub use observer::{Observer, Silent, Started};
-pub use prepare::{Run, RunOptions, initial_model, initial_vocabularies};
+pub use prepare::{Run, RunOptions, initial_model};
 pub use trainer::{Outcome, step_options};
+pub use vocabularies::initial_vocabularies;

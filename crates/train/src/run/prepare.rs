@@ -11,12 +11,11 @@ use model::config::PositionKind;
 use model::device_index::LocalRank;
 use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer, parameters};
-use runs::config::{self, RunConfig, TokenizersConfig, TrainingConfig};
+use runs::config::{self, RunConfig, TrainingConfig};
 use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
-use text::{Direction, NormalizationRule, Tokenizer, TokenizerConfig, TokenizerKind};
 
 use super::checkpoint;
-use crate::data::Vocabularies;
+use super::vocabularies::initial_vocabularies;
 use crate::error::TrainError;
 use crate::optim::{Workers, lora};
 use crate::task::Task;
@@ -81,120 +80,7 @@ impl Run {
     }
 }
 
-/// Returns the vocabularies that exist already: those of the run being resumed, or of the run that `training.init_from`
-/// names.
-///
-/// # Errors
-/// Files that are missing or damaged, or vocabularies of another kind than in `[tokenizer]`.
-pub fn initial_vocabularies(
-    config: &RunConfig,
-    output: &Path,
-    existing: ExistingRun,
-) -> Result<Option<Vocabularies>, TrainError> {
-    if existing == ExistingRun::Resumable {
-        return Ok(Some(Vocabularies::load(output)?));
-    }
-    let Some(origin) = &config.training.init_from else { return Ok(None) };
-    let found = Vocabularies::load(origin).map_err(|source| TrainError::InitFromRun(source.into()))?;
-    if let Some(tokenizers) = &config.tokenizer {
-        check_same_tokenizers(tokenizers, &found, origin).map_err(invalid)?;
-    }
-    Ok(Some(found))
-}
-
-/// Rejects settings that contradict the vocabularies of the other run.
-fn check_same_tokenizers(tokenizers: &TokenizersConfig, found: &Vocabularies, run: &Path) -> Result<(), ConfigError> {
-    let (source, target) = (&*found.source, &*found.target);
-    let check = |table: &str, config: &TokenizerConfig, found: &[&Tokenizer]| {
-        check_same_kind(table, config, found, run)?;
-        check_same_normalization(table, config, found, run)?;
-        check_same_direction(table, config, found, run)?;
-        check_dropout(table, config, found, run)
-    };
-    match tokenizers {
-        TokenizersConfig::Same(both) => check("tokenizer", both, &[source, target]),
-        TokenizersConfig::PerSide { source: of_source, target: of_target } => {
-            check("tokenizer.source", of_source, &[source])?;
-            check("tokenizer.target", of_target, &[target])
-        }
-    }
-}
-
-/// Rejects BPE-dropout for vocabularies without merges that it could skip, such as imported ones.
-fn check_dropout(table: &str, config: &TokenizerConfig, found: &[&Tokenizer], run: &Path) -> Result<(), ConfigError> {
-    if config.dropout == 0.0 || found.iter().all(|tokenizer| tokenizer.has_merges()) {
-        return Ok(());
-    }
-    Err(ConfigError::new(
-        &format!("{table}.dropout"),
-        config.dropout,
-        format!("0, since the vocabularies of training.init_from = {} segment by rules of their own", run.display()),
-        format!("remove {table}.dropout"),
-    ))
-}
-
-/// Rejects a table of another kind than the vocabularies of the other run, and BPE-dropout with it, which the configuration
-/// allows for BPE alone.
-fn check_same_kind(
-    table: &str,
-    tokenizer: &TokenizerConfig,
-    found: &[&Tokenizer],
-    run: &Path,
-) -> Result<(), ConfigError> {
-    let kinds = found.iter().map(|tokenizer| tokenizer.kind());
-    match kinds.into_iter().find(|kind| *kind != tokenizer.kind).map(TokenizerKind::name) {
-        None => Ok(()),
-        Some(kind) => Err(ConfigError::new(
-            &format!("{table}.kind"),
-            format!("{:?}", tokenizer.kind.name()),
-            format!("{kind:?}, as the vocabularies of training.init_from = {} are", run.display()),
-            format!("set {table}.kind = {kind:?} (and no dropout unless that is \"bpe\")"),
-        )),
-    }
-}
-
-/// Rejects another order of tokens than that of the other run.
-fn check_same_direction(
-    table: &str,
-    tokenizer: &TokenizerConfig,
-    found: &[&Tokenizer],
-    run: &Path,
-) -> Result<(), ConfigError> {
-    let directions = found.iter().map(|tokenizer| tokenizer.direction());
-    match directions.into_iter().find(|direction| *direction != tokenizer.direction).map(Direction::name) {
-        None => Ok(()),
-        Some(direction) => Err(ConfigError::new(
-            &format!("{table}.direction"),
-            format!("{:?}", tokenizer.direction.name()),
-            format!("{direction:?}, as the vocabularies of training.init_from = {} have it", run.display()),
-            format!("remove {table}.direction, or train a model of its own"),
-        )),
-    }
-}
-
-/// Rejects a `normalization` other than that of the vocabularies of the other run, which keep theirs.
-fn check_same_normalization(
-    table: &str,
-    tokenizer: &TokenizerConfig,
-    found: &[&Tokenizer],
-    run: &Path,
-) -> Result<(), ConfigError> {
-    let Some(wanted) = tokenizer.normalization else { return Ok(()) };
-    let name = |rule: Option<NormalizationRule>| {
-        rule.map_or("the model's own table".to_string(), |rule| format!("\"{}\"", rule.name()))
-    };
-    let rules = found.iter().map(|tokenizer| tokenizer.normalization());
-    match rules.into_iter().find(|rule| *rule != Some(wanted)) {
-        None => Ok(()),
-        Some(rule) => Err(ConfigError::new(
-            &format!("{table}.normalization"),
-            name(Some(wanted)),
-            format!("{}, as the vocabularies of training.init_from = {} have it", name(rule), run.display()),
-            format!("remove {table}.normalization, or train a model of its own"),
-        )),
-    }
-}
-
+/// An invalid value of the configuration, as an error of training.
 pub(super) fn invalid(source: ConfigError) -> TrainError {
     RunError::Config { origin: "configuration".to_string(), source }.into()
 }
