@@ -25,6 +25,7 @@ pub mod text_problem;
 pub mod trained_model;
 pub mod translation;
 pub mod translator;
+pub mod two_directions;
 
 pub use engine::Engine;
 pub use error::DecodeError;

@@ -6,7 +6,6 @@ use crate::engine::Engine;
 use crate::error::DecodeError;
 use crate::search::greedy::{Choice, decode_rows};
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
-use crate::search::logits_processor::Constraints;
 use crate::search::logits_processor::StepLogits;
 use crate::search::options::SearchOptions;
 use crate::text_problem::TextProblem;
@@ -26,8 +25,20 @@ pub fn score(
     let inputs: Vec<DecodeInput> =
         pairs.iter().map(|(input, target)| DecodeInput { min_len: 0, max_len: target.len() + 1, ..*input }).collect();
     let rows: Vec<usize> = (0..inputs.len()).collect();
-    let mut given = |row: usize, len: usize, _: &StepLogits| pairs[row].1.get(len).copied().unwrap_or(END_ID);
-    decode_rows(engine, &inputs, &rows, options, Choice::By(&mut given))
+    let targets: Vec<&[u32]> = pairs.iter().map(|(_, target)| *target).collect();
+    score_rows(engine, &inputs, &rows, &targets, options)
+}
+
+/// As [`score`], with the index of each target's input in `rows`. Targets end where their input's `max_len` is reached.
+pub(crate) fn score_rows(
+    engine: &dyn Engine,
+    inputs: &[DecodeInput],
+    rows: &[usize],
+    targets: &[&[u32]],
+    options: &SearchOptions,
+) -> Result<Vec<Hypothesis>, DecodeError> {
+    let mut given = |row: usize, len: usize, _: &StepLogits| targets[row].get(len).copied().unwrap_or(END_ID);
+    decode_rows(engine, inputs, rows, options, Choice::By(&mut given))
 }
 
 /// A pair ready for the model.
@@ -53,7 +64,6 @@ impl Translator<'_> {
     /// # Errors
     /// A text longer than the model's positions, unless the settings crop or skip it, or a device that fails.
     pub fn score(&self, pairs: &[Pair], first_line: usize) -> Result<Vec<TranslationResult>, DecodeError> {
-        let model = self.model();
         let settings = self.settings();
         let mut encoded = Vec::with_capacity(pairs.len());
         let mut results: Vec<Option<TranslationResult>> = pairs.iter().map(|_| None).collect();
@@ -78,17 +88,14 @@ impl Translator<'_> {
         encoded.sort_by_key(EncodedPair::longer);
         let lengths: Vec<usize> = encoded.iter().map(EncodedPair::longer).collect();
         let batches = self.split_into_batches(&lengths, 1).into_iter().map(|batch| &encoded[batch]).collect();
-        let frame = &self.frames().target;
-        let options = SearchOptions {
-            start: Some(frame.start),
-            constraints: Constraints { given: frame.before.len(), ..Constraints::default() },
-            length_penalty: settings.decoding.length_penalty,
-            alignment: settings.alignment,
-        };
         let scored = self.parallel_map(batches, |batch: &[EncodedPair]| {
-            let pairs: Vec<(DecodeInput, &[u32])> =
-                batch.iter().map(|pair| (self.input(&pair.source), &pair.target[..])).collect();
-            let scored = score(&*model.engine, &pairs, &options)?;
+            let inputs: Vec<DecodeInput> = batch
+                .iter()
+                .map(|pair| DecodeInput { max_len: pair.target.len() + 1, ..self.input(&pair.source) })
+                .collect();
+            let targets: Vec<&[u32]> = batch.iter().map(|pair| &pair.target[..]).collect();
+            let rows: Vec<usize> = (0..batch.len()).collect();
+            let scored = self.score_rows(&inputs, &rows, &targets)?;
             scored.into_iter().map(|found| self.translation(found)).collect::<Result<Vec<Translation>, DecodeError>>()
         })?;
         for (EncodedPair { at, source, .. }, mut best) in encoded.iter().zip(scored.into_iter().flatten()) {

@@ -7,11 +7,13 @@ use burn::tensor::Device;
 use model::{ConfigError, Transformer, backend};
 use runs::config::DecodingPrecision;
 use runs::{SavedModel, layout};
+use text::Direction;
 
 use crate::engine::{self, Engine, Ensemble};
 use crate::error::DecodeError;
 use crate::settings::Settings;
 use crate::shortlist::Shortlist;
+use crate::two_directions::Opposite;
 
 /// An engine with its configuration and tokenizers, which it dereferences to.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct TrainedModel {
     pub device: Device,
     /// The engine that decodes.
     pub engine: Box<dyn Engine>,
+    /// The other models of an ensemble that read or write tokens in another order, if there are any.
+    pub opposite: Option<Opposite>,
     /// The target tokens by source token that translations are restricted to, if they are. Scores of given translations
     /// and recordings are not.
     pub shortlist: Option<Shortlist>,
@@ -54,14 +58,15 @@ impl TrainedModel {
         let path = folder.join(layout::WEIGHTS);
         let engine = engine::open(&path, &saved.config, saved.sizes, device, precision)
             .map_err(|source| DecodeError::Weights { path, source })?;
-        Ok(Self { saved, device: device.clone(), engine, shortlist: None })
+        Ok(Self { saved, device: device.clone(), engine, opposite: None, shortlist: None })
     }
 
     /// Opens run folders on a device without autodiff, to decode with the mean of their log-probabilities. Configuration and
-    /// settings are those of the first, but `max_length` is that of the shortest.
+    /// settings are those of the first, but `max_length` is that of the shortest. Models may read and write tokens in two
+    /// orders ([`two_directions`](crate::two_directions)).
     ///
     /// # Errors
-    /// As [`open_in`](Self::open_in); no folder; models with different vocabularies.
+    /// As [`open_in`](Self::open_in); no folder; models with different vocabularies, or of more than two orders.
     pub fn open_ensemble(
         folders: &[impl AsRef<Path>],
         device: &Device,
@@ -71,23 +76,50 @@ impl TrainedModel {
             return Err(ConfigError::new("model", "none", "at least one run folder", "name one").into());
         };
         let mut trained = Self::open_in(first.as_ref(), device, precision)?;
+        let order = directions(&trained.saved);
         let mut engines = Vec::with_capacity(others.len());
+        let mut opposite: Option<([Direction; 2], Vec<Box<dyn Engine>>)> = None;
         for folder in others {
             let other = Self::open_in(folder.as_ref(), device, precision)?;
             check_same_vocabularies(&trained.saved, &other.saved, folder.as_ref())?;
             trained.saved.config.max_length = trained.saved.config.max_length.min(other.config.max_length);
+            let other_order = directions(&other.saved);
+            if other_order == order {
+                engines.push(other.engine);
+                continue;
+            }
+            let (second, engines) = opposite.get_or_insert((other_order, Vec::new()));
+            check_second_order(*second, other_order, folder.as_ref())?;
             engines.push(other.engine);
         }
-        if !engines.is_empty() {
-            trained.engine = Box::new(Ensemble::new(trained.engine, engines));
-        }
+        trained.engine = Ensemble::joined(trained.engine, engines);
+        trained.opposite = opposite.map(|(second, mut engines)| {
+            let share = engines.len() as f64 / folders.len() as f64;
+            let engine = Ensemble::joined(engines.remove(0), engines);
+            let [reverses_source, reverses_target] = [0, 1].map(|side| second[side] != order[side]);
+            Opposite { engine, share, reverses_source, reverses_target }
+        });
         Ok(trained)
     }
 
     /// A model without a folder, from a network in memory.
     pub fn from_network(network: &Transformer, saved: SavedModel, device: Device) -> Self {
         let engine = engine::from_network(network, &saved.config, saved.sizes, &device);
-        Self { saved, device, engine, shortlist: None }
+        Self { saved, device, engine, opposite: None, shortlist: None }
+    }
+
+    /// The number of weights of all models.
+    pub fn parameters(&self) -> usize {
+        self.engines().map(Engine::parameters).sum()
+    }
+
+    /// The maximum number of hypotheses to decode together, however short the sources.
+    pub fn max_rows(&self) -> usize {
+        self.engines().map(Engine::max_rows).fold(usize::MAX, usize::min)
+    }
+
+    fn engines(&self) -> impl Iterator<Item = &dyn Engine> {
+        std::iter::once(&*self.engine).chain(self.opposite.iter().map(|opposite| &*opposite.engine))
     }
 
     /// The run's own settings: its `[decoding]` table, and one hypothesis for each text.
@@ -96,13 +128,28 @@ impl TrainedModel {
     }
 }
 
-/// Rejects a model of an ensemble with other vocabularies, naming the first difference.
+/// The orders in which a model reads sources and writes targets.
+fn directions(saved: &SavedModel) -> [Direction; 2] {
+    [saved.source_tokenizer.direction(), saved.target_tokenizer.direction()]
+}
+
+/// Rejects a model of an ensemble that neither has the order of the first nor that of the first other one.
+fn check_second_order(second: [Direction; 2], found: [Direction; 2], folder: &Path) -> Result<(), DecodeError> {
+    if found == second {
+        return Ok(());
+    }
+    let names = |[source, target]: [Direction; 2]| format!("source {}, target {}", source.name(), target.name());
+    let (path, found) = (folder.join(layout::CONFIG), format!("tokenizer.direction of {}", names(found)));
+    Err(DecodeError::Ensemble { path, found, expected: format!("that of the first model, or {}", names(second)) })
+}
+
+/// Rejects a model of an ensemble with other vocabularies, naming the first difference. Directions may differ.
 fn check_same_vocabularies(first: &SavedModel, other: &SavedModel, folder: &Path) -> Result<(), DecodeError> {
     for (name, first, other) in [
         (layout::SOURCE_TOKENIZER, &first.source_tokenizer, &other.source_tokenizer),
         (layout::TARGET_TOKENIZER, &first.target_tokenizer, &other.target_tokenizer),
     ] {
-        if first.to_json() == other.to_json() {
+        if first.equals_in_some_direction(other) {
             continue;
         }
         let differing =
@@ -112,7 +159,7 @@ fn check_same_vocabularies(first: &SavedModel, other: &SavedModel, folder: &Path
             None if first.vocab_size() != other.vocab_size() => {
                 (format!("{} tokens", other.vocab_size()), first.vocab_size().to_string())
             }
-            None => ("other rules".to_string(), "the same normalisation, merges and direction".to_string()),
+            None => ("other rules".to_string(), "the same normalisation and merges".to_string()),
         };
         return Err(DecodeError::Ensemble { path: folder.join(name), found, expected });
     }

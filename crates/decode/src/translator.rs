@@ -90,6 +90,7 @@ impl<'a> Translator<'a> {
 
     fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
         settings.validate(&model.config)?;
+        check_both_directions(&settings, &model)?;
         let frames = model.frames(settings.decoding.languages())?;
         let prefix = prefix::ids(&settings.prefix, &model, &frames)?;
         let workers = rayon::current_num_threads();
@@ -179,7 +180,7 @@ impl<'a> Translator<'a> {
             inputs.iter().enumerate().filter(|(_, input)| !input.ids.is_empty()).collect();
         sorted.sort_by_key(|(_, input)| input.ids.len());
         let lengths: Vec<usize> = sorted.iter().map(|(_, input)| input.ids.len()).collect();
-        let rows = self.settings.rows_per_sentence();
+        let rows = self.rows_per_sentence();
         let batches = self.split_into_batches(&lengths, rows).into_iter().map(|batch| &sorted[batch]).collect();
         let found = self.parallel_map(batches, |batch: &[(usize, &EncodedInput)]| self.translate_batch(batch))?;
 
@@ -205,10 +206,23 @@ impl<'a> Translator<'a> {
     /// # Errors
     /// A device that fails, or a model whose logits are not finite.
     pub fn decode(&self, inputs: &[DecodeInput]) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
+        let mut found = match &self.model.opposite {
+            None => self.search(&*self.model.engine, inputs)?,
+            Some(opposite) => self.decode_both(opposite, inputs)?,
+        };
+        found.iter_mut().for_each(|hypotheses| hypotheses.truncate(self.settings.n_best));
+        Ok(found)
+    }
+
+    /// The hypotheses of each input that search finds with one engine, best first.
+    pub(crate) fn search(
+        &self,
+        engine: &dyn Engine,
+        inputs: &[DecodeInput],
+    ) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
         let Settings { decoding, sampling, n_best, alignment, .. } = &self.settings;
         let shortlist = self.model.shortlist.as_ref();
         let (start, given) = (self.frames.target.start, &self.prefix[..]);
-        let engine = &*self.model.engine;
         let restricted =
             shortlist.map(|shortlist| Restricted::new(engine, shortlist, inputs, &[given, &[start]].concat()));
         let (engine, start, prefix): (&dyn Engine, _, _) = match &restricted {
@@ -226,7 +240,6 @@ impl<'a> Translator<'a> {
             (None, 1) => greedy(engine, inputs, &options)?.into_iter().map(|best| vec![best]).collect(),
             (None, beam) => beam_search(engine, inputs, beam, &options)?,
         };
-        found.iter_mut().for_each(|hypotheses| hypotheses.truncate(*n_best));
         if let Some(restricted) = &restricted {
             found.iter_mut().flatten().for_each(|hypothesis| restricted.restore(&mut hypothesis.ids));
         }
@@ -246,9 +259,15 @@ impl<'a> Translator<'a> {
         Translation::new(found, self.settings.alignment.is_some(), &self.model.target_tokenizer)
     }
 
+    /// The number of rows that one sentence takes in a batch.
+    pub fn rows_per_sentence(&self) -> usize {
+        // Models of both directions score the hypotheses of both searches.
+        self.settings.rows_per_sentence() * if self.model.opposite.is_some() { 2 } else { 1 }
+    }
+
     /// Batches of sentences that are sorted by these lengths and take this many rows each.
     pub(crate) fn split_into_batches(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
-        let sentences = self.model.engine.max_rows() / rows_per_sentence;
+        let sentences = self.model.max_rows() / rows_per_sentence;
         let limits = Limits { tokens: self.batch_tokens, sentences, workers: self.workers() };
         batching::split_into_batches(sorted_lengths, limits)
     }
@@ -286,4 +305,13 @@ impl<'a> Translator<'a> {
     fn workers(&self) -> usize {
         if self.model.engine.supports_workers() { self.workers } else { 1 }
     }
+}
+
+/// Rejects settings that need one search over all models.
+fn check_both_directions(settings: &Settings, model: &TrainedModel) -> Result<(), ConfigError> {
+    if model.opposite.is_none() || settings.sampling.is_none() {
+        return Ok(());
+    }
+    let expected = "search, since these models have different directions (tokenizer.direction)";
+    Err(ConfigError::new("sampling", "random draws", expected, "draw from models of one direction"))
 }

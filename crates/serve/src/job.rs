@@ -58,15 +58,15 @@ impl Batchable for Job {
 
     fn rows(&self) -> usize {
         match self {
-            Job::Translate(job) => job.translator.settings().rows_per_sentence(),
+            Job::Translate(job) => job.translator.rows_per_sentence(),
             Job::Attend(_) => 1,
         }
     }
 
     fn max_rows(&self) -> usize {
         match self {
-            Job::Translate(job) => job.translator.model().engine.max_rows(),
-            Job::Attend(job) => job.translator.model().engine.max_rows(),
+            Job::Translate(job) => job.translator.model().max_rows(),
+            Job::Attend(job) => job.translator.model().max_rows(),
         }
     }
 

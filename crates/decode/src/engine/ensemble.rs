@@ -18,9 +18,9 @@ pub struct Ensemble {
 }
 
 impl Ensemble {
-    /// The ensemble of `first` and `others`.
-    pub fn new(first: Box<dyn Engine>, others: Vec<Box<dyn Engine>>) -> Self {
-        Self { first, others }
+    /// The ensemble of `first` and `others`, or `first` itself if there are no others.
+    pub fn joined(first: Box<dyn Engine>, others: Vec<Box<dyn Engine>>) -> Box<dyn Engine> {
+        if others.is_empty() { first } else { Box::new(Self { first, others }) }
     }
 
     fn all(&self) -> impl Iterator<Item = &dyn Engine> {

@@ -5,3 +5,4 @@ mod engine;
 mod ensemble;
 mod families;
 mod precision;
+mod two_directions;

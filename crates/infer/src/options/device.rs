@@ -67,7 +67,7 @@ impl DeviceOptions {
         let trained =
             TrainedModel::open_ensemble(models, &backend.open_at(self.device_index, self.local)?, self.precision)?;
         if !self.quiet {
-            let parameters = grouped(trained.engine.parameters());
+            let parameters = grouped(trained.parameters());
             let precision = trained.engine.precision();
             let names: Vec<String> = models.iter().map(|model| model.display().to_string()).collect();
             log_line(format!("{}: {parameters} parameters on {backend}, {precision}", names.join(" + ")));

@@ -83,6 +83,11 @@ impl Tokenizer {
         Self { direction, ..self }
     }
 
+    /// Whether two tokenizers are equal, or differ in nothing but their [`direction`](Self::direction).
+    pub fn equals_in_some_direction(&self, other: &Self) -> bool {
+        self.to_json() == other.clone().with_direction(self.direction).to_json()
+    }
+
     /// Returns the tokenizer with these tokens around a text.
     ///
     /// # Errors

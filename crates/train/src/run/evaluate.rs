@@ -54,7 +54,7 @@ impl Decoder {
     pub fn with_weights(&self, network: &Transformer, tensors: &[NamedTensor]) -> TrainedModel {
         let (saved, device) = (self.saved.clone(), self.device.clone());
         let engine = engine::from_collected(network, tensors, &saved.config, saved.sizes, &device);
-        TrainedModel { saved, device, engine, shortlist: None }
+        TrainedModel { saved, device, engine, opposite: None, shortlist: None }
     }
 }
 
