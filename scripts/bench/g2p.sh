@@ -2,11 +2,11 @@
 # Trains configs/g2p.toml on every language of SIGMORPHON 2021 task 1 and prints a table of word and phone error rates.
 #
 #   scripts/data/fetch-g2p.sh && scripts/bench/g2p.sh [OPTIONS OF train]
-#   SEEDS="1 2 3 4 5" scripts/bench/g2p.sh          also an ensemble of the seeds
+#   SEEDS="1 2 1r 2r" scripts/bench/g2p.sh          also an ensemble of the four; r: in the other direction
 #   LANGUAGES="kor fre" SPLIT=test scripts/bench/g2p.sh
 #
 # Bulgarian and Serbo-Croatian, whose endings decide about stress, are written from right to left: chosen on their development
-# splits. BACKWARD names other languages.
+# splits. BACKWARD names other languages. SEEDS_hbs_latn="1 2 3" names other seeds for one language.
 #
 # A run that is interrupted goes on where it stopped, and one that is finished is not trained again. The runs are in OUTPUT
 # (runs/g2p), the data in DATA (data/g2p). Error rates are those of the development split unless SPLIT=test.
@@ -15,7 +15,6 @@ case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/../.."
 
 languages=${LANGUAGES:-arm_e bul dut fre geo hbs_latn hun jpn_hira kor vie_hanoi}
-seeds=${SEEDS:-1}
 backward=${BACKWARD-bul hbs_latn}
 split=${SPLIT:-dev}
 data=${DATA:-data/g2p}
@@ -36,14 +35,24 @@ evaluate() {
         awk -F'[= %]+' '/^word error rate/ { words = $4 } /^token error rate/ { print words, $4 }'
 }
 
+# seeds LANGUAGE: prints the seeds of its models.
+seeds() {
+    local of_language=SEEDS_$1
+    echo "${!of_language:-${SEEDS:-1}}"
+}
+
+# direction LANGUAGE SEED: prints the direction of one model.
+direction() {
+    local directions=(left_to_right right_to_left) index=0
+    case " $backward " in *" $1 "*) index=1 ;; esac
+    case $2 in *r) index=$((1 - index)) ;; esac
+    echo "${directions[index]}"
+}
+
 for language in $languages; do
-    case " $backward " in
-        *" $language "*) direction=right_to_left ;;
-        *) direction=left_to_right ;;
-    esac
-    for seed in $seeds; do
-        "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "$seed" --resume --quiet \
-            --set "tokenizer.direction=$direction" \
+    for seed in $(seeds "$language"); do
+        "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
+            --set "tokenizer.direction=$(direction "$language" "$seed")" \
             --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@"
     done
 done
@@ -51,7 +60,7 @@ done
 printf '%-10s  %-9s  %15s  %16s\n' language model 'word error rate' 'phone error rate'
 for language in $languages; do
     runs=()
-    for seed in $seeds; do
+    for seed in $(seeds "$language"); do
         runs+=("$output/$language-$seed")
         echo "seed-$seed $language $(evaluate "$language" "$output/$language-$seed")"
     done
