@@ -21,6 +21,7 @@ mod folder;
 pub mod huggingface;
 pub mod marian;
 pub mod marian_nmt;
+mod network_keys;
 pub mod pytorch;
 mod run_files;
 pub mod safetensors;

@@ -9,6 +9,8 @@ use model::{AttentionKind, ModelConfig, Transformer, VocabularySizes, backend, w
 use testing::variants::variants;
 use text::END_ID;
 
+use crate::steps::logits;
+
 const SIZES: VocabularySizes = VocabularySizes { source: 30, target: 23 };
 /// Tolerance for float32 sums in another order.
 const ROUNDING: f32 = 1e-4;
@@ -144,19 +146,8 @@ fn a_row_is_the_same_alone_and_in_a_batch() {
     let [cpu, _] = engines(&small(), SIZES);
     let sources: Vec<Vec<u32>> = (1..12).map(|len| (1..len).map(|id| id as u32).chain([END_ID]).collect()).collect();
     let all: Vec<&[u32]> = sources.iter().map(Vec::as_slice).collect();
-    let run = |sources: &[&[u32]]| {
-        let mut state = cpu.start(sources, None);
-        let mut output = StepOutput::default();
-        let mut logits: Vec<Vec<f32>> = vec![Vec::new(); sources.len()];
-        for token in 0..9 {
-            state.step(&vec![token; sources.len()], &mut output).expect("no device");
-            let rows = output.logits.chunks(SIZES.target);
-            logits.iter_mut().zip(rows).for_each(|(logits, row)| logits.extend_from_slice(row));
-        }
-        logits
-    };
-    let together = run(&all);
+    let together = logits(&*cpu, &all);
     for (source, among_others) in all.iter().zip(&together) {
-        assert_eq!(&run(&[source])[0], among_others, "bit for bit");
+        assert_eq!(&logits(&*cpu, &[source])[0], among_others, "bit for bit");
     }
 }

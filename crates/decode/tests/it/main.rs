@@ -5,4 +5,5 @@ mod engine;
 mod ensemble;
 mod families;
 mod precision;
+mod steps;
 mod two_directions;

@@ -1,6 +1,6 @@
 //! Decoding in int8 and bfloat16: close to float32, and independent of batches and threads.
 
-use decode::engine::{CpuEngine, Engine, StepOutput};
+use decode::engine::{CpuEngine, Engine};
 use kernels::decode::bfloat16;
 use model::random::{self, Rng};
 use model::weights::{self, NamedTensor};
@@ -8,6 +8,8 @@ use model::{ModelConfig, Transformer, VocabularySizes, backend};
 use runs::config::DecodingPrecision;
 use testing::variants::variants;
 use text::END_ID;
+
+use crate::steps::logits;
 
 const SIZES: VocabularySizes = VocabularySizes { source: 30, target: 30 };
 
@@ -27,19 +29,6 @@ fn tensors(config: &ModelConfig) -> Vec<NamedTensor> {
         tensor.values.iter_mut().for_each(|value| *value = norm + (rng.below(2001) as f32 - 1000.0) / 2500.0);
     }
     tensors
-}
-
-/// The logits of every step for every source, one after the other.
-fn logits(engine: &CpuEngine, sources: &[&[u32]]) -> Vec<Vec<f32>> {
-    let mut state = engine.start(sources, None);
-    let mut output = StepOutput::default();
-    let mut logits: Vec<Vec<f32>> = vec![Vec::new(); sources.len()];
-    for token in 0..9 {
-        state.step(&vec![token; sources.len()], &mut output).expect("no device");
-        let rows = output.logits.chunks(SIZES.target);
-        logits.iter_mut().zip(rows).for_each(|(logits, row)| logits.extend_from_slice(row));
-    }
-    logits
 }
 
 /// The mean difference of two lists of logits, relative to their spread.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::keys::Keys;
 use super::{Family, Network};
 use crate::marian::names::marian_parameter;
+use crate::network_keys::with_network_keys;
 
 /// Names of the matrix of the embeddings, of which files have one or equal copies.
 pub const EMBEDDINGS: [&str; 3] =
@@ -249,25 +250,11 @@ pub fn write(family: Family, network: &Network) -> Result<Value, ConfigError> {
     let Some((activation, _)) = ACTIVATIONS.iter().find(|(_, activation)| *activation == model.activation) else {
         return lacks("activation", &json!(model.activation), "another activation".to_owned());
     };
-    Ok(json!({
+    let own = json!({
         "architectures": [architecture],
         "model_type": model_type,
-        "is_encoder_decoder": true,
-        "d_model": model.d_model,
-        "encoder_layers": model.encoder_layers,
-        "decoder_layers": model.decoder_layers,
-        "encoder_attention_heads": model.n_heads,
-        "decoder_attention_heads": decoder.n_heads,
-        "encoder_ffn_dim": model.d_ff,
-        "decoder_ffn_dim": decoder.d_ff,
-        "activation_function": activation,
-        "dropout": model.dropout,
-        "attention_dropout": model.attention_dropout,
-        "activation_dropout": model.ff_dropout,
         "encoder_layerdrop": 0.0,
         "decoder_layerdrop": 0.0,
-        "max_position_embeddings": model.max_length,
-        "scale_embedding": model.scale_embeddings,
         "tie_word_embeddings": true,
         "vocab_size": vocab_size,
         "eos_token_id": end,
@@ -275,8 +262,6 @@ pub fn write(family: Family, network: &Network) -> Result<Value, ConfigError> {
         "decoder_start_token_id": start,
         "forced_bos_token_id": forced,
         "forced_eos_token_id": if family == Family::M2m100 { Value::Null } else { json!(end) },
-        "dtype": "float32",
-        "torch_dtype": "float32",
-        "use_cache": true,
-    }))
+    });
+    Ok(with_network_keys(model, activation, own))
 }

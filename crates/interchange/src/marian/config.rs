@@ -10,6 +10,7 @@ use model::{ConfigError, ModelConfig, VocabularySizes};
 use serde_json::{Value, json};
 
 use super::positions;
+use crate::network_keys::with_network_keys;
 
 const ELSEWHERE: &str = "translate with transformers, which knows such models";
 
@@ -200,23 +201,9 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         let expected = "a model.decoder_heads with model.decoder_heads * model.head_size = model.d_model";
         return lacks("model.decoder_heads", &decoder.n_heads.to_string(), expected);
     }
-    Ok(json!({
+    let own = json!({
         "architectures": ["MarianMTModel"],
         "model_type": "marian",
-        "is_encoder_decoder": true,
-        "d_model": model.d_model,
-        "encoder_layers": model.encoder_layers,
-        "decoder_layers": model.decoder_layers,
-        "encoder_attention_heads": model.n_heads,
-        "decoder_attention_heads": decoder.n_heads,
-        "encoder_ffn_dim": model.d_ff,
-        "decoder_ffn_dim": decoder.d_ff,
-        "activation_function": activation,
-        "dropout": model.dropout,
-        "attention_dropout": model.attention_dropout,
-        "activation_dropout": model.ff_dropout,
-        "max_position_embeddings": model.max_length,
-        "scale_embedding": model.scale_embeddings,
         "static_position_embeddings": true,
         "normalize_before": false,
         "normalize_embedding": false,
@@ -229,10 +216,8 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         "pad_token_id": padding,
         "decoder_start_token_id": padding,
         "bos_token_id": Value::Null,
-        "dtype": "float32",
-        "torch_dtype": "float32",
-        "use_cache": true,
-    }))
+    });
+    Ok(with_network_keys(model, activation, own))
 }
 
 /// Returns the order that makes the columns Marian's, or `None` if they are in that order already.
