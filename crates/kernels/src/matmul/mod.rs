@@ -106,8 +106,19 @@ pub fn product(target: MatrixMut, finish: Finish, left: Matrix, right: &Factor, 
 /// # Panics
 /// A finish that adds to the target, shapes that do not fit, or a slice that is too short.
 pub fn new_product(finish: Finish, left: Matrix, right: &Factor, threads: usize) -> Vec<f32> {
+    let mut values = Vec::new();
+    replace_by_product(&mut values, finish, left, right, threads);
+    values
+}
+
+/// Replaces `values` by those of [`new_product`], in the same memory if it suffices.
+///
+/// # Panics
+/// As [`new_product`].
+pub fn replace_by_product(values: &mut Vec<f32>, finish: Finish, left: Matrix, right: &Factor, threads: usize) {
     let (rows, cols) = (left.rows, right.matrix.cols);
-    let mut values = Vec::with_capacity(rows * cols);
+    values.clear();
+    values.reserve_exact(rows * cols);
     product(
         MatrixMut::uninit(&mut values.spare_capacity_mut()[..rows * cols], rows, cols),
         finish,
@@ -117,7 +128,6 @@ pub fn new_product(finish: Finish, left: Matrix, right: &Factor, threads: usize)
     );
     // SAFETY: a product that overwrites its target writes every value.
     unsafe { values.set_len(rows * cols) };
-    values
 }
 
 #[cfg(test)]

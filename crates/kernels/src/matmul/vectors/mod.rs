@@ -155,6 +155,7 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
                 if rows <= FEW && unit.pack() == 1 && part.col_stride == 1 && cols.is_multiple_of(LANE) {
                     Source::InPlace(part)
                 } else {
+                    buffer.clear();
                     panels::pack(unit, part, &mut buffer, threads);
                     Source::Panels(&buffer)
                 }

@@ -4,6 +4,7 @@
 //! in float32 or a pair of values in bfloat16.
 
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
@@ -33,16 +34,10 @@ impl Panels {
     /// A processor without the unit, or a slice that is too short.
     pub fn new(unit: Unit, right: Matrix, threads: usize) -> Self {
         assert!(unit.available() && right.end() <= right.values.len(), "an operand is too short");
-        let registers = right.cols.div_ceil(LANE);
-        let mut words = Vec::new();
-        let mut part = Vec::new();
+        let steps: usize = depths(right.rows, unit.pack()).map(|(_, length)| length.div_ceil(unit.pack())).sum();
+        let mut words = Vec::with_capacity(steps * right.cols.div_ceil(LANE));
         for (from, length) in depths(right.rows, unit.pack()) {
-            if length == right.rows {
-                pack(unit, right, &mut words, threads);
-            } else {
-                pack(unit, part_of_rows(right, from, length), &mut part, threads);
-                words.extend_from_slice(&part[..length.div_ceil(unit.pack()) * registers]);
-            }
+            pack(unit, part_of_rows(right, from, length), &mut words, threads);
         }
         Self { unit, shape: [right.rows, right.cols], words }
     }
@@ -62,30 +57,31 @@ impl Panels {
     }
 }
 
-/// Packs an operand as deep as one partial sum.
+/// Packs an operand as deep as one partial sum, behind the words that are already there.
 pub fn pack(unit: Unit, right: Matrix, words: &mut Vec<Words>, threads: usize) {
     let steps = right.rows.div_ceil(unit.pack());
     let count = steps * right.cols.div_ceil(LANE);
-    if words.len() < count {
-        words.resize(count, Words([0; LANE]));
-    }
-    let panel = |(i, words): (usize, &mut [Words])| {
+    words.reserve(count);
+    let panel = |(i, words): (usize, &mut [MaybeUninit<Words>])| {
         let part = part_of_cols(right, i * PANEL, PANEL.min(right.cols - i * PANEL));
         // SAFETY: the unit is available, and the part lies within the operand, as callers check.
         unsafe { pack_panel(unit, part, words) };
     };
     let size = (PANEL / LANE * steps).max(1);
+    let panels = &mut words.spare_capacity_mut()[..count];
     match threads {
-        1 => words[..count].chunks_mut(size).enumerate().for_each(panel),
-        _ => words[..count].par_chunks_mut(size).enumerate().for_each(panel),
+        1 => panels.chunks_mut(size).enumerate().for_each(panel),
+        _ => panels.par_chunks_mut(size).enumerate().for_each(panel),
     }
+    // SAFETY: the panels have `count` words, and each has been written.
+    unsafe { words.set_len(words.len() + count) };
 }
 
-/// Packs one panel.
+/// Packs one panel and writes each word.
 ///
 /// # Safety
 /// The processor has the unit, and every index that the strides reach lies inside the values.
-unsafe fn pack_panel(unit: Unit, right: Matrix, words: &mut [Words]) {
+unsafe fn pack_panel(unit: Unit, right: Matrix, words: &mut [MaybeUninit<Words>]) {
     let registers = right.cols.div_ceil(LANE);
     let values = right.values.as_ptr();
     match (unit, right.col_stride, right.row_stride) {
@@ -110,32 +106,29 @@ unsafe fn pack_panel(unit: Unit, right: Matrix, words: &mut [Words]) {
 
 /// Packs the values of one step.
 #[inline(always)]
-fn copy(values: &[f32], words: &mut [Words]) {
+fn copy(values: &[f32], words: &mut [MaybeUninit<Words>]) {
     let mut parts = values.chunks_exact(LANE);
     let mut words = words.iter_mut();
     for (part, words) in (&mut parts).zip(&mut words) {
-        words.0.iter_mut().zip(part).for_each(|(word, value)| *word = value.to_bits());
+        words.write(Words(std::array::from_fn(|i| part[i].to_bits())));
     }
     if let Some(words) = words.next() {
-        words.0 = [0; LANE];
-        words.0.iter_mut().zip(parts.remainder()).for_each(|(word, value)| *word = value.to_bits());
+        let rest = parts.remainder();
+        words.write(Words(std::array::from_fn(|i| rest.get(i).map_or(0, |value| value.to_bits()))));
     }
 }
 
 /// Packs an operand of any strides.
-fn one_by_one(right: Matrix, words: &mut [Words]) {
+fn one_by_one(right: Matrix, words: &mut [MaybeUninit<Words>]) {
     let registers = right.cols.div_ceil(LANE);
     for first in (0..right.rows).step_by(LANE) {
         for lane in 0..registers {
             for step in first..right.rows.min(first + LANE) {
-                let words = &mut words[step * registers + lane];
-                for (i, word) in words.0.iter_mut().enumerate() {
-                    let col = lane * LANE + i;
-                    *word = match col < right.cols {
-                        true => right.values[step * right.row_stride + col * right.col_stride].to_bits(),
-                        false => 0,
-                    };
-                }
+                let value = |i: usize| match lane * LANE + i {
+                    col if col < right.cols => right.values[step * right.row_stride + col * right.col_stride].to_bits(),
+                    _ => 0,
+                };
+                words[step * registers + lane].write(Words(std::array::from_fn(value)));
             }
         }
     }
@@ -148,7 +141,7 @@ macro_rules! transposed {
         /// # Safety
         /// The processor has the instructions, and the columns lie within the operand.
         #[target_feature(enable = $features)]
-        unsafe fn $name(right: Matrix, words: &mut [Words]) {
+        unsafe fn $name(right: Matrix, words: &mut [MaybeUninit<Words>]) {
             let registers = right.cols.div_ceil(LANE);
             let each = $values * LANE;
             for lane in 0..registers {
@@ -165,7 +158,7 @@ macro_rules! transposed {
                         }
                     }
                     for (step, row) in transpose(rows).into_iter().enumerate().take(depth.div_ceil($values)) {
-                        let to = words[(block * LANE + step) * registers + lane].0.as_mut_ptr();
+                        let to = words[(block * LANE + step) * registers + lane].as_mut_ptr();
                         // SAFETY: the words fill a register.
                         unsafe { _mm512_store_si512(to.cast(), row) };
                     }

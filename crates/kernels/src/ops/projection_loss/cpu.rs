@@ -50,15 +50,12 @@ impl autodiff::Operation for ProjectionLoss {
             false => vec![],
         };
         let mut d_bias = vec![0.0; if tracked && bias.is_some() { vocabulary } else { 0 }];
-        let block = BLOCK.min(real.len());
-        let mut logits = vec![0.0; block * vocabulary];
-        let mut d_states = vec![0.0; block * width];
+        let (mut logits, mut d_states) = (Vec::new(), Vec::new()); // of one block
         let (mut smoothed, mut nll) = (0.0f64, 0.0f64);
         let blocks = real.chunks(BLOCK).zip(targets.chunks(BLOCK)).zip(states.chunks_mut((BLOCK * width).max(1)));
         for ((real, targets), states) in blocks {
             let n = real.len();
-            let (logits, d_states) = (&mut logits[..n * vocabulary], &mut d_states[..n * width]);
-            projector.logits(Matrix::new(states, n, width), MatrixMut::new(logits, n, vocabulary));
+            projector.logits(Matrix::new(states, n, width), &mut logits);
 
             let rows = logits.par_chunks_exact_mut(vocabulary).zip(states.par_chunks_exact(width)).zip(targets);
             let found: Vec<Row> = rows
@@ -83,8 +80,8 @@ impl autodiff::Operation for ProjectionLoss {
             if !tracked {
                 continue;
             }
-            let powers = Matrix::new(logits, n, vocabulary);
-            projector.gradients(powers, MatrixMut::new(d_states, n, width));
+            let powers = Matrix::new(&logits, n, vocabulary);
+            projector.gradients(powers, &mut d_states);
             for (i, (d_state, state)) in d_states.chunks_exact(width).zip(states.chunks_exact_mut(width)).enumerate() {
                 let (share, row) = (found[i].share, matrix_row(targets[i]));
                 let d_hidden = &mut d_hidden[real[i] * width..][..width];

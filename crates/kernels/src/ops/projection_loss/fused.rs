@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::array::Array;
 use crate::autodiff::{self, Kept};
-use crate::matmul::{Accumulate, Factor, Finish, Matrix, MatrixMut, product};
+use crate::matmul::{Accumulate, Factor, Finish, Matrix, replace_by_product};
 use crate::projection_loss::{LossSums, Projection};
 use crate::simd::vectorised;
 
@@ -85,18 +85,19 @@ impl<'a> Projector<'a> {
         }
     }
 
-    /// Computes the logits, `[rows, vocabulary]`, of `states`, `[rows, d_model]`.
-    pub fn logits(&self, states: Matrix, logits: MatrixMut) {
-        product(logits, Finish::layer(self.bias, false), states, &self.to_logits, current_num_threads());
+    /// Replaces `logits`, `[rows, vocabulary]`, by those of `states`, `[rows, d_model]`.
+    pub fn logits(&self, states: Matrix, logits: &mut Vec<f32>) {
+        let finish = Finish::layer(self.bias, false);
+        replace_by_product(logits, finish, states, &self.to_logits, current_num_threads());
     }
 
-    /// Computes the gradient of states, `[rows, d_model]`, from that of their logits.
+    /// Replaces `d_states`, `[rows, d_model]`, by the gradient of states, computed from that of their logits.
     ///
     /// # Panics
     /// A projector without gradients.
-    pub fn gradients(&self, d_logits: Matrix, d_states: MatrixMut) {
+    pub fn gradients(&self, d_logits: Matrix, d_states: &mut Vec<f32>) {
         let matrix = self.to_states.as_ref().expect("packed for gradients too");
-        product(d_states, Finish::new(Accumulate::Overwrite, 1.0), d_logits, matrix, current_num_threads());
+        replace_by_product(d_states, Finish::new(Accumulate::Overwrite, 1.0), d_logits, matrix, current_num_threads());
     }
 }
 

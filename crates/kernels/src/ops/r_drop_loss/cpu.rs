@@ -43,9 +43,8 @@ impl autodiff::Operation for RDropLoss {
         let mut d_matrix = vec![0.0; kept_size(vocabulary * width)];
         let mut d_bias = vec![0.0; kept_size(if bias.is_some() { vocabulary } else { 0 })];
         let block = BLOCK.min(real.len());
-        let mut all_logits = vec![0.0; 2 * block * vocabulary];
         let mut states = Vec::with_capacity(2 * block * width);
-        let mut d_states = vec![0.0; 2 * block * width];
+        let (mut logits, mut d_states) = (Vec::new(), Vec::new()); // of one block
         let (mut smoothed, mut nll) = (0.0f64, 0.0f64);
         for positions in real.chunks(BLOCK) {
             let n = positions.len();
@@ -53,9 +52,8 @@ impl autodiff::Operation for RDropLoss {
             let of_both = || positions.iter().copied().chain(positions.iter().map(|row| row + rows / 2));
             states.clear();
             of_both().for_each(|row| states.extend_from_slice(state(row)));
-            let logits = &mut all_logits[..2 * n * vocabulary];
             let both = Matrix::new(&states, 2 * n, width);
-            projector.logits(both, MatrixMut::new(logits, 2 * n, vocabulary));
+            projector.logits(both, &mut logits);
 
             let (first, second) = logits.split_at_mut(n * vocabulary);
             let pairs = first.par_chunks_exact_mut(vocabulary).zip(second.par_chunks_exact_mut(vocabulary));
@@ -72,9 +70,8 @@ impl autodiff::Operation for RDropLoss {
             if !tracked {
                 continue;
             }
-            let d_logits = Matrix::new(logits, 2 * n, vocabulary);
-            let d_states = &mut d_states[..2 * n * width];
-            projector.gradients(d_logits, MatrixMut::new(d_states, 2 * n, width));
+            let d_logits = Matrix::new(&logits, 2 * n, vocabulary);
+            projector.gradients(d_logits, &mut d_states);
             for (d_state, row) in d_states.chunks_exact(width).zip(of_both()) {
                 d_hidden[row * width..][..width].copy_from_slice(d_state);
             }
