@@ -11,7 +11,7 @@ const DEPTH: u32 = 16;
 /// Steps of a loop along the inner dimension: Mesa's software Vulkan ends loops after 65,535 rounds in all.
 const STEPS: u32 = 4;
 
-/// Strides of an operand.
+/// Strides of an operand or the result.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Strides {
     outer: u32,
@@ -41,6 +41,7 @@ pub fn product_kernel<N: Size>(
     out: &mut [f32],
     a_strides: Strides,
     b_strides: Strides,
+    out_strides: Strides,
     sizes: Sizes,
     #[comptime] tiles: Tiles,
     #[comptime] relu: bool,
@@ -116,7 +117,7 @@ pub fn product_kernel<N: Size>(
         first += DEPTH;
     }
 
-    let start = matrix * sizes.rows * sizes.columns;
+    let start = outer * out_strides.outer + inner * out_strides.inner;
     #[unroll]
     for j in 0..comptime!(VECTOR as usize) {
         let column = first_column + unit_column * VECTOR + comptime!(j as u32);
@@ -130,7 +131,7 @@ pub fn product_kernel<N: Size>(
             for i in 0..rows {
                 let row = first_row + unit_row * comptime!(tiles.rows) + comptime!(i as u32);
                 if row < sizes.rows {
-                    let at = (start + row * sizes.columns + column) as usize;
+                    let at = (start + row * out_strides.row + column * out_strides.column) as usize;
                     let mut value = sums[i].extract(j) + offset;
                     if comptime!(adds) {
                         value += out[at];

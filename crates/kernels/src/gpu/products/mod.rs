@@ -14,7 +14,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 use self::kernel::{SizesLaunch, StridesLaunch, product_kernel};
 use self::tiles::{Tiles, VECTOR};
-use super::{empty, len, per_cube_of, row_major, zeros};
+use super::{empty, len, per_cube_of, row_major, width, zeros};
 use crate::precision;
 
 /// The operation after a product.
@@ -33,6 +33,16 @@ pub fn product(a: CubeTensor, b: CubeTensor) -> CubeTensor {
     finished_product(a, b, Finish::default())
 }
 
+/// As [`product`] of `[batch, head, rows, columns]`, with the heads of a row next to each other in memory, where the rows of
+/// all heads merge without a copy.
+pub fn product_beside_heads(a: CubeTensor, b: CubeTensor) -> CubeTensor {
+    let [batch, heads, rows, _]: [usize; 4] = a.meta.shape().dims();
+    let mut out = empty(&a, [batch, rows, heads, width(&b)]);
+    out.meta.swap(1, 2);
+    product_into(a, b, out.clone(), Finish::default());
+    out
+}
+
 /// A [`product`], then `finish`.
 pub fn finished_product(a: CubeTensor, b: CubeTensor, finish: Finish) -> CubeTensor {
     let mut shape: Vec<usize> = a.meta.shape().iter().copied().collect();
@@ -45,24 +55,24 @@ pub fn finished_product(a: CubeTensor, b: CubeTensor, finish: Finish) -> CubeTen
     out
 }
 
-/// As [`finished_product`], into a row-major tensor.
+/// As [`finished_product`], into a tensor or a view of one.
 ///
 /// # Panics
 /// Shapes that do not fit, or more than four dimensions.
 pub fn product_into(a: CubeTensor, b: CubeTensor, out: CubeTensor, finish: Finish) {
     debug_assert_eq!([a.dtype, b.dtype, out.dtype], [DType::F32; 3]);
-    let (a, b) = (Operand::new(a), Operand::new(b));
+    let (a, b, out) = (Matrices::new(a), Matrices::new(b), Matrices::new(out));
     let [outer, inner, m, k] = a.shape;
     let [_, _, _, n] = b.shape;
     assert_eq!(b.shape, [outer, inner, k, n], "operands fit");
-    assert_eq!(len(&out), outer * inner * m * n, "the result has the shape of the product");
+    assert_eq!(out.shape, [outer, inner, m, n], "the result has the shape of the product");
     assert!(finish.bias.is_none_or(|bias| len(bias) == n), "the bias has a value per column");
-    if len(&out) == 0 {
+    if len(&out.tensor) == 0 {
         return;
     }
     let tiles = Tiles::best(outer * inner, m, n);
     let [row_tiles, column_tiles] = tiles.count(m, n);
-    let client = out.client.clone();
+    let client = out.tensor.client.clone();
     let cubes = outer * inner * row_tiles * column_tiles;
     let (count, dim) = per_cube_of(tiles.units(), &client, cubes);
     let sizes = SizesLaunch::new(
@@ -75,7 +85,7 @@ pub fn product_into(a: CubeTensor, b: CubeTensor, out: CubeTensor, finish: Finis
         column_tiles as u32,
     );
     let bias = finish.bias.cloned().map(row_major);
-    let (a_strides, b_strides) = (a.strides(), b.strides());
+    let [a_strides, b_strides, out_strides] = [&a, &b, &out].map(Matrices::strides);
     // SAFETY: the kernel compares rows, columns and the inner dimension with the sizes, which are those of the operands, of
     // the result and of the bias.
     unsafe {
@@ -87,9 +97,10 @@ pub fn product_into(a: CubeTensor, b: CubeTensor, out: CubeTensor, finish: Finis
             a.tensor.into_buffer_arg(),
             b.tensor.into_buffer_arg(),
             bias.map(CubeTensor::into_buffer_arg).into(),
-            out.into_buffer_arg(),
+            out.tensor.into_buffer_arg(),
             a_strides,
             b_strides,
+            out_strides,
             sizes,
             tiles,
             finish.relu,
@@ -107,13 +118,13 @@ pub fn transposed(mut tensor: CubeTensor) -> CubeTensor {
 }
 
 /// A tensor as matrices in two dimensions.
-struct Operand {
+struct Matrices {
     tensor: CubeTensor,
     shape: [usize; 4],
     strides: [u32; 4],
 }
 
-impl Operand {
+impl Matrices {
     fn new(tensor: CubeTensor) -> Self {
         let rank = tensor.meta.num_dims();
         assert!((2..=4).contains(&rank), "matrices, in two dimensions at most");

@@ -10,8 +10,8 @@ use cubecl::prelude::*;
 use crate::dropout::Dropout;
 use crate::dropout::gpu::{DropoutArguments, arguments, factor};
 use crate::gpu::{
-    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, row_major, sum_of_cube,
-    transposed, width, zeros,
+    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, product_beside_heads,
+    row_major, sum_of_cube, transposed, width, zeros,
 };
 use crate::mask::Mask;
 
@@ -113,7 +113,7 @@ impl gpu::Operation for Attention {
                 self.visible.causal,
             );
         }
-        let context = product(dropped.clone().unwrap_or_else(|| weights.clone()), values.clone());
+        let context = product_beside_heads(dropped.clone().unwrap_or_else(|| weights.clone()), values.clone());
         let kept = match tracked {
             true => vec![queries, keys, values, weights].into_iter().chain(dropped).collect(),
             false => vec![],
@@ -131,7 +131,7 @@ impl gpu::Operation for Attention {
             return zeros.map(Some).into();
         }
         let dropped = kept.next().unwrap_or_else(|| weights.clone());
-        let of_values = wanted[2].then(|| product(transposed(dropped), gradient.clone()));
+        let of_values = wanted[2].then(|| product_beside_heads(transposed(dropped), gradient.clone()));
         let scores = product(gradient, transposed(values));
         let (rows, client) = (len(&weights) / key_len, weights.client.clone());
         let (count, dim) = per_cube_of(units(key_len), &client, rows);
@@ -150,8 +150,8 @@ impl gpu::Operation for Attention {
                 self.dropout.is_some(),
             );
         }
-        let of_queries = wanted[0].then(|| product(scores.clone(), keys));
-        let of_keys = wanted[1].then(|| product(transposed(scores), queries));
+        let of_queries = wanted[0].then(|| product_beside_heads(scores.clone(), keys));
+        let of_keys = wanted[1].then(|| product_beside_heads(transposed(scores), queries));
         vec![of_queries, of_keys, of_values]
     }
 }
