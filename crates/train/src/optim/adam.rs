@@ -3,14 +3,14 @@
 //! burn's Adam identifies moments by random parameter ids and restores them to a device of its choice. Exact resuming on a
 //! given device requires moments by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernels::adam::{AdamState, AdamStep, Average};
-use model::parameters::{ParameterMapper, ParameterPath, map_parameters};
-use model::weights::NamedTensor;
+use model::parameters::{self, ParameterMapper, ParameterPath, map_parameters};
+use model::weights::{self, NamedTensor};
 
 use super::Ema;
 use super::slices::Slices;
@@ -108,6 +108,15 @@ impl Adam {
         (weight, average)
     }
 
+    /// Creates the moments of all trainable weights that have none. Otherwise each weight's are created by its first update.
+    pub fn reserve<M: Module>(&mut self, model: &M, device: &Device) {
+        let trainable: BTreeSet<String> = parameters::trainable(model).into_iter().collect();
+        for (name, shape) in weights::shapes(model).into_iter().filter(|(name, _)| trainable.contains(name)) {
+            let zeros = || Tensor::zeros([shape.iter().product::<usize>()], &device.clone().without_autodiff());
+            self.moments.entry(name).or_insert_with(|| Moments { first: zeros(), second: zeros() });
+        }
+    }
+
     /// Returns the moments as tensors named `first.NAME` and `second.NAME`, for a checkpoint.
     pub fn tensors(&self) -> Vec<NamedTensor> {
         let named = |kind: &str, name: &str, moment: &Tensor<1>| NamedTensor {
@@ -172,5 +181,35 @@ impl ParameterMapper for Update<'_> {
             ema.put_back(name, average);
         }
         Param::from_mapped_value(id, weight.autodiff().require_grad(), mapper)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ModelConfig, Transformer, VocabularySizes, backend};
+
+    use super::*;
+
+    #[test]
+    fn reserved_moments_are_zero_and_change_no_update() {
+        let device = backend::choose(Some("flex")).and_then(|backend| backend.open()).expect("a device");
+        let config = ModelConfig { d_model: 8, n_heads: 2, d_ff: 8, max_length: 8, ..ModelConfig::default() };
+        let model =
+            Transformer::new(&config, VocabularySizes::joint(6), 1, &device.clone().autodiff()).expect("a model");
+        let model = parameters::freeze(model, &["encoder".to_string()]).expect("a part of the model");
+        let mut reserved = Adam::default();
+        reserved.reserve(&model, &device);
+        let tensors = reserved.tensors();
+        assert_eq!(tensors.len(), 2 * parameters::trainable(&model).len(), "two for each weight that is not frozen");
+        assert!(tensors.iter().all(|tensor| tensor.values.iter().all(|&value| value == 0.0)));
+
+        let name = parameters::trainable(&model).swap_remove(0);
+        let shape = weights::shapes(&model).into_iter().find(|(found, _)| *found == name).expect("its shape").1;
+        let gradient = || Tensor::<1>::ones([shape.iter().product::<usize>()], &device) * 0.5;
+        let update = |mut adam: Adam| -> Vec<f32> {
+            let first = adam.update(name.clone(), gradient(), gradient(), 0.1, 1);
+            adam.update(name.clone(), first, gradient(), 0.1, 2).into_data().iter().collect()
+        };
+        assert_eq!(update(reserved), update(Adam::default()));
     }
 }

@@ -170,6 +170,10 @@ impl TrainState {
     /// Updates the weights on the micro-batches of this process alone.
     fn step_alone(&mut self, micro_batches: MicroBatches<'_>, options: StepOptions) -> StepOutput {
         let (device, inside) = (self.device.clone(), self.workers.stays_here(micro_batches.batches.len()));
+        if kernels::upload::transfers(&device) && self.lora.is_none() {
+            // Created amid the tensors of an update, they would take memory in pieces that no later update can use.
+            self.optimizer.reserve(self.model.as_ref().expect("the model is away only within an update"), &device);
+        }
         let mut step = || {
             let gradients = self.gradients(micro_batches, options);
             self.apply(gradients, options)
