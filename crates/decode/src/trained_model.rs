@@ -77,8 +77,8 @@ impl TrainedModel {
         };
         let mut trained = Self::open_in(first.as_ref(), device, precision)?;
         let order = directions(&trained.saved);
-        let mut engines = Vec::with_capacity(others.len());
-        let mut opposite: Option<([Direction; 2], Vec<Box<dyn Engine>>)> = None;
+        let mut second = None;
+        let (mut engines, mut of_second) = (Vec::new(), Vec::new());
         for folder in others {
             let other = Self::open_in(folder.as_ref(), device, precision)?;
             check_same_vocabularies(&trained.saved, &other.saved, folder.as_ref())?;
@@ -88,14 +88,13 @@ impl TrainedModel {
                 engines.push(other.engine);
                 continue;
             }
-            let (second, engines) = opposite.get_or_insert((other_order, Vec::new()));
-            check_second_order(*second, other_order, folder.as_ref())?;
-            engines.push(other.engine);
+            check_second_order(*second.get_or_insert(other_order), other_order, folder.as_ref())?;
+            of_second.push(other.engine);
         }
         trained.engine = Ensemble::joined(trained.engine, engines);
-        trained.opposite = opposite.map(|(second, mut engines)| {
-            let share = engines.len() as f64 / folders.len() as f64;
-            let engine = Ensemble::joined(engines.remove(0), engines);
+        trained.opposite = second.map(|second: [Direction; 2]| {
+            let share = of_second.len() as f64 / folders.len() as f64;
+            let engine = Ensemble::joined(of_second.remove(0), of_second);
             let [reverses_source, reverses_target] = [0, 1].map(|side| second[side] != order[side]);
             Opposite { engine, share, reverses_source, reverses_target }
         });
