@@ -46,7 +46,8 @@ impl Opposite {
     /// from `end` on, belong to its frame.
     fn reorder<T>(&self, values: &mut [T], before: usize, end: usize) {
         if self.reverses_target {
-            values[before..end].reverse();
+            let end = end.min(values.len());
+            values[before.min(end)..end].reverse();
         }
     }
 }
@@ -69,7 +70,7 @@ impl Translator<'_> {
         for (own, others) in found.iter_mut().zip(self.search(&*opposite.engine, &of_opposite)?) {
             for mut other in others {
                 let end = other.ids.len();
-                opposite.reorder(&mut other.ids, target.before.len().min(end), end);
+                opposite.reorder(&mut other.ids, target.before.len(), end);
                 if own.iter().all(|own| own.ids != other.ids) {
                     own.push(other);
                 }
