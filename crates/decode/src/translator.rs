@@ -313,5 +313,5 @@ fn check_both_directions(settings: &Settings, model: &TrainedModel) -> Result<()
         return Ok(());
     }
     let expected = "search, since these models have different directions (tokenizer.direction)";
-    Err(ConfigError::new("sampling", "random draws", expected, "draw from models of one direction"))
+    Err(ConfigError::new("sample", true, expected, "draw from models of one direction"))
 }
