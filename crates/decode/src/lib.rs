@@ -9,7 +9,7 @@
 //! [`TrainedModel`] opens a run folder, and [`Translator`] translates texts under [`Settings`]. [`engine`] has two
 //! implementations of the network behind one trait, and [`search`] the algorithms that choose tokens. [`scoring`] computes
 //! the log-probability of given translations, [`alignment`] the source token of each target token, and [`shortlist`]
-//! restricts the target vocabulary.
+//! restricts the target vocabulary. [`two_directions`] combines models that read and write tokens in different orders.
 
 pub mod alignment;
 mod batching;
