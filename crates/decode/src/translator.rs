@@ -22,6 +22,7 @@ use crate::shortlist::Restricted;
 use crate::text_problem::{Place, TextProblem, fit};
 use crate::trained_model::TrainedModel;
 use crate::translation::{Translation, TranslationResult};
+use crate::two_directions;
 
 /// Decodes texts with a trained model. A text's translation does not depend on the texts decoded with it.
 ///
@@ -90,7 +91,7 @@ impl<'a> Translator<'a> {
 
     fn with_model(model: ModelRef<'a>, settings: Settings) -> Result<Self, DecodeError> {
         settings.validate(&model.config)?;
-        check_both_directions(&settings, &model)?;
+        two_directions::check(&settings, &model)?;
         let frames = model.frames(settings.decoding.languages())?;
         let prefix = prefix::ids(&settings.prefix, &model, &frames)?;
         let workers = rayon::current_num_threads();
@@ -259,12 +260,6 @@ impl<'a> Translator<'a> {
         Translation::new(found, self.settings.alignment.is_some(), &self.model.target_tokenizer)
     }
 
-    /// The number of rows that one sentence takes in a batch.
-    pub fn rows_per_sentence(&self) -> usize {
-        // Models of both directions score the hypotheses of both searches.
-        self.settings.rows_per_sentence() * if self.model.opposite.is_some() { 2 } else { 1 }
-    }
-
     /// Batches of sentences that are sorted by these lengths and take this many rows each.
     pub(crate) fn split_into_batches(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
         let sentences = self.model.max_rows() / rows_per_sentence;
@@ -305,13 +300,4 @@ impl<'a> Translator<'a> {
     fn workers(&self) -> usize {
         if self.model.engine.supports_workers() { self.workers } else { 1 }
     }
-}
-
-/// Rejects settings that need one search over all models.
-fn check_both_directions(settings: &Settings, model: &TrainedModel) -> Result<(), ConfigError> {
-    if model.opposite.is_none() || settings.sampling.is_none() {
-        return Ok(());
-    }
-    let expected = "search, since these models have different directions (tokenizer.direction)";
-    Err(ConfigError::new("sample", true, expected, "draw from models of one direction"))
 }

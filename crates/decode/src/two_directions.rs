@@ -5,6 +5,7 @@
 //! log-probability of a token is the mean of theirs (Liu et al. 2016, *Agreement on target-bidirectional neural machine
 //! translation*). All ids outside this file are in the order of the first model.
 
+use model::ConfigError;
 use text::{Frame, Frames};
 
 use crate::engine::Engine;
@@ -13,6 +14,8 @@ use crate::scoring::score_rows;
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
 use crate::search::logits_processor::Constraints;
 use crate::search::options::SearchOptions;
+use crate::settings::Settings;
+use crate::trained_model::TrainedModel;
 use crate::translator::Translator;
 
 /// The models of an ensemble whose order of tokens is not that of the first.
@@ -52,7 +55,21 @@ impl Opposite {
     }
 }
 
+/// Rejects settings that need one search over all models.
+pub(crate) fn check(settings: &Settings, model: &TrainedModel) -> Result<(), ConfigError> {
+    if model.opposite.is_none() || settings.sampling.is_none() {
+        return Ok(());
+    }
+    let expected = "search, since these models have different directions (tokenizer.direction)";
+    Err(ConfigError::new("sample", true, expected, "draw from models of one direction"))
+}
+
 impl Translator<'_> {
+    /// The number of rows that one sentence takes in a batch: models of both directions score what both searches find.
+    pub fn rows_per_sentence(&self) -> usize {
+        self.settings().rows_per_sentence() * if self.model().opposite.is_some() { 2 } else { 1 }
+    }
+
     /// The hypotheses of the searches of both orders, scored by all models, best first.
     ///
     /// # Errors

@@ -108,12 +108,15 @@ impl Adam {
         (weight, average)
     }
 
-    /// Creates the moments of all trainable weights that have none. Otherwise each weight's are created by its first update.
+    /// Creates the moments of all trainable weights before the first update. Otherwise each weight's are created by its own.
     pub fn reserve<M: Module>(&mut self, model: &M, device: &Device) {
+        if !self.moments.is_empty() {
+            return;
+        }
         let trainable: BTreeSet<String> = parameters::trainable(model).into_iter().collect();
         for (name, shape) in weights::shapes(model).into_iter().filter(|(name, _)| trainable.contains(name)) {
             let zeros = || Tensor::zeros([shape.iter().product::<usize>()], &device.clone().without_autodiff());
-            self.moments.entry(name).or_insert_with(|| Moments { first: zeros(), second: zeros() });
+            self.moments.insert(name, Moments { first: zeros(), second: zeros() });
         }
     }
 
