@@ -4,7 +4,8 @@
 //! > generating the next." (section 3)
 //!
 //! Keys and values of self-attention are written in place into buffers that double when full. Those of cross-attention
-//! are computed once, from the memory.
+//! are computed once, from the memory, and belong to the source of a row: while every row keeps its source, as in the beam
+//! of a sentence, only self-attention is reordered.
 //!
 //! ```
 //! use burn::tensor::{Device, Int, Tensor};
@@ -59,6 +60,8 @@ pub struct DecoderCache {
     pub(crate) layers: Vec<LayerCache>,
     pub(crate) memory_mask: Option<Mask>,
     pub(crate) len: usize,
+    /// The source of each row, a number in the batch that was encoded.
+    sources: Vec<usize>,
 }
 
 /// The state of one decoder layer.
@@ -80,6 +83,11 @@ enum Past {
 }
 
 impl DecoderCache {
+    /// The cache of `batch` rows, each of its own source, that have read no token.
+    pub(crate) fn new(layers: Vec<LayerCache>, memory_mask: Option<Mask>, batch: usize) -> Self {
+        Self { layers, memory_mask, len: 0, sources: (0..batch).collect() }
+    }
+
     /// The number of decoded tokens.
     pub fn len(&self) -> usize {
         self.len
@@ -90,21 +98,32 @@ impl DecoderCache {
         self.len == 0
     }
 
-    /// Keeps the given rows of the batch, in the given order; a row may repeat.
+    /// Keeps the given rows of the batch, in the given order; a row may repeat. Two buffers a layer are copied, those of the
+    /// tokens read; two more, those of the memory, only if a row changes its source.
     ///
     /// # Panics
     /// If a row does not exist.
     pub fn select(&mut self, rows: &[usize], device: &Device) {
+        if rows.iter().copied().eq(0..self.sources.len()) {
+            return;
+        }
         let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), device);
+        let sources: Vec<usize> = rows.iter().map(|&row| self.sources[row]).collect();
+        let same_sources = sources == self.sources;
         for layer in &mut self.layers {
             layer.past = match &layer.past {
                 Past::KeyValue(buffer) => Past::KeyValue(buffer.select(&indices)),
                 Past::State(state) => Past::State(state.clone().select(0, indices.clone())),
             };
-            layer.memory = layer.memory.select(&indices);
+            if !same_sources {
+                layer.memory = layer.memory.select(&indices);
+            }
         }
-        self.memory_mask = self.memory_mask.as_ref().map(|mask| mask.select(rows));
+        if !same_sources {
+            self.memory_mask = self.memory_mask.as_ref().map(|mask| mask.select(rows));
+            self.sources = sources;
+        }
     }
 }
 

@@ -197,17 +197,15 @@ impl Decoder {
 
     /// An empty cache over the memory `[batch, source_len, d_model]`.
     pub fn cache(&self, memory: Tensor<3>, memory_mask: Option<Mask>) -> DecoderCache {
+        let [batch, ..] = memory.dims();
         let layer = |layer: &DecoderLayer| {
             let key_value = layer.cross_attention.key_value(memory.clone());
             match &layer.ssru {
                 None => LayerCache::of_attention(key_value),
-                Some(cell) => {
-                    let [batch, ..] = memory.dims();
-                    LayerCache::of_cell(cell.initial_state(batch, &memory.device()), key_value)
-                }
+                Some(cell) => LayerCache::of_cell(cell.initial_state(batch, &memory.device()), key_value),
             }
         };
-        DecoderCache { layers: self.layers.iter().map(layer).collect(), memory_mask, len: 0 }
+        DecoderCache::new(self.layers.iter().map(layer).collect(), memory_mask, batch)
     }
 
     /// One more token, `[batch, 1, d_model]` embedded to `[batch, 1, d_model]` hidden.
