@@ -8,6 +8,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use decode::engine::{Engine, NetworkEngine};
 use decode::search::beam::beam_search;
+use decode::search::greedy::{STEPS_BETWEEN_READS, greedy};
 use decode::search::hypothesis::DecodeInput;
 use decode::search::options::SearchOptions;
 use kernels::{count_launches, with_portable_ops};
@@ -141,6 +142,14 @@ fn decoded(engine: &NetworkEngine) {
     }
 }
 
+/// The tokens of greedy search for two sentences, the longer translation of 20.
+fn greedy_tokens(engine: &NetworkEngine) -> usize {
+    let input = |ids, max_len| DecodeInput { ids, min_len: 0, max_len, index: 1 };
+    let inputs = [input(&[2, 3, 4, 0], 20), input(&[5, 0], 3)];
+    let found = greedy(engine, &inputs, &SearchOptions::default()).expect("a device");
+    found.iter().map(|hypothesis| hypothesis.token_scores.len()).max().expect("two sentences")
+}
+
 /// Launches of a reordering of four layers' rows: within a sentence, and between sentences.
 fn reordered(engine: &NetworkEngine) -> [usize; 3] {
     let mut state = engine.start(&[&[2, 3, 4, 0], &[5, 0]], None);
@@ -196,6 +205,10 @@ fn updates_and_decoding_launch_and_transfer_little() {
     decoded(&engine);
     let (_, [_, _, reads, compiled]) = transfers(&device, || decoded(&engine));
     assert_eq!((reads, compiled), (STEPS, 0), "reads and compiled kernels of {STEPS} steps");
+    greedy_tokens(&engine);
+    let (tokens, [_, _, reads, compiled]) = transfers(&device, || greedy_tokens(&engine));
+    println!("greedy search: {reads} reads for {tokens} tokens");
+    assert_eq!((tokens, reads, compiled), (20, 20usize.div_ceil(STEPS_BETWEEN_READS), 0));
     let launches = reordered(&engine);
     println!("reordering: {launches:?} launches of the same rows, within a sentence, between sentences");
     assert_eq!(launches, [0, 8, 16], "two buffers a layer, and two of the memory if rows change their source");

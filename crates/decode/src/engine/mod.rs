@@ -107,6 +107,24 @@ pub trait State {
         Ok(false)
     }
 
+    /// Takes `steps` steps, of which each but the first reads the most probable tokens after the one before, and writes
+    /// these with their log-probabilities to `best`: step after step, one for each row. A log-probability that is NaN
+    /// follows from logits that are not finite. Returns `false`, without a step, if it would save no transfer.
+    ///
+    /// # Errors
+    /// A device that fails.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    fn step_greedily(
+        &mut self,
+        _tokens: &[u32],
+        _steps: usize,
+        _best: &mut Vec<RankedToken>,
+    ) -> Result<bool, DecodeError> {
+        Ok(false)
+    }
+
     /// Keeps the given rows, in the given order. Rows that are not given are removed; a row may repeat.
     fn select(&mut self, rows: &[usize]);
 }

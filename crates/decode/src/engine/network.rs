@@ -124,16 +124,11 @@ impl State for NetworkState<'_> {
     }
 
     fn step_best(&mut self, tokens: &[u32], count: usize, best: &mut Vec<RankedToken>) -> Result<bool, DecodeError> {
-        if self.alignment.is_some() || !transfers(&self.engine.device) {
+        if !self.ranks_on_device() {
             return Ok(false);
         }
-        let ids = tokens.iter().map(|&id| id as i32).collect();
-        let read = upload_together(vec![ids], &self.engine.device).remove(0);
-        let logits = self.engine.network.step(read, &mut self.cache, &mut Pass::inference());
-        let pairs = floats(best_tokens(logits, count.min(self.engine.sizes.target - 1)))?;
-        let ranked = |pair: &[f32]| RankedToken { token: pair[0] as u32, log_probability: f64::from(pair[1]) };
-        best.clear();
-        best.extend(pairs.chunks_exact(2).map(ranked));
+        let logits = self.logits_after(self.uploaded(tokens));
+        read_ranked(best_tokens(logits, count.min(self.engine.sizes.target - 1)), best)?;
         // Logits of −∞ are those of impossible tokens; a row without a possible one is all NaN.
         match best.iter().any(|ranked| ranked.log_probability.is_nan()) {
             true => Err(DecodeError::NotFinite),
@@ -141,10 +136,57 @@ impl State for NetworkState<'_> {
         }
     }
 
+    fn step_greedily(
+        &mut self,
+        tokens: &[u32],
+        steps: usize,
+        best: &mut Vec<RankedToken>,
+    ) -> Result<bool, DecodeError> {
+        if !self.ranks_on_device() {
+            return Ok(false);
+        }
+        let rows = tokens.len();
+        let mut read = self.uploaded(tokens);
+        let mut chosen = Vec::with_capacity(steps);
+        for _ in 0..steps {
+            let pairs = best_tokens(self.logits_after(read), 1);
+            read = pairs.clone().slice([0..rows, 0..1, 0..1]).reshape([rows]).int();
+            chosen.push(pairs);
+        }
+        read_ranked(Tensor::cat(chosen, 0), best)?;
+        Ok(true)
+    }
+
     fn select(&mut self, rows: &[usize]) {
         self.cache.select(rows, &self.engine.device);
         self.source_lens = rows.iter().map(|&row| self.source_lens[row]).collect();
     }
+}
+
+impl NetworkState<'_> {
+    /// Whether tokens are ranked where the logits are, so that these are not read.
+    fn ranks_on_device(&self) -> bool {
+        self.alignment.is_none() && transfers(&self.engine.device)
+    }
+
+    /// One token per row, `[rows]`.
+    fn uploaded(&self, tokens: &[u32]) -> Tensor<1, Int> {
+        let ids = tokens.iter().map(|&id| id as i32).collect();
+        upload_together(vec![ids], &self.engine.device).remove(0)
+    }
+
+    /// The logits after one more token of each row (`[rows]`), `[rows, vocabulary]`.
+    fn logits_after(&mut self, tokens: Tensor<1, Int>) -> Tensor<2> {
+        self.engine.network.step(tokens, &mut self.cache, &mut Pass::inference())
+    }
+}
+
+/// Reads pairs of a token and its log-probability, `[rows, count, 2]`, row after row.
+fn read_ranked(pairs: Tensor<3>, best: &mut Vec<RankedToken>) -> Result<(), DecodeError> {
+    let ranked = |pair: &[f32]| RankedToken { token: pair[0] as u32, log_probability: f64::from(pair[1]) };
+    best.clear();
+    best.extend(floats(pairs)?.chunks_exact(2).map(ranked));
+    Ok(())
 }
 
 /// A state of which only some logits are kept.

@@ -1,6 +1,7 @@
 //! Greedy search, and the loop that it shares with sampling and scoring: one row per hypothesis, one token per step.
 //!
-//! Greedy search takes the token of the largest value at each step: ŷₜ = argmax p(y | ŷ₁…ŷₜ₋₁, x).
+//! Greedy search takes the token of the largest value at each step: ŷₜ = argmax p(y | ŷ₁…ŷₜ₋₁, x). A GPU reads its own
+//! choices for several steps, before they are read from it; what follows the end of a row is dropped.
 
 use text::END_ID;
 
@@ -50,6 +51,24 @@ struct Chosen {
     log_probability: f64,
 }
 
+impl Chosen {
+    /// Of the most probable tokens of a device.
+    ///
+    /// # Errors
+    /// Logits that are not finite.
+    fn from_ranked(ranked: &RankedToken) -> Result<Self, DecodeError> {
+        let RankedToken { token, log_probability } = *ranked;
+        match log_probability.is_nan() {
+            true => Err(DecodeError::NotFinite),
+            false => Ok(Self { token, value: log_probability, log_probability }),
+        }
+    }
+}
+
+/// The steps of greedy search that a device takes before its choices are read. More would compute more tokens after the end
+/// of a sentence.
+pub const STEPS_BETWEEN_READS: usize = 8;
+
 /// Decodes one row for each entry of `rows`, the index of its input; several rows may share an input. Finished rows are
 /// removed from the batch, so that no time goes into padding.
 pub(crate) fn decode_rows(
@@ -71,7 +90,9 @@ pub(crate) fn decode_rows(
     let mut best = Vec::new();
     let few = matches!(choice, Choice::Greedy) && options.constraints.is_empty();
     while !active.is_empty() {
-        let ranked = few && state.step_best(&tokens, 1, &mut best)?;
+        let left = active.iter().map(|&row| inputs[rows[row]].max_len.saturating_sub(hypotheses[row].ids.len()));
+        let steps = left.max().unwrap_or(1).clamp(1, STEPS_BETWEEN_READS);
+        let ranked = few && state.step_greedily(&tokens, steps, &mut best)?;
         if !ranked {
             state.step(&tokens, &mut output)?;
         }
@@ -80,35 +101,24 @@ pub(crate) fn decode_rows(
         tokens.clear();
         for (at, &row) in active.iter().enumerate() {
             let (input, hypothesis) = (&inputs[rows[row]], &mut hypotheses[row]);
-            let len = hypothesis.ids.len();
-            let Chosen { token, value, log_probability } = match ranked {
-                true => {
-                    let RankedToken { token, log_probability } = best[at];
-                    Chosen { token, value: log_probability, log_probability }
+            let mut next = None;
+            if ranked {
+                for ranked in best[at..].iter().step_by(active.len()) {
+                    next = append(hypothesis, Chosen::from_ranked(ranked)?, None, input, options);
+                    if next.is_none() {
+                        break;
+                    }
                 }
-                false => {
-                    let logits = &mut output.logits[at * vocabulary..][..vocabulary];
-                    let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
-                    let token = options.constraints.forced(len).unwrap_or_else(|| choice.choose(row, len, &logits));
-                    Chosen { token, value: logits.value(token), log_probability: logits.log_probability(token) }
-                }
-            };
-            if value == f64::NEG_INFINITY {
-                continue; // the rules forbid every token: the hypothesis ends here
-            }
-            if options.constraints.is_given(len) {
-                hypothesis.token_scores.push(0.0);
             } else {
-                hypothesis.token_scores.push(log_probability as f32);
-                hypothesis.score += value;
+                let len = hypothesis.ids.len();
+                let logits = &mut output.logits[at * vocabulary..][..vocabulary];
+                let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
+                let token = options.constraints.forced(len).unwrap_or_else(|| choice.choose(row, len, &logits));
+                let (value, log_probability) = (logits.value(token), logits.log_probability(token));
+                let chosen = Chosen { token, value, log_probability };
+                next = append(hypothesis, chosen, output.aligned.get(at).copied(), input, options);
             }
-            if token == END_ID {
-                hypothesis.finished = true;
-                continue;
-            }
-            hypothesis.ids.push(token);
-            hypothesis.aligned.extend(output.aligned.get(at));
-            if len + 1 < input.max_len {
+            if let Some(token) = next {
                 kept.push(at);
                 tokens.push(token);
             }
@@ -121,6 +131,34 @@ pub(crate) fn decode_rows(
     let penalty = |found: &Hypothesis| options.length_penalty.divisor(found.token_scores.len().max(1));
     hypotheses.iter_mut().for_each(|found| found.score /= penalty(found));
     Ok(hypotheses)
+}
+
+/// Appends a chosen token to a hypothesis. Returns it, unless the hypothesis ends here.
+fn append(
+    hypothesis: &mut Hypothesis,
+    chosen: Chosen,
+    aligned: Option<Option<usize>>,
+    input: &DecodeInput,
+    options: &SearchOptions,
+) -> Option<u32> {
+    let Chosen { token, value, log_probability } = chosen;
+    let len = hypothesis.ids.len();
+    if value == f64::NEG_INFINITY {
+        return None; // the rules forbid every token
+    }
+    if options.constraints.is_given(len) {
+        hypothesis.token_scores.push(0.0);
+    } else {
+        hypothesis.token_scores.push(log_probability as f32);
+        hypothesis.score += value;
+    }
+    if token == END_ID {
+        hypothesis.finished = true;
+        return None;
+    }
+    hypothesis.ids.push(token);
+    hypothesis.aligned.extend(aligned);
+    (len + 1 < input.max_len).then_some(token)
 }
 
 /// The token of the largest value; of equal ones the first.

@@ -4,6 +4,7 @@ mod beam;
 mod engine;
 mod ensemble;
 mod families;
+mod greedy;
 mod precision;
 mod steps;
 mod two_directions;
