@@ -99,13 +99,13 @@ impl DecoderCache {
     }
 
     /// Keeps the given rows of the batch, in the given order; a row may repeat. Two buffers a layer are copied, those of the
-    /// tokens read; two more, those of the memory, only if a row changes its source.
+    /// tokens read; two more, those of the memory, only if a row changes its source. Returns whether one does.
     ///
     /// # Panics
     /// If a row does not exist.
-    pub fn select(&mut self, rows: &[usize], device: &Device) {
+    pub fn select(&mut self, rows: &[usize], device: &Device) -> bool {
         if rows.iter().copied().eq(0..self.sources.len()) {
-            return;
+            return false;
         }
         let ids: Vec<i32> = rows.iter().map(|&row| row as i32).collect();
         let indices = Tensor::<1, Int>::from_data(TensorData::new(ids, [rows.len()]), device);
@@ -124,6 +124,7 @@ impl DecoderCache {
             self.memory_mask = self.memory_mask.as_ref().map(|mask| mask.select(rows));
             self.sources = sources;
         }
+        !same_sources
     }
 }
 

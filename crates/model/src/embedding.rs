@@ -49,6 +49,15 @@ pub struct Embeddings {
     logit_scale: f64,
 }
 
+/// The output projection to some target tokens.
+#[derive(Clone, Debug)]
+pub struct OutputRows {
+    /// `[outputs, d_model]`.
+    matrix: Tensor<2>,
+    /// `[outputs]`.
+    bias: Option<Tensor<1>>,
+}
+
 impl Embeddings {
     /// The matrices that the configuration's tying needs, all zero; [`Transformer::new`](crate::Transformer::new)
     /// initialises them.
@@ -80,6 +89,18 @@ impl Embeddings {
         self.projection(hidden).logits()
     }
 
+    /// The output projection to these target tokens (`[outputs]`) alone.
+    pub fn output_rows(&self, tokens: Tensor<1, Int>) -> OutputRows {
+        let bias = self.output_bias.as_ref().map(|bias| bias.val().select(0, tokens.clone()));
+        OutputRows { matrix: self.output_matrix().select(0, tokens), bias }
+    }
+
+    /// As [`logits`](Self::logits), of these outputs alone: `[rows, outputs]`.
+    pub fn logits_of(&self, hidden: Tensor<2>, outputs: &OutputRows) -> Tensor<2> {
+        let OutputRows { matrix, bias } = outputs.clone();
+        Projection { hidden: self.scaled(hidden), matrix, bias }.logits()
+    }
+
     /// The loss of hidden states `[rows, d_model]` against targets `[rows]`, without holding all logits.
     pub fn loss(&self, hidden: Tensor<2>, targets: Tensor<1, Int>, smoothing: LabelSmoothing) -> LossSums {
         projection_loss(self.projection(hidden), Targets { ids: targets, smoothing })
@@ -100,9 +121,16 @@ impl Embeddings {
 
     /// The output projection's matrix `[vocabulary, d_model]`, and its bias.
     fn projection(&self, hidden: Tensor<2>) -> Projection {
-        let hidden = if self.logit_scale == 1.0 { hidden } else { hidden.mul_scalar(self.logit_scale) };
         let bias = self.output_bias.as_ref().map(|bias| bias.val());
-        Projection { hidden, matrix: first([&self.output, &self.shared, &self.target]), bias }
+        Projection { hidden: self.scaled(hidden), matrix: self.output_matrix(), bias }
+    }
+
+    fn scaled(&self, hidden: Tensor<2>) -> Tensor<2> {
+        if self.logit_scale == 1.0 { hidden } else { hidden.mul_scalar(self.logit_scale) }
+    }
+
+    fn output_matrix(&self) -> Tensor<2> {
+        first([&self.output, &self.shared, &self.target])
     }
 
     /// Zeroes the gradient of every `<pad>` row of zeros, so that no optimizer moves these rows from zero. An imported row

@@ -175,12 +175,20 @@ impl Transformer {
     /// # Panics
     /// If the cache already holds `max_length` tokens.
     pub fn step(&self, tokens: Tensor<1, Int>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<2> {
+        self.embeddings.logits(self.step_hidden(tokens, cache, pass))
+    }
+
+    /// As [`step`](Self::step), to the hidden states that the logits are computed from, `[batch, d_model]`.
+    ///
+    /// # Panics
+    /// As [`step`](Self::step).
+    pub fn step_hidden(&self, tokens: Tensor<1, Int>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<2> {
         let embedded = self.embeddings.embed_target(tokens.unsqueeze_dim(1));
         let embedded = self.target_positions.forward(embedded, cache.len());
         let embedded = normalised(&self.target_embedding_norm, embedded);
         let hidden = self.decoder.step(embedded, cache, pass);
         let [rows, _, d_model] = hidden.dims();
-        self.embeddings.logits(hidden.reshape([rows, d_model]))
+        hidden.reshape([rows, d_model])
     }
 }
 

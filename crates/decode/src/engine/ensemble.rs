@@ -6,7 +6,7 @@
 use kernels::decode::logits::log_sum_exp;
 use runs::config::DecodingPrecision;
 
-use super::{Engine, Recording, State, StepOutput};
+use super::{Engine, Outputs, Recording, State, StepOutput};
 use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
 
@@ -72,7 +72,7 @@ impl Engine for Ensemble {
         &'a self,
         sources: &[&[u32]],
         alignment: Option<AlignmentHeads>,
-        outputs: &[u32],
+        outputs: &Outputs,
     ) -> Box<dyn State + 'a> {
         self.state(alignment, |engine, alignment| engine.start_for(sources, alignment, outputs))
     }

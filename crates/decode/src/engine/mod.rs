@@ -8,6 +8,7 @@
 pub mod cpu;
 pub mod ensemble;
 pub mod network;
+mod outputs;
 pub mod recording;
 
 use std::fmt::Debug;
@@ -21,6 +22,7 @@ use runs::config::DecodingPrecision;
 pub use self::cpu::CpuEngine;
 pub use self::ensemble::Ensemble;
 pub use self::network::{NetworkEngine, read_network};
+pub use self::outputs::Outputs;
 pub use self::recording::{LayerRecording, Matrix, Recording};
 use crate::alignment::AlignmentHeads;
 use crate::error::DecodeError;
@@ -54,7 +56,7 @@ pub trait Engine: Debug + Send + Sync {
     /// A source of more tokens than `model.max_length`.
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a>;
 
-    /// As [`start`](Self::start), with the logits of these target tokens alone, in this order.
+    /// As [`start`](Self::start), with the logits of these target tokens alone.
     ///
     /// # Panics
     /// As [`start`](Self::start); a token that the vocabulary lacks.
@@ -62,7 +64,7 @@ pub trait Engine: Debug + Send + Sync {
         &'a self,
         sources: &[&[u32]],
         alignment: Option<AlignmentHeads>,
-        outputs: &[u32],
+        outputs: &Outputs,
     ) -> Box<dyn State + 'a>;
 
     /// Reads a source and a target, both ended by `</s>`, and records the attention of every layer and head. The decoder
@@ -132,16 +134,16 @@ pub trait State {
 /// A token that may be the next of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RankedToken {
-    /// Its id.
+    /// Its id; of a state with some [`Outputs`], its index among them.
     pub token: u32,
-    /// Its log-probability in nats, normalised over all tokens but `<pad>`.
+    /// Its log-probability in nats, normalised over all possible tokens.
     pub log_probability: f64,
 }
 
 /// The output of one step. The next step reuses its buffers.
 #[derive(Debug, Default)]
 pub struct StepOutput {
-    /// `[rows, vocabulary]`, row after row.
+    /// `[rows, vocabulary]`, row after row; of a state with some [`Outputs`], `[rows, outputs]`.
     pub logits: Vec<f32>,
     /// With alignment, for each row the source position that its next token comes from, `</s>` excepted; `None` for a
     /// source without others. Empty without alignment.

@@ -14,6 +14,7 @@ use model::weights::{self, WeightsError};
 use model::{Batch, ByAttention, ModelConfig, Pass, Transformer, VocabularySizes};
 use runs::config::DecodingPrecision;
 
+use super::outputs::{DeviceOutputs, Outputs};
 use super::recording::{LayerRecording, Matrix, Recording};
 use super::{Engine, RankedToken, State, StepOutput};
 use crate::alignment::{AlignmentHeads, HeadMean};
@@ -34,6 +35,14 @@ impl NetworkEngine {
     /// An engine of this network, which is on this device.
     pub fn new(network: Transformer, sizes: VocabularySizes, device: &Device) -> Self {
         Self { network, sizes, device: device.clone() }
+    }
+
+    /// One row for each source, with all outputs.
+    fn state(&self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> NetworkState<'_> {
+        let memory = self.network.encode(SourceBatch::new(sources, self.sizes, &self.device), &mut Pass::inference());
+        let source_lens = sources.iter().map(|ids| ids.len()).collect();
+        let (cache, alignment) = (self.network.cache(&memory), alignment.map(HeadMean::new));
+        NetworkState { engine: self, cache, source_lens, alignment, outputs: None }
     }
 }
 
@@ -59,21 +68,17 @@ impl Engine for NetworkEngine {
     }
 
     fn start<'a>(&'a self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 'a> {
-        let memory = self.network.encode(SourceBatch::new(sources, self.sizes, &self.device), &mut Pass::inference());
-        let source_lens = sources.iter().map(|ids| ids.len()).collect();
-        let cache = self.network.cache(&memory);
-        let alignment = alignment.map(HeadMean::new);
-        Box::new(NetworkState { engine: self, cache, source_lens, alignment })
+        Box::new(self.state(sources, alignment))
     }
 
     fn start_for<'a>(
         &'a self,
         sources: &[&[u32]],
         alignment: Option<AlignmentHeads>,
-        outputs: &[u32],
+        outputs: &Outputs,
     ) -> Box<dyn State + 'a> {
-        let state = self.start(sources, alignment);
-        Box::new(SomeOutputs { state, vocabulary: self.sizes.target, outputs: outputs.to_vec() })
+        let outputs = DeviceOutputs::new(outputs, &self.network.embeddings, &self.device);
+        Box::new(NetworkState { outputs: Some(outputs), ..self.state(sources, alignment) })
     }
 
     fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {
@@ -97,21 +102,24 @@ struct NetworkState<'a> {
     /// Source tokens of each row; the device holds them padded to one length.
     source_lens: Vec<usize>,
     alignment: Option<HeadMean>,
+    /// The outputs, if not all.
+    outputs: Option<DeviceOutputs>,
 }
 
 impl State for NetworkState<'_> {
     fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
         let ids: Vec<i32> = tokens.iter().map(|&id| id as i32).collect();
         let read = Tensor::<1, Int>::from_data(TensorData::new(ids, [tokens.len()]), &self.engine.device);
-        let Some(mean) = &mut self.alignment else {
-            output.logits = floats(self.engine.network.step(read, &mut self.cache, &mut Pass::inference()))?;
+        if self.alignment.is_none() {
+            output.logits = floats(self.logits_after(read, &mut Pass::inference()))?;
             return Ok(());
-        };
+        }
         let mut maps = ByAttention::default();
-        output.logits = floats(self.engine.network.step(read, &mut self.cache, &mut Pass::recording(&mut maps)))?;
+        output.logits = floats(self.logits_after(read, &mut Pass::recording(&mut maps)))?;
         let cross = maps.cross.iter().map(|map| Ok((map.dims()[1], floats(map.clone())?)));
         let cross = cross.collect::<Result<Vec<_>, DecodeError>>()?;
         output.aligned.clear();
+        let Some(mean) = &mut self.alignment else { return Ok(()) };
         for (row, &source_len) in self.source_lens.iter().enumerate() {
             mean.clear(source_len);
             for (layer, (n_heads, map)) in cross.iter().enumerate() {
@@ -127,8 +135,9 @@ impl State for NetworkState<'_> {
         if !self.ranks_on_device() {
             return Ok(false);
         }
-        let logits = self.logits_after(self.uploaded(tokens));
-        read_ranked(best_tokens(logits, count.min(self.engine.sizes.target - 1)), best)?;
+        let logits = self.logits_after(self.uploaded(tokens), &mut Pass::inference());
+        let [_, outputs] = logits.dims();
+        read_ranked(best_tokens(logits, count.min(outputs - 1)), best)?;
         // Logits of −∞ are those of impossible tokens; a row without a possible one is all NaN.
         match best.iter().any(|ranked| ranked.log_probability.is_nan()) {
             true => Err(DecodeError::NotFinite),
@@ -149,8 +158,12 @@ impl State for NetworkState<'_> {
         let mut read = self.uploaded(tokens);
         let mut chosen = Vec::with_capacity(steps);
         for _ in 0..steps {
-            let pairs = best_tokens(self.logits_after(read), 1);
-            read = pairs.clone().slice([0..rows, 0..1, 0..1]).reshape([rows]).int();
+            let pairs = best_tokens(self.logits_after(read, &mut Pass::inference()), 1);
+            let tokens = pairs.clone().slice([0..rows, 0..1, 0..1]).reshape([rows]).int();
+            read = match &self.outputs {
+                Some(outputs) => outputs.tokens(tokens),
+                None => tokens,
+            };
             chosen.push(pairs);
         }
         read_ranked(Tensor::cat(chosen, 0), best)?;
@@ -158,7 +171,10 @@ impl State for NetworkState<'_> {
     }
 
     fn select(&mut self, rows: &[usize]) {
-        self.cache.select(rows, &self.engine.device);
+        let moved = self.cache.select(rows, &self.engine.device);
+        if let Some(outputs) = self.outputs.as_mut().filter(|_| moved) {
+            outputs.select(rows);
+        }
         self.source_lens = rows.iter().map(|&row| self.source_lens[row]).collect();
     }
 }
@@ -175,9 +191,14 @@ impl NetworkState<'_> {
         upload_together(vec![ids], &self.engine.device).remove(0)
     }
 
-    /// The logits after one more token of each row (`[rows]`), `[rows, vocabulary]`.
-    fn logits_after(&mut self, tokens: Tensor<1, Int>) -> Tensor<2> {
-        self.engine.network.step(tokens, &mut self.cache, &mut Pass::inference())
+    /// The logits after one more token of each row (`[rows]`), `[rows, outputs]`.
+    fn logits_after(&mut self, tokens: Tensor<1, Int>, pass: &mut Pass) -> Tensor<2> {
+        let network = &self.engine.network;
+        let hidden = network.step_hidden(tokens, &mut self.cache, pass);
+        match &self.outputs {
+            Some(outputs) => outputs.logits(hidden, &network.embeddings),
+            None => network.embeddings.logits(hidden),
+        }
     }
 }
 
@@ -187,26 +208,6 @@ fn read_ranked(pairs: Tensor<3>, best: &mut Vec<RankedToken>) -> Result<(), Deco
     best.clear();
     best.extend(floats(pairs)?.chunks_exact(2).map(ranked));
     Ok(())
-}
-
-/// A state of which only some logits are kept.
-struct SomeOutputs<'a> {
-    state: Box<dyn State + 'a>,
-    vocabulary: usize,
-    outputs: Vec<u32>,
-}
-
-impl State for SomeOutputs<'_> {
-    fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
-        self.state.step(tokens, output)?;
-        let rows = output.logits.chunks_exact(self.vocabulary);
-        output.logits = rows.flat_map(|row| self.outputs.iter().map(|&id| row[id as usize])).collect();
-        Ok(())
-    }
-
-    fn select(&mut self, rows: &[usize]) {
-        self.state.select(rows);
-    }
 }
 
 fn layer(map: &Tensor<4>, vectors: &HeadVectors) -> Result<LayerRecording, DecodeError> {

@@ -4,7 +4,7 @@ use runs::config::DecodingPrecision;
 
 use super::Shortlist;
 use crate::alignment::AlignmentHeads;
-use crate::engine::{Engine, Recording, State, StepOutput};
+use crate::engine::{Engine, Outputs, RankedToken, Recording, State, StepOutput};
 use crate::error::DecodeError;
 use crate::search::hypothesis::DecodeInput;
 
@@ -12,10 +12,8 @@ use crate::search::hypothesis::DecodeInput;
 #[derive(Debug)]
 pub(crate) struct Restricted<'a> {
     engine: &'a dyn Engine,
-    /// The candidates of all sentences together.
-    candidates: Vec<u32>,
-    /// For each sentence the indices of those that are not its own.
-    excluded: Vec<Vec<usize>>,
+    /// The candidates of all sentences together, and for each sentence those that are not its own.
+    outputs: Outputs,
 }
 
 impl<'a> Restricted<'a> {
@@ -37,12 +35,12 @@ impl<'a> Restricted<'a> {
             (0..candidates.len()).filter(is_other).collect()
         };
         let excluded = lists.iter().map(others).collect();
-        Self { engine, candidates, excluded }
+        Self { engine, outputs: Outputs { tokens: candidates, excluded } }
     }
 
     /// The index of a candidate.
     pub fn index(&self, token: u32) -> u32 {
-        self.candidates.binary_search(&token).unwrap_or_default() as u32
+        self.outputs.tokens.binary_search(&token).unwrap_or_default() as u32
     }
 
     /// The indices of candidates.
@@ -52,7 +50,7 @@ impl<'a> Restricted<'a> {
 
     /// Replaces indices by tokens.
     pub fn restore(&self, indices: &mut [u32]) {
-        indices.iter_mut().for_each(|index| *index = self.candidates[*index as usize]);
+        indices.iter_mut().for_each(|index| *index = self.outputs.tokens[*index as usize]);
     }
 }
 
@@ -74,19 +72,19 @@ impl Engine for Restricted<'_> {
     }
 
     fn start_token(&self) -> u32 {
-        self.candidates.len() as u32 - 1
+        self.outputs.tokens.len() as u32 - 1
     }
 
     fn start<'s>(&'s self, sources: &[&[u32]], alignment: Option<AlignmentHeads>) -> Box<dyn State + 's> {
-        let state = self.engine.start_for(sources, alignment, &self.candidates);
-        Box::new(RestrictedState { engine: self, state, sentences: (0..sources.len()).collect(), tokens: Vec::new() })
+        let state = self.engine.start_for(sources, alignment, &self.outputs);
+        Box::new(RestrictedState { engine: self, state, tokens: Vec::new() })
     }
 
     fn start_for<'s>(
         &'s self,
         sources: &[&[u32]],
         alignment: Option<AlignmentHeads>,
-        outputs: &[u32],
+        outputs: &Outputs,
     ) -> Box<dyn State + 's> {
         self.engine.start_for(sources, alignment, outputs)
     }
@@ -96,29 +94,44 @@ impl Engine for Restricted<'_> {
     }
 }
 
-/// The rows of a batch, with the sentence of each.
+/// The rows of a batch, which read indices of candidates.
 struct RestrictedState<'a> {
     engine: &'a Restricted<'a>,
     state: Box<dyn State + 'a>,
-    sentences: Vec<usize>,
     tokens: Vec<u32>,
+}
+
+impl RestrictedState<'_> {
+    /// Sets the tokens of these indices.
+    fn restore(&mut self, indices: &[u32]) {
+        self.tokens.clear();
+        self.tokens.extend_from_slice(indices);
+        self.engine.restore(&mut self.tokens);
+    }
 }
 
 impl State for RestrictedState<'_> {
     fn step(&mut self, tokens: &[u32], output: &mut StepOutput) -> Result<(), DecodeError> {
-        self.tokens.clear();
-        self.tokens.extend_from_slice(tokens);
-        self.engine.restore(&mut self.tokens);
-        self.state.step(&self.tokens, output)?;
-        let rows = output.logits.chunks_exact_mut(self.engine.candidates.len());
-        for (row, &sentence) in rows.zip(&self.sentences) {
-            self.engine.excluded[sentence].iter().for_each(|&index| row[index] = f32::NEG_INFINITY);
-        }
-        Ok(())
+        self.restore(tokens);
+        self.state.step(&self.tokens, output)
+    }
+
+    fn step_best(&mut self, tokens: &[u32], count: usize, best: &mut Vec<RankedToken>) -> Result<bool, DecodeError> {
+        self.restore(tokens);
+        self.state.step_best(&self.tokens, count, best)
+    }
+
+    fn step_greedily(
+        &mut self,
+        tokens: &[u32],
+        steps: usize,
+        best: &mut Vec<RankedToken>,
+    ) -> Result<bool, DecodeError> {
+        self.restore(tokens);
+        self.state.step_greedily(&self.tokens, steps, best)
     }
 
     fn select(&mut self, rows: &[usize]) {
-        self.sentences = rows.iter().map(|&row| self.sentences[row]).collect();
         self.state.select(rows);
     }
 }

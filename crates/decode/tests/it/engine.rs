@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use decode::alignment::AlignmentHeads;
-use decode::engine::{self, Engine, LayerRecording, NetworkEngine, StepOutput};
+use decode::engine::{self, Engine, LayerRecording, NetworkEngine, Outputs, StepOutput};
 use model::config::{NormKind, NormOrder, Tie};
 use model::random::{self, Rng};
 use model::{AttentionKind, ModelConfig, Transformer, VocabularySizes, backend, weights};
@@ -151,5 +151,41 @@ fn a_row_is_the_same_alone_and_in_a_batch() {
     let together = logits(&*cpu, &all);
     for (source, among_others) in all.iter().zip(&together) {
         assert_eq!(&logits(&*cpu, &[source])[0], among_others, "bit for bit");
+    }
+}
+
+/// Some outputs have the logits that they have among all, except those that a row may not use.
+#[test]
+fn some_outputs_are_those_of_all() {
+    for config in [small(), ModelConfig { tie: Tie::None, output_bias: true, ..small() }] {
+        for engine in engines(&config, SIZES) {
+            let tokens = vec![0, 1, 4, 9, 17, 22];
+            let outputs = Outputs { tokens: tokens.clone(), excluded: vec![vec![2, 3], vec![]] };
+            let sources: [&[u32]; 2] = [&[3, 4, END_ID], &[7, END_ID]];
+            let (mut some, mut all) = (engine.start_for(&sources, None, &outputs), engine.start(&sources, None));
+            let mut of_rows = vec![0, 1];
+            for select in [None, Some(vec![1, 0, 0]), Some(vec![0, 2, 1]), Some(vec![1])] {
+                if let Some(rows) = &select {
+                    [&mut some, &mut all].into_iter().for_each(|state| state.select(rows));
+                    of_rows = rows.iter().map(|&row| of_rows[row]).collect();
+                }
+                let read: Vec<u32> = (0..of_rows.len()).map(|row| 5 + row as u32).collect();
+                let [some, all] = [&mut some, &mut all].map(|state| {
+                    let mut output = StepOutput::default();
+                    state.step(&read, &mut output).expect("a device that works");
+                    output.logits
+                });
+                let rows = some.chunks_exact(tokens.len()).zip(all.chunks_exact(SIZES.target));
+                assert_eq!(rows.len(), of_rows.len());
+                for ((some, all), &source) in rows.zip(&of_rows) {
+                    for (index, (&logit, &token)) in some.iter().zip(&tokens).enumerate() {
+                        match outputs.excluded[source].contains(&index) {
+                            true => assert_eq!(logit, f32::NEG_INFINITY, "{config:?}"),
+                            false => assert!((logit - all[token as usize]).abs() < ROUNDING, "{config:?}"),
+                        }
+                    }
+                }
+            }
+        }
     }
 }

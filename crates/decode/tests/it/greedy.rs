@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use decode::DecodeError;
 use decode::alignment::AlignmentHeads;
-use decode::engine::{self, Engine, RankedToken, Recording, State, StepOutput};
+use decode::engine::{self, Engine, Outputs, RankedToken, Recording, State, StepOutput};
 use decode::search::greedy::{STEPS_BETWEEN_READS, greedy};
 use decode::search::hypothesis::{DecodeInput, Hypothesis};
 use decode::search::options::SearchOptions;
@@ -54,7 +54,7 @@ impl Engine for FeedsBack<'_> {
         Box::new(FeedsBackState { engine: self, state: self.engine.start(sources, alignment) })
     }
 
-    fn start_for<'s>(&'s self, _: &[&[u32]], _: Option<AlignmentHeads>, _: &[u32]) -> Box<dyn State + 's> {
+    fn start_for<'s>(&'s self, _: &[&[u32]], _: Option<AlignmentHeads>, _: &Outputs) -> Box<dyn State + 's> {
         unreachable!("there is no shortlist")
     }
 

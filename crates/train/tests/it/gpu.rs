@@ -8,7 +8,6 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use decode::engine::NetworkEngine;
 use decode::search::greedy::greedy;
 use decode::search::hypothesis::DecodeInput;
-use decode::search::logits_processor::{Constraints, MinLength};
 use decode::search::options::SearchOptions;
 use model::attention::{Scoring, attention_weights};
 use model::backend;
@@ -18,14 +17,13 @@ use model::{Mask, ModelConfig, Pass, Transformer, weights};
 use testing::model_fixture::{
     Fixture, assert_close, assert_gradients, batch, ragged_pairs, small_config, small_model, small_sizes, values,
 };
-use testing::run::{MAX_LENGTH, config, random_weights};
 use train::optim::{Adam, Ema, StepOptions, StepOutput, TrainState, Workers};
 
 use crate::common::WorkFolder;
 
 const OUTPUT: f32 = 1e-4;
 
-fn gpus() -> Vec<Device> {
+pub fn gpus() -> Vec<Device> {
     let gpus: Vec<Device> = backend::compiled()
         .into_iter()
         .filter(|backend| backend.is_gpu())
@@ -147,36 +145,6 @@ fn a_fully_masked_row_has_finite_gradients() {
         assert_close("weights", &values(weights.clone()), &[0.0, 0.0, 1.0, 0.0], 1e-6);
         let gradients = (weights.clone() * weights).sum().backward();
         assert!(values(queries.grad(&gradients).unwrap()).iter().all(|x| x.is_finite()));
-    }
-}
-
-/// Sentences of 1 to 9 words, and a model of random weights whose translations end by themselves or at a limit.
-#[test]
-fn greedy_decoding_equals_that_which_reads_each_token() {
-    let sources: Vec<Vec<u32>> =
-        (0..30).map(|i| (0..1 + i % 9).map(|at| (2 + (i + 3 * at) % 8) as u32).chain([0]).collect()).collect();
-    for device in gpus() {
-        let (tensors, _) = weights::from_safetensors(&random_weights(&config(), small_sizes())).expect("weights");
-        let blank = Transformer::blank(&config(), small_sizes(), &device).expect("a model");
-        let engine =
-            NetworkEngine::new(weights::load(blank, tensors).expect("weights that fit"), small_sizes(), &device);
-        for limit in [MAX_LENGTH, 5] {
-            let input = |(at, ids)| DecodeInput { ids, min_len: 0, max_len: 1 + at % limit, index: at + 1 };
-            let inputs: Vec<DecodeInput> = sources.iter().map(Vec::as_slice).enumerate().map(input).collect();
-            let decode = |constraints: Constraints| {
-                let found = greedy(&engine, &inputs, &SearchOptions { constraints, ..SearchOptions::default() });
-                found.expect("a device")
-            };
-            // A rule without effect: all logits are read.
-            let rule = Constraints { processors: vec![Box::new(MinLength)], ..Constraints::default() };
-            let (found, expected) = (decode(Constraints::default()), decode(rule));
-            for (found, expected) in found.iter().zip(&expected) {
-                assert_eq!((&found.ids, found.finished), (&expected.ids, expected.finished));
-                assert_close("log-probabilities", &found.token_scores, &expected.token_scores, OUTPUT);
-            }
-            assert!(expected.iter().any(|hypothesis| hypothesis.finished), "a translation ends by itself");
-            assert!(expected.iter().any(|hypothesis| !hypothesis.finished), "a translation ends at its limit");
-        }
     }
 }
 

@@ -23,6 +23,8 @@ mod fine_tuning;
 mod full_disk;
 #[cfg(feature = "gpu-tests")]
 mod gpu;
+#[cfg(feature = "gpu-tests")]
+mod gpu_decoding;
 #[cfg(unix)]
 mod kill;
 mod metrics_file;

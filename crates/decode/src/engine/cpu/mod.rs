@@ -26,6 +26,7 @@ use self::recorder::{AlignmentRecorder, Recorder};
 use self::row::Row;
 use self::scratch::Scratch;
 use self::state::CpuState;
+use super::outputs::{Excluded, Outputs};
 use super::recording::Recording;
 use super::{Engine, State};
 use crate::alignment::AlignmentHeads;
@@ -91,7 +92,12 @@ impl CpuEngine {
     }
 
     /// The rows of a batch, with another output projection if some are not required.
-    fn state(&self, sources: &[&[u32]], alignment: Option<AlignmentHeads>, output: Option<Matrix>) -> CpuState<'_> {
+    fn state(
+        &self,
+        sources: &[&[u32]],
+        alignment: Option<AlignmentHeads>,
+        output: Option<(Matrix, Excluded)>,
+    ) -> CpuState<'_> {
         let mut scratch = Scratch { workspace: self.cores.begin(), ..Scratch::default() };
         let rows = self.encode(sources, &mut scratch);
         let recorder = alignment.map_or(Recorder::Nothing, |heads| Recorder::Alignment(AlignmentRecorder::new(heads)));
@@ -169,9 +175,9 @@ impl Engine for CpuEngine {
         &'a self,
         sources: &[&[u32]],
         alignment: Option<AlignmentHeads>,
-        outputs: &[u32],
+        outputs: &Outputs,
     ) -> Box<dyn State + 'a> {
-        Box::new(self.state(sources, alignment, Some(self.output.select(outputs))))
+        Box::new(self.state(sources, alignment, Some((self.output.select(&outputs.tokens), Excluded::new(outputs)))))
     }
 
     fn record_from(&self, start: u32, source: &[u32], target: &[u32]) -> Result<Recording, DecodeError> {

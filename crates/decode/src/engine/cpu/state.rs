@@ -2,6 +2,7 @@
 
 use kernels::decode::Matrix;
 
+use super::super::outputs::Excluded;
 use super::super::{State, StepOutput};
 use super::CpuEngine;
 use super::recorder::Recorder;
@@ -14,8 +15,8 @@ pub(super) struct CpuState<'a> {
     pub engine: &'a CpuEngine,
     pub rows: Vec<Row>,
     pub scratch: Scratch,
-    /// The projection to some outputs, if not to all.
-    pub output: Option<Matrix>,
+    /// The projection to some outputs, if not to all, and those of them that a row may not use.
+    pub output: Option<(Matrix, Excluded)>,
 }
 
 impl Drop for CpuState<'_> {
@@ -30,8 +31,11 @@ impl State for CpuState<'_> {
             alignment.clear(&self.rows);
         }
         self.engine.cores.share(&mut self.scratch.workspace);
-        let projection = self.output.as_ref().unwrap_or(&self.engine.output);
+        let projection = self.output.as_ref().map_or(&self.engine.output, |(matrix, _)| matrix);
         self.engine.step(tokens, &mut self.rows, &mut self.scratch, projection, &mut output.logits);
+        if let Some((_, excluded)) = &self.output {
+            excluded.apply(&mut output.logits);
+        }
         if let Recorder::Alignment(alignment) = &self.scratch.recorder {
             output.aligned.clear();
             output.aligned.extend(alignment.aligned());
@@ -49,5 +53,8 @@ impl State for CpuState<'_> {
             if uses[row] == 0 { old[row].take() } else { old[row].clone() }
         });
         self.rows = kept.collect();
+        if let Some((_, excluded)) = &mut self.output {
+            excluded.select(rows);
+        }
     }
 }
