@@ -3,6 +3,7 @@
 //! Greedy search takes the token of the largest value at each step: ŷₜ = argmax p(y | ŷ₁…ŷₜ₋₁, x). A GPU reads its own
 //! choices for several steps, before they are read from it; what follows the end of a row is dropped.
 
+use kernels::decode::logits::largest;
 use text::END_ID;
 
 use crate::engine::{Engine, RankedToken, StepOutput};
@@ -33,6 +34,14 @@ pub(crate) enum Choice<'a> {
     Greedy,
     /// As the function returns it, from the row, the number of its tokens so far, and the logits of the next.
     By(&'a mut dyn FnMut(usize, usize, &StepLogits) -> u32),
+    /// One of the tokens of the `count` largest values.
+    Among {
+        /// The number of tokens to choose from.
+        count: usize,
+        /// Returns the index of the choice, from the row, the number of its tokens so far, and the tokens with their values,
+        /// best first.
+        choose: &'a mut dyn FnMut(usize, usize, &[RankedToken]) -> usize,
+    },
 }
 
 impl Choice<'_> {
@@ -40,6 +49,12 @@ impl Choice<'_> {
         match self {
             Self::Greedy => argmax(logits.values()),
             Self::By(choose) => choose(row, len, logits),
+            Self::Among { count, choose } => {
+                let ranked = |&token: &u32| RankedToken { token, log_probability: logits.value(token) };
+                let values = logits.values();
+                let best: Vec<RankedToken> = largest(values, (*count).min(values.len())).iter().map(ranked).collect();
+                best[choose(row, len, &best)].token
+            }
         }
     }
 }
@@ -88,11 +103,18 @@ pub(crate) fn decode_rows(
     let mut tokens = vec![options.start.unwrap_or(engine.start_token()); rows.len()]; // the next input of each active row
     let mut output = StepOutput::default();
     let mut best = Vec::new();
-    let few = matches!(choice, Choice::Greedy) && options.constraints.is_empty();
     while !active.is_empty() {
-        let left = active.iter().map(|&row| inputs[rows[row]].max_len.saturating_sub(hypotheses[row].ids.len()));
-        let steps = left.max().unwrap_or(1).clamp(1, STEPS_BETWEEN_READS);
-        let ranked = few && state.step_greedily(&tokens, steps, &mut best)?;
+        let ranked = options.constraints.is_empty()
+            && match &choice {
+                Choice::Greedy => {
+                    let len = |row: usize| hypotheses[row].ids.len();
+                    let left = active.iter().map(|&row| inputs[rows[row]].max_len.saturating_sub(len(row)));
+                    let steps = left.max().unwrap_or(1).clamp(1, STEPS_BETWEEN_READS);
+                    state.step_greedily(&tokens, steps, &mut best)?
+                }
+                Choice::Among { count, .. } => state.step_best(&tokens, *count, &mut best)?,
+                Choice::By(_) => false,
+            };
         if !ranked {
             state.step(&tokens, &mut output)?;
         }
@@ -101,23 +123,28 @@ pub(crate) fn decode_rows(
         tokens.clear();
         for (at, &row) in active.iter().enumerate() {
             let (input, hypothesis) = (&inputs[rows[row]], &mut hypotheses[row]);
-            let mut next = None;
-            if ranked {
+            let len = hypothesis.ids.len();
+            let next = if !ranked {
+                let logits = &mut output.logits[at * vocabulary..][..vocabulary];
+                let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
+                let token = options.constraints.forced(len).unwrap_or_else(|| choice.choose(row, len, &logits));
+                let (value, log_probability) = (logits.value(token), logits.log_probability(token));
+                let chosen = Chosen { token, value, log_probability };
+                append(hypothesis, chosen, output.aligned.get(at).copied(), input, options)
+            } else if let Choice::Among { choose, .. } = &mut choice {
+                let per_row = best.len() / active.len();
+                let own = &best[at * per_row..][..per_row];
+                append(hypothesis, Chosen::from_ranked(&own[choose(row, len, own)])?, None, input, options)
+            } else {
+                let mut next = None;
                 for ranked in best[at..].iter().step_by(active.len()) {
                     next = append(hypothesis, Chosen::from_ranked(ranked)?, None, input, options);
                     if next.is_none() {
                         break;
                     }
                 }
-            } else {
-                let len = hypothesis.ids.len();
-                let logits = &mut output.logits[at * vocabulary..][..vocabulary];
-                let logits = StepLogits::new(logits, &hypothesis.ids, input, &options.constraints)?;
-                let token = options.constraints.forced(len).unwrap_or_else(|| choice.choose(row, len, &logits));
-                let (value, log_probability) = (logits.value(token), logits.log_probability(token));
-                let chosen = Chosen { token, value, log_probability };
-                next = append(hypothesis, chosen, output.aligned.get(at).copied(), input, options);
-            }
+                next
+            };
             if let Some(token) = next {
                 kept.push(at);
                 tokens.push(token);
@@ -163,5 +190,5 @@ fn append(
 
 /// The token of the largest value; of equal ones the first.
 fn argmax(values: &[f32]) -> u32 {
-    kernels::decode::logits::largest(values, 1).first().copied().unwrap_or(END_ID)
+    largest(values, 1).first().copied().unwrap_or(END_ID)
 }

@@ -8,7 +8,7 @@ use model::ConfigError;
 use model::random::{self, Rng};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, RankedToken};
 use crate::error::DecodeError;
 use crate::search::greedy::{Choice, decode_rows};
 use crate::search::hypothesis::{DecodeInput, Hypothesis};
@@ -74,12 +74,17 @@ pub fn sample(
     options: &SearchOptions,
 ) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
     let rows: Vec<usize> = (0..inputs.len() * samples).map(|row| row / samples).collect();
-    let mut choose = |row: usize, len: usize, logits: &StepLogits| {
+    let chance = |row: usize, len: usize| {
         let (index, number) = (inputs[row / samples].index as u64, (row % samples) as u64);
-        let key = random::key(&[sampling.seed, SAMPLE, index, number, len as u64]);
-        draw(logits, sampling, Rng::new(key).uniform())
+        Rng::new(random::key(&[sampling.seed, SAMPLE, index, number, len as u64])).uniform()
     };
-    let drawn = decode_rows(engine, inputs, &rows, options, Choice::By(&mut choose))?;
+    let mut by_logits = |row: usize, len: usize, logits: &StepLogits| draw(logits, sampling, chance(row, len));
+    let mut among = |row: usize, len: usize, best: &[RankedToken]| draw_among(best, sampling, chance(row, len));
+    let choice = match sampling.top_k {
+        count @ 1..=FIRST_LOOK => Choice::Among { count, choose: &mut among },
+        _ => Choice::By(&mut by_logits),
+    };
+    let drawn = decode_rows(engine, inputs, &rows, options, choice)?;
     let mut drawn = drawn.into_iter();
     let mut ranked = |_| {
         let mut own: Vec<Hypothesis> = drawn.by_ref().take(samples).collect();
@@ -95,15 +100,40 @@ const SAMPLE: u64 = 0x5A;
 /// The token at quantile `chance`, from 0 to 1, of the distribution, tokens ordered from most to least probable.
 fn draw(logits: &StepLogits, sampling: &Sampling, chance: f64) -> u32 {
     let (candidates, weights) = nucleus(logits, sampling);
-    let total: f64 = weights.iter().sum();
-    let mut rest = chance * total;
-    for (&token, weight) in candidates.iter().zip(&weights) {
+    candidates[at_quantile(&weights, chance)]
+}
+
+/// As [`draw`], from the tokens that top-k keeps, most probable first: the index of one.
+fn draw_among(best: &[RankedToken], sampling: &Sampling, chance: f64) -> usize {
+    let peak = best[0].log_probability;
+    let weight = |ranked: &RankedToken| ((ranked.log_probability - peak) / sampling.temperature).exp();
+    let weights: Vec<f64> = best.iter().map(weight).collect();
+    let count = match first_to_reach(sampling.top_p * weights.iter().sum::<f64>(), &weights) {
+        Some(last) if sampling.top_p < 1.0 => last + 1,
+        _ => weights.len(),
+    };
+    at_quantile(&weights[..count], chance)
+}
+
+/// The index of the weight at quantile `chance`, from 0 to 1, of their sum.
+fn at_quantile(weights: &[f64], chance: f64) -> usize {
+    let mut rest = chance * weights.iter().sum::<f64>();
+    for (index, weight) in weights.iter().enumerate() {
         if rest < *weight {
-            return token;
+            return index;
         }
         rest -= weight;
     }
-    candidates[weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0)] // rounding left a remainder
+    weights.iter().rposition(|weight| *weight > 0.0).unwrap_or(0) // rounding left a remainder
+}
+
+/// The index of the weight with which the sum of those before it reaches `share`.
+fn first_to_reach(share: f64, weights: &[f64]) -> Option<usize> {
+    let mut sum = 0.0;
+    weights.iter().position(|weight| {
+        sum += weight;
+        sum >= share
+    })
 }
 
 /// The tokens to draw from, most probable first, with their weights.
@@ -124,13 +154,7 @@ fn nucleus(logits: &StepLogits, sampling: &Sampling) -> (Vec<u32>, Vec<f64>) {
         } else {
             f64::INFINITY
         };
-        let reached = weights
-            .iter()
-            .scan(0.0, |sum, weight| {
-                *sum += weight;
-                Some(*sum)
-            })
-            .position(|sum| sum >= sampling.top_p * total);
+        let reached = first_to_reach(sampling.top_p * total, &weights);
         match reached {
             Some(last) if sampling.top_p < 1.0 => return (candidates[..=last].to_vec(), weights[..=last].to_vec()),
             _ if count == max_count => return (candidates, weights),
@@ -139,7 +163,8 @@ fn nucleus(logits: &StepLogits, sampling: &Sampling) -> (Vec<u32>, Vec<f64>) {
     }
 }
 
-/// Tokens that are looked at first; most nuclei are smaller.
+/// Tokens that are looked at first; most nuclei are smaller. If top-k keeps no more, a GPU finds them and no logits are read
+/// from it.
 const FIRST_LOOK: usize = 64;
 
 #[cfg(test)]
@@ -147,11 +172,18 @@ mod tests {
     use super::*;
     use crate::search::logits_processor::Constraints;
 
-    /// Four tokens of 0.5, 0.25, 0.15 and 0.1, then `<pad>`.
+    /// Four tokens of 0.5, 0.25, 0.15 and 0.1, then `<pad>`. With top-k, from all logits and from its tokens alone.
     fn drawn(sampling: Sampling, chance: f64) -> u32 {
         let mut logits = [0.15f32.ln(), 0.5f32.ln(), 0.1f32.ln(), 0.25f32.ln(), 9.0];
         let input = DecodeInput { ids: &[0], min_len: 0, max_len: 9, index: 1 };
-        draw(&StepLogits::new(&mut logits, &[], &input, &Constraints::default()).unwrap(), &sampling, chance)
+        let logits = StepLogits::new(&mut logits, &[], &input, &Constraints::default()).unwrap();
+        let token = draw(&logits, &sampling, chance);
+        if sampling.top_k > 0 {
+            let ranked = |&token: &u32| RankedToken { token, log_probability: logits.value(token) };
+            let best: Vec<RankedToken> = [1, 3, 0, 2][..sampling.top_k].iter().map(ranked).collect();
+            assert_eq!(best[draw_among(&best, &sampling, chance)].token, token);
+        }
+        token
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod beam;
 mod engine;
 mod ensemble;
 mod families;
-mod greedy;
 mod precision;
+mod ranked_by_the_engine;
 mod steps;
 mod two_directions;
