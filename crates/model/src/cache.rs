@@ -74,10 +74,10 @@ pub struct LayerCache {
 
 /// What a layer keeps of the tokens that it has read.
 #[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "a layer has one")]
 enum Past {
-    /// Keys and values of self-attention, `[batch, head, capacity, head_size]`; the first `len` positions are filled.
-    KeyValue(KeyValue),
+    /// Keys and values of self-attention, those of all heads before these: `[batch, 2 * head, capacity, head_size]`. One
+    /// buffer, so that one copy reorders a layer. The first `len` positions are filled.
+    KeyValue(Tensor<4>),
     /// The state of a recurrent cell, `[batch, 1, d_model]`.
     State(Tensor<3>),
 }
@@ -98,7 +98,7 @@ impl DecoderCache {
         self.len == 0
     }
 
-    /// Keeps the given rows of the batch, in the given order; a row may repeat. Two buffers a layer are copied, those of the
+    /// Keeps the given rows of the batch, in the given order; a row may repeat. A buffer a layer is copied, that of the
     /// tokens read; two more, those of the memory, only if a row changes its source. Returns whether one does.
     ///
     /// # Panics
@@ -113,7 +113,7 @@ impl DecoderCache {
         let same_sources = sources == self.sources;
         for layer in &mut self.layers {
             layer.past = match &layer.past {
-                Past::KeyValue(buffer) => Past::KeyValue(buffer.select(&indices)),
+                Past::KeyValue(buffer) => Past::KeyValue(buffer.clone().select(0, indices.clone())),
                 Past::State(state) => Past::State(state.clone().select(0, indices.clone())),
             };
             if !same_sources {
@@ -132,8 +132,8 @@ impl LayerCache {
     /// The cache of a layer with self-attention.
     pub(crate) fn of_attention(memory: KeyValue) -> Self {
         let [batch, heads, _, head_size] = memory.keys.dims();
-        let empty = || Tensor::zeros([batch, heads, FIRST_CAPACITY, head_size], &memory.keys.device());
-        Self { past: Past::KeyValue(KeyValue { keys: empty(), values: empty() }), memory }
+        let empty = Tensor::zeros([batch, 2 * heads, FIRST_CAPACITY, head_size], &memory.keys.device());
+        Self { past: Past::KeyValue(empty), memory }
     }
 
     /// The cache of a layer with a recurrent cell in this state, `[batch, 1, d_model]`.
@@ -146,13 +146,7 @@ impl LayerCache {
     /// # Panics
     /// If the layer has no self-attention.
     pub(crate) fn append(&mut self, step: KeyValue, at: usize) -> KeyValue {
-        match &mut self.past {
-            Past::KeyValue(buffer) => KeyValue {
-                keys: write(&mut buffer.keys, step.keys, at),
-                values: write(&mut buffer.values, step.values, at),
-            },
-            Past::State(_) => panic!("keys and values belong to self-attention"),
-        }
+        halves(write(self.buffer(), step, at), at + 1)
     }
 
     /// As [`append`](Self::append), but returns the whole buffer, whose shape does not change with every token.
@@ -160,9 +154,14 @@ impl LayerCache {
     /// # Panics
     /// As [`append`](Self::append).
     pub(crate) fn append_to_buffer(&mut self, step: KeyValue, at: usize) -> KeyValue {
-        drop(self.append(step, at));
-        match &self.past {
-            Past::KeyValue(buffer) => buffer.clone(),
+        let buffer = write(self.buffer(), step, at);
+        let [_, _, capacity, _] = buffer.dims();
+        halves(buffer, capacity)
+    }
+
+    fn buffer(&mut self) -> &mut Tensor<4> {
+        match &mut self.past {
+            Past::KeyValue(buffer) => buffer,
             Past::State(_) => panic!("keys and values belong to self-attention"),
         }
     }
@@ -182,15 +181,22 @@ impl LayerCache {
 /// Initial capacity in tokens; doubled whenever the buffer is full.
 const FIRST_CAPACITY: usize = 32;
 
-/// Writes `step` (one position) into `buffer` at `at` and returns a view of all positions up to it.
-///
-/// Works in place if nothing else holds the buffer.
-fn write(buffer: &mut Tensor<4>, step: Tensor<4>, at: usize) -> Tensor<4> {
-    let [batch, heads, capacity, head_size] = buffer.dims();
+/// Writes keys and values of one position into `buffer` at `at`; in place if nothing else holds the buffer.
+fn write(buffer: &mut Tensor<4>, step: KeyValue, at: usize) -> Tensor<4> {
+    let [batch, both, capacity, head_size] = buffer.dims();
     if at == capacity {
-        let room = Tensor::zeros([batch, heads, capacity, head_size], &buffer.device());
+        let room = Tensor::zeros([batch, both, capacity, head_size], &buffer.device());
         *buffer = Tensor::cat(vec![buffer.clone(), room], 2);
     }
-    buffer.inplace(|buffer| buffer.slice_assign([0..batch, 0..heads, at..at + 1, 0..head_size], step));
-    buffer.clone().slice([0..batch, 0..heads, 0..at + 1, 0..head_size])
+    for (heads, part) in [(0..both / 2, step.keys), (both / 2..both, step.values)] {
+        buffer.inplace(|buffer| buffer.slice_assign([0..batch, heads, at..at + 1, 0..head_size], part));
+    }
+    buffer.clone()
+}
+
+/// The first `len` keys and values of a buffer: views.
+fn halves(buffer: Tensor<4>, len: usize) -> KeyValue {
+    let [batch, both, _, head_size] = buffer.dims();
+    let part = |heads| buffer.clone().slice([0..batch, heads, 0..len, 0..head_size]);
+    KeyValue { keys: part(0..both / 2), values: part(both / 2..both) }
 }

@@ -66,11 +66,6 @@ impl DeviceOutputs {
         Self { rows: embeddings.output_rows(tokens.clone()), tokens, excluded }
     }
 
-    /// The number of outputs.
-    pub fn len(&self) -> usize {
-        self.tokens.dims()[0]
-    }
-
     /// The logits of hidden states `[rows, d_model]`, `[rows, outputs]`.
     pub fn logits(&self, hidden: Tensor<2>, embeddings: &Embeddings) -> Tensor<2> {
         let logits = embeddings.logits_of(hidden, &self.rows);

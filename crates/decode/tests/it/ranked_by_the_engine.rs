@@ -86,7 +86,6 @@ impl State for RanksState<'_> {
         best.clear();
         let mut read = tokens.to_vec();
         let mut ended = vec![self.engine.broken; tokens.len()];
-        let mut output = StepOutput::default();
         for _ in 0..steps {
             let chosen = self.ranked(&read, 1)?;
             for (ranked, (read, ended)) in chosen.into_iter().zip(read.iter_mut().zip(&mut ended)) {
