@@ -9,7 +9,7 @@ use decode::search::logits_processor::{Constraints, MinLength};
 use decode::search::options::SearchOptions;
 use decode::search::sampling::Sampling;
 use decode::shortlist::{AlignmentCounts, Shortlist};
-use decode::{Settings, TrainedModel, TranslationResult, Translator};
+use decode::{Settings, TooLong, TrainedModel, TranslationResult, Translator};
 use model::backend::Backend;
 use model::{Transformer, VocabularySizes, weights};
 use testing::model_fixture::assert_close;
@@ -73,7 +73,8 @@ fn searches_with_and_without_a_shortlist_equal_those_of_the_cpu() {
         pairs.map(|(source, target)| Pair { source: source.clone(), target: target[0].clone() }).collect();
     let mut counts = AlignmentCounts::default();
     let heads = AlignmentHeads { layer: None, head: None };
-    let aligner = Translator::new(&cpu, Settings { alignment: Some(heads), ..cpu.settings() }).expect("settings");
+    let aligning = Settings { alignment: Some(heads), too_long: TooLong::Skip, ..cpu.settings() };
+    let aligner = Translator::new(&cpu, aligning).expect("settings");
     counts.add(&aligner, &pairs, 1, heads).expect("no device");
     let unlisted = translated(&cpu, cpu.settings(), &sources);
     run.write("lex.bin", counts.to_file(&cpu.saved, 0, 2));
