@@ -145,7 +145,8 @@ fn inputs(sources: &[Vec<u32>], max_len: impl Fn(usize) -> usize) -> Vec<DecodeI
 fn choices_read_every_few_tokens_are_those_read_one_by_one() {
     let engine = small();
     let sources = sources();
-    let limits: [(&str, fn(usize) -> usize); 3] =
+    type Limit = fn(usize) -> usize;
+    let limits: [(&str, Limit); 3] =
         [("the model's", |_| MAX_LENGTH), ("one", |_| 1), ("each its own", |at| 1 + at * 5 % MAX_LENGTH)];
     for (limit, max_len) in limits {
         let inputs = inputs(&sources, max_len);
