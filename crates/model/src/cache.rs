@@ -181,6 +181,11 @@ impl LayerCache {
 /// Initial capacity in tokens; doubled whenever the buffer is full.
 const FIRST_CAPACITY: usize = 32;
 
+/// The capacity of a buffer with `len` tokens.
+pub(crate) fn capacity(len: usize) -> usize {
+    FIRST_CAPACITY * len.div_ceil(FIRST_CAPACITY).next_power_of_two()
+}
+
 /// Writes keys and values of one position into `buffer` at `at`; in place if nothing else holds the buffer.
 fn write(buffer: &mut Tensor<4>, step: KeyValue, at: usize) -> Tensor<4> {
     let [batch, both, capacity, head_size] = buffer.dims();

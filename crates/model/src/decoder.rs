@@ -25,7 +25,7 @@ use burn::tensor::{Device, Tensor};
 use kernels::upload::transfers;
 
 use crate::attention::MultiHeadAttention;
-use crate::cache::{DecoderCache, KeyValue, LayerCache};
+use crate::cache::{self, DecoderCache, KeyValue, LayerCache};
 use crate::config::{DecoderSelf, ModelConfig};
 use crate::feed_forward::FeedForward;
 use crate::forward_pass::Pass;
@@ -127,10 +127,9 @@ impl DecoderLayer {
         let x = self.self_attention_residual.forward(x, pass, |x, pass| match (&self.self_attention, &self.ssru) {
             (Some(attention), _) => {
                 let (step, kind) = (attention.key_value(x.clone()), AttentionKind::Decoder);
-                // Kernels of a GPU are compiled for a shape, and read a length beside it.
-                if transfers(&x.device()) && bias.is_none() && !pass.records() {
+                if reads_buffers(&x, pass) {
                     let past = cache.append_to_buffer(step, at);
-                    attention.forward(x, &past, None, Some(&Mask::First(at + 1)), kind, pass)
+                    attention.forward(x, &past, bias, Some(&Mask::First(at + 1)), kind, pass)
                 } else {
                     attention.forward(x, &cache.append(step, at), bias, None, kind, pass)
                 }
@@ -152,6 +151,11 @@ impl DecoderLayer {
         });
         self.feed_forward_residual.forward(x, pass, |x, pass| self.feed_forward.forward(x, pass))
     }
+}
+
+/// Whether a step reads whole buffers of keys: kernels of a GPU are compiled for a shape, and read a length beside it.
+fn reads_buffers(x: &Tensor<3>, pass: &Pass) -> bool {
+    transfers(&x.device()) && !pass.records()
 }
 
 /// A stack of decoder layers.
@@ -211,7 +215,10 @@ impl Decoder {
     /// One more token, `[batch, 1, d_model]` embedded to `[batch, 1, d_model]` hidden.
     pub fn step(&self, mut x: Tensor<3>, cache: &mut DecoderCache, pass: &mut Pass) -> Tensor<3> {
         let at = cache.len;
-        let bias = StackBias::new(&self.relative_positions, 1, at + 1);
+        let bias = match reads_buffers(&x, pass) {
+            true => StackBias::of_step(&self.relative_positions, at, cache::capacity(at + 1)),
+            false => StackBias::new(&self.relative_positions, 1, at + 1),
+        };
         for (index, (layer, layer_cache)) in self.layers.iter().zip(&mut cache.layers).enumerate() {
             x = layer.step(x, bias.layer(index), layer_cache, at, cache.memory_mask.as_ref(), pass);
         }

@@ -47,10 +47,20 @@ impl RelativePositions {
     /// The terms by head and distance, `[head, query_len + key_len - 1]`, as attention reads them. Queries have the last
     /// positions of the keys.
     pub fn forward(&self, query_len: usize, key_len: usize) -> Tensor<2> {
+        self.terms(key_len - 1, query_len + key_len - 1)
+    }
+
+    /// The terms of one query at position `at` and the keys of a buffer of `capacity` positions, `[head, capacity]`. Those of
+    /// keys after the query have no meaning.
+    pub fn step(&self, at: usize, capacity: usize) -> Tensor<2> {
+        self.terms(at, capacity)
+    }
+
+    /// The terms of `columns` consecutive distances, `[head, columns]`; that of column `zero` is 0.
+    fn terms(&self, zero: usize, columns: usize) -> Tensor<2> {
         let [buckets, _] = self.bias.dims();
-        let columns = query_len + key_len - 1;
         let bucket = |column: usize| {
-            let distance = column as isize - (key_len as isize - 1);
+            let distance = column as isize - zero as isize;
             bucket(distance, buckets, self.max_distance, self.both_directions) as i32
         };
         let bias = self.bias.val();
@@ -68,6 +78,11 @@ pub(crate) struct StackBias {
 impl StackBias {
     pub fn new(positions: &[RelativePositions], query_len: usize, key_len: usize) -> Self {
         Self { biases: positions.iter().map(|positions| positions.forward(query_len, key_len)).collect() }
+    }
+
+    /// The terms of one query at position `at` and a buffer of `capacity` keys.
+    pub fn of_step(positions: &[RelativePositions], at: usize, capacity: usize) -> Self {
+        Self { biases: positions.iter().map(|positions| positions.step(at, capacity)).collect() }
     }
 
     /// The terms of one layer, if there are any.

@@ -44,6 +44,30 @@ fn attention_equals_its_definition_with_every_mask() {
 }
 
 #[test]
+fn attention_with_a_bias_equals_its_definition() {
+    let (dropout, size) = (Dropout { key: 6, rate: 0.3 }, 4);
+    let shapes: [[usize; 4]; 4] = [[1, 1, 1, 1], [2, 3, 17, 17], [1, 2, 1, 40], [3, 2, 70, 5]];
+    for [batch, n_heads, query_len, key_len] in shapes {
+        let lengths = KeyLengths::new(&vec![key_len.div_ceil(2); batch]);
+        let causal = (query_len == key_len).then_some(Mask::CausalPadding(lengths.clone()));
+        for mask in [None, Some(Mask::Padding(lengths)), Some(Mask::First(key_len.div_ceil(3))), causal] {
+            let name = format!("{batch} {n_heads} {query_len} {key_len} {mask:?}");
+            equals_the_definition(&name, 2e-5, |device: &Device| {
+                let leaf = |len, seed| values([batch, len, n_heads * size], seed, device).require_grad();
+                let (queries, keys, values_) = (leaf(query_len, 0.1), leaf(key_len, 0.2), leaf(key_len, 0.3));
+                let bias = values([n_heads, query_len + key_len - 1], 0.4, device).require_grad();
+                let [q, k, v] = [&queries, &keys, &values_].map(|x| heads(x, n_heads));
+                let scoring = Scoring { divisor: 1.7, bias: Some(bias.clone()) };
+                let result = attention(q, k, v, scoring, mask.as_ref(), Some(dropout));
+                let [queries, keys, values_] = [queries, keys, values_].map(Leaf::Three);
+                let leaves = [("queries", queries), ("keys", keys), ("values", values_), ("bias", Leaf::Two(bias))];
+                (result, leaves.into())
+            });
+        }
+    }
+}
+
+#[test]
 fn attention_without_keys_is_zero() {
     let device = gpu().autodiff();
     let [queries, keys] = [3, 0].map(|len| Tensor::<4>::ones([2, 1, len, 4], &device).require_grad());

@@ -76,6 +76,10 @@ fn attention_heads() {
             check(&name("queries"), q.clone(), |q| of(q, k.clone(), v.clone()));
             check(&name("keys"), k.clone(), |k| of(q.clone(), k, v.clone()));
             check(&name("values"), v.clone(), |v| of(q.clone(), k.clone(), v));
+            check(&name("bias"), plain([heads, query_len + key_len - 1], 0.4), |bias| {
+                let scoring = Scoring { divisor: 1.7, bias: Some(bias) };
+                attention(q.clone(), k.clone(), v.clone(), scoring, mask.as_ref(), dropout)
+            });
         }
     }
 }

@@ -4,13 +4,14 @@
 //! Tolerances are wider than on a CPU, since a GPU sums in another order and fuses multiplications.
 
 use burn::optim::GradientsParams;
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use decode::engine::NetworkEngine;
 use decode::search::greedy::greedy;
 use decode::search::hypothesis::DecodeInput;
 use decode::search::options::SearchOptions;
 use model::attention::{Scoring, attention_weights};
 use model::backend;
+use model::config::PositionKind;
 use model::loss::Objective;
 use model::weights::NamedTensor;
 use model::{Mask, ModelConfig, Pass, Transformer, weights};
@@ -145,6 +146,32 @@ fn a_fully_masked_row_has_finite_gradients() {
         assert_close("weights", &values(weights.clone()), &[0.0, 0.0, 1.0, 0.0], 1e-6);
         let gradients = (weights.clone() * weights).sum().backward();
         assert!(values(queries.grad(&gradients).unwrap()).iter().all(|x| x.is_finite()));
+    }
+}
+
+/// More tokens than the first capacity of a cache.
+#[test]
+fn steps_with_relative_positions_equal_the_whole_target() {
+    let config = ModelConfig { positions: PositionKind::RelativePerLayer, ..small_config() };
+    let target: Vec<u32> = (0..39).map(|i| 2 + i % 7).chain([0]).collect();
+    for device in gpus() {
+        let model = Transformer::new(&config, small_sizes(), 7, &device).expect("a valid configuration");
+        let model = weights::replace(model, |name, shape| {
+            let term =
+                |i: usize| if name.contains("relative") { (i % 5) as f32 - 2.0 } else { (i % 11) as f32 / 11.0 - 0.4 };
+            (0..shape.iter().product()).map(term).collect()
+        });
+        let batch = batch(&[(vec![2, 3, 4, 0], target.clone())], small_sizes(), &device);
+        let whole = values(model.forward(&batch, &mut Pass::inference()));
+        let memory = model.encode(batch.source, &mut Pass::inference());
+        let mut cache = model.cache(&memory);
+        let inputs = [small_sizes().target as u32 - 1].into_iter().chain(target.iter().copied()).take(target.len());
+        let step = |token: u32| {
+            let token = Tensor::<1, Int>::from_ints([token as i32], &device);
+            values(model.step(token, &mut cache, &mut Pass::inference()))
+        };
+        let steps: Vec<f32> = inputs.flat_map(step).collect();
+        assert_close("logits", &steps, &whole, OUTPUT);
     }
 }
 

@@ -7,6 +7,8 @@ use burn::tensor::Tensor;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
+use super::Scoring;
+use super::bias_gradient::bias_gradient;
 use crate::dropout::Dropout;
 use crate::dropout::gpu::{DropoutArguments, arguments, factor};
 use crate::gpu::{
@@ -54,25 +56,38 @@ pub fn attention(
     queries: Tensor<4>,
     keys: Tensor<4>,
     values: Tensor<4>,
-    divisor: f64,
+    scoring: Scoring,
     visible: Visible,
     dropout: Option<Dropout>,
 ) -> Tensor<4> {
-    let ([batch, heads, _, size], [_, _, key_len, _]) = (queries.dims(), keys.dims());
+    let ([batch, heads, query_len, size], [_, _, key_len, _]) = (queries.dims(), keys.dims());
     assert_eq!(
         [keys.dims(), values.dims()].map(|[b, h, k, _]| [b, h, k]),
         [[batch, heads, key_len]; 2],
         "keys and values"
     );
     assert_eq!(keys.dims()[3], size, "keys are as wide as queries");
-    gpu::three(queries, keys, values, Attention { scale: (1.0 / divisor) as f32, visible, dropout })
+    let operation = Attention { divisor: scoring.divisor, visible, dropout };
+    match scoring.bias {
+        Some(bias) => {
+            assert_eq!(bias.dims(), [heads, (query_len + key_len).saturating_sub(1)], "a bias by head and distance");
+            gpu::four(queries, keys, values, bias, operation)
+        }
+        None => gpu::three(queries, keys, values, operation),
+    }
 }
 
 #[derive(Debug)]
 struct Attention {
-    scale: f32,
+    divisor: f64,
     visible: Visible,
     dropout: Option<Dropout>,
+}
+
+impl Attention {
+    fn scale(&self) -> f32 {
+        (1.0 / self.divisor) as f32
+    }
 }
 
 /// Units of a row of scores.
@@ -82,12 +97,16 @@ fn units(keys: usize) -> u32 {
 
 impl gpu::Operation for Attention {
     fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
-        let [queries, keys, values] = exactly(inputs);
+        let mut inputs = inputs.into_iter();
+        let mut next = || inputs.next().expect("queries, keys and values");
+        let (queries, keys, values) = (next(), next(), next());
+        let bias = inputs.next().map(row_major);
         let weights = product(queries.clone(), transposed(keys.clone()));
         let [batch, heads, query_len, key_len]: [usize; 4] = weights.meta.shape().dims();
         if key_len == 0 {
             let context = zeros(&queries, [batch, heads, query_len, width(&values)]);
-            return (context, if tracked { vec![queries, keys, values, weights] } else { vec![] });
+            let kept = [queries, keys, values, weights].into_iter().chain(bias);
+            return (context, if tracked { kept.collect() } else { vec![] });
         }
         let (rows, client) = (batch * heads * query_len, weights.client.clone());
         let dropped = self.dropout.map(|_| empty(&weights, weights.meta.shape().clone()));
@@ -102,12 +121,13 @@ impl gpu::Operation for Attention {
                 weights.clone().into_buffer_arg(),
                 dropped.clone().unwrap_or_else(|| empty(&weights, [1])).into_buffer_arg(),
                 self.visible.lengths.clone().map(CubeTensor::into_buffer_arg).into(),
+                bias.map(CubeTensor::into_buffer_arg).into(),
                 rows as u32,
                 heads as u32,
                 query_len as u32,
                 key_len as u32,
                 self.visible.first,
-                self.scale,
+                self.scale(),
                 arguments(self.dropout),
                 self.dropout.is_some(),
                 self.visible.causal,
@@ -127,8 +147,8 @@ impl gpu::Operation for Attention {
         let (queries, keys, values, weights) = (next(), next(), next(), next());
         let key_len = *weights.meta.shape().last().expect("a dimension of keys");
         if key_len == 0 {
-            let zeros = [queries, keys, values].map(|input| zeros(&input, input.meta.shape().clone()));
-            return zeros.map(Some).into();
+            let inputs = [queries, keys, values].into_iter().chain(kept);
+            return inputs.map(|input| Some(zeros(&input, input.meta.shape().clone()))).collect();
         }
         let dropped = kept.next().unwrap_or_else(|| weights.clone());
         let of_values = wanted[2].then(|| product_beside_heads(transposed(dropped), gradient.clone()));
@@ -145,14 +165,15 @@ impl gpu::Operation for Attention {
                 scores.clone().into_buffer_arg(),
                 rows as u32,
                 key_len as u32,
-                self.scale,
+                self.scale(),
                 arguments(self.dropout),
                 self.dropout.is_some(),
             );
         }
+        let of_bias = (wanted.get(3) == Some(&true)).then(|| bias_gradient(scores.clone(), self.divisor as f32));
         let of_queries = wanted[0].then(|| product_beside_heads(scores.clone(), keys));
         let of_keys = wanted[1].then(|| product_beside_heads(transposed(scores), queries));
-        vec![of_queries, of_keys, of_values]
+        vec![of_queries, of_keys, of_values, of_bias]
     }
 }
 
@@ -163,6 +184,7 @@ fn softmax_kernel(
     scores: &mut [f32],
     dropped: &mut [f32],
     lengths: ComptimeOption<&[i32]>,
+    bias: ComptimeOption<&[f32]>,
     rows: u32,
     heads: u32,
     query_len: u32,
@@ -187,10 +209,16 @@ fn softmax_kernel(
     if comptime!(causal) {
         visible = min(visible, row % query_len + 1u32);
     }
+    // The term of a row's first key: a bias by head and distance, `[head, query_len + key_len - 1]`.
+    let first_bias = row / query_len % heads * (query_len + key_len - 1) + query_len - 1 - row % query_len;
     let mut peak = f32::new(-3.0e38f32);
     let mut key = UNIT_POS;
     while key < visible {
-        let score = scores[(start + key) as usize] * scale;
+        let mut score = scores[(start + key) as usize] * scale;
+        #[comptime]
+        if let ComptimeOption::Some(bias) = &bias {
+            score += bias[(first_bias + key) as usize];
+        }
         scores[(start + key) as usize] = score;
         peak = max(peak, score);
         key += CUBE_DIM;

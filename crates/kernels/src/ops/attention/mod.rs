@@ -5,6 +5,8 @@
 //! instead of storing them, as FlashAttention does (Dao et al. 2022). A bias by distance is one row of numbers per head
 //! instead of a matrix of scores, and so is its gradient.
 
+#[cfg(feature = "cube")]
+mod bias_gradient;
 #[cfg(feature = "flex")]
 pub(crate) mod cpu;
 #[cfg(feature = "cube")]
@@ -59,10 +61,9 @@ pub fn attention(
     }
     #[cfg(feature = "cube")]
     if crate::gpu::applies(&queries)
-        && scoring.bias.is_none()
         && let Some(visible) = gpu::Visible::from_mask(mask, &queries)
     {
-        return gpu::attention(queries, keys, values, scoring.divisor, visible, dropout);
+        return gpu::attention(queries, keys, values, scoring, visible, dropout);
     }
     portable(queries, keys, values, scoring, mask, dropout)
 }
