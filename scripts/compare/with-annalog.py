@@ -20,6 +20,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import pickle
 import re
 import struct
@@ -36,7 +37,7 @@ except ModuleNotFoundError as error:
     sys.exit(f"{__doc__}\nerror: the Python package {error.name} is not installed")
 
 ROOT = Path(__file__).resolve().parents[2]
-INFER = ROOT / "target/debug/infer"
+INFER = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug/infer"
 MODEL = "annalog/ckpt_and_vocab/Lev_extended.pt"
 VOCABULARY = "annalog/ckpt_and_vocab/stereo_experiment_vocab_ttf.pkl"
 CHECKSUMS = {

@@ -36,7 +36,7 @@ except ModuleNotFoundError as error:
 
 logging.set_verbosity_error()
 logging.disable_progress_bar()
-BINARIES = Path(os.environ.get("BINARIES", ROOT / "target/debug"))
+BINARIES = Path(os.environ.get("BINARIES", ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug"))
 HARD_LINES = 1000
 SENTENCES = 20
 UPDATES = 200

@@ -37,7 +37,7 @@ except ModuleNotFoundError as error:
 FIXTURES = ROOT / "crates/interchange/tests/fixtures"
 # The format of the export of each `model_type`.
 FORMATS = {"marian": "marian", "t5": "t5", "mt5": "t5", "umt5": "t5"}
-INFER = Path(os.environ.get("INFER", ROOT / "target/debug/infer"))
+INFER = Path(os.environ.get("INFER", ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug/infer"))
 LINES = [line.split("\t")[0] for line in (ROOT / "data/toy-en-de/test.tsv").read_text(encoding="utf-8").splitlines()[:40]]
 HARD_LINES = 1000
 # Labels of special tokens are text to `infer`, but not to transformers.

@@ -171,7 +171,7 @@ def main():
     folder, count = Path(arguments[0]), int(arguments[2]) if len(arguments) == 3 else 1000
     lines = [line for line in Path(arguments[1]).read_text(encoding="utf-8").split("\n") if line.strip()][:count]
     text = "".join(f"{line}\n" for line in lines)
-    infer = ROOT / "target/debug/infer"
+    infer = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug/infer"
 
     student = Student(*read_model(next(folder.glob("model.*.bin"))))
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(next(folder.glob("vocab.*.spm"))))
