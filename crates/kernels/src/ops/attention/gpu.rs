@@ -12,8 +12,8 @@ use super::bias_gradient::bias_gradient;
 use crate::dropout::Dropout;
 use crate::dropout::gpu::{DropoutArguments, arguments, factor};
 use crate::gpu::{
-    self, Kept, UNITS, empty, exactly, integers, len, max_of_cube, per_cube_of, product, product_beside_heads,
-    row_major, sum_of_cube, transposed, width, zeros,
+    self, Kept, UNITS, empty, integers, len, max_of_cube, per_cube_of, product, product_beside_heads, row_major,
+    sum_of_cube, transposed, width, zeros,
 };
 use crate::mask::Mask;
 
