@@ -49,6 +49,8 @@ pub mod recompute;
 mod simd;
 pub mod upload;
 
+#[cfg(feature = "cube")]
+pub use form::with_gpu_launches;
 #[cfg(any(feature = "flex", feature = "cube"))]
 pub use form::with_portable_ops;
 #[cfg(feature = "cube")]

@@ -70,6 +70,12 @@ fn product(x: Vec<f32>, weight: Vec<f32>) -> Vec<f32> {
 /// All in one test, since the precision is that of the process.
 #[test]
 fn operands_are_rounded_and_sums_are_not() {
+    check();
+    kernels::with_gpu_launches(check); // which differ where a processor runs the kernels
+}
+
+fn check() {
+    precision::set(Precision::Float32);
     let (x, weight) = (numbers(31 * 37, 1), numbers(37 * 65, 2));
     let exact = [layer(&gpu()), heads(&gpu())];
     let expected = [Precision::Tfloat32, Precision::Bfloat16].map(|precision| {

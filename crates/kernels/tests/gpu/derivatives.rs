@@ -18,9 +18,16 @@ const STEP: f32 = 1e-2;
 
 const DROPOUT: Dropout = Dropout { key: 11, rate: 0.3 };
 
-/// Checks the derivative of `f`, summed with fixed weights, along two directions from `at`.
+/// Checks the derivative of `f`, summed with fixed weights, along two directions from `at`: with the launches for this device
+/// and with those for GPUs.
 #[track_caller]
 fn check<const D: usize, const R: usize>(name: &str, at: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<R>) {
+    check_launches(name, at.clone(), &f);
+    kernels::with_gpu_launches(|| check_launches(&format!("{name} on GPUs"), at, &f));
+}
+
+#[track_caller]
+fn check_launches<const D: usize, const R: usize>(name: &str, at: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<R>) {
     let (shape, device) = (at.dims(), gpu());
     let leaf = Tensor::<D>::from_data(at.to_data(), &device.clone().autodiff()).require_grad();
     let result = f(leaf.clone());

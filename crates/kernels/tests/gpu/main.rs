@@ -31,6 +31,7 @@ fn values<const D: usize>(shape: [usize; D], seed: f32, device: &Device) -> Tens
 }
 
 /// A result and its gradients by name, of the fused form on the GPU and of the definition on the CPU; and the same again.
+/// Both the launches for this device and those for GPUs are compared, which differ on a processor.
 ///
 /// `compute` returns a result of the inputs on a device, and the inputs.
 #[track_caller]
@@ -47,12 +48,14 @@ fn equals_the_definition<const D: usize>(
         let found: Vec<_> = inputs.into_iter().map(of).collect();
         [("result", floats(result))].into_iter().chain(found).collect::<Vec<_>>()
     };
-    let (found, again) = (all(&gpu()), all(&gpu()));
+    let twice = || (all(&gpu()), all(&gpu()));
     let expected = kernels::with_portable_ops(|| all(&Device::flex()));
-    for (((part, found), (_, again)), (_, expected)) in found.iter().zip(&again).zip(&expected) {
-        close(&format!("{name}: {part}"), found, expected, tolerance);
-        let same = found.iter().zip(again).all(|(a, b)| a.to_bits() == b.to_bits());
-        assert!(same, "{name}: {part} has other bytes the second time");
+    for (form, (found, again)) in [("here", twice()), ("on GPUs", kernels::with_gpu_launches(twice))] {
+        for (((part, found), (_, again)), (_, expected)) in found.iter().zip(&again).zip(&expected) {
+            close(&format!("{name}: {part} {form}"), found, expected, tolerance);
+            let same = found.iter().zip(again).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "{name}: {part} {form} has other bytes the second time");
+        }
     }
 }
 

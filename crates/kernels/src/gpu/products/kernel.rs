@@ -1,4 +1,4 @@
-//! The kernel of all matrix products.
+//! The kernel of matrix products on GPUs.
 
 use cubecl::prelude::*;
 
@@ -14,22 +14,23 @@ const STEPS: u32 = 4;
 /// Strides of an operand or the result.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Strides {
-    outer: u32,
-    inner: u32,
-    row: u32,
-    column: u32,
+    pub outer: u32,
+    pub inner: u32,
+    pub row: u32,
+    pub column: u32,
 }
 
 /// Sizes of a product.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
 pub struct Sizes {
-    cubes: u32,
-    inner: u32,
-    rows: u32,
-    columns: u32,
-    depth: u32,
-    row_tiles: u32,
-    column_tiles: u32,
+    /// Tiles of all matrices.
+    pub tiles: u32,
+    pub inner: u32,
+    pub rows: u32,
+    pub columns: u32,
+    pub depth: u32,
+    pub row_tiles: u32,
+    pub column_tiles: u32,
 }
 
 #[allow(clippy::too_many_arguments)] // the buffers and numbers of a launch
@@ -49,7 +50,7 @@ pub fn product_kernel<N: Size>(
     #[comptime] precision: Precision,
 ) {
     let cube = CUBE_POS as u32;
-    if cube >= sizes.cubes {
+    if cube >= sizes.tiles {
         terminate!();
     }
     let rows = comptime!(tiles.rows as usize);
@@ -217,7 +218,7 @@ fn vector_of<N: Size>(
 
 /// The nearest number of a precision, ties to even; NaN stays NaN. Sums stay float32.
 #[cube]
-fn rounded(value: f32, #[comptime] precision: Precision) -> f32 {
+pub fn rounded(value: f32, #[comptime] precision: Precision) -> f32 {
     match comptime!(precision) {
         Precision::Float32 => value,
         Precision::Tfloat32 => without_bits(value, 13u32),

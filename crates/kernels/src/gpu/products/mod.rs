@@ -1,20 +1,23 @@
 //! Matrix products in float32, with operands that are not rounded unless [`precision`](crate::precision) demands it: never on
 //! units that round to TF32 by themselves.
 //!
-//! A cube computes a tile of the result, and each of its units some rows and columns of the tile. Slices of both operands
-//! are in memory that the units share, zeros beyond their ends. Every element is a sum in the order of the inner dimension.
+//! On a GPU, a cube computes a tile of the result, and each of its units some rows and columns of the tile. Slices of both
+//! operands are in memory that the units share, zeros beyond their ends. Where a processor runs the kernels, a unit computes a
+//! tile alone. Every element is a sum in the order of the inner dimension.
 //! Strides are arguments of one small kernel, so that a new shape, or a view, compiles nothing; burn's products are kernels of
 //! up to 70 KB for each combination of layouts and divisors.
 
+mod direct;
 mod kernel;
 mod tiles;
 
 use burn::tensor::{DType, Shape};
 use burn_cubecl::tensor::CubeTensor;
 
+use self::direct::{MAX_DEPTH, TILE, direct_kernel};
 use self::kernel::{SizesLaunch, StridesLaunch, product_kernel};
 use self::tiles::{Tiles, VECTOR};
-use super::{empty, len, per_cube_of, row_major, width, zeros};
+use super::{empty, len, per_cube_of, per_element_of, processor_units, row_major, width, zeros};
 use crate::precision;
 
 /// The operation after a product.
@@ -70,43 +73,63 @@ pub fn product_into(a: CubeTensor, b: CubeTensor, out: CubeTensor, finish: Finis
     if len(&out.tensor) == 0 {
         return;
     }
-    let tiles = Tiles::best(outer * inner, m, n);
-    let [row_tiles, column_tiles] = tiles.count(m, n);
     let client = out.tensor.client.clone();
-    let cubes = outer * inner * row_tiles * column_tiles;
-    let (count, dim) = per_cube_of(tiles.units(), &client, cubes);
-    let sizes = SizesLaunch::new(
-        cubes as u32,
-        inner as u32,
-        m as u32,
-        n as u32,
-        k as u32,
-        row_tiles as u32,
-        column_tiles as u32,
-    );
-    let bias = finish.bias.cloned().map(row_major);
+    let direct = processor_units(&client).filter(|_| k <= MAX_DEPTH);
+    let tiles = Tiles::best(outer * inner, m, n);
+    let [row_tiles, column_tiles] = match direct {
+        Some(_) => [m, n].map(|len| len.div_ceil(TILE)),
+        None => tiles.count(m, n),
+    };
+    let all_tiles = outer * inner * row_tiles * column_tiles;
+    let [all, inner, rows, columns, depth, down, across] =
+        [all_tiles, inner, m, n, k, row_tiles, column_tiles].map(|number| number as u32);
+    let sizes = SizesLaunch::new(all, inner, rows, columns, depth, down, across);
     let [a_strides, b_strides, out_strides] = [&a, &b, &out].map(Matrices::strides);
-    // SAFETY: the kernel compares rows, columns and the inner dimension with the sizes, which are those of the operands, of
+    let bias = finish.bias.cloned().map(row_major).map(CubeTensor::into_buffer_arg).into();
+    let [a, b, out] = [a, b, out].map(|matrices| matrices.tensor.into_buffer_arg());
+    let (relu, adds, precision) = (finish.relu, finish.adds, precision::current());
+    // SAFETY: the kernels compare rows, columns and the inner dimension with the sizes, which are those of the operands, of
     // the result and of the bias.
     unsafe {
-        product_kernel::launch_unchecked(
-            &client,
-            count,
-            dim,
-            VECTOR as usize,
-            a.tensor.into_buffer_arg(),
-            b.tensor.into_buffer_arg(),
-            bias.map(CubeTensor::into_buffer_arg).into(),
-            out.tensor.into_buffer_arg(),
-            a_strides,
-            b_strides,
-            out_strides,
-            sizes,
-            tiles,
-            finish.relu,
-            finish.adds,
-            precision::current(),
-        );
+        if let Some(units) = direct {
+            let (count, dim) = per_element_of(units, &client, all_tiles);
+            direct_kernel::launch_unchecked(
+                &client,
+                count,
+                dim,
+                a,
+                b,
+                bias,
+                out,
+                a_strides,
+                b_strides,
+                out_strides,
+                sizes,
+                relu,
+                adds,
+                precision,
+            );
+        } else {
+            let (count, dim) = per_cube_of(tiles.units(), &client, all_tiles);
+            product_kernel::launch_unchecked(
+                &client,
+                count,
+                dim,
+                VECTOR as usize,
+                a,
+                b,
+                bias,
+                out,
+                a_strides,
+                b_strides,
+                out_strides,
+                sizes,
+                tiles,
+                relu,
+                adds,
+                precision,
+            );
+        }
     }
 }
 

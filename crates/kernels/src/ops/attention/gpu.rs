@@ -12,7 +12,7 @@ use super::bias_gradient::bias_gradient;
 use crate::dropout::Dropout;
 use crate::dropout::gpu::{DropoutArguments, arguments, factor};
 use crate::gpu::{
-    self, Kept, UNITS, empty, integers, len, max_of_cube, per_cube_of, product, product_beside_heads, row_major,
+    self, Kept, UNITS, empty, integers, len, max_of_cube, per_row, product, product_beside_heads, row_major,
     sum_of_cube, transposed, width, zeros,
 };
 use crate::mask::Mask;
@@ -90,11 +90,6 @@ impl Attention {
     }
 }
 
-/// Units of a row of scores.
-fn units(keys: usize) -> u32 {
-    if keys <= 64 { 32 } else { UNITS }
-}
-
 impl gpu::Operation for Attention {
     fn forward(&self, inputs: Vec<CubeTensor>, tracked: bool) -> (CubeTensor, Kept) {
         let mut inputs = inputs.into_iter();
@@ -110,7 +105,7 @@ impl gpu::Operation for Attention {
         }
         let (rows, client) = (batch * heads * query_len, weights.client.clone());
         let dropped = self.dropout.map(|_| empty(&weights, weights.meta.shape().clone()));
-        let (count, dim) = per_cube_of(units(key_len), &client, rows);
+        let (count, dim) = per_row(&client, rows, key_len);
         // SAFETY: scores hold `rows * key_len` values, and lengths one per row of the batch, which `rows` counts; the kernel
         // compares rows and columns with these numbers.
         unsafe {
@@ -154,7 +149,7 @@ impl gpu::Operation for Attention {
         let of_values = wanted[2].then(|| product_beside_heads(transposed(dropped), gradient.clone()));
         let scores = product(gradient, transposed(values));
         let (rows, client) = (len(&weights) / key_len, weights.client.clone());
-        let (count, dim) = per_cube_of(units(key_len), &client, rows);
+        let (count, dim) = per_row(&client, rows, key_len);
         // SAFETY: both buffers hold `rows * key_len` values; the kernel compares rows and columns with these numbers.
         unsafe {
             softmax_gradient_kernel::launch_unchecked(

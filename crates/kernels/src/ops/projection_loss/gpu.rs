@@ -7,8 +7,7 @@ use cubecl::prelude::*;
 
 use crate::gpu::{
     self, ColumnSums, Finish, Kept, UNITS, accumulate, column_sums, empty, integers, len, max_of_cube, pass_of,
-    per_cube, product, product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows,
-    transposed,
+    per_row, product, product_into, row_major, rows_of, scaled_by_first, stacked, sum_of_cube, sum_of_rows, transposed,
 };
 use crate::projection_loss::{LabelSmoothing, LossSums, Projection, Targets};
 
@@ -140,7 +139,7 @@ impl Loss {
         [first, rows, vocabulary]: [usize; 3],
     ) -> Block {
         let client = losses.client.clone();
-        let (count, dim) = per_cube(&client, rows);
+        let (count, dim) = per_row(&client, rows, vocabulary);
         let LabelSmoothing { epsilon, pad_id } = self.smoothing;
         let [first, rows, vocabulary, pad] = [first, rows, vocabulary, pad_id].map(|size| size as u32);
         Block {

@@ -8,7 +8,7 @@ use burn_cubecl::tensor::CubeTensor;
 use self::kernels::{norm_kernel, sum_kernel, unnormalise_kernel};
 use crate::dropout::Dropout;
 use crate::dropout::gpu::arguments;
-use crate::gpu::{self, ColumnSums, Elementwise, Kept, empty, exactly, len, per_cube, row_major, width};
+use crate::gpu::{self, ColumnSums, Elementwise, Kept, empty, exactly, len, per_row, row_major, width};
 use crate::residual::RowNorm;
 
 /// `[norm]([x +] [dropout](change))`: the parts in brackets are optional.
@@ -99,7 +99,7 @@ impl gpu::Operation for Normalised {
         let shape = change.meta.shape().clone();
         let [standard, result] = [shape.clone(), shape].map(|shape| empty(&change, shape));
         let scales = empty(&change, [rows]);
-        let (count, dim) = per_cube(&client, rows);
+        let (count, dim) = per_row(&client, rows, width);
         // SAFETY: matrices hold `rows * width` values, the norm's parameters `width`, the scales `rows`. The kernel compares
         // rows and columns with these numbers.
         unsafe {
@@ -132,7 +132,7 @@ impl gpu::Operation for Normalised {
         let total = empty(&gradient, gradient.meta.shape().clone());
         let dropout = self.dropout.filter(|_| wanted[usize::from(self.adds)]);
         let change = dropout.map(|_| empty(&gradient, gradient.meta.shape().clone()));
-        let (count, dim) = per_cube(&client, rows);
+        let (count, dim) = per_row(&client, rows, width);
         // SAFETY: as in the forward pass.
         unsafe {
             unnormalise_kernel::launch_unchecked(
