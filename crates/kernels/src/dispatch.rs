@@ -1,9 +1,9 @@
 //! The code that the operations of all backends with fused forms share: their trait, and their place in burn's graph.
 
-/// Defines `Operation`, `Kept`, `exactly` and `one` to `four` for the backend `$backend`, a name of burn's. An operation
-/// computes with `$values`, which a tensor of the backend converts to and from.
+/// Defines `Operation`, `Kept`, `exactly` and `one` to `four` for the backend `$backend`, which burn's dispatch calls
+/// `$selector`. An operation computes with `$values`; `$unwrap` returns those of a tensor of the backend, `$wrap` the tensor.
 macro_rules! operations {
-    ($backend:ident, $selector:ident, $values:ty) => {
+    ($backend:ident, $selector:ident, $values:ty, $unwrap:path, $wrap:path) => {
         /// Values that a tracked forward pass keeps for the backward pass.
         pub type Kept = Vec<$values>;
 
@@ -124,18 +124,18 @@ macro_rules! operations {
         }
 
         fn compute<const N: usize>(inputs: [Plain; N], operation: &Shared) -> Plain {
-            operation.forward(inputs.map(<$values>::from).into(), false).0.into()
+            $wrap(operation.forward(inputs.map($unwrap).into(), false).0)
         }
 
         fn record<C: CheckpointStrategy, const N: usize>(inputs: [Tracked<C>; N], operation: Shared) -> Tracked<C> {
             let nodes = inputs.each_ref().map(|input| input.node());
-            let inputs: Vec<$values> = inputs.map(|input| <$values>::from(input.into_primitive())).into();
+            let inputs: Vec<$values> = inputs.map(|input| $unwrap(input.into_primitive())).into();
             match Derivative.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prepared) => {
                     let (result, kept) = operation.forward(inputs, true);
-                    prepared.finish((operation, kept), result.into())
+                    prepared.finish((operation, kept), $wrap(result))
                 }
-                OpsKind::UnTracked(prepared) => prepared.finish(operation.forward(inputs, false).0.into()),
+                OpsKind::UnTracked(prepared) => prepared.finish($wrap(operation.forward(inputs, false).0)),
             }
         }
 
@@ -146,13 +146,13 @@ macro_rules! operations {
             type State = (Shared, Kept);
 
             fn backward(self, ops: Ops<Self::State, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-                let gradient = <$values>::from(gradients.consume::<$backend>(&ops.node));
+                let gradient = $unwrap(gradients.consume::<$backend>(&ops.node));
                 let (operation, kept) = ops.state;
                 let wanted: Vec<bool> = ops.parents.iter().map(Option::is_some).collect();
                 let computed = operation.backward(kept, gradient, &wanted);
                 for (parent, gradient) in ops.parents.into_iter().zip(computed) {
                     if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                        gradients.register::<$backend>(parent.id, gradient.into());
+                        gradients.register::<$backend>(parent.id, $wrap(gradient));
                     }
                 }
             }

@@ -151,6 +151,14 @@ impl Backend {
         matches!(self, Backend::Cuda | Backend::Vulkan | Backend::Wgpu)
     }
 
+    /// The name, and whether the build joins burn's operations on a GPU into fewer kernels.
+    pub fn description(self) -> String {
+        match self.is_gpu() && cfg!(feature = "fusion") {
+            true => format!("{self} with fusion"),
+            false => self.to_string(),
+        }
+    }
+
     /// Opens the default device and computes a sum on it, so that a missing GPU is an error here and not later.
     ///
     /// # Errors

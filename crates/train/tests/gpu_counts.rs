@@ -70,11 +70,12 @@ struct Counts {
     compiled: usize,
 }
 
-/// Runs `work` after all work before it, and counts its transfers and compiled kernels.
+/// Runs `work` after all work before it and until the device has done it, and counts its transfers and compiled kernels.
 fn transfers<R>(device: &Device, work: impl FnOnce() -> R) -> (R, [usize; 4]) {
     device.sync().expect("the device works");
     TRANSFERS.all().iter().for_each(|count| count.store(0, Relaxed));
     let result = work();
+    device.sync().expect("the device works");
     (result, TRANSFERS.all().map(|count| count.load(Relaxed)))
 }
 
@@ -114,7 +115,12 @@ fn update(state: &mut TrainState, device: &Device) {
 
 fn counted(name: &str, mut state: TrainState, device: &Device) -> Counts {
     (0..3).for_each(|_| update(&mut state, device));
-    let work = || count_launches(|| update(&mut state, device));
+    let work = || {
+        count_launches(|| {
+            update(&mut state, device);
+            device.sync().expect("the device works"); // with the feature `fusion`, launches may be queued
+        })
+    };
     let ((_, launches), [uploads, submits, reads, compiled]) = transfers(device, work);
     let counts = Counts { launches: launches.values().sum(), uploads, reads, compiled };
     let started = Instant::now();
@@ -151,9 +157,15 @@ fn greedy_tokens(engine: &NetworkEngine) -> usize {
 }
 
 /// Launches of a reordering of four layers' rows: within a sentence, and between sentences.
-fn reordered(engine: &NetworkEngine) -> [usize; 3] {
+fn reordered(engine: &NetworkEngine, device: &Device) -> [usize; 3] {
     let mut state = engine.start(&[&[2, 3, 4, 0], &[5, 0]], None);
-    let mut launches = |rows: &[usize]| -> usize { count_launches(|| state.select(rows)).1.values().sum() };
+    let mut launches = |rows: &[usize]| -> usize {
+        let reorder = || {
+            state.select(rows);
+            device.sync().expect("the device works");
+        };
+        count_launches(reorder).1.values().sum()
+    };
     launches(&[0, 0, 1]);
     [launches(&[0, 1, 2]), launches(&[1, 0, 2]), launches(&[2, 1, 0])]
 }
@@ -209,7 +221,7 @@ fn updates_and_decoding_launch_and_transfer_little() {
     let (tokens, [_, _, reads, compiled]) = transfers(&device, || greedy_tokens(&engine));
     println!("greedy search: {reads} reads for {tokens} tokens");
     assert_eq!((tokens, reads, compiled), (20, 20usize.div_ceil(STEPS_BETWEEN_READS), 0));
-    let launches = reordered(&engine);
+    let launches = reordered(&engine, &device);
     println!("reordering: {launches:?} launches of the same rows, within a sentence, between sentences");
     assert_eq!(launches, [0, 4, 12], "a buffer a layer, and two of the memory if rows change their source");
 

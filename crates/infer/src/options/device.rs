@@ -70,7 +70,11 @@ impl DeviceOptions {
             let parameters = grouped(trained.parameters());
             let precision = trained.engine.precision();
             let names: Vec<String> = models.iter().map(|model| model.display().to_string()).collect();
-            log_line(format!("{}: {parameters} parameters on {backend}, {precision}", names.join(" + ")));
+            log_line(format!(
+                "{}: {parameters} parameters on {}, {precision}",
+                names.join(" + "),
+                backend.description()
+            ));
         }
         Ok(trained)
     }

@@ -5,6 +5,7 @@
 //!
 //! All sums have a fixed order, a function of the shapes alone: the same bytes in every run on one device.
 
+mod backend;
 mod columns;
 mod derived;
 mod launch;
@@ -20,9 +21,10 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Device, Tensor};
-use burn_cubecl::CubeBackend;
+use burn_cubecl::Cube;
 use burn_cubecl::tensor::CubeTensor;
 
+pub use backend::{computed, registered};
 pub use columns::{ColumnSums, column_sums};
 pub use derived::{backward_from, derived};
 pub use launch::*;
@@ -47,4 +49,4 @@ pub fn is_gpu(device: &Device) -> bool {
     matches!(device.clone().without_autodiff().as_dispatch(), DispatchDevice::Cube(_))
 }
 
-operations!(CubeBackend, Cube, CubeTensor);
+operations!(Cube, Cube, CubeTensor, computed, registered);

@@ -1,20 +1,20 @@
 //! Tensors and launches, as the kernels need them.
 
 use burn::tensor::{DType, Int, Shape, Tensor};
-use burn_cubecl::CubeBackend;
+use burn_cubecl::Cube;
 use burn_cubecl::kernel::{into_contiguous, slice};
 use burn_cubecl::ops::numeric::{add, empty_device_contiguous_dtype, zeros_client};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::per_element;
+use super::{computed, per_element, registered};
 
 /// The float tensor outside of autodiff that a GPU holds.
 ///
 /// # Panics
 /// A tensor on another backend, or one that is differentiated.
 pub fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
-    tensor.try_into_primitive::<CubeBackend>().expect("a tensor on a GPU, outside of autodiff")
+    computed(tensor.try_into_primitive::<Cube>().expect("a tensor on a GPU, outside of autodiff"))
 }
 
 /// As [`primitive`], of whole numbers.
@@ -22,12 +22,12 @@ pub fn primitive<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
 /// # Panics
 /// A tensor on another backend.
 pub fn integers<const D: usize>(tensor: Tensor<D, Int>) -> CubeTensor {
-    tensor.try_into_primitive::<CubeBackend>().expect("a tensor on a GPU")
+    computed(tensor.try_into_primitive::<Cube>().expect("a tensor on a GPU"))
 }
 
 /// The tensor of a primitive.
 pub fn tensor<const D: usize>(primitive: CubeTensor) -> Tensor<D> {
-    Tensor::from_primitive::<CubeBackend>(primitive)
+    Tensor::from_primitive::<Cube>(registered(primitive))
 }
 
 /// A row-major float32 tensor on the device of `like`, its values not yet written.
@@ -89,7 +89,7 @@ pub fn part(packed: &Tensor<1, Int>, first: usize, len: usize) -> Tensor<1, Int>
     let all = packed.meta.shape().num_elements();
     let handle = packed.handle.offset_start(bytes(first)).offset_end(bytes(all - first - len));
     let part = CubeTensor::new_contiguous(packed.client, packed.device, Shape::new([len]), handle, packed.dtype);
-    Tensor::from_primitive::<CubeBackend>(part)
+    Tensor::from_primitive::<Cube>(registered(part))
 }
 
 /// The rows of one of several passes in a row-major matrix, each of `rows` rows: a view where devices bind buffers there.

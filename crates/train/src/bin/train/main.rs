@@ -92,8 +92,8 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
         (false, false) => IfExists::Fail,
     };
     let precision = config.training.matmul_precision;
-    let multiplied = precision.describe_on(backend);
-    let title = format!("{} on {backend}, {multiplied}, into {}", arguments.config.display(), output.display());
+    let (device, multiplied) = (backend.description(), precision.describe_on(backend));
+    let title = format!("{} on {device}, {multiplied}, into {}", arguments.config.display(), output.display());
     let options = RunOptions {
         output: output.clone(),
         if_exists,
