@@ -1,6 +1,6 @@
 //! One side of `scripts/bench/decode.py`: creates models with random weights, and decodes on request.
 //!
-//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES PRECISION` opens it, reads
+//! `bench_decode make tiny|base DIR` writes a run folder. `bench_decode work DIR SENTENCES PRECISION DEVICE` opens it, reads
 //! requests from standard input, a JSON object per line, and prints one for each: the seconds, and the generated tokens.
 
 use std::error::Error;
@@ -27,8 +27,10 @@ struct Request {
     /// Maximum source tokens of a batch; 1 decodes each sentence alone.
     batch_tokens: usize,
     workers: usize,
-    /// Tokens of every translation.
+    /// Most tokens of a translation.
     length: usize,
+    /// Fewest tokens of a translation.
+    min_length: usize,
     /// Number of sentences to decode.
     sentences: usize,
 }
@@ -44,13 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["make", size, folder] => make(size, Path::new(folder)),
-        ["work", folder, sentences, precision] => {
+        ["work", folder, sentences, precision, device] => {
             let precision = serde_json::from_value(serde_json::json!(precision))?;
-            work(Path::new(folder), Path::new(sentences), precision)
+            work(Path::new(folder), Path::new(sentences), precision, device)
         }
         ["limits"] => limits(),
         _ => Err(
-            "usage: bench_decode make tiny|base DIR, bench_decode work DIR SENTENCES PRECISION, or bench_decode limits"
+            "usage: bench_decode make tiny|base DIR, bench_decode work DIR SENTENCES PRECISION DEVICE, or bench_decode limits"
                 .into(),
         ),
     }
@@ -97,14 +99,14 @@ fn make(size: &str, folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn work(folder: &Path, sentences: &Path, precision: DecodingPrecision) -> Result<(), Box<dyn Error>> {
-    let trained = TrainedModel::open_in(folder, &backend::choose(Some("flex"))?.open()?, Some(precision))?;
+fn work(folder: &Path, sentences: &Path, precision: DecodingPrecision, device: &str) -> Result<(), Box<dyn Error>> {
+    let trained = TrainedModel::open_in(folder, &backend::choose(Some(device))?.open()?, Some(precision))?;
     let texts: Vec<String> = fs::read_to_string(sentences)?.lines().map(str::to_string).collect();
     for line in io::stdin().lock().lines() {
-        let Request { beam, batch_tokens, workers, length, sentences } = serde_json::from_str(&line?)?;
+        let Request { beam, batch_tokens, workers, length, min_length, sentences } = serde_json::from_str(&line?)?;
         let mut settings = trained.settings();
         settings.decoding.beam = beam;
-        settings.decoding.min_length = length;
+        settings.decoding.min_length = min_length;
         settings.decoding.max_length = Some(length);
         let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch_tokens)?.with_workers(workers);
         let started = Instant::now();
