@@ -150,13 +150,17 @@ def memory(arguments):
     sides = {"attend": {}, "attend, recompute": {"recompute": True}, "definitions": {"definitions": True}}
     for name, options in sides.items():
         side = Side(name, [arguments.binary], size | options)
-        side.start(batches)
-        before = side.number("memory")
-        first = side.worker.steps(1, 0.1)["seconds"][0]
-        reserved = side.number("memory")
-        second = side.worker.steps(1, 0.1)["seconds"][0]
-        row = dict(side=name, before=before, first=reserved, bytes=side.number("memory"), seconds=[first, second])
-        side.stop()
+        try:
+            side.start(batches)
+            before = side.number("memory")
+            first = side.worker.steps(1, 0.1)["seconds"][0]
+            reserved = side.number("memory")
+            second = side.worker.steps(1, 0.1)["seconds"][0]
+            row = dict(side=name, before=before, first=reserved, bytes=side.number("memory"), seconds=[first, second])
+            side.stop()
+        except RuntimeError as error:  # the device allocates no tensor of that size
+            print(f"{name}: {error}", flush=True)
+            continue
         print(
             f"{name}: {row['bytes'] / 2**20:.0f} MiB reserved after two updates, {reserved / 2**20:.0f} MiB after one, "
             f"{before / 2**20:.0f} MiB before; {first:.0f} s and {second:.0f} s",
