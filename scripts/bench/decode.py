@@ -113,7 +113,7 @@ def measure(case, workers, sentences, rounds, cores, devices):
     """Seconds per token, share of outputs equal to ours, and chosen settings, by engine."""
     chosen, counts, outputs = {}, {}, {}
     for kind, worker in workers.items():
-        count = sentences if kind != "transformers" else (32 if case["batched"] else 8)
+        count = sentences if kind != "transformers" else min(sentences, 32 if case["batched"] else 8)
         timed = []
         for way in ways(kind, case, cores, devices):
             worker.request(request(case, way, min(count, 8), devices))  # warms up
