@@ -17,7 +17,7 @@ pub const UNITS: u32 = 128;
 /// There, units wait for each other by exchanging their states, and memory that they share is no faster than any other.
 pub fn processor_units(client: &Client) -> Option<u32> {
     let units = client.properties().hardware.plane_size_max;
-    (units <= 8 && !gpu_launches()).then_some(units)
+    (matches!(units, 4 | 8) && !gpu_launches()).then_some(units) // a driver that does not know reports 0 or 1
 }
 
 /// A launch of a unit per element.

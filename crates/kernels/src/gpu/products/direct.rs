@@ -5,7 +5,7 @@
 
 use cubecl::prelude::*;
 
-use super::kernel::{Sizes, Strides, rounded};
+use super::kernel::{Sizes, Strides, finish, rounded};
 use crate::precision::Precision;
 
 /// Rows and columns of a unit's tile.
@@ -85,14 +85,7 @@ pub fn direct_kernel(
                 let row = first_row + comptime!(i as u32);
                 if row < sizes.rows {
                     let at = (start + row * out_strides.row + column * out_strides.column) as usize;
-                    let mut value = sums[i * TILE + j] + offset;
-                    if comptime!(adds) {
-                        value += out[at];
-                    }
-                    if comptime!(relu) {
-                        value = select(value < 0.0f32, 0.0f32, value); // keeps NaN
-                    }
-                    out[at] = value;
+                    finish(out, at, sums[i * TILE + j] + offset, relu, adds);
                 }
             }
         }

@@ -133,18 +133,24 @@ pub fn product_kernel<N: Size>(
                 let row = first_row + unit_row * comptime!(tiles.rows) + comptime!(i as u32);
                 if row < sizes.rows {
                     let at = (start + row * out_strides.row + column * out_strides.column) as usize;
-                    let mut value = sums[i].extract(j) + offset;
-                    if comptime!(adds) {
-                        value += out[at];
-                    }
-                    if comptime!(relu) {
-                        value = select(value < 0.0f32, 0.0f32, value); // keeps NaN
-                    }
-                    out[at] = value;
+                    finish(out, at, sums[i].extract(j) + offset, relu, adds);
                 }
             }
         }
     }
+}
+
+/// Writes a value of the result.
+#[cube]
+pub fn finish(out: &mut [f32], at: usize, sum: f32, #[comptime] relu: bool, #[comptime] adds: bool) {
+    let mut value = sum;
+    if comptime!(adds) {
+        value += out[at];
+    }
+    if comptime!(relu) {
+        value = select(value < 0.0f32, 0.0f32, value); // keeps NaN
+    }
+    out[at] = value;
 }
 
 /// The lines of an operand that a tile needs: rows of the left operand, columns of the right one.
