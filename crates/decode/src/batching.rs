@@ -21,10 +21,11 @@ pub struct Limits {
 /// Minimum sentences of a batch: fewer take about as long together as one.
 const MIN_SHARE: usize = 8;
 
-/// Splits sentences, sorted by these lengths, into batches, enough of them for every worker to have one.
+/// Splits sentences, sorted by these lengths, into batches: for every worker equally many, of nearly equal size.
 pub fn split_into_batches(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
     let share = sorted_lengths.len().div_ceil(limits.workers).max(MIN_SHARE);
-    let max_sentences = limits.sentences.clamp(1, share);
+    let rounds = share.div_ceil(limits.sentences.max(1)).max(1);
+    let max_sentences = share.div_ceil(rounds);
     let mut batches = Vec::new();
     let mut first = 0;
     while first < sorted_lengths.len() {
@@ -87,6 +88,7 @@ mod tests {
         assert_eq!(split(&[1; 5], 99, 2, 1), [0..2, 2..4, 4..5]);
         assert_eq!(split(&[1; 20], 99, 99, 2), [0..10, 10..20]);
         assert_eq!(split(&[1; 6], 99, 99, 2), vec![0..6], "too few to share");
+        assert_eq!(split(&[1; 32], 99, 10, 2), [0..8, 8..16, 16..24, 24..32], "none is left with a few at the end");
         assert!(split(&[], 99, 99, 2).is_empty());
     }
 
