@@ -5,6 +5,7 @@
     VENV/bin/python scripts/bench/train.py                             all sizes and sides
     VENV/bin/python scripts/bench/train.py --sizes tiny,long --rounds 7
     VENV/bin/python scripts/bench/train.py --sides eager,autocast --threads 1 --json times.json
+    VENV/bin/python scripts/bench/train.py --earlier OTHER/target/debug/examples/bench_train
 
 Builds the example `bench_train` first. All sides train the same model from the same initial weights on the same ragged
 batches, with the same dropout rates, label smoothing, tying, Adam and number of threads. Sides of PyTorch:
@@ -16,9 +17,10 @@ batches, with the same dropout rates, label smoothing, tying, Adam and number of
     compiled-autocast  the same, compiled
     ipex               autocast of a model optimised by Intel's extension (`intel_extension_for_pytorch`), if it is installed
 
-The first two are compared with this project in float32, the others with `training.matmul_precision = "bfloat16"`. Before
-the timing, the first ten losses of both without dropout must agree. Both take turns, so that noise of the machine affects
-both. The floor of a rate is that of the products of the real tokens at the fastest product of the type in the same run.
+The first two are compared with this project in float32, the others with `training.matmul_precision = "bfloat16"`. With
+`--earlier`, another build of this project takes their place, in float32. Before the timing, the first ten losses of both
+without dropout must agree. Both take turns, so that noise of the machine affects both. The floor of a
+rate is that of the products of the real tokens at the fastest product of the type in the same run.
 """
 import argparse
 import importlib.util
@@ -44,7 +46,8 @@ BATCHES = 8
 # The form of the model, and the precision of its products.
 SIDES = {
     "eager": ("eager", "float32"), "compiled": ("compiled", "float32"), "medium": ("eager", "medium"),
-    "autocast": ("eager", "bfloat16"), "compiled-autocast": ("compiled", "bfloat16"), "ipex": ("ipex", "bfloat16"),
+    "autocast": ("eager", "bfloat16"), "compiled-autocast": ("compiled", "bfloat16"),
+    "ipex": ("ipex", "bfloat16"), "earlier": ("earlier", "float32"),
 }
 # glibc returns large freed blocks to the system, which zeroes them for the next step. This project keeps them, and these
 # settings let PyTorch keep them too.
@@ -355,8 +358,11 @@ def in_turn(name, side, arguments, folder):
     (folder / "size.json").write_text(json.dumps(size | dict(precision=precision, bfloat16=precision != "float32")))
     (folder / "batches.json").write_text(json.dumps(batches))
     ours = Worker("attend", [str(arguments.binary), str(folder)], {})
-    command = [sys.executable, __file__, "--worker", form, str(folder)]
-    theirs = Worker(side, command, {} if arguments.plain_malloc else KEEP_FREED)
+    if form == "earlier":
+        theirs = Worker(side, [str(arguments.earlier), str(folder)], {})
+    else:
+        command = [sys.executable, __file__, "--worker", form, str(folder)]
+        theirs = Worker(side, command, {} if arguments.plain_malloc else KEEP_FREED)
     workers = [ours, theirs]
     peak = max(worker.gigaflops() for worker in workers)
     first = [worker.steps(10, 0.0)["losses"] for worker in workers]
@@ -391,7 +397,7 @@ def compare(name, arguments):
         with tempfile.TemporaryDirectory() as folder:
             measured[side] = in_turn(name, side, arguments, Path(folder))
         rates = [statistics.median(map(rate_of, worker.rounds)) for worker in measured[side][:2]]
-        print(f"{name}, {side}: attend {rates[0]:.0f}, PyTorch {rates[1]:.0f} tokens/s", flush=True)
+        print(f"{name}: attend {rates[0]:.0f}, {side} {rates[1]:.0f} tokens/s", flush=True)
     print(f"\n{name}: padding {100 * padding(batches):.1f} %", flush=True)
     rows = []
     for type in ["float32", "bfloat16"]:
@@ -425,21 +431,24 @@ def processor():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default=",".join(SIZES), help="model sizes, comma-separated [default: %(default)s]")
-    parser.add_argument("--sides", default=",".join(SIDES), help="sides of PyTorch, comma-separated [default: %(default)s]")
+    parser.add_argument("--sides", default=",".join(SIDES).removesuffix(",earlier"), help="sides of PyTorch, comma-separated [default: %(default)s]")
     parser.add_argument("--rounds", type=int, default=5, help="measurements per size and side [default: %(default)s]")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads per side [default: all cores]")
     parser.add_argument("--no-compile", action="store_true", help="skip the compiled sides")
     parser.add_argument("--plain-malloc", action="store_true", help="use glibc's default settings for PyTorch")
+    parser.add_argument("--earlier", type=Path, help="another build's bench_train, which takes PyTorch's place")
     parser.add_argument("--binary", type=Path, help="an existing bench_train, which is not built then")
     parser.add_argument("--json", type=Path, help="write all measurements to this file")
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         return torch_worker(Path(arguments.worker[1]), arguments.worker[0])
-    arguments.sides = arguments.sides.split(",")
+    arguments.sides = arguments.sides.split(",") if not arguments.earlier else ["earlier"]
     for known, given, option in [(SIDES, arguments.sides, "sides"), (SIZES, arguments.sizes.split(","), "sizes")]:
         if unknown := set(given) - set(known):
             parser.error(f"--{option} {','.join(unknown)}: expected some of {', '.join(known)}")
+    if ("earlier" in arguments.sides) != bool(arguments.earlier):
+        parser.error("--earlier names the other build, and is the only side")
     if arguments.no_compile:
         arguments.sides = [side for side in arguments.sides if SIDES[side][0] != "compiled"]
     if "ipex" in arguments.sides and not importlib.util.find_spec("intel_extension_for_pytorch"):
