@@ -21,10 +21,11 @@ pub struct Limits {
 /// Minimum sentences of a batch: fewer take about as long together as one.
 const MIN_SHARE: usize = 8;
 
-/// Splits sentences, sorted by these lengths, into batches: for every worker equally many, of nearly equal size.
+/// Splits sentences, sorted by these lengths, into batches of nearly equal size, as many for each worker unless tokens limit
+/// them.
 pub fn split_into_batches(sorted_lengths: &[usize], limits: Limits) -> Vec<Range<usize>> {
     let share = sorted_lengths.len().div_ceil(limits.workers).max(MIN_SHARE);
-    let rounds = share.div_ceil(limits.sentences.max(1)).max(1);
+    let rounds = share.div_ceil(limits.sentences.max(1));
     let max_sentences = share.div_ceil(rounds);
     let mut batches = Vec::new();
     let mut first = 0;
