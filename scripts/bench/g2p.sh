@@ -7,7 +7,7 @@
 #
 # Bulgarian and Serbo-Croatian, whose endings decide about stress, are written from right to left: chosen on their development
 # splits. BACKWARD names other languages. SEEDS_kor="1 2 3" names other seeds for one language, and
-# OPTIONS_kor="--set training.steps=9000" further options of its trainings.
+# OPTIONS_kor="--set training.steps=9000" further options of its trainings; OPTIONS_kor_3 are those of seed 3 alone.
 #
 # A run that is interrupted goes on where it stopped, and one that is finished is not trained again. The runs are in OUTPUT
 # (runs/g2p), the data in DATA (data/g2p). Error rates are those of the development split unless SPLIT=test.
@@ -50,18 +50,18 @@ direction() {
     echo "${directions[index]}"
 }
 
-# options LANGUAGE: prints the further options of its trainings.
+# options LANGUAGE SEED: prints the further options of one training.
 options() {
-    local of_language=OPTIONS_$1
-    echo "${!of_language:-}"
+    local of_language=OPTIONS_$1 of_seed=OPTIONS_$1_$2
+    echo "${!of_seed-${!of_language-}}"
 }
 
 for language in $languages; do
-    read -ra of_language <<<"$(options "$language")"
     for seed in $(seeds "$language"); do
+        read -ra options <<<"$(options "$language" "$seed")"
         "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
             --set "tokenizer.direction=$(direction "$language" "$seed")" \
-            --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${of_language[@]}"
+            --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${options[@]}"
     done
 done
 
