@@ -16,6 +16,11 @@ pub const fn rows(lanes: usize) -> usize {
     }
 }
 
+/// Steps between the use of a right operand and its prefetch: a panel deeper than the first-level cache comes from the second.
+const RIGHT_AHEAD: usize = 8;
+/// The same for a left operand, of which steps may be on lines of their own, in the third-level cache or in memory.
+const LEFT_AHEAD: usize = 16;
+
 macro_rules! blocks {
     ($dispatch:ident, $block:ident, $features:literal, $multiply:ident) => {
         /// Computes a block.
@@ -71,12 +76,17 @@ macro_rules! blocks {
                 for row in 0..ROWS {
                     for lane in 0..LANES {
                         let target = block.target.wrapping_add(row * block.target_stride + lane * LANE);
-                        _mm_prefetch::<_MM_HINT_T0>(target.cast()); // valid for any address
+                        _mm_prefetch::<_MM_HINT_ET0>(target.cast()); // valid for any address
                     }
                 }
                 for _ in 0..block.steps {
                     let columns: [__m512; LANES] =
                         std::array::from_fn(|lane| _mm512_loadu_ps(right.add(LANE * lane).cast()));
+                    _mm_prefetch::<_MM_HINT_T0>(left.wrapping_add(LEFT_AHEAD * block.step).cast());
+                    for lane in 0..LANES {
+                        let next = right.wrapping_add(RIGHT_AHEAD * block.right_step + LANE * lane);
+                        _mm_prefetch::<_MM_HINT_T0>(next.cast());
+                    }
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let word = _mm512_castsi512_ps(_mm512_set1_epi32(*left.add(row * block.row_stride) as i32));
                         for (sum, &column) in sums.iter_mut().zip(&columns) {
