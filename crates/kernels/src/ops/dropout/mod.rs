@@ -67,17 +67,6 @@ impl DropoutMask {
         if drawn >= self.threshold { self.scale } else { 0.0 }
     }
 
-    /// `target = source · factors`, for the elements from index `first` on.
-    #[cfg(feature = "flex")]
-    #[inline(always)]
-    pub(crate) fn apply(&self, target: &mut [f32], source: &[f32], first: usize) {
-        let mut index = first as u32;
-        for (target, source) in target.iter_mut().zip(source) {
-            *target = source * self.factor(index);
-            index = index.wrapping_add(1);
-        }
-    }
-
     /// `values *= factors`, for the elements from index `first` on.
     #[cfg(feature = "flex")]
     #[inline(always)]

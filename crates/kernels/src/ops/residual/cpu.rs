@@ -61,21 +61,17 @@ impl autodiff::Operation for Connection {
     fn forward(&self, inputs: Vec<Array>, tracked: bool) -> (Array, Kept) {
         let mut inputs = inputs.into_iter().map(Array::row_major);
         let x = if self.adds { inputs.next() } else { None };
-        let change = inputs.next().expect("a connection has an input");
+        let mut total = inputs.next().expect("a connection has an input");
         let (gamma, beta) = (inputs.next(), inputs.next());
 
-        let width = change.width().max(1);
-        let rows = change.values().len() / width;
-        let summed = Sum {
-            x: x.as_ref().map(Array::values),
-            change: change.values(),
-            drawn: self.dropout.map(|dropout| dropout.prepare()),
-        };
-        let mut total = vec![0.0; rows * width];
-        let totals = total.par_chunks_mut(BLOCK * width).enumerate();
+        let (shape, width) = (total.shape(), total.width().max(1));
+        let rows = total.values().len() / width;
+        let addition =
+            Addition { x: x.as_ref().map(Array::values), drawn: self.dropout.map(|dropout| dropout.prepare()) };
+        let totals = total.values_mut().par_chunks_mut(BLOCK * width).enumerate();
         let Some((gamma, scaling)) = gamma.zip(self.scaling) else {
-            totals.for_each(|(block, total)| vectorised!(summed.write(total, block * BLOCK * width)));
-            return (Array::new(total, change.shape()), vec![]);
+            totals.for_each(|(block, total)| vectorised!(addition.apply(total, block * BLOCK * width)));
+            return (total, vec![]);
         };
 
         let (mut scales, mut result) = (vec![0.0; rows], vec![0.0; rows * width]);
@@ -84,7 +80,7 @@ impl autodiff::Operation for Connection {
             vectorised!({
                 let each = total.chunks_exact_mut(width).zip(result.chunks_exact_mut(width)).zip(scales.iter_mut());
                 for (i, ((row, result), scale)) in each.enumerate() {
-                    summed.write(row, (block * BLOCK + i) * width);
+                    addition.apply(row, (block * BLOCK + i) * width);
                     *scale = scaling.standardise(row);
                     let scaled = row.iter().zip(gamma.values());
                     match &beta {
@@ -98,10 +94,10 @@ impl autodiff::Operation for Connection {
             });
         });
         let kept = match tracked {
-            true => vec![Array::new(total, change.shape()), Array::new(scales, [rows]), gamma],
+            true => vec![total, Array::new(scales, [rows]), gamma],
             false => vec![],
         };
-        (Array::new(result, change.shape()), kept)
+        (Array::new(result, shape), kept)
     }
 
     fn backward(&self, kept: Kept, gradient: Array, wanted: &[bool]) -> Vec<Option<Array>> {
@@ -122,24 +118,21 @@ impl autodiff::Operation for Connection {
     }
 }
 
-/// `[x +] [dropout](change)`.
-struct Sum<'a> {
+/// Replaces a change by `[x +] [dropout](change)`.
+struct Addition<'a> {
     x: Option<&'a [f32]>,
-    change: &'a [f32],
     drawn: Option<DropoutMask>,
 }
 
-impl Sum<'_> {
-    /// Writes the elements from index `first` on.
+impl Addition<'_> {
+    /// Replaces the elements from index `first` on.
     #[inline(always)]
-    fn write(&self, total: &mut [f32], first: usize) {
-        let change = &self.change[first..][..total.len()];
-        match self.drawn {
-            Some(drawn) => drawn.apply(total, change, first),
-            None => total.copy_from_slice(change),
+    fn apply(&self, values: &mut [f32], first: usize) {
+        if let Some(drawn) = self.drawn {
+            drawn.apply_in_place(values, first);
         }
         if let Some(x) = self.x {
-            add_to(total, &x[first..], 1.0);
+            add_to(values, &x[first..], 1.0);
         }
     }
 }
