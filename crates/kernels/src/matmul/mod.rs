@@ -14,6 +14,9 @@ mod vectors;
 mod view;
 
 #[cfg(target_arch = "x86_64")]
+use std::sync::Arc;
+
+#[cfg(target_arch = "x86_64")]
 use vectors::{Panels, Right, Unit};
 pub use view::{Accumulate, Finish, Matrix, MatrixMut};
 
@@ -37,7 +40,7 @@ pub fn multiply_on_all_threads(target: MatrixMut, before: Accumulate, scale: f32
 pub struct Factor<'a> {
     matrix: Matrix<'a>,
     #[cfg(target_arch = "x86_64")]
-    panels: Option<Panels>,
+    panels: Option<Arc<Panels>>,
 }
 
 impl<'a> Factor<'a> {
@@ -51,7 +54,20 @@ impl<'a> Factor<'a> {
         Self {
             matrix,
             #[cfg(target_arch = "x86_64")]
-            panels: panels.map(|unit| Panels::new(unit, matrix, rayon::current_num_threads())),
+            panels: panels.map(|unit| Arc::new(Panels::new(unit, matrix, rayon::current_num_threads()))),
+        }
+    }
+
+    /// The first columns of the operand, which share its panels.
+    ///
+    /// # Panics
+    /// More columns than the operand has.
+    pub fn first_columns(&self, cols: usize) -> Self {
+        assert!(cols <= self.matrix.cols, "{cols} columns of {}", self.matrix.cols);
+        Self {
+            matrix: Matrix { cols, ..self.matrix },
+            #[cfg(target_arch = "x86_64")]
+            panels: self.panels.clone(),
         }
     }
 

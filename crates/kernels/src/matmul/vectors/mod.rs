@@ -110,7 +110,7 @@ struct BlockFinish {
 pub enum Right<'a> {
     /// Packed for this product alone, or read in place.
     Plain(Matrix<'a>),
-    /// Packed before.
+    /// Packed before; a product of fewer columns uses the first ones.
     Packed(&'a Panels),
 }
 
@@ -136,8 +136,9 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
     match right {
         Right::Plain(matrix) => check(&target, &finish, &left, &matrix),
         Right::Packed(panels) => {
-            assert!(panels.unit() == unit && panels.shape() == [depth, cols], "panels of another product");
-            // The shape of the right operand is that of the panels, its values are packed.
+            let [steps, packed_cols] = panels.shape();
+            assert!(panels.unit() == unit && steps == depth && cols <= packed_cols, "panels of another product");
+            // The shape of the right operand is that of the first columns of the panels, its values are packed.
             check(&target, &finish, &left, &Matrix { values: &[0.0], rows: depth, cols, row_stride: 0, col_stride: 0 });
         }
     }
@@ -157,10 +158,10 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
                 } else {
                     buffer.clear();
                     panels::pack(unit, part, &mut buffer, threads);
-                    Source::Panels(&buffer)
+                    Source::Panels(&buffer, cols)
                 }
             }
-            Right::Packed(panels) => Source::Panels(panels.steps(start, steps)),
+            Right::Packed(panels) => Source::Panels(panels.steps(start, steps), panels.shape()[1]),
         };
         start += steps;
         let (first, last) = (from == 0, from + length == depth);
@@ -202,7 +203,8 @@ fn part_of_cols(matrix: Matrix, first: usize, cols: usize) -> Matrix {
 #[derive(Clone, Copy)]
 enum Source<'a> {
     InPlace(Matrix<'a>),
-    Panels(&'a [Words]),
+    /// The words, and the number of columns packed.
+    Panels(&'a [Words], usize),
 }
 
 /// Some rows of a partial sum.
@@ -226,15 +228,15 @@ impl Part<'_> {
         let steps = self.left.cols.div_ceil(self.unit.pack());
         // SAFETY: as the caller guarantees.
         let Left { words, row_stride, step } = unsafe { Left::new(self.unit, self.left, &mut buffer) };
-        let padded = self.cols.next_multiple_of(LANE);
         for first in (0..self.cols).step_by(PANEL) {
             let cols = PANEL.min(self.cols - first);
             let lanes = cols.div_ceil(LANE);
             let (right, right_step) = match self.right {
                 Source::InPlace(matrix) => (matrix.values[first..].as_ptr().cast(), matrix.row_stride),
-                Source::Panels(panels) => {
-                    debug_assert!(panels.len() >= steps * padded / LANE);
-                    (panels[first / LANE * steps..].as_ptr().cast(), lanes * LANE)
+                Source::Panels(panels, packed_cols) => {
+                    debug_assert!(panels.len() >= steps * packed_cols.div_ceil(LANE));
+                    let step = PANEL.min(packed_cols - first).next_multiple_of(LANE);
+                    (panels[first / LANE * steps..].as_ptr().cast(), step)
                 }
             };
             let finish = BlockFinish {

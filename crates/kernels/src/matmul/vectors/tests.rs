@@ -8,6 +8,11 @@ fn units() -> impl Iterator<Item = Unit> {
     [Unit::Float32Avx512, Unit::Float32Avx2, Unit::Bfloat16Avx512].into_iter().filter(|unit| unit.available())
 }
 
+/// An operand with the two further columns that each layout of a case has.
+fn wider(right: Matrix) -> Matrix {
+    Matrix { cols: right.cols + 2, ..right }
+}
+
 #[test]
 fn whole_numbers_are_exact_in_any_shape() {
     let shapes = [
@@ -29,7 +34,13 @@ fn whole_numbers_are_exact_in_any_shape() {
     each_layout(&shapes, finishes, |case, threads| {
         for unit in units() {
             let panels = Panels::new(unit, case.right, threads);
-            for (way, right) in [("plain", Right::Plain(case.right)), ("packed", Right::Packed(&panels))] {
+            let wider = Panels::new(unit, wider(case.right), threads);
+            let ways = [
+                ("plain", Right::Plain(case.right)),
+                ("packed", Right::Packed(&panels)),
+                ("the first columns of more", Right::Packed(&wider)),
+            ];
+            for (way, right) in ways {
                 case.check(&format!("{unit:?}, {way}"), |target| {
                     product(unit, target, case.finish, case.left, right, threads);
                 });

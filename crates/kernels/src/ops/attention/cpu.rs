@@ -10,7 +10,7 @@ use crate::array::Array;
 use crate::autodiff::{self, Kept};
 use crate::blocks::{add_to, added_in_order};
 use crate::dropout::Dropout;
-use crate::matmul::{Accumulate, Matrix, MatrixMut, multiply};
+use crate::matmul::{Accumulate, Factor, Finish, Matrix, MatrixMut, multiply, product};
 use crate::simd::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 
 /// Queries per block of scores.
@@ -57,23 +57,17 @@ struct Place {
 }
 
 impl Attention {
-    /// Writes the scores of one head's queries, from query `first` on, over the first `keys.rows` keys: rows of `padded`
-    /// length, −∞ at hidden keys.
-    fn scores(&self, scores: &mut [f32], place: Place, queries: Matrix, keys: Matrix, bias: Option<Bias>) {
+    /// Writes the scores of one head's queries, from query `first` on, over the first `n` of the keys, `[head_size, key]`:
+    /// rows of `padded` length, −∞ at hidden keys.
+    fn scores(&self, scores: &mut [f32], place: Place, queries: Matrix, keys: &Factor, n: usize, bias: Option<Bias>) {
         let Place { batch, head, first } = place;
-        let scale = 1.0 / self.divisor;
-        let length = padded(keys.rows);
-        multiply(
-            MatrixMut::strided(scores, queries.rows, keys.rows, length),
-            Accumulate::Overwrite,
-            scale,
-            queries,
-            keys.transposed(),
-        );
+        let length = padded(n);
+        let target = MatrixMut::strided(scores, queries.rows, n, length);
+        product(target, Finish::new(Accumulate::Overwrite, 1.0 / self.divisor), queries, &keys.first_columns(n), 1);
         if let Some(bias) = bias {
             vectorised!({
                 for (i, scores) in scores.chunks_exact_mut(length).enumerate() {
-                    add_to(&mut scores[..keys.rows], &bias.values[bias.start(head, first + i)..][..keys.rows], 1.0);
+                    add_to(&mut scores[..n], &bias.values[bias.start(head, first + i)..][..n], 1.0);
                 }
             });
         }
@@ -109,6 +103,7 @@ impl autodiff::Operation for Attention {
                 |((b, context), normalisers)| {
                     let mut weights = vec![0.0; BLOCK.min(query_len) * padded(key_len)];
                     for head in 0..heads {
+                        let keys = transposed(k.rows(b, head, 0, key_len), query_len);
                         for first in (0..query_len).step_by(BLOCK) {
                             let rows = BLOCK.min(query_len - first);
                             let n = self.visible_keys(b, first, rows);
@@ -119,7 +114,7 @@ impl autodiff::Operation for Attention {
                             let weights = &mut weights[..rows * length];
                             let normalisers = &mut normalisers[head * query_len + first..][..rows];
                             let place = Place { batch: b, head, first };
-                            self.scores(weights, place, q.rows(b, head, first, rows), k.rows(b, head, 0, n), bias);
+                            self.scores(weights, place, q.rows(b, head, first, rows), &keys, n, bias);
                             vectorised!({
                                 for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers.iter_mut())
                                 {
@@ -168,6 +163,8 @@ impl autodiff::Operation for Attention {
             let (mut weights, mut d_weights) = (block(), block());
             let mut dropped = if self.dropout.is_some() { block() } else { vec![] };
             for head in 0..heads {
+                let keys = transposed(k.rows(b, head, 0, key_len), query_len);
+                let values = transposed(v.rows(b, head, 0, key_len), query_len);
                 for first in (0..query_len).step_by(BLOCK) {
                     let rows = BLOCK.min(query_len - first);
                     let n = self.visible_keys(b, first, rows);
@@ -178,8 +175,8 @@ impl autodiff::Operation for Attention {
                     let (weights, d_weights) = (&mut weights[..rows * length], &mut d_weights[..rows * length]);
                     let normalisers = &normalisers.values()[(b * heads + head) * query_len + first..];
                     let (q, k) = (q.rows(b, head, first, rows), k.rows(b, head, 0, n));
-                    let (v, d) = (v.rows(b, head, 0, n), d.rows(b, head, first, rows));
-                    self.scores(weights, Place { batch: b, head, first }, q, k, bias);
+                    let d = d.rows(b, head, first, rows);
+                    self.scores(weights, Place { batch: b, head, first }, q, &keys, n, bias);
                     vectorised!({
                         for (scores, normaliser) in weights.chunks_exact_mut(length).zip(normalisers) {
                             scores.iter_mut().for_each(|x| *x = exp(*x - normaliser));
@@ -197,7 +194,7 @@ impl autodiff::Operation for Attention {
                     let target = MatrixMut::strided(&mut d_values[head * head_size..], n, head_size, width);
                     multiply(target, Accumulate::Add, 1.0, Matrix::strided(dropped, rows, n, length).transposed(), d);
                     let target = MatrixMut::strided(d_weights, rows, n, length);
-                    multiply(target, Accumulate::Overwrite, 1.0, d, v.transposed());
+                    product(target, Finish::new(Accumulate::Overwrite, 1.0), d, &values.first_columns(n), 1);
                     vectorised!({
                         let both = weights.chunks_exact(length).zip(dropped.chunks_exact(length));
                         for (d_scores, (weights, dropped)) in d_weights.chunks_exact_mut(length).zip(both) {
@@ -253,6 +250,11 @@ impl Attention {
             }
         });
     }
+}
+
+/// One head's keys or values, transposed, as a factor for the blocks of its queries: packed if there are several.
+fn transposed(rows: Matrix, query_len: usize) -> Factor {
+    if query_len > BLOCK { Factor::packed(rows.transposed()) } else { Factor::in_place(rows.transposed()) }
 }
 
 /// Replaces scores by weights and returns log Σ exp(score); zeros and +∞ where every key is hidden.
