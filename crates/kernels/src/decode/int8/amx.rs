@@ -1,19 +1,20 @@
 //! Products in matrix registers (AMX): sixteen rows and a panel at once.
 
 use std::arch::asm;
+use std::arch::x86_64::*;
 use std::ops::Range;
 
 use super::super::matmul::Epilogue;
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES};
-use super::{DEPTH, Int8Activations, Int8Matrix, finish};
+use super::avx512::finish;
+use super::{DEPTH, Int8Activations, Int8Matrix};
 use crate::matmul::bf16::amx::{configure, release};
-use crate::simd::vectorised;
 
 pub use crate::matmul::bf16::amx::int8_available as available;
 
 /// Rows up to which vectors are faster: a matrix register has sixteen rows, used or not.
-pub const FEW: usize = 4;
+pub const FEW: usize = 3;
 
 /// Rows of a matrix register.
 const HEIGHT: usize = 16;
@@ -23,23 +24,28 @@ const HEIGHT: usize = 16;
 struct Sums([[[i32; LANE]; HEIGHT]; LANES]);
 
 /// # Safety
-/// The processor has the registers, and no other thread computes these panels.
+/// The processor has the registers and AVX-512, and no other thread computes these panels.
+#[target_feature(enable = "avx512f,avx512bw")]
 pub unsafe fn multiply(x: &Int8Activations, matrix: &Int8Matrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
     let mut sums = Sums([[[0; LANE]; HEIGHT]; LANES]);
     // SAFETY: the registers are available, as the caller guarantees.
     unsafe { configure() };
     for panel in panels {
+        let starts = &matrix.starts[panel * LANES..(panel + 1) * LANES];
         for first in (0..x.rows()).step_by(HEIGHT) {
             // SAFETY: as the caller guarantees.
             unsafe { multiply_tiles(x, first, matrix, panel, &mut sums) };
             for (row, &scale) in x.scales().iter().enumerate().skip(first).take(HEIGHT) {
                 // SAFETY: as the caller guarantees.
                 let y = unsafe { y.panel(row, panel) };
-                vectorised!({
-                    for (lane, sums) in sums.0.iter().enumerate() {
-                        finish(&sums[row - first], scale, matrix, epilogue, (panel, lane), y);
-                    }
-                });
+                for (lane, (sums, start)) in sums.0.iter().zip(starts).enumerate() {
+                    // SAFETY: both are one register.
+                    let total = unsafe {
+                        let sum = _mm512_load_si512(sums[row - first].as_ptr().cast());
+                        _mm512_add_epi32(sum, _mm512_loadu_si512(start.as_ptr().cast()))
+                    };
+                    finish(total, scale, matrix, epilogue, (panel, lane), y);
+                }
             }
         }
     }

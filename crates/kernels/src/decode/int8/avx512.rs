@@ -68,14 +68,12 @@ unsafe fn rows_ahead<const ROWS: usize, const AHEAD: usize>(block: Block, y: Out
     let groups = lanes.len() / LANES;
     let x_rows = &x.values()[first * width..(first + ROWS) * width];
     assert!(width == groups * WORD, "a word of activations for each word of weights");
-    let at = panel * LANES..(panel + 1) * LANES;
-    let (starts, scales, bias) = (&matrix.starts[at.clone()], &matrix.scales[at.clone()], &matrix.bias[at]);
+    let starts = &matrix.starts[panel * LANES..(panel + 1) * LANES];
     // SAFETY: all pointers stay inside their slices: `lanes` has `groups * LANES` elements and `x_rows` `ROWS * width`
     // bytes, which are `groups` words a row; a lane is one register. A prefetch is valid for any address. The mask of a
     // lane covers the outputs of the panel alone, which no other thread writes.
     unsafe {
-        let load = |lane: &[i32; LANE]| _mm512_loadu_si512(lane.as_ptr().cast());
-        let start: [__m512i; LANES] = std::array::from_fn(|lane| load(&starts[lane]));
+        let start: [__m512i; LANES] = std::array::from_fn(|lane| _mm512_loadu_si512(starts[lane].as_ptr().cast()));
         let mut totals = [start; ROWS];
         let (x_rows, lanes) = (x_rows.as_ptr(), lanes.as_ptr());
         for group in 0..groups {
@@ -92,19 +90,38 @@ unsafe fn rows_ahead<const ROWS: usize, const AHEAD: usize>(block: Block, y: Out
                 }
             }
         }
-        let min = _mm512_set1_ps(if epilogue == Epilogue::Relu { 0.0 } else { f32::NEG_INFINITY });
         for (row, totals) in totals.iter().enumerate() {
-            let scale = _mm512_set1_ps(x.scales()[first + row]);
+            let scale = x.scales()[first + row];
             let y = y.panel(first + row, panel);
             for (lane, &total) in totals.iter().enumerate() {
-                let factor = _mm512_mul_ps(scale, _mm512_loadu_ps(scales[lane].as_ptr()));
-                let value = _mm512_mul_ps(_mm512_cvtepi32_ps(total), factor);
-                let value = _mm512_add_ps(value, _mm512_loadu_ps(bias[lane].as_ptr()));
-                let left = y.len().saturating_sub(lane * LANE).min(LANE);
-                let mask = ((1u32 << left) - 1) as __mmask16;
-                let target = y.as_mut_ptr().wrapping_add(lane * LANE);
-                _mm512_mask_storeu_ps(target, mask, _mm512_max_ps(min, value));
+                finish(total, scale, matrix, epilogue, (panel, lane), y);
             }
         }
+    }
+}
+
+/// Writes the outputs of one lane of a panel from their sums, to which the starts have been added.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+pub fn finish(
+    total: __m512i,
+    scale: f32,
+    matrix: &Int8Matrix,
+    epilogue: Epilogue,
+    (panel, lane): (usize, usize),
+    y: &mut [f32],
+) {
+    let at = panel * LANES + lane;
+    let (scales, bias) = (&matrix.scales[at], &matrix.bias[at]);
+    let min = _mm512_set1_ps(if epilogue == Epilogue::Relu { 0.0 } else { f32::NEG_INFINITY });
+    let left = y.len().saturating_sub(lane * LANE).min(LANE);
+    let mask = ((1u32 << left) - 1) as __mmask16;
+    // SAFETY: scales and bias are one register each; the mask covers the outputs of the panel alone.
+    unsafe {
+        let factor = _mm512_mul_ps(_mm512_set1_ps(scale), _mm512_loadu_ps(scales.as_ptr()));
+        let value = _mm512_mul_ps(_mm512_cvtepi32_ps(total), factor);
+        let value = _mm512_add_ps(value, _mm512_loadu_ps(bias.as_ptr()));
+        let target = y.as_mut_ptr().wrapping_add(lane * LANE);
+        _mm512_mask_storeu_ps(target, mask, _mm512_max_ps(min, value));
     }
 }

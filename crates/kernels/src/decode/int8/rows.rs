@@ -117,18 +117,11 @@ fn rounded(x: f32) -> u32 {
     (x + ROUND).to_bits()
 }
 
-/// The largest magnitude of a row; NaN if it has one.
+/// The largest magnitude of a row; NaN if it has one. Magnitudes are compared as integers: their bits have the same order, and
+/// those of NaN are the largest.
 #[inline(always)]
 fn largest_magnitude(row: &[f32]) -> f32 {
-    const LANES: usize = 32;
-    let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
-    let mut lanes = [0f32; LANES];
-    let chunks = row.chunks_exact(LANES);
-    lanes.iter_mut().zip(chunks.remainder()).for_each(|(lane, &x)| *lane = larger(*lane, x.abs()));
-    for chunk in chunks {
-        lanes.iter_mut().zip(chunk).for_each(|(lane, &x)| *lane = larger(*lane, x.abs()));
-    }
-    lanes.into_iter().fold(0.0, larger)
+    f32::from_bits(row.iter().fold(0, |largest, x| largest.max(x.abs().to_bits())))
 }
 
 #[cfg(test)]
