@@ -11,6 +11,7 @@ mod avx512;
 mod left;
 mod panels;
 
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 
@@ -28,6 +29,8 @@ const PANEL: usize = 4 * LANE;
 const STEPS: usize = 512;
 /// Rows per unit of work of a thread, a multiple of the rows of all blocks.
 const SHARE: usize = 240;
+/// Steps of a transposed left operand from which on it is too large to be in the second-level cache already.
+const DEEP: usize = 128;
 /// Maximum rows for which the right operand is not worth packing.
 const FEW: usize = 64;
 
@@ -221,9 +224,25 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// Prefetches a deep transposed left operand into the second-level cache. Each block of rows reads a part of a line of each
+    /// step, so that the first blocks would wait for memory at every step.
+    fn prefetch_left(&self) {
+        let Matrix { values, cols: steps, row_stride, col_stride, .. } = self.left;
+        if row_stride == 1 && col_stride > 1 && steps >= DEEP {
+            for step in 0..steps {
+                for row in (0..self.rows).step_by(LANE) {
+                    let line = values.as_ptr().wrapping_add(step * col_stride + row);
+                    // SAFETY: a prefetch is valid for any address, on any processor.
+                    unsafe { _mm_prefetch::<_MM_HINT_T1>(line.cast()) };
+                }
+            }
+        }
+    }
+
     /// # Safety
     /// The processor has the unit; the operands fit, and the target has the rows.
     unsafe fn compute(self) {
+        self.prefetch_left();
         let mut buffer = LEFT.take();
         let steps = self.left.cols.div_ceil(self.unit.pack());
         // SAFETY: as the caller guarantees.
