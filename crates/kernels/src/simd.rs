@@ -98,20 +98,27 @@ pub fn relu(x: f32) -> f32 {
 }
 
 /// The maximum; −∞ for no values, NaN if one is NaN.
+///
+/// Two maxima, each one instruction: that of the numbers, and that of the magnitudes' bits, of which NaN has the largest.
 #[inline(always)]
 pub fn max<const LANES: usize>(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
-    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let larger = |a: f32, b: f32| if a > b { a } else { b }; // b if a is NaN
+    let (mut lanes, mut magnitudes) = ([f32::NEG_INFINITY; LANES], [0u32; LANES]);
     let chunks = values.chunks_exact(LANES);
-    for (lane, &x) in lanes.iter_mut().zip(chunks.remainder()) {
-        *lane = larger(*lane, x);
+    for ((lane, magnitude), &x) in lanes.iter_mut().zip(&mut magnitudes).zip(chunks.remainder()) {
+        *lane = larger(x, *lane);
+        *magnitude = x.abs().to_bits().max(*magnitude);
     }
     for chunk in chunks {
-        for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, x);
+        for ((lane, magnitude), &x) in lanes.iter_mut().zip(&mut magnitudes).zip(chunk) {
+            *lane = larger(x, *lane);
+            *magnitude = x.abs().to_bits().max(*magnitude);
         }
     }
-    fold(lanes, larger)
+    match fold(magnitudes, u32::max) > f32::INFINITY.to_bits() {
+        true => f32::NAN,
+        false => fold(lanes, larger),
+    }
 }
 
 /// Replaces each value by exp(value − `peak`) and returns their sum.
@@ -133,7 +140,7 @@ pub fn exp_and_sum<const LANES: usize>(values: &mut [f32], peak: f32) -> f32 {
 }
 
 #[inline(always)]
-fn fold<const LANES: usize>(mut lanes: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> f32 {
+fn fold<T: Copy, const LANES: usize>(mut lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
     let mut half = LANES / 2;
     while half > 0 {
         for i in 0..half {

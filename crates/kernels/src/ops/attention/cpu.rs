@@ -17,9 +17,12 @@ use crate::simd::{NARROW, exp, exp_and_sum, max, sum_pairs, vectorised};
 const BLOCK: usize = 64;
 
 /// Length of a row of scores: the keys, rounded up to whole registers of [`NARROW`] lanes; lanes beyond the
-/// keys are hidden.
+/// keys are hidden. Columns of rows a multiple of 1 KiB apart would evict each other from the first-level cache.
 fn padded(keys: usize) -> usize {
-    keys.next_multiple_of(NARROW)
+    match keys.next_multiple_of(NARROW) {
+        length if length > 0 && length.is_multiple_of(16 * NARROW) => length + NARROW,
+        length => length,
+    }
 }
 
 pub fn attention(
