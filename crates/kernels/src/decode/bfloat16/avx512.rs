@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::super::matmul::{Epilogue, ROWS_512 as ROWS, prefetched_lanes};
+use super::super::matmul::{Epilogue, Prefetch, ROWS_512 as ROWS};
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES};
 use super::super::words::Words;
@@ -19,12 +19,12 @@ pub unsafe fn multiply(
     panels: Range<usize>,
     y: Output,
 ) {
-    let share = prefetched_lanes(x.rows());
+    let prefetch = Prefetch::new(x.rows());
     for panel in panels {
         let lanes = matrix.words.panel(panel);
         for (at, first) in (0..x.rows()).step_by(ROWS).enumerate() {
-            let next = lanes.as_ptr().wrapping_add(lanes.len() + at * share * x.groups);
-            let ahead = if at * share < LANES { share } else { 0 };
+            let (next, ahead) = prefetch.of(at, lanes.len());
+            let next = lanes.as_ptr().wrapping_add(next);
             let block = Block { x, first, matrix, panel, epilogue, next, ahead };
             // SAFETY: as the caller guarantees.
             unsafe {

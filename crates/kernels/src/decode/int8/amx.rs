@@ -4,7 +4,7 @@ use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::super::matmul::Epilogue;
+use super::super::matmul::{Epilogue, ROWS_512};
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES};
 use super::avx512::finish;
@@ -13,8 +13,8 @@ use crate::matmul::bf16::amx::{configure, release};
 
 pub use crate::matmul::bf16::amx::int8_available as available;
 
-/// Rows up to which vectors are faster: a matrix register has sixteen rows, used or not.
-pub const FEW: usize = 3;
+/// Rows up to which vectors are as fast, since both wait for weights: one block of them, which prefetches.
+pub const FEW: usize = ROWS_512;
 
 /// Rows of a matrix register.
 const HEIGHT: usize = 16;

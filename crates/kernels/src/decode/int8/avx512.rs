@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::super::matmul::{Epilogue, ROWS_512 as ROWS, prefetched_lanes};
+use super::super::matmul::{Epilogue, Prefetch, ROWS_512 as ROWS};
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES};
 use super::super::words::Words;
@@ -13,12 +13,12 @@ use super::{Int8Activations, Int8Matrix, WORD};
 /// The processor has AVX-512 with VNNI, and no other thread computes these panels.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub unsafe fn multiply(x: &Int8Activations, matrix: &Int8Matrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
-    let share = prefetched_lanes(x.rows());
+    let prefetch = Prefetch::new(x.rows());
     for panel in panels {
         let lanes = matrix.words.panel(panel);
         for (at, first) in (0..x.rows()).step_by(ROWS).enumerate() {
-            let next = lanes.as_ptr().wrapping_add(lanes.len() + at * share * matrix.words.groups());
-            let ahead = if at * share < LANES { share } else { 0 };
+            let (next, ahead) = prefetch.of(at, lanes.len());
+            let next = lanes.as_ptr().wrapping_add(next);
             let block = Block { x, first, matrix, panel, epilogue, next, ahead };
             // SAFETY: as the caller guarantees.
             unsafe {
@@ -56,7 +56,8 @@ unsafe fn rows<const ROWS: usize>(block: Block, y: Output) {
         match block.ahead {
             0 => rows_ahead::<ROWS, 0>(block, y),
             1 => rows_ahead::<ROWS, 1>(block, y),
-            _ => rows_ahead::<ROWS, 2>(block, y),
+            2 => rows_ahead::<ROWS, 2>(block, y),
+            _ => rows_ahead::<ROWS, LANES>(block, y),
         }
     }
 }

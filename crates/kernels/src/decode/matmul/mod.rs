@@ -57,13 +57,31 @@ pub(super) unsafe fn multiply_panels(
 #[cfg(target_arch = "x86_64")]
 pub(super) const ROWS_512: usize = 6;
 
-/// Lanes of the next panel that each block of rows prefetches with every input. A single block prefetches none: it waits for
-/// memory anyway.
+/// What each block of rows prefetches with every input.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn prefetched_lanes(rows: usize) -> usize {
-    match rows.div_ceil(ROWS_512) {
-        0 | 1 => 0,
-        blocks => LANES.div_ceil(blocks),
+#[derive(Clone, Copy)]
+pub(super) struct Prefetch {
+    blocks: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Prefetch {
+    /// Inputs between a prefetch and its use.
+    const DISTANCE: usize = 16;
+
+    pub(super) fn new(rows: usize) -> Self {
+        Self { blocks: rows.div_ceil(ROWS_512) }
+    }
+
+    /// The first lane that a block prefetches, counted from the first of its panel, and the number of lanes with every input. A
+    /// single block prefetches its own panel, several blocks share the next one. The lanes may lie behind the matrix.
+    pub(super) fn of(self, block: usize, panel: usize) -> (usize, usize) {
+        if self.blocks == 1 {
+            return (Self::DISTANCE * LANES, LANES);
+        }
+        let share = LANES.div_ceil(self.blocks);
+        let ahead = if block * share < LANES { share } else { 0 };
+        (panel + block * share * panel / LANES, ahead)
     }
 }
 

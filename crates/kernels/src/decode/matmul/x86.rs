@@ -5,19 +5,19 @@ use std::ops::Range;
 
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES, Lane, PackedMatrix};
-use super::{Epilogue, ROWS_512, prefetched_lanes, store};
+use super::{Epilogue, Prefetch, ROWS_512, store};
 
 /// # Safety
 /// The processor has AVX-512, and no other thread computes these panels.
 #[target_feature(enable = "avx512f")]
 pub unsafe fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
     let d_input = matrix.d_input();
-    let share = prefetched_lanes(x.len() / d_input);
+    let prefetch = Prefetch::new(x.len() / d_input);
     for panel in panels {
         let (lanes, bias) = matrix.panel(panel);
         for (at, x) in x.chunks(ROWS_512 * d_input).enumerate() {
-            let next = lanes.as_ptr().wrapping_add(lanes.len() + at * share * d_input);
-            let ahead = if at * share < LANES { share } else { 0 };
+            let (next, ahead) = prefetch.of(at, lanes.len());
+            let next = lanes.as_ptr().wrapping_add(next);
             let block = Block { x, lanes, bias, epilogue, place: (at * ROWS_512, panel), next, ahead };
             // SAFETY: as the caller guarantees.
             unsafe {
@@ -55,7 +55,8 @@ unsafe fn block_avx512<const ROWS: usize>(block: Block, y: Output) {
         match block.ahead {
             0 => block_ahead_avx512::<ROWS, 0>(block, y),
             1 => block_ahead_avx512::<ROWS, 1>(block, y),
-            _ => block_ahead_avx512::<ROWS, 2>(block, y),
+            2 => block_ahead_avx512::<ROWS, 2>(block, y),
+            _ => block_ahead_avx512::<ROWS, LANES>(block, y),
         }
     }
 }
