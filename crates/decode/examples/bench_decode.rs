@@ -10,7 +10,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use decode::{TrainedModel, Translator};
-use kernels::decode::{Bfloat16Matrix, Epilogue, Int8Matrix, Int8Rows, Matrix, PackedMatrix, Workspace, bfloat16};
+use kernels::decode::{
+    Bfloat16Matrix, Epilogue, Int8Matrix, Int8Rows, Matrix, PackedMatrix, WeightMemory, Workspace, bfloat16,
+};
 use model::random::{self, Rng};
 use model::{ModelConfig, Transformer, VocabularySizes, backend, weights};
 use runs::config::DecodingPrecision;
@@ -128,12 +130,13 @@ fn limits() -> Result<(), Box<dyn Error>> {
     const TIMES: usize = 200;
     let weight: Vec<f32> = (0..INPUTS * OUTPUTS).map(|i| (i % 13) as f32 - 6.0).collect();
     let rows = Int8Rows::quantise(&weight, INPUTS);
+    let memory = &mut WeightMemory::new(usize::MAX);
     let mut matrices = vec![
         ("float32", Matrix::Float32(PackedMatrix::new(&weight, None, INPUTS))),
-        ("int8", Matrix::Int8(Int8Matrix::stacked(&[(&rows, None)], INPUTS))),
+        ("int8", Matrix::Int8(Int8Matrix::stacked(&[(&rows, None)], INPUTS, memory))),
     ];
     if bfloat16::available() {
-        matrices.push(("bfloat16", Matrix::Bfloat16(Bfloat16Matrix::stacked(&[(&weight, None)], INPUTS))));
+        matrices.push(("bfloat16", Matrix::Bfloat16(Bfloat16Matrix::stacked(&[(&weight, None)], INPUTS, memory))));
     }
     let cores = rayon::current_num_threads();
     let mut limits = serde_json::Map::new();

@@ -97,6 +97,11 @@ impl SafetensorsReader {
         Ok(Self { file, start, header, unread })
     }
 
+    /// The number of values in the file.
+    pub fn parameters(&self) -> usize {
+        self.header.tensors().values().map(|info| info.shape.iter().product::<usize>()).sum()
+    }
+
     /// Reads the tensor of this name, which must have this shape.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use super::output::Output;
 use super::packed::LANE;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 use super::packed::LANES;
+use super::weight_memory::WeightMemory;
 use super::words::{WordPanels, in_lanes, place};
 use crate::simd::vectorised;
 
@@ -50,10 +51,10 @@ impl Bfloat16Matrix {
     ///
     /// # Panics
     /// Slices that are not of these shapes.
-    pub fn stacked(layers: &[(&[f32], Option<&[f32]>)], d_input: usize) -> Self {
+    pub fn stacked(layers: &[(&[f32], Option<&[f32]>)], d_input: usize, memory: &mut WeightMemory) -> Self {
         assert!(d_input > 0, "at least one input");
         let d_output = layers.iter().map(|(weight, _)| weight.len() / d_input).sum();
-        let mut words = WordPanels::new(d_output, d_input.div_ceil(WORD));
+        let mut words = WordPanels::zeros(d_output, d_input.div_ceil(WORD), memory);
         let (mut output, mut all_bias) = (0, Vec::with_capacity(d_output));
         for (weight, bias) in layers {
             assert!(weight.len().is_multiple_of(d_input), "rows of {d_input} weights");
@@ -229,7 +230,7 @@ mod tests {
         for (rows, d_input, d_output) in [(1, 1, 1), (2, 3, 16), (7, 64, 65), (13, 33, 200), (6, 512, 64)] {
             let (x, weight) = (numbers(rows * d_input, 7), numbers(d_output * d_input, 11));
             let bias = numbers(d_output, 3);
-            let matrix = Bfloat16Matrix::stacked(&[(&weight, Some(&bias))], d_input);
+            let matrix = Bfloat16Matrix::stacked(&[(&weight, Some(&bias))], d_input, &mut WeightMemory::separate());
             let mut inputs = Bfloat16Activations::default();
             inputs.round(&x, d_input);
             let panels = d_output.div_ceil(PANEL);

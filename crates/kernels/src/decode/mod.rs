@@ -10,6 +10,7 @@
 //! | [`int8`] | the same in integers of 8 bits |
 //! | [`bfloat16`] | the same in bfloat16 |
 //! | [`matrix`] | a matrix of any of these types |
+//! | [`weight_memory`] | where the matrices of a model are stored |
 //! | [`workspace`] | products with any matrix, on one thread or several |
 //! | [`attention_cache`] | keys and values of the tokens so far, and multi-head attention of one query over them |
 //! | [`rows`] | norms and activations of single rows |
@@ -27,6 +28,7 @@ mod output;
 pub mod packed;
 pub mod rows;
 mod team;
+pub mod weight_memory;
 mod words;
 pub mod workspace;
 
@@ -36,4 +38,5 @@ pub use int8::{Int8Matrix, Int8Rows};
 pub use matmul::{Epilogue, multiply};
 pub use matrix::Matrix;
 pub use packed::PackedMatrix;
+pub use weight_memory::WeightMemory;
 pub use workspace::Workspace;

@@ -1,5 +1,6 @@
 //! A weight matrix packed for decoding.
 
+use super::weight_memory::{Line, Lines, WeightMemory};
 use super::words::place;
 
 /// Outputs per panel.
@@ -14,6 +15,9 @@ pub const LANES: usize = PANEL / LANE;
 #[repr(C, align(64))]
 pub struct Lane(pub [f32; LANE]);
 
+// SAFETY: sixteen values of 4 bytes, valid as zeros.
+unsafe impl Line for Lane {}
+
 /// The weight and bias of a linear layer, in panels of 64 outputs. Within a panel, inputs follow each other, so that a
 /// product reads the matrix from front to back.
 #[derive(Clone, Debug)]
@@ -21,13 +25,13 @@ pub struct PackedMatrix {
     d_input: usize,
     d_output: usize,
     /// `[panel, d_input, LANES]`; outputs beyond the last are zeros.
-    lanes: Vec<Lane>,
+    lanes: Lines<Lane>,
     /// `[panel, LANES]`; zeros where the layer has no bias.
     bias: Vec<Lane>,
 }
 
 impl PackedMatrix {
-    /// Packs weights in PyTorch's layout, `[d_output, d_input]`, and a bias `[d_output]`.
+    /// Packs weights in PyTorch's layout, `[d_output, d_input]`, and a bias `[d_output]`, in memory of its own.
     ///
     /// # Panics
     /// Slices that are not of these shapes.
@@ -35,13 +39,13 @@ impl PackedMatrix {
         Self::stacked(&[(weight, bias)], d_input)
     }
 
-    /// Packs several layers over the same input as one; their outputs follow each other.
+    /// Packs several layers over the same input as one, in memory of its own; their outputs follow each other.
     ///
     /// # Panics
     /// Slices that are not of the shapes that [`new`](Self::new) takes.
     pub fn stacked(layers: &[(&[f32], Option<&[f32]>)], d_input: usize) -> Self {
         let d_output = layers.iter().map(|(weight, _)| outputs(weight, d_input)).sum();
-        let mut packed = Self::zeros(d_input, d_output);
+        let mut packed = Self::zeros(d_input, d_output, &mut WeightMemory::separate());
         let mut first = 0;
         for (weight, bias) in layers {
             packed.fill(first, weight);
@@ -60,12 +64,12 @@ impl PackedMatrix {
     }
 
     /// A matrix of zeros, to be [filled](Self::fill) part by part.
-    pub fn zeros(d_input: usize, d_output: usize) -> Self {
+    pub fn zeros(d_input: usize, d_output: usize, memory: &mut WeightMemory) -> Self {
         let panels = usize::div_ceil(d_output, PANEL);
         Self {
             d_input,
             d_output,
-            lanes: vec![Lane::default(); panels * d_input * LANES],
+            lanes: memory.zeros(panels * d_input * LANES),
             bias: vec![Lane::default(); panels * LANES],
         }
     }

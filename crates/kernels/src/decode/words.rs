@@ -1,11 +1,15 @@
 //! Weights of fewer than 32 bits, packed in words of 32.
 
 use super::packed::{LANE, LANES, PANEL};
+use super::weight_memory::{Line, Lines, WeightMemory};
 
 /// One word of each of 16 outputs: the contents of a register, aligned for a single load.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C, align(64))]
 pub(super) struct Words(pub [u32; LANE]);
+
+// SAFETY: sixteen words of 4 bytes, valid as zeros.
+unsafe impl Line for Words {}
 
 /// A matrix in panels of 64 outputs. A word holds neighbouring inputs of an output; within a panel, the words of all outputs
 /// stand side by side, one group of inputs after the other. Sixteen groups are the right operand of a matrix register.
@@ -14,13 +18,13 @@ pub(super) struct WordPanels {
     d_output: usize,
     groups: usize,
     /// `[panel, groups, LANES]`; outputs beyond the last are zeros.
-    lanes: Vec<Words>,
+    lanes: Lines<Words>,
 }
 
 impl WordPanels {
     /// A matrix of zeros, with `groups` words per output.
-    pub fn new(d_output: usize, groups: usize) -> Self {
-        let lanes = vec![Words::default(); d_output.div_ceil(PANEL) * groups * LANES];
+    pub fn zeros(d_output: usize, groups: usize, memory: &mut WeightMemory) -> Self {
+        let lanes = memory.zeros(d_output.div_ceil(PANEL) * groups * LANES);
         Self { d_output, groups, lanes }
     }
 
@@ -64,9 +68,9 @@ impl WordPanels {
         self.panel(panel).chunks_exact(LANES).map(move |lanes| lanes[lane].0[at])
     }
 
-    /// A matrix of the given outputs alone, in this order.
+    /// A matrix of the given outputs alone, in this order, in memory of its own.
     pub fn select(&self, outputs: &[u32]) -> Self {
-        let mut selected = Self::new(outputs.len(), self.groups);
+        let mut selected = Self::zeros(outputs.len(), self.groups, &mut WeightMemory::separate());
         outputs.iter().enumerate().for_each(|(at, &output)| selected.set(at, self.get(output as usize)));
         selected
     }

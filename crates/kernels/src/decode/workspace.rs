@@ -76,6 +76,7 @@ impl Workspace {
 mod tests {
     use super::super::int8::Int8Rows;
     use super::super::packed::PackedMatrix;
+    use super::super::weight_memory::WeightMemory;
     use super::super::{Bfloat16Matrix, Int8Matrix};
     use super::*;
 
@@ -86,12 +87,13 @@ mod tests {
         };
         for (rows, d_input, d_output) in [(1, 512, 1000), (5, 128, 384), (40, 70, 2000)] {
             let (x, weight) = (numbers(rows * d_input, 7), numbers(d_output * d_input, 11));
+            let memory = &mut WeightMemory::new(usize::MAX);
             let mut matrices = vec![
                 Matrix::Float32(PackedMatrix::new(&weight, None, d_input)),
-                Matrix::Int8(Int8Matrix::stacked(&[(&Int8Rows::quantise(&weight, d_input), None)], d_input)),
+                Matrix::Int8(Int8Matrix::stacked(&[(&Int8Rows::quantise(&weight, d_input), None)], d_input, memory)),
             ];
             if bfloat16::available() {
-                matrices.push(Matrix::Bfloat16(Bfloat16Matrix::stacked(&[(&weight, None)], d_input)));
+                matrices.push(Matrix::Bfloat16(Bfloat16Matrix::stacked(&[(&weight, None)], d_input, memory)));
             }
             for matrix in &matrices {
                 let mut alone = vec![f32::NAN; rows * d_output];

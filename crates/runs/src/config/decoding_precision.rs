@@ -17,6 +17,17 @@ pub enum DecodingPrecision {
     Int8,
 }
 
+impl DecodingPrecision {
+    /// Bytes of a weight in memory.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::Float32 => 4,
+            Self::Bfloat16 => 2,
+            Self::Int8 => 1,
+        }
+    }
+}
+
 impl fmt::Display for DecodingPrecision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

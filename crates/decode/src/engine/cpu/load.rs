@@ -1,19 +1,21 @@
 //! Packing: from weights by name to weights laid out for decoding.
 
 mod matrices;
+mod source;
 mod tables;
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kernels::decode::{DistanceBias, Matrix};
+use kernels::decode::{DistanceBias, Matrix, WeightMemory};
 use matrices::Layer;
 use model::config::{Activation, DecoderSelf as FirstSublayer, NormKind, NormOrder};
 use model::safetensors_reader::{SafetensorsReader, StoredValues};
 use model::weights::{NamedTensor, WeightsError};
 use model::{ModelConfig, VocabularySizes};
 use runs::config::DecodingPrecision;
+use source::Source;
 
 use super::CpuEngine;
 use super::cores::Cores;
@@ -21,38 +23,6 @@ use super::layers::{
     CrossAttention, DecoderLayer, DecoderSelf, EncoderLayer, FeedForward, Heads, Nonlinearity, SelfAttention, Ssru,
 };
 use super::norms::{Norm, Norms, Residual};
-
-/// Gives the weights of a network.
-trait Source {
-    /// Returns the tensor of a name and shape.
-    fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError>;
-
-    /// Calls `add` with the matrix of a name and shape, in parts of whole rows, in float32.
-    fn read_rows(&mut self, name: &str, shape: [usize; 2], add: &mut dyn FnMut(&[f32])) -> Result<(), WeightsError>;
-}
-
-impl Source for SafetensorsReader {
-    fn read_stored(&mut self, name: &str, shape: &[usize]) -> Result<StoredValues, WeightsError> {
-        self.read_stored(name, shape)
-    }
-
-    fn read_rows(&mut self, name: &str, shape: [usize; 2], add: &mut dyn FnMut(&[f32])) -> Result<(), WeightsError> {
-        self.read_rows(name, shape, add)
-    }
-}
-
-impl Source for HashMap<&str, &NamedTensor> {
-    fn read_stored(&mut self, name: &str, _: &[usize]) -> Result<StoredValues, WeightsError> {
-        let tensor = self.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
-        Ok(StoredValues::Float32(tensor.values.clone()))
-    }
-
-    fn read_rows(&mut self, name: &str, _: [usize; 2], add: &mut dyn FnMut(&[f32])) -> Result<(), WeightsError> {
-        let tensor = self.get(name).ok_or_else(|| WeightsError::Missing(name.to_string()))?;
-        add(&tensor.values);
-        Ok(())
-    }
-}
 
 impl CpuEngine {
     /// Packs the weights of a network.
@@ -97,6 +67,7 @@ struct Loader<'a> {
     precision: DecodingPrecision,
     /// Weights read so far.
     parameters: usize,
+    memory: WeightMemory,
     source: &'a mut dyn Source,
 }
 
@@ -107,7 +78,8 @@ impl<'a> Loader<'a> {
         precision: DecodingPrecision,
         source: &'a mut dyn Source,
     ) -> Self {
-        Self { config, of_decoder: config.of_decoder(), sizes, precision, parameters: 0, source }
+        let memory = WeightMemory::new(source.parameters() * precision.bytes());
+        Self { config, of_decoder: config.of_decoder(), sizes, precision, parameters: 0, memory, source }
     }
 
     fn engine(mut self) -> Result<CpuEngine, WeightsError> {
@@ -132,15 +104,10 @@ impl<'a> Loader<'a> {
             encoder: self.norm_if(after_stacks, "encoder.norm")?,
             decoder: self.norm_if(after_stacks, "decoder.norm")?,
         };
-        let bytes = match self.precision {
-            DecodingPrecision::Float32 => 4,
-            DecodingPrecision::Bfloat16 => 2,
-            DecodingPrecision::Int8 => 1,
-        };
         Ok(CpuEngine {
             parameters: self.parameters,
             precision: self.precision,
-            cores: Cores::new(self.parameters * bytes),
+            cores: Cores::new(self.parameters * self.precision.bytes()),
             d_model: config.d_model,
             decoder_self: config.decoder_self,
             decoder_width: match config.decoder_self {

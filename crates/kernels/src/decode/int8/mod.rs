@@ -36,6 +36,7 @@ use super::output::Output;
 #[cfg(test)]
 use super::packed::PANEL;
 use super::packed::{LANE, LANES};
+use super::weight_memory::WeightMemory;
 use super::words::{WordPanels, in_lanes, place};
 use crate::simd::relu;
 
@@ -67,10 +68,10 @@ impl Int8Matrix {
     ///
     /// # Panics
     /// Rows that are not `d_input` wide, a bias of another length, or more than 66,000 inputs.
-    pub fn stacked(layers: &[(&Int8Rows, Option<&[f32]>)], d_input: usize) -> Self {
+    pub fn stacked(layers: &[(&Int8Rows, Option<&[f32]>)], d_input: usize, memory: &mut WeightMemory) -> Self {
         assert!((1..=MAX_INPUT).contains(&d_input), "1 to {MAX_INPUT} inputs, not {d_input}");
         let d_output = layers.iter().map(|(rows, _)| rows.rows()).sum();
-        let mut words = WordPanels::new(d_output, d_input.next_multiple_of(DEPTH) / WORD);
+        let mut words = WordPanels::zeros(d_output, d_input.next_multiple_of(DEPTH) / WORD, memory);
         let (mut sums, mut scales) = (Vec::with_capacity(d_output), Vec::with_capacity(d_output));
         let mut all_bias = Vec::with_capacity(d_output);
         for (rows, bias) in layers {

@@ -1,3 +1,4 @@
+use super::super::weight_memory::WeightMemory;
 use super::*;
 
 /// Numbers within ±1, from a seed.
@@ -51,7 +52,7 @@ fn every_unit_gives_the_same_bits() {
         let (x, weights) = (values(rows * d_input, 1), Int8Rows::quantise(&values(d_output * d_input, 2), d_input));
         let bias = values(d_output, 3);
         for bias in [None, Some(&bias[..])] {
-            let matrix = Int8Matrix::stacked(&[(&weights, bias)], d_input);
+            let matrix = Int8Matrix::stacked(&[(&weights, bias)], d_input, &mut WeightMemory::separate());
             let expected = definition(&x, &weights, bias, d_input);
             for unit in Unit::ALL.into_iter().filter(|unit| unit.available()) {
                 let what = format!("{unit:?}, {rows} × {d_input} × {d_output}");
@@ -69,7 +70,7 @@ fn extreme_values_do_not_saturate() {
     let d_input = 2048;
     for (x, weight) in [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
         let weights = Int8Rows::quantise(&vec![weight; 64 * d_input], d_input);
-        let matrix = Int8Matrix::stacked(&[(&weights, None)], d_input);
+        let matrix = Int8Matrix::stacked(&[(&weights, None)], d_input, &mut WeightMemory::separate());
         let x = vec![x; 9 * d_input];
         let expected = definition(&x, &weights, None, d_input);
         assert!((expected[0].abs() - d_input as f32).abs() < 0.01, "{}", expected[0]);
@@ -83,7 +84,8 @@ fn extreme_values_do_not_saturate() {
 fn the_product_approximates_float32() {
     let (rows, d_input, d_output) = (7, 512, 100);
     let (x, weights) = (values(rows * d_input, 4), values(d_output * d_input, 5));
-    let matrix = Int8Matrix::stacked(&[(&Int8Rows::quantise(&weights, d_input), None)], d_input);
+    let matrix =
+        Int8Matrix::stacked(&[(&Int8Rows::quantise(&weights, d_input), None)], d_input, &mut WeightMemory::separate());
     let found = product(Unit::best(), &x, &matrix, Epilogue::None);
     let exact = |row: usize, output: usize| -> f32 {
         let pairs = x[row * d_input..][..d_input].iter().zip(&weights[output * d_input..]);
@@ -96,7 +98,8 @@ fn the_product_approximates_float32() {
 
 #[test]
 fn nan_stays_nan() {
-    let matrix = Int8Matrix::stacked(&[(&Int8Rows::quantise(&values(70 * 8, 5), 8), None)], 8);
+    let matrix =
+        Int8Matrix::stacked(&[(&Int8Rows::quantise(&values(70 * 8, 5), 8), None)], 8, &mut WeightMemory::separate());
     for unit in Unit::ALL.into_iter().filter(|unit| unit.available()) {
         let y = product(unit, &[f32::NAN; 7 * 8], &matrix, Epilogue::Relu);
         assert!(y.iter().all(|y| y.is_nan()), "{unit:?}");
@@ -107,7 +110,7 @@ fn nan_stays_nan() {
 fn stacked_layers_rows_and_selections() {
     let (a, b) = (Int8Rows::quantise(&values(20 * 8, 3), 8), Int8Rows::quantise(&values(70 * 8, 5), 8));
     let bias = values(70, 2);
-    let stacked = Int8Matrix::stacked(&[(&a, None), (&b, Some(&bias))], 8);
+    let stacked = Int8Matrix::stacked(&[(&a, None), (&b, Some(&bias))], 8, &mut WeightMemory::separate());
     let x = values(8, 9);
     let y = product(Unit::best(), &x, &stacked, Epilogue::None);
     let expected = [definition(&x, &a, None, 8), definition(&x, &b, Some(&bias), 8)].concat();

@@ -26,18 +26,19 @@ impl Loader<'_> {
             DecodingPrecision::Float32 => Matrix::Float32(self.packed(&layers, d_input)?),
             DecodingPrecision::Bfloat16 => {
                 let layers = self.weights(layers, d_input, StoredValues::into_float32)?;
-                Matrix::Bfloat16(Bfloat16Matrix::stacked(&borrowed(&layers), d_input))
+                Matrix::Bfloat16(Bfloat16Matrix::stacked(&borrowed(&layers), d_input, &mut self.memory))
             }
             DecodingPrecision::Int8 => {
                 let layers = self.weights(layers, d_input, |values| values.into_int8(d_input))?;
-                Matrix::Int8(Int8Matrix::stacked(&borrowed::<Int8Rows, _>(&layers), d_input))
+                Matrix::Int8(Int8Matrix::stacked(&borrowed::<Int8Rows, _>(&layers), d_input, &mut self.memory))
             }
         })
     }
 
     /// Packs weights as they are read, so that a matrix is in memory once.
     fn packed(&mut self, layers: &[Layer], d_input: usize) -> Result<PackedMatrix, WeightsError> {
-        let mut packed = PackedMatrix::zeros(d_input, layers.iter().map(|layer| layer.d_output).sum());
+        let d_output = layers.iter().map(|layer| layer.d_output).sum();
+        let mut packed = PackedMatrix::zeros(d_input, d_output, &mut self.memory);
         let mut output = 0;
         for Layer { weight, d_output, bias } in layers {
             self.parameters += d_output * d_input;
