@@ -74,7 +74,8 @@ impl Prefetch {
     }
 
     /// The first lane that a block prefetches, counted from the first of its panel, and the number of lanes with every input. A
-    /// single block prefetches its own panel, several blocks share the next one. The lanes may lie behind the matrix.
+    /// single block prefetches its own panel, several blocks share the next one. The lanes may lie behind the matrix. A part of
+    /// a panel may take the place of the panel.
     pub(super) fn of(self, block: usize, panel: usize) -> (usize, usize) {
         if self.blocks == 1 {
             return (Self::DISTANCE * LANES, LANES);
@@ -146,7 +147,8 @@ mod tests {
 
     #[test]
     fn a_product_is_the_sum_of_products() {
-        for (rows, d_input, d_output) in [(1, 1, 1), (2, 3, 16), (7, 16, 64), (13, 33, 70), (5, 128, 130)] {
+        let shapes = [(1, 1, 1), (2, 3, 16), (7, 16, 64), (13, 33, 70), (5, 128, 130), (67, 130, 70)];
+        for (rows, d_input, d_output) in shapes {
             let (x, weight) = (values(rows * d_input, 7), values(d_output * d_input, 5));
             let bias = values(d_output, 3);
             for (bias, epilogue) in
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn rows_are_independent_of_other_rows_and_registers() {
-        let (x, weight) = (values(29 * 100, 11), values(80 * 100, 13));
+        let (x, weight) = (values(69 * 100, 11), values(80 * 100, 13));
         let matrix = PackedMatrix::new(&weight, None, 100);
         let together = &products(&x, &matrix, Epilogue::None)[1..];
         assert!(together.iter().all(|y| y == &together[0]));

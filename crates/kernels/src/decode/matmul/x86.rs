@@ -1,44 +1,68 @@
 //! Rows times a packed matrix with AVX-512 and AVX2.
 
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES, Lane, PackedMatrix};
 use super::{Epilogue, Prefetch, ROWS_512, store};
 
+/// Inputs of a part of a panel, 16 KiB. The part stays in the first-level cache while several blocks of rows are multiplied
+/// with it, and the next one is prefetched meanwhile. Reads of a whole panel from the second-level cache would wait for the
+/// prefetches: both need the few buffers of misses that a core has.
+const DEPTH: usize = 64;
+/// Rows that are multiplied with a part. Their sums are as large as the part.
+const ROWS: usize = 10 * ROWS_512;
+
+/// The sums of a row and a panel, in memory between two parts.
+type Sums = MaybeUninit<[Lane; LANES]>;
+
 /// # Safety
 /// The processor has AVX-512, and no other thread computes these panels.
 #[target_feature(enable = "avx512f")]
 pub unsafe fn multiply_avx512(x: &[f32], matrix: &PackedMatrix, epilogue: Epilogue, panels: Range<usize>, y: Output) {
     let d_input = matrix.d_input();
-    let prefetch = Prefetch::new(x.len() / d_input);
+    let mut sums: [Sums; ROWS] = [const { MaybeUninit::uninit() }; ROWS];
     for panel in panels {
         let (lanes, bias) = matrix.panel(panel);
-        for (at, x) in x.chunks(ROWS_512 * d_input).enumerate() {
-            let (next, ahead) = prefetch.of(at, lanes.len());
-            let next = lanes.as_ptr().wrapping_add(next);
-            let block = Block { x, lanes, bias, epilogue, place: (at * ROWS_512, panel), next, ahead };
-            // SAFETY: as the caller guarantees.
-            unsafe {
-                match x.len() / d_input {
-                    6 => block_avx512::<6>(block, y),
-                    5 => block_avx512::<5>(block, y),
-                    4 => block_avx512::<4>(block, y),
-                    3 => block_avx512::<3>(block, y),
-                    2 => block_avx512::<2>(block, y),
-                    _ => block_avx512::<1>(block, y),
+        for (group, x) in x.chunks(ROWS * d_input).enumerate() {
+            let rows = x.len() / d_input;
+            let (depth, prefetch) = (if rows > ROWS_512 { DEPTH } else { d_input }, Prefetch::new(rows));
+            for start in (0..d_input).step_by(depth) {
+                let inputs = start..(start + depth).min(d_input);
+                let blocks = x.chunks(ROWS_512 * d_input).zip(sums.chunks_mut(ROWS_512));
+                for (at, (x, sums)) in blocks.enumerate() {
+                    let (next, ahead) = prefetch.of(at, inputs.len() * LANES);
+                    let next = lanes.as_ptr().wrapping_add(start * LANES + next);
+                    let place = (group * ROWS + at * ROWS_512, panel);
+                    let block = Block { x, lanes, bias, inputs: inputs.clone(), sums, epilogue, place, next, ahead };
+                    // SAFETY: as the caller guarantees; an earlier part has set the sums that a later one reads.
+                    unsafe {
+                        match x.len() / d_input {
+                            6 => block_avx512::<6>(block, y),
+                            5 => block_avx512::<5>(block, y),
+                            4 => block_avx512::<4>(block, y),
+                            3 => block_avx512::<3>(block, y),
+                            2 => block_avx512::<2>(block, y),
+                            _ => block_avx512::<1>(block, y),
+                        }
+                    }
                 }
             }
         }
     }
 }
 
-/// A few rows and a panel of the matrix.
+/// A few rows and a part of a panel of the matrix.
 struct Block<'a> {
     x: &'a [f32],
     lanes: &'a [Lane],
     bias: &'a [Lane],
+    /// The part.
+    inputs: Range<usize>,
+    /// The sums of the parts before this one, and after it those with it.
+    sums: &'a mut [Sums],
     epilogue: Epilogue,
     /// The first row, and the panel.
     place: (usize, usize),
@@ -48,6 +72,8 @@ struct Block<'a> {
     ahead: usize,
 }
 
+/// # Safety
+/// As [`multiply_avx512`]; the sums are set unless the part is the first.
 #[target_feature(enable = "avx512f")]
 unsafe fn block_avx512<const ROWS: usize>(block: Block, y: Output) {
     // SAFETY: as the caller guarantees.
@@ -63,21 +89,28 @@ unsafe fn block_avx512<const ROWS: usize>(block: Block, y: Output) {
 
 #[target_feature(enable = "avx512f")]
 unsafe fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block, y: Output) {
-    let Block { x, lanes, bias, epilogue, place: (first, panel), next, .. } = block;
+    let Block { x, lanes, bias, inputs, sums, epilogue, place: (first, panel), next, .. } = block;
     let d_input = lanes.len() / LANES;
-    assert!(x.len() == ROWS * d_input && bias.len() == LANES, "a block of {ROWS} rows");
-    // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, and the
-    // mask of a lane covers the outputs of the panel alone, which no other thread writes; a lane is exactly one aligned
-    // register of 16 values. A prefetch is valid for any address.
+    assert!(x.len() == ROWS * d_input && bias.len() == LANES && sums.len() >= ROWS, "a block of {ROWS} rows");
+    assert!(inputs.end <= d_input, "inputs {inputs:?} of {d_input}");
+    // SAFETY: all pointers stay inside their slices: `lanes` has `d_input * LANES` elements, `x` `ROWS * d_input`, `sums` at
+    // least `ROWS`, set as the caller guarantees, and the mask of a lane covers the outputs of the panel alone, which no other
+    // thread writes; a lane is exactly one aligned register of 16 values. A prefetch is valid for any address.
     unsafe {
         let start: [__m512; LANES] = std::array::from_fn(|lane| _mm512_load_ps(bias[lane].0.as_ptr()));
         let mut totals = [start; ROWS];
+        if inputs.start > 0 {
+            for (totals, sums) in totals.iter_mut().zip(&*sums) {
+                let sums = sums.as_ptr().cast::<f32>();
+                *totals = std::array::from_fn(|lane| _mm512_load_ps(sums.add(lane * LANE)));
+            }
+        }
         let (x, lanes) = (x.as_ptr(), lanes.as_ptr());
-        for input in 0..d_input {
+        for (at, input) in inputs.clone().enumerate() {
             let weights: [__m512; LANES] =
                 std::array::from_fn(|lane| _mm512_load_ps(lanes.add(input * LANES + lane).cast::<f32>()));
             for lane in 0..AHEAD {
-                _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(input * AHEAD + lane).cast());
+                _mm_prefetch::<_MM_HINT_T1>(next.wrapping_add(at * AHEAD + lane).cast());
             }
             for (row, totals) in totals.iter_mut().enumerate() {
                 let x = _mm512_set1_ps(*x.add(row * d_input + input));
@@ -85,6 +118,13 @@ unsafe fn block_ahead_avx512<const ROWS: usize, const AHEAD: usize>(block: Block
                     *total = _mm512_fmadd_ps(x, weight, *total);
                 }
             }
+        }
+        if inputs.end < d_input {
+            for (totals, sums) in totals.iter().zip(sums) {
+                let sums = sums.as_mut_ptr().cast::<f32>();
+                totals.iter().enumerate().for_each(|(lane, &total)| _mm512_store_ps(sums.add(lane * LANE), total));
+            }
+            return;
         }
         let least = _mm512_set1_ps(if epilogue == Epilogue::Relu { 0.0 } else { f32::NEG_INFINITY });
         for (row, totals) in totals.iter().enumerate() {
