@@ -12,7 +12,9 @@ use crate::matmul::view::Accumulate;
 pub const fn rows(lanes: usize) -> usize {
     match lanes {
         4.. => 6,
-        _ => 8,
+        3 => 8,
+        2 => 12,
+        _ => 16,
     }
 }
 
@@ -46,6 +48,10 @@ macro_rules! blocks {
                     (3, 3) => $block::<3, 3>(block),
                     (3, 2) => $block::<2, 3>(block),
                     (3, 1) => $block::<1, 3>(block),
+                    (2, 12) => $block::<12, 2>(block),
+                    (2, 11) => $block::<11, 2>(block),
+                    (2, 10) => $block::<10, 2>(block),
+                    (2, 9) => $block::<9, 2>(block),
                     (2, 8) => $block::<8, 2>(block),
                     (2, 7) => $block::<7, 2>(block),
                     (2, 6) => $block::<6, 2>(block),
@@ -54,6 +60,14 @@ macro_rules! blocks {
                     (2, 3) => $block::<3, 2>(block),
                     (2, 2) => $block::<2, 2>(block),
                     (2, 1) => $block::<1, 2>(block),
+                    (1, 16) => $block::<16, 1>(block),
+                    (1, 15) => $block::<15, 1>(block),
+                    (1, 14) => $block::<14, 1>(block),
+                    (1, 13) => $block::<13, 1>(block),
+                    (1, 12) => $block::<12, 1>(block),
+                    (1, 11) => $block::<11, 1>(block),
+                    (1, 10) => $block::<10, 1>(block),
+                    (1, 9) => $block::<9, 1>(block),
                     (1, 8) => $block::<8, 1>(block),
                     (1, 7) => $block::<7, 1>(block),
                     (1, 6) => $block::<6, 1>(block),
