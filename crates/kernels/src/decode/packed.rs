@@ -15,7 +15,7 @@ pub const LANES: usize = PANEL / LANE;
 #[repr(C, align(64))]
 pub struct Lane(pub [f32; LANE]);
 
-// SAFETY: sixteen values of 4 bytes, valid as zeros.
+// SAFETY: zeros are sixteen zeros.
 unsafe impl Line for Lane {}
 
 /// The weight and bias of a linear layer, in panels of 64 outputs. Within a panel, inputs follow each other, so that a

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use memmap2::MmapMut;
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
 /// Bytes of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 /// Bytes of a region, unless a matrix is larger. Pages that nothing touches take no memory.
@@ -20,8 +22,8 @@ const MIN_BYTES: usize = 8 << 20;
 
 /// Where the matrices of a model are stored, one after the other.
 ///
-/// The memory of a region is returned to the system when the last of its matrices is dropped. Systems without huge pages, or
-/// with too little memory for a region, store each matrix on its own.
+/// The memory of a region is returned to the system when the last of its matrices is dropped. Where a region is not granted,
+/// matrices are stored on their own.
 #[derive(Debug, Default)]
 pub struct WeightMemory {
     huge_pages: bool,
@@ -67,6 +69,7 @@ impl WeightMemory {
 
     /// Lines of zeros.
     pub(super) fn zeros<T: Line>(&mut self, len: usize) -> Lines<T> {
+        const { assert!(size_of::<T>() == LINE && align_of::<T>() <= LINE, "a line") };
         let bytes = len * size_of::<T>();
         if self.huge_pages && bytes > 0 {
             if self.region.as_ref().is_none_or(|region| region.left() < bytes) {
@@ -85,10 +88,10 @@ impl Region {
     /// Maps memory that starts with a huge page.
     fn new(bytes: usize) -> Option<Self> {
         let mut map = MmapMut::map_anon(bytes + HUGE_PAGE).ok()?;
-        #[cfg(target_os = "linux")]
+        #[cfg(target_os = "linux")] // elsewhere the memory is merely in one piece
         let _ = map.advise(memmap2::Advice::HugePage); // pages are small if the system has no huge ones
         let first = map.as_ptr().align_offset(HUGE_PAGE);
-        let start = NonNull::from(map.get_mut(first)?);
+        let start = NonNull::new(map.get_mut(first..)?.as_mut_ptr())?;
         Some(Self { map: Arc::new(Map { start, len: bytes, _map: map }), used: 0 })
     }
 
@@ -96,7 +99,7 @@ impl Region {
         self.map.len - self.used
     }
 
-    /// The next bytes, aligned to a line if all are multiples of one.
+    /// The next bytes, which begin a line if all numbers of bytes before were multiples of one.
     fn take(&mut self, bytes: usize) -> NonNull<u8> {
         assert!(bytes <= self.left(), "{bytes} bytes of {}", self.left());
         // SAFETY: inside the mapping.
@@ -109,7 +112,7 @@ impl Region {
 /// A register of values: a line of the cache.
 ///
 /// # Safety
-/// The type has 64 bytes, is aligned to 64 or fewer, and its zeros are a valid value.
+/// Zeros are a valid value.
 pub(super) unsafe trait Line: Copy + Default {}
 
 /// Lines in [`WeightMemory`].

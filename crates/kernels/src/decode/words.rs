@@ -8,7 +8,7 @@ use super::weight_memory::{Line, Lines, WeightMemory};
 #[repr(C, align(64))]
 pub(super) struct Words(pub [u32; LANE]);
 
-// SAFETY: sixteen words of 4 bytes, valid as zeros.
+// SAFETY: zeros are sixteen zeros.
 unsafe impl Line for Words {}
 
 /// A matrix in panels of 64 outputs. A word holds neighbouring inputs of an output; within a panel, the words of all outputs

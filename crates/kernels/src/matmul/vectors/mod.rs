@@ -139,8 +139,9 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
     match right {
         Right::Plain(matrix) => check(&target, &finish, &left, &matrix),
         Right::Packed(panels) => {
-            let [steps, packed_cols] = panels.shape();
-            assert!(panels.unit() == unit && steps == depth && cols <= packed_cols, "panels of another product");
+            let [packed_depth, packed_cols] = panels.shape();
+            let fits = packed_depth == depth && cols <= packed_cols;
+            assert!(panels.unit() == unit && fits, "panels of another product");
             // The shape of the right operand is that of the first columns of the panels, its values are packed.
             check(&target, &finish, &left, &Matrix { values: &[0.0], rows: depth, cols, row_stride: 0, col_stride: 0 });
         }
