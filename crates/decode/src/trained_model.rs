@@ -112,9 +112,9 @@ impl TrainedModel {
         self.engines().map(Engine::parameters).sum()
     }
 
-    /// The maximum number of hypotheses to decode together, however short the sources.
-    pub fn max_rows(&self) -> usize {
-        self.engines().map(Engine::max_rows).fold(usize::MAX, usize::min)
+    /// The maximum number of hypotheses to decode together if a sentence has `rows_each`, however short the sources.
+    pub fn max_rows(&self, rows_each: usize) -> usize {
+        self.engines().map(|engine| engine.max_rows(rows_each)).fold(usize::MAX, usize::min)
     }
 
     fn engines(&self) -> impl Iterator<Item = &dyn Engine> {

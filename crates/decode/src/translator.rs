@@ -262,7 +262,7 @@ impl<'a> Translator<'a> {
 
     /// Batches of sentences that are sorted by these lengths and take this many rows each.
     pub(crate) fn split_into_batches(&self, sorted_lengths: &[usize], rows_per_sentence: usize) -> Vec<Range<usize>> {
-        let sentences = self.model.max_rows() / rows_per_sentence;
+        let sentences = self.model.max_rows(rows_per_sentence) / rows_per_sentence;
         let limits = Limits { tokens: self.batch_tokens, sentences, workers: self.workers() };
         batching::split_into_batches(sorted_lengths, limits)
     }

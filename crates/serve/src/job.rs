@@ -65,8 +65,8 @@ impl Batchable for Job {
 
     fn max_rows(&self) -> usize {
         match self {
-            Job::Translate(job) => job.translator.model().max_rows(),
-            Job::Attend(job) => job.translator.model().max_rows(),
+            Job::Translate(job) => job.translator.model().max_rows(self.rows()),
+            Job::Attend(job) => job.translator.model().max_rows(self.rows()),
         }
     }
 

@@ -183,7 +183,7 @@ fn search(engine: &NetworkEngine, sentences: std::ops::Range<usize>) {
         .zip(&sources)
         .map(|(i, ids)| DecodeInput { ids, min_len: 0, max_len: 3 + i % 7, index: i + 1 })
         .collect();
-    for batch in inputs.chunks(engine.max_rows()) {
+    for batch in inputs.chunks(engine.max_rows(2)) {
         beam_search(engine, batch, 2, &SearchOptions::default()).expect("a device");
     }
 }

@@ -56,8 +56,8 @@ impl Engine for Ensemble {
         self.all().all(Engine::supports_workers)
     }
 
-    fn max_rows(&self) -> usize {
-        self.others.iter().map(|engine| engine.max_rows()).fold(self.first.max_rows(), usize::min)
+    fn max_rows(&self, rows_each: usize) -> usize {
+        self.all().map(|engine| engine.max_rows(rows_each)).fold(usize::MAX, usize::min)
     }
 
     fn start_token(&self) -> u32 {

@@ -43,8 +43,9 @@ pub trait Engine: Debug + Send + Sync {
     /// Whether batches on several threads at once decode faster than one after the other.
     fn supports_workers(&self) -> bool;
 
-    /// The maximum number of hypotheses to decode together, however short the sources: each may grow to its limit.
-    fn max_rows(&self) -> usize;
+    /// The maximum number of hypotheses to decode together if a sentence has `rows_each`, however short the sources: each may
+    /// grow to its limit.
+    fn max_rows(&self, rows_each: usize) -> usize;
 
     /// The token that every row reads first, unless search has another: `<pad>`, the last id of the target's vocabulary.
     fn start_token(&self) -> u32;

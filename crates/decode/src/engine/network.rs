@@ -59,7 +59,7 @@ impl Engine for NetworkEngine {
         false
     }
 
-    fn max_rows(&self) -> usize {
+    fn max_rows(&self, _: usize) -> usize {
         MAX_ROWS
     }
 

@@ -44,8 +44,8 @@ impl Engine for Ranks<'_> {
         false
     }
 
-    fn max_rows(&self) -> usize {
-        self.engine.max_rows()
+    fn max_rows(&self, rows_each: usize) -> usize {
+        self.engine.max_rows(rows_each)
     }
 
     fn start_token(&self) -> u32 {

@@ -158,9 +158,10 @@ impl Engine for CpuEngine {
     }
 
     /// Rows of a step share the reading of the weights. Weights that the cache holds are read fast enough for a few rows;
-    /// more rows only evict each other's data. Products compute six rows at a time, and 30 are whole beams of 5 as well.
-    fn max_rows(&self) -> usize {
-        if self.parameters <= CACHED_PARAMETERS { 12 } else { 30 }
+    /// more sentences only evict each other's data. Products compute six rows at a time, and 30 are whole beams of 5 as well.
+    fn max_rows(&self, rows_each: usize) -> usize {
+        let sentences = if self.parameters <= CACHED_PARAMETERS { 12 } else { 30 };
+        (sentences * rows_each).min(30)
     }
 
     fn start_token(&self) -> u32 {
