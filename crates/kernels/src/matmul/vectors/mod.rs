@@ -140,8 +140,7 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
         Right::Plain(matrix) => check(&target, &finish, &left, &matrix),
         Right::Packed(panels) => {
             let [packed_depth, packed_cols] = panels.shape();
-            let fits = packed_depth == depth && cols <= packed_cols;
-            assert!(panels.unit() == unit && fits, "panels of another product");
+            assert!(panels.unit() == unit && packed_depth == depth && cols <= packed_cols, "other panels");
             // The shape of the right operand is that of the first columns of the panels, its values are packed.
             check(&target, &finish, &left, &Matrix { values: &[0.0], rows: depth, cols, row_stride: 0, col_stride: 0 });
         }
