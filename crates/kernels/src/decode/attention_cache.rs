@@ -66,7 +66,7 @@ pub struct AttentionCache {
     width: usize,
     len: usize,
     /// Each `[width, 16]` keys and `[16, width]` values.
-    blocks: Vec<Arc<[f32]>>,
+    blocks: Vec<Arc<Vec<f32>>>,
 }
 
 impl AttentionCache {
@@ -99,7 +99,7 @@ impl AttentionCache {
         assert!(key.len() == width && value.len() == width, "keys and values are {width} wide");
         let (block, at) = (self.len / BLOCK, self.len % BLOCK);
         if block == self.blocks.len() {
-            self.blocks.push(Arc::from(vec![0.0; 2 * BLOCK * width]));
+            self.blocks.push(Arc::new(vec![0.0; 2 * BLOCK * width]));
         }
         let (keys, values) = Arc::make_mut(&mut self.blocks[block]).split_at_mut(BLOCK * width);
         keys.chunks_exact_mut(BLOCK).zip(key).for_each(|(lane, &key)| lane[at] = key);

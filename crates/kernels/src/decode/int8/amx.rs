@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::super::matmul::{Epilogue, ROWS_512};
 use super::super::output::Output;
 use super::super::packed::{LANE, LANES};
+use super::super::words::Words;
 use super::avx512::finish;
 use super::{DEPTH, Int8Activations, Int8Matrix};
 use crate::matmul::bf16::amx::{configure, release};
@@ -18,6 +19,10 @@ pub const FEW: usize = ROWS_512;
 
 /// Rows of a matrix register.
 const HEIGHT: usize = 16;
+/// Lines of the cache that sixteen words of a panel are.
+const LINES: usize = HEIGHT * LANES;
+/// Lines that are prefetched in a row.
+const GROUP: usize = 8;
 
 /// The sums of sixteen rows and 64 outputs.
 #[repr(align(64))]
@@ -30,11 +35,16 @@ pub unsafe fn multiply(x: &Int8Activations, matrix: &Int8Matrix, epilogue: Epilo
     let mut sums = Sums([[[0; LANE]; HEIGHT]; LANES]);
     // SAFETY: the registers are available, as the caller guarantees.
     unsafe { configure() };
+    let steps = x.width() / DEPTH;
+    let groups = LINES.div_ceil(GROUP * x.rows().div_ceil(HEIGHT).max(1));
     for panel in panels {
+        let lanes = matrix.words.panel(panel);
         let starts = &matrix.starts[panel * LANES..(panel + 1) * LANES];
-        for first in (0..x.rows()).step_by(HEIGHT) {
+        for (block, first) in (0..x.rows()).step_by(HEIGHT).enumerate() {
+            // Each block of rows prefetches a share of the next panel, which may lie behind the matrix.
+            let next = lanes.as_ptr().wrapping_add(lanes.len() + steps * (block * groups * GROUP % LINES));
             // SAFETY: as the caller guarantees.
-            unsafe { multiply_tiles(x, first, matrix, panel, &mut sums) };
+            unsafe { multiply_tiles(x, first, lanes, Ahead { next, groups }, &mut sums) };
             for (row, &scale) in x.scales().iter().enumerate().skip(first).take(HEIGHT) {
                 // SAFETY: as the caller guarantees.
                 let y = unsafe { y.panel(row, panel) };
@@ -53,15 +63,23 @@ pub unsafe fn multiply(x: &Int8Activations, matrix: &Int8Matrix, epilogue: Epilo
     unsafe { release() };
 }
 
+/// What is prefetched during a product.
+struct Ahead {
+    next: *const Words,
+    /// Groups of lines with each step, at least one.
+    groups: usize,
+}
+
 /// # Safety
 /// The registers are configured, each as sixteen rows of 64 bytes.
-unsafe fn multiply_tiles(x: &Int8Activations, first: usize, matrix: &Int8Matrix, panel: usize, sums: &mut Sums) {
-    let (lanes, width) = (matrix.words.panel(panel), x.width());
+unsafe fn multiply_tiles(x: &Int8Activations, first: usize, lanes: &[Words], ahead: Ahead, sums: &mut Sums) {
+    let width = x.width();
     let rows = &x.values()[first * width..(first + HEIGHT) * width];
     let deep = width / DEPTH;
     assert!(deep > 0 && lanes.len() == deep * HEIGHT * LANES, "sixteen words of weights for each tile");
     // SAFETY: `rows` are sixteen rows of `deep` times 64 bytes, `width` apart, padded by their owner; `lanes` are `deep` times
-    // sixteen words of four lanes of 64 bytes, 256 bytes from word to word; `sums` has four tiles of 1,024 bytes.
+    // sixteen words of four lanes of 64 bytes, 256 bytes from word to word; `sums` has four tiles of 1,024 bytes. A prefetch is
+    // valid for any address.
     unsafe {
         asm!(
             "tilezero tmm0",
@@ -78,6 +96,19 @@ unsafe fn multiply_tiles(x: &Int8Activations, first: usize, matrix: &Int8Matrix,
             "tdpbusd tmm2, tmm4, tmm7",
             "tileloadd tmm5, [{lanes} + {words} + 192]",
             "tdpbusd tmm3, tmm4, tmm5",
+            "mov {left}, {groups}",
+            "3:",
+            "prefetcht1 [{next}]",
+            "prefetcht1 [{next} + 64]",
+            "prefetcht1 [{next} + 128]",
+            "prefetcht1 [{next} + 192]",
+            "prefetcht1 [{next} + 256]",
+            "prefetcht1 [{next} + 320]",
+            "prefetcht1 [{next} + 384]",
+            "prefetcht1 [{next} + 448]",
+            "add {next}, 512",
+            "dec {left}",
+            "jnz 3b",
             "add {rows}, 64",
             "add {lanes}, 4096",
             "dec {deep}",
@@ -89,6 +120,9 @@ unsafe fn multiply_tiles(x: &Int8Activations, first: usize, matrix: &Int8Matrix,
             rows = inout(reg) rows.as_ptr() => _,
             lanes = inout(reg) lanes.as_ptr() => _,
             deep = inout(reg) deep => _,
+            next = inout(reg) ahead.next => _,
+            groups = in(reg) ahead.groups,
+            left = out(reg) _,
             width = in(reg) width,
             words = in(reg) 256usize,
             row = in(reg) 64usize,
