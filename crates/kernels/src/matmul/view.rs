@@ -108,6 +108,16 @@ impl<'a> Finish<'a> {
     pub fn layer(bias: Option<&'a [f32]>, relu: bool) -> Self {
         Self { bias, relu, ..Self::new(Accumulate::Overwrite, 1.0) }
     }
+
+    /// The finish of a part of a sum: the bias is added with the first one, and ReLU comes after the last one.
+    pub fn of_part(self, first: bool, last: bool) -> Self {
+        Self {
+            before: if first { self.before } else { Accumulate::Add },
+            bias: self.bias.filter(|_| first),
+            relu: self.relu && last,
+            ..self
+        }
+    }
 }
 
 /// Checks a product's shapes and bounds.

@@ -10,6 +10,7 @@ use super::amx;
 #[cfg(test)]
 use super::avx512;
 use super::pack::{DEPTH, LINES, Lines, Tile};
+use crate::matmul::registers::lanes;
 use crate::matmul::view::{Accumulate, Finish, Matrix, MatrixMut, check};
 
 /// Rows per product of tiles: two tiles of the left operand by two of the right.
@@ -46,21 +47,13 @@ thread_local! {
     static RIGHT: Cell<Vec<Tile>> = const { Cell::new(Vec::new()) };
 }
 
-/// `target (+)= scale · left · right`; an empty product leaves the target unchanged.
+/// `target = finish(left · right)`; no depth is empty.
 ///
 /// # Panics
 /// A processor without the unit, shapes that do not fit, a slice that is too short, or an operand without a stride of one.
-pub fn product(
-    unit: Unit,
-    target: MatrixMut,
-    before: Accumulate,
-    scale: f32,
-    left: Matrix,
-    right: Matrix,
-    threads: usize,
-) {
+pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, right: Matrix, threads: usize) {
     assert!(unit.available(), "this processor has no {unit:?}");
-    check(&target, &Finish::new(before, scale), &left, &right);
+    check(&target, &finish, &left, &right);
     let MatrixMut { values, rows, cols, row_stride, readable } = target;
     let row_stride = if rows == 1 { cols } else { row_stride }; // of a single row it may be anything
     if rows == 0 || cols == 0 {
@@ -70,7 +63,7 @@ pub fn product(
     let (left, right) = (Lines::rows_of(left), Lines::columns_of(right));
     for from in (0..depth).step_by(LONGEST) {
         let summed = (from, LONGEST.min(depth - from));
-        let before = if from == 0 { before } else { Accumulate::Add };
+        let finish = finish.of_part(from == 0, from + summed.1 == depth);
         let step = CACHED / summed.1.div_ceil(DEPTH) * LINES; // at least 128 columns
         for first in (0..cols).step_by(step) {
             let width = step.min(cols - first);
@@ -81,8 +74,9 @@ pub fn product(
                 let part = left.part((i * SHARE, SHARE.min(rows - i * SHARE)), summed);
                 let values = &mut values[first..];
                 let target = MatrixMut { values, rows: part.lines(), cols: width, row_stride, readable };
+                let finish = Finish { bias: finish.bias.map(|bias| &bias[first..first + width]), ..finish };
                 // SAFETY: as above; the tiles are those of the right operand.
-                unsafe { rows_by_tiles(unit, target, before, scale, part, &tiles) };
+                unsafe { rows_by_tiles(unit, target, finish, part, &tiles) };
             };
             match threads {
                 1 => values.chunks_mut(SHARE * row_stride).take(rows.div_ceil(SHARE)).enumerate().for_each(share),
@@ -98,7 +92,7 @@ pub fn product(
 /// # Safety
 /// The processor has the unit; the operands fit.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale: f32, left: Lines, right: &[Tile]) {
+unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, finish: Finish, left: Lines, right: &[Tile]) {
     let deep = left.depth().div_ceil(DEPTH);
     let mut packed = LEFT.take();
     let mut sums = [const { Tile::EMPTY }; 4];
@@ -106,13 +100,10 @@ unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale
         // SAFETY: the processor has the unit.
         unsafe { amx::configure() };
     }
-    for (i, values) in target.values.chunks_mut(ROWS * target.row_stride).enumerate() {
-        let rows = ROWS.min(target.rows.saturating_sub(i * ROWS));
-        if rows == 0 {
-            break;
-        }
+    for first in (0..target.rows).step_by(ROWS) {
+        let rows = ROWS.min(target.rows - first);
         // SAFETY: within the operand, which fits.
-        unsafe { left.part((i * ROWS, rows), (0, left.depth())).pack::<false>(&mut packed) };
+        unsafe { left.part((first, rows), (0, left.depth())).pack::<false>(&mut packed) };
         for j in (0..target.cols.div_ceil(LINES)).step_by(2) {
             let cols = (2 * LINES).min(target.cols - j * LINES);
             // Where there is no second tile, the first stands in for it and its sums are dropped.
@@ -126,22 +117,11 @@ unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale
             }
             for (at, sums) in sums.iter().enumerate() {
                 let (down, across) = (at / 2 * LINES, at % 2 * LINES);
-                let lanes = ((1u32 << cols.saturating_sub(across).min(LINES)) - 1) as __mmask16;
-                for row in down..rows.min(down + LINES) {
-                    // SAFETY: the lanes that are written lie within the target.
-                    unsafe {
-                        let to = values.as_mut_ptr().cast::<f32>().add(row * target.row_stride);
-                        let to = to.wrapping_add(j * LINES + across);
-                        let product = _mm512_castsi512_ps(_mm512_load_si512(sums.0[row - down].as_ptr().cast()));
-                        let value = match before {
-                            Accumulate::Overwrite => _mm512_mul_ps(product, _mm512_set1_ps(scale)),
-                            Accumulate::Add => {
-                                _mm512_fmadd_ps(product, _mm512_set1_ps(scale), _mm512_maskz_loadu_ps(lanes, to))
-                            }
-                        };
-                        _mm512_mask_storeu_ps(to, lanes, value);
-                    }
-                }
+                let written = (rows.saturating_sub(down).min(LINES), cols.saturating_sub(across).min(LINES));
+                let column = j * LINES + across;
+                let to = target.values.as_mut_ptr().wrapping_add((first + down) * target.row_stride + column);
+                // SAFETY: the rows and columns that are written lie within the target.
+                unsafe { write(sums, written, finish, column, to.cast(), target.row_stride) };
             }
         }
     }
@@ -150,4 +130,34 @@ unsafe fn rows_by_tiles(unit: Unit, target: MatrixMut, before: Accumulate, scale
         unsafe { amx::release() };
     }
     LEFT.set(packed);
+}
+
+/// Writes the first rows and columns of a tile of sums to a target, whose rows are `stride` apart. The first column is number
+/// `column` of the product.
+///
+/// # Safety
+/// The rows and columns lie within the target.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn write(sums: &Tile, (rows, cols): (usize, usize), finish: Finish, column: usize, to: *mut f32, stride: usize) {
+    let lanes = lanes(cols);
+    let scale = _mm512_set1_ps(finish.scale);
+    let least = _mm512_set1_ps(if finish.relu { 0.0 } else { f32::NEG_INFINITY });
+    // SAFETY: a bias has a value per column.
+    let bias = finish.bias.map(|bias| unsafe { _mm512_maskz_loadu_ps(lanes, bias.as_ptr().wrapping_add(column)) });
+    for (row, sums) in sums.0.iter().enumerate().take(rows) {
+        let to = to.wrapping_add(row * stride);
+        // SAFETY: as the caller guarantees; a row of sums is as large as a register.
+        unsafe {
+            let product = _mm512_castsi512_ps(_mm512_load_si512(sums.as_ptr().cast()));
+            let mut value = match finish.before {
+                Accumulate::Overwrite => _mm512_mul_ps(product, scale),
+                Accumulate::Add => _mm512_fmadd_ps(product, scale, _mm512_maskz_loadu_ps(lanes, to)),
+            };
+            if let Some(bias) = bias {
+                value = _mm512_add_ps(value, bias);
+            }
+            _mm512_mask_storeu_ps(to, lanes, _mm512_max_ps(least, value)); // NaN stays NaN
+        }
+    }
 }

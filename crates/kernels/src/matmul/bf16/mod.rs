@@ -13,8 +13,6 @@ mod blocked;
 #[cfg(target_arch = "x86_64")]
 mod pack;
 
-#[cfg(target_arch = "x86_64")]
-use crate::matmul::finish::on_top_of;
 use crate::matmul::float32;
 #[cfg(target_arch = "x86_64")]
 use crate::matmul::vectors::{self, Right, Unit};
@@ -38,9 +36,7 @@ pub fn product(target: MatrixMut, finish: Finish, left: Matrix, right: Matrix, t
     #[cfg(target_arch = "x86_64")]
     {
         if amx::available() {
-            return on_top_of(target, finish, |target, before| {
-                blocked::product(blocked::Unit::Amx, target, before, finish.scale, left, right, threads);
-            });
+            return blocked::product(blocked::Unit::Amx, target, finish, left, right, threads);
         }
         if let Some(unit) = Unit::bfloat16() {
             return vectors::product(unit, target, finish, left, Right::Plain(right), threads);

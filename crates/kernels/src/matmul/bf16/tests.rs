@@ -4,28 +4,19 @@ use super::*;
 use crate::matmul::Accumulate;
 use crate::matmul::testing::{each_layout, whole};
 
-type Product = fn(MatrixMut, Accumulate, f32, Matrix, Matrix, usize);
-
-fn selected(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
-    product(target, Finish::new(before, scale), left, right, threads);
-}
-
-fn emulated(target: MatrixMut, before: Accumulate, scale: f32, left: Matrix, right: Matrix, threads: usize) {
-    in_float32(target, Finish::new(before, scale), left, right, threads);
-}
+type Product = fn(MatrixMut, Finish, Matrix, Matrix, usize);
 
 /// Each product that this processor supports, by name.
 fn products() -> Vec<(&'static str, Product)> {
     #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
-    let mut products: Vec<(_, Product)> = vec![("selected", selected), ("float32", emulated)];
+    let mut products: Vec<(_, Product)> = vec![("selected", product), ("float32", in_float32)];
     #[cfg(target_arch = "x86_64")]
     {
         use blocked::Unit;
-        let amx: Product = |target, before, scale, left, right, threads| {
-            blocked::product(Unit::Amx, target, before, scale, left, right, threads);
-        };
-        let vectors: Product = |target, before, scale, left, right, threads| {
-            blocked::product(Unit::Vectors, target, before, scale, left, right, threads);
+        let amx: Product =
+            |target, finish, left, right, threads| blocked::product(Unit::Amx, target, finish, left, right, threads);
+        let vectors: Product = |target, finish, left, right, threads| {
+            blocked::product(Unit::Vectors, target, finish, left, right, threads)
         };
         products.extend(Unit::Amx.available().then_some(("matrix registers", amx)));
         products.extend(Unit::Vectors.available().then_some(("vectors", vectors)));
@@ -47,12 +38,13 @@ fn whole_numbers_are_exact_in_any_shape() {
         (140, 900, 700),
         (3, 5, 9000),
     ];
-    let finishes: [for<'a> fn(&'a [f32]) -> Finish<'a>; 2] =
-        [|_| Finish::new(Accumulate::Overwrite, 0.5), |_| Finish::new(Accumulate::Add, 0.5)];
+    let finishes: [for<'a> fn(&'a [f32]) -> Finish<'a>; 2] = [
+        |bias| Finish { bias: Some(bias), relu: true, ..Finish::new(Accumulate::Overwrite, 0.5) },
+        |_| Finish::new(Accumulate::Add, 0.5),
+    ];
     each_layout(&shapes, finishes, |case, threads| {
         for (way, product) in products() {
-            let Finish { before, scale, .. } = case.finish;
-            case.check(way, |target| product(target, before, scale, case.left, case.right, threads));
+            case.check(way, |target| product(target, case.finish, case.left, case.right, threads));
         }
     });
 }
@@ -66,7 +58,7 @@ fn a_single_row_may_have_any_stride() {
     for (way, product) in products() {
         for stride in [1, 1 << 57] {
             let mut ours = vec![0.0; 50];
-            product(MatrixMut::strided(&mut ours, 1, 50, stride), Accumulate::Overwrite, 1.0, a, b, 1);
+            product(MatrixMut::strided(&mut ours, 1, 50, stride), Finish::new(Accumulate::Overwrite, 1.0), a, b, 1);
             assert!(ours == exact, "{way}");
         }
     }
@@ -83,9 +75,9 @@ fn operands_are_rounded_and_sums_are_not() {
     let (x, y) = (rounded(a), rounded(b));
     for (way, product) in products() {
         let mut ours = vec![0.0; m * n];
-        product(MatrixMut::new(&mut ours, m, n), Accumulate::Overwrite, 1.0, a, b, 1);
+        product(MatrixMut::new(&mut ours, m, n), Finish::new(Accumulate::Overwrite, 1.0), a, b, 1);
         let mut shared = vec![0.0; m * n];
-        product(MatrixMut::new(&mut shared, m, n), Accumulate::Overwrite, 1.0, a, b, 3);
+        product(MatrixMut::new(&mut shared, m, n), Finish::new(Accumulate::Overwrite, 1.0), a, b, 3);
         assert!(ours == shared && ours.iter().all(|x| x.is_finite()), "{way}");
         let (mut furthest, mut unrounded) = (0f64, 0f64);
         for i in 0..m {
@@ -184,7 +176,7 @@ fn no_access_beyond_operands_and_targets() {
                 float32::by_gemm(MatrixMut::new(&mut exact, m, n), Finish::new(before, 1.0), a, b, 1);
                 for (way, product) in products() {
                     target.values(m * n).fill(0.0);
-                    product(MatrixMut::new(target.values(m * n), m, n), before, 1.0, a, b, 1);
+                    product(MatrixMut::new(target.values(m * n), m, n), Finish::new(before, 1.0), a, b, 1);
                     assert!(target.values(m * n) == exact, "{m} × {n} × {k}, layout {layout}, {way}");
                 }
             }

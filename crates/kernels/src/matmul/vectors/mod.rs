@@ -167,7 +167,7 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
             Right::Packed(panels) => Source::Panels(panels.steps(start, steps), panels.shape()[1]),
         };
         start += steps;
-        let (first, last) = (from == 0, from + length == depth);
+        let finish = finish.of_part(from == 0, from + length == depth);
         let share = |(i, values): (usize, &mut [MaybeUninit<f32>])| {
             let at = i * SHARE;
             let part = Part {
@@ -176,8 +176,7 @@ pub fn product(unit: Unit, target: MatrixMut, finish: Finish, left: Matrix, righ
                 rows: SHARE.min(rows - at),
                 cols,
                 row_stride,
-                before: if first { finish.before } else { Accumulate::Add },
-                finish: Finish { relu: finish.relu && last, bias: finish.bias.filter(|_| first), ..finish },
+                finish,
                 left: part_of_cols(part_of_rows(left, at, SHARE.min(rows - at)), from, length),
                 right,
             };
@@ -217,7 +216,6 @@ struct Part<'a> {
     rows: usize,
     cols: usize,
     row_stride: usize,
-    before: Accumulate,
     finish: Finish<'a>,
     left: Matrix<'a>,
     right: Source<'a>,
@@ -259,7 +257,7 @@ impl Part<'_> {
                 }
             };
             let finish = BlockFinish {
-                before: self.before,
+                before: self.finish.before,
                 scale: self.finish.scale,
                 bias: self.finish.bias.map(|bias| bias[first..].as_ptr()),
                 relu: self.finish.relu,
