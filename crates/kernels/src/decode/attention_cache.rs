@@ -65,7 +65,7 @@ impl DistanceBias {
 pub struct AttentionCache {
     width: usize,
     len: usize,
-    /// Each `[width, 16]` keys and `[16, width]` values.
+    /// Each `[width, 16]` keys and `[16, width]` values. They are vectors because an `Arc` of a slice would be a copy of one.
     blocks: Vec<Arc<Vec<f32>>>,
 }
 
