@@ -4,6 +4,7 @@
 #   scripts/data/fetch-g2p.sh && scripts/bench/g2p.sh [OPTIONS OF train]
 #   SEEDS="1 2 1r 2r" scripts/bench/g2p.sh          also an ensemble of the four; r: in the other direction
 #   LANGUAGES="kor fre" SPLIT=test scripts/bench/g2p.sh
+#   JOBS=2 scripts/bench/g2p.sh                     two trainings at a time, each on half of the cores
 #
 # Bulgarian and Serbo-Croatian, whose endings decide about stress, are written from right to left: chosen on their development
 # splits. BACKWARD names other languages. SEEDS_kor="1 2 3" names other seeds for one language, and
@@ -20,6 +21,9 @@ backward=${BACKWARD-bul hbs_latn}
 split=${SPLIT:-dev}
 data=${DATA:-data/g2p}
 output=${OUTPUT:-runs/g2p}
+jobs=${JOBS:-1}
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "error: JOBS=$jobs: expected a number from 1 on" >&2; exit 2; }
+threads=${RAYON_NUM_THREADS:-$((($(nproc) + jobs - 1) / jobs))}
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
 work=$(mktemp -d)
@@ -56,14 +60,32 @@ options() {
     echo "${!of_seed-${!of_language-}}"
 }
 
+# train LANGUAGE SEED [OPTIONS OF train]
+train() {
+    local language=$1 seed=$2 options
+    shift 2
+    read -ra options <<<"$(options "$language" "$seed")"
+    RAYON_NUM_THREADS=$threads "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
+        --set "tokenizer.direction=$(direction "$language" "$seed")" \
+        --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${options[@]}"
+}
+
+# After a failure, no further training begins; those that are running are completed.
+running=0 failed=
+finish_one() {
+    wait -n || failed=yes
+    running=$((running - 1))
+}
 for language in $languages; do
     for seed in $(seeds "$language"); do
-        read -ra options <<<"$(options "$language" "$seed")"
-        "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
-            --set "tokenizer.direction=$(direction "$language" "$seed")" \
-            --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${options[@]}"
+        [ $running -lt "$jobs" ] || finish_one
+        [ -z "$failed" ] || break 2
+        train "$language" "$seed" "$@" &
+        running=$((running + 1))
     done
 done
+while [ $running -gt 0 ]; do finish_one; done
+[ -z "$failed" ] || exit 1
 
 printf '%-10s  %-9s  %15s  %16s\n' language model 'word error rate' 'phone error rate'
 for language in $languages; do
