@@ -23,7 +23,7 @@ data=${DATA:-data/g2p}
 output=${OUTPUT:-runs/g2p}
 jobs=${JOBS:-1}
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "error: JOBS=$jobs: expected a number from 1 on" >&2; exit 2; }
-threads=${RAYON_NUM_THREADS:-$((($(nproc) + jobs - 1) / jobs))}
+threads=${RAYON_NUM_THREADS:-$((($(getconf _NPROCESSORS_ONLN) + jobs - 1) / jobs))}
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
 work=$(mktemp -d)
