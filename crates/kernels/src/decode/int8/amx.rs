@@ -14,7 +14,7 @@ use crate::matmul::bf16::amx::{configure, release};
 
 pub use crate::matmul::bf16::amx::int8_available as available;
 
-/// Rows up to which vectors are faster, since both wait for weights: a single block, which reads each weight once.
+/// Rows up to which vectors are faster: a single block of them prefetches the panel that it reads, a few inputs ahead.
 pub const FEW: usize = ROWS_512;
 
 /// Rows of a matrix register.
