@@ -44,7 +44,7 @@ impl Settings {
         self.alignment.iter().try_for_each(|heads| heads.validate(model))?;
         let (max, (why, remedy)) = match self.sampling {
             Some(_) => (MAX_SAMPLES, ("samples", "draw fewer")),
-            None => (self.decoding.beam, ("the beam", "widen it, or draw at random")),
+            None => (self.decoding.beam, ("the size of the beam", "set a larger beam, or sample")),
         };
         if self.n_best == 0 || self.n_best > max {
             let expected = format!("1 to {max}, {why}");

@@ -84,7 +84,7 @@ impl Cli {
         }
         if let Some(text) = found.strip_prefix(arguments::TEXT_MARK) {
             let message = format!("unexpected argument '{text}' found\n\n  tip: one text is expected, found another");
-            return Self::command().error(ErrorKind::UnknownArgument, message);
+            return Self::in_use(arguments).error(ErrorKind::UnknownArgument, message);
         }
         // Clap names the first letter alone.
         if let Some(text) = given.iter().find(|word| word.starts_with(found.as_str()) && !word.starts_with("--")) {
@@ -102,7 +102,18 @@ impl Cli {
 
     /// Prints a usage error and exits with code 2.
     pub fn exit(error: &UsageError) -> ! {
-        Self::command().error(error.kind, &error.message).exit()
+        let arguments = arguments::prepare(std::env::args_os().collect());
+        Self::in_use(&arguments).error(error.kind, &error.message).exit()
+    }
+
+    /// The command of these arguments, whose line of usage an error shows.
+    fn in_use(arguments: &[OsString]) -> clap::Command {
+        let mut command = Self::command();
+        command.build();
+        match arguments.get(1).and_then(|name| command.find_subcommand(name)) {
+            Some(subcommand) => subcommand.clone(),
+            None => command,
+        }
     }
 }
 

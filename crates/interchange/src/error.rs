@@ -36,6 +36,12 @@ pub enum InterchangeError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that does not exist, such as the name of a model on a site.
+    #[error("{path}: found no such folder; download the model, and give the folder that holds it")]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A format that is read only.
     #[error("Marian's own files are read but not written; export in the format marian")]
     ReadOnly,

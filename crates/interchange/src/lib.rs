@@ -12,10 +12,11 @@
 //! network, `marian::names` the weights, [`marian::positions`] the order of columns, and `marian::generation` the decoding
 //! settings. An option without counterpart is rejected by name.
 //!
-//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (their files), [`shards`], and `folder`
-//! (output folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
+//! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (their files), [`shards`], `downloaded` (files
+//! that are not there yet), and `folder` (output folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
 
 mod archive;
+mod downloaded;
 mod error;
 mod folder;
 pub mod huggingface;
@@ -69,8 +70,11 @@ impl Format {
 /// Returns the format of the model in a folder.
 ///
 /// # Errors
-/// A folder without the files of any format.
+/// A folder that does not exist, or has no files of any format.
 pub fn recognise(folder: &Path) -> Result<Format, InterchangeError> {
+    if !folder.is_dir() {
+        return Err(InterchangeError::NoFolder { path: folder.to_owned() });
+    }
     let path = folder.join("config.json");
     if path.is_file() {
         let bytes = fs::read(&path).map_err(|source| InterchangeError::Read { path: path.clone(), source })?;

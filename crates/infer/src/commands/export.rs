@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use decode::{DecodeError, TrainedModel};
 use interchange::Format;
@@ -10,9 +11,10 @@ use model::safetensors_reader::SafetensorsReader;
 use runs::{DecodingOverrides, layout};
 
 use crate::log::log_line;
-use crate::options::{DeviceOptions, settings};
+use crate::options::{DeviceOptions, UsageError, settings};
 
 #[derive(Args)]
+#[command(mut_arg("precision", |precision| precision.hide(true)))]
 pub struct Arguments {
     /// Run folder written by `train`, such as runs/tiny
     #[arg(long, value_name = "DIR")]
@@ -43,6 +45,10 @@ enum ExportFormat {
 /// Writes the folder.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, format, output, decoding, device } = arguments;
+    if device.precision.is_some() {
+        let message = "--precision: expected no type, since other programs read float32; remove it";
+        return Err(UsageError::new(ErrorKind::ArgumentConflict, message).into());
+    }
     let trained = device.open(&model)?;
     let decoding = settings(&decoding, &trained)?.decoding;
     let format = match format {

@@ -83,11 +83,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             log_line(format!("note: {note}"));
         }
         for setting in skipped {
-            log_line(format!("skipped, not supported by this decoder: {setting}"));
+            log_line(format!("skipped: {setting}{}", counterpart(&setting)));
         }
         log_line(format!("written: {}", output.display()));
     }
     Ok(())
+}
+
+/// What to do about a setting that a run folder does not have.
+fn counterpart(setting: &str) -> &'static str {
+    match setting.split([' ', '.']).next() {
+        Some("shortlist") => "; decode with --shortlist FILE",
+        Some("task_specific_params") => "; for this task, set decoding.source_prefix in config.toml",
+        Some(_) | None => ", which has no counterpart",
+    }
 }
 
 /// The backend that loads weights: a CPU backend if the build has one, since nothing is computed.

@@ -145,6 +145,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let server = match models {
         Models::Single(folder) => {
+            if pivot.is_some() {
+                let message = "--pivot: found a model without languages, expected some with, as in --model en-de=DIR";
+                return Err(UsageError::new(ErrorKind::ArgumentConflict, message).into());
+            }
             let mut trained = device.open(&folder)?;
             shortlist.apply(&mut trained)?;
             options.settings = settings(&decoding, &trained)?;
@@ -154,7 +158,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Models::Several(specs) => {
             if shortlist.is_given() {
-                let message = "--shortlist: found several models, expected one; give its folder without languages";
+                let message = "--shortlist: found models with languages, expected one without, as in --model DIR";
                 return Err(UsageError::new(ErrorKind::ArgumentConflict, message).into());
             }
             device.start_threads()?;

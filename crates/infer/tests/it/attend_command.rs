@@ -119,10 +119,11 @@ fn bad_arguments_write_nothing() {
         ran.assert_stderr_contains(message);
     };
     let forms = [".json", ".html", ".svg", ".png"];
-    usage(&["1 2", "--output", "a.txt"], &[&["a.txt"], &forms[..]].concat());
+    usage(&["1 2", "--output", "a.txt"], &[&["a.txt", "Usage: infer attend --model"], &forms[..]].concat());
     usage(&["1 2", "--output", "a"], &forms);
     usage(&["1 2"], &["--output"]);
     usage(&["--output", "a.json"], &["TEXT"]);
+    usage(&["1", "2", "--output", "a.json"], &["one text is expected", "Usage: infer attend --model"]);
     usage(&["1 2", "--output", "-", "--format", "png"], &["--format png", "json, html or svg"]);
     usage(&["1 2", "--output", "a.json", "--layer", "1"], &["--layer", ".svg, .png"]);
     usage(&["1 2", "--output", "a.html", "--attention", "cross"], &["--attention", ".svg, .png"]);

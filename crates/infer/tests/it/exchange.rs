@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use decode::TrainedModel;
 use model::backend;
 use model::config::Tie;
-use testing::marian_fixture::{MarianFolder as Copy, json};
+use serde_json::json as value;
+use testing::marian_fixture::{MarianFolder as Copy, huggingface_fixture, json, marian_nmt_fixture};
 
 fn infer(arguments: &[&str]) -> Output {
     Command::new(testing::binary("infer")).args(arguments).output().expect("the program")
@@ -32,7 +33,8 @@ fn import_reads_the_settings() {
     let ran = infer(&["import", input.to_str().unwrap(), "--output", &output]);
     let log = String::from_utf8(ran.stderr).unwrap();
     assert!(ran.status.success(), "{log}");
-    let skipped = log.lines().filter_map(|line| line.strip_prefix("skipped, not supported by this decoder: "));
+    let skipped =
+        log.lines().filter_map(|line| line.strip_prefix("skipped: ")?.strip_suffix(", which has no counterpart"));
     let expected = ["early_stopping = true", "min_new_tokens = 2", "forced_eos_token_id = 5"];
     assert_eq!(skipped.collect::<Vec<_>>(), expected, "{log}");
     assert!(log.contains("note: a beam of 4 with min_length: "), "{log}");
@@ -68,6 +70,41 @@ fn export_and_import_keep_the_model() {
     let again = infer(&["export", "--model", &run, "--format", "marian", &out]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8(again.stderr).unwrap().contains("expected nothing or an empty folder"));
+}
+
+/// A shortlist and the prefixes of tasks have a place elsewhere.
+#[test]
+fn skipped_settings_with_a_counterpart_name_it() {
+    let student = Copy::copy_of(&marian_nmt_fixture("quantised"));
+    let t5 = Copy::copy_of(&huggingface_fixture("t5"));
+    t5.edit("config.json", |file| {
+        file["task_specific_params"] =
+            value!({ "summarization": {"prefix": "summarize: ", "num_beams": 4}, "other": {} });
+    });
+    for (folder, line) in [
+        (&student, "skipped: shortlist = lex.bin false; decode with --shortlist FILE"),
+        (
+            &t5,
+            "skipped: task_specific_params.summarization.prefix = \"summarize: \"; for this task, set decoding.source_prefix",
+        ),
+    ] {
+        let [input, run] = [folder.marian(), folder.path("run")].map(|path| path.to_str().unwrap().to_owned());
+        let log = String::from_utf8(infer(&["import", &input, "--output", &run]).stderr).unwrap();
+        assert_eq!(log.matches("skipped: ").count(), 1, "{log}");
+        assert!(log.contains(line), "{log}");
+    }
+}
+
+#[test]
+fn an_export_has_no_precision() {
+    let copy = Copy::new("gelu-bytes");
+    let [marian, run, out] = ["marian", "run", "out"].map(|name| copy.path(name).to_str().unwrap().to_owned());
+    assert!(infer(&["import", &marian, "--output", &run]).status.success());
+    let ran = infer(&["export", "--model", &run, "--format", "marian", "--precision", "int8", &out]);
+    let message = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(2), "{message}");
+    assert!(message.contains("--precision: expected no type"), "{message}");
+    assert!(!copy.path("out").exists());
 }
 
 /// Replacing the working folder would break relative paths.

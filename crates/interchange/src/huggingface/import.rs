@@ -14,6 +14,7 @@ use text::SpecialIds;
 use super::stored::Stored;
 use super::tokenizer::Tokenizers;
 use super::{Family, Network, keys, tokenizer};
+use crate::downloaded::check_downloaded;
 use crate::marian::positions::reorder_rows;
 use crate::marian::{config, files, generation};
 use crate::{Imported, InterchangeError, folder, run_files};
@@ -29,6 +30,7 @@ const ROLES: [&str; 2] = ["decoder_start_token_id", "forced_bos_token_id"];
 /// that exists or cannot be written.
 pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
     folder::check_vacant(output)?;
+    check_downloaded(input)?;
     let path = input.join(files::CONFIG);
     let configured = |path: &Path| {
         let path = path.to_owned();
@@ -51,6 +53,7 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
     if generation_path != path {
         read.skipped.extend(keys::unknown_generation(&generation));
     }
+    read.skipped.extend(keys::task_prefixes(&settings));
     read.decoding.source_prefix = settings[keys::PREFIX].as_str().unwrap_or_default().to_owned();
     if has_roles {
         // The tokenizers hold these as roles.

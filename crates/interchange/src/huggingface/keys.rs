@@ -11,6 +11,9 @@ use crate::marian::config::{flag, rate, require, shown, size};
 /// Text before every source, a key of all families.
 pub(crate) const PREFIX: &str = "prefix";
 
+/// Settings of single tasks, such as a prefix for each pair of languages.
+const TASKS: &str = "task_specific_params";
+
 /// Keys that do not change the network.
 const WITHOUT_EFFECT: [&str; 37] = [
     PREFIX,
@@ -38,7 +41,7 @@ const WITHOUT_EFFECT: [&str; 37] = [
     "num_labels",
     "problem_type",
     "finetuning_task",
-    "task_specific_params",
+    TASKS,
     "tokenizer_class",
     "torchscript",
     "use_bfloat16",
@@ -150,6 +153,13 @@ impl<'a> Keys<'a> {
             }
         }
     }
+}
+
+/// Returns the prefixes of single tasks, each as `key = value`: a run folder has one prefix.
+pub(super) fn task_prefixes(config: &Value) -> Vec<String> {
+    let tasks = config[TASKS].as_object().into_iter().flatten();
+    let prefixes = tasks.filter_map(|(task, settings)| Some((task, settings[PREFIX].as_str()?)));
+    prefixes.map(|(task, prefix)| format!("{TASKS}.{task}.{PREFIX} = {prefix:?}")).collect()
 }
 
 /// Returns the entries of `generation_config.json` that nothing reads, each as `key = value`.

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::config::Network;
 use super::{config, files, generation, names, positions, vocabulary, weights_file};
+use crate::downloaded::check_downloaded;
 use crate::huggingface::keys::PREFIX;
 use crate::tensor::StoredTensor;
 use crate::{Imported, InterchangeError, folder, run_files};
@@ -39,6 +40,7 @@ const ONE_MODEL: &str = "fetch the files of one model";
 /// that exists or cannot be written.
 pub fn import(input: &Path, output: &Path, device: &Device) -> Result<Imported, InterchangeError> {
     folder::check_vacant(output)?;
+    check_downloaded(input)?;
     let path = input.join(files::CONFIG);
     if !path.is_file() {
         return Err(InterchangeError::NotMarian { path: input.to_owned(), missing: files::CONFIG });

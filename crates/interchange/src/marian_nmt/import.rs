@@ -20,6 +20,7 @@ use super::model_file::{self, transpose};
 use super::names::{self, Layout, MarianWeight};
 use super::vocabulary;
 use super::yaml::Settings;
+use crate::downloaded::check_downloaded;
 use crate::marian::positions::reorder_rows;
 use crate::tensor::StoredTensor;
 use crate::{Imported, InterchangeError, folder, run_files};
@@ -56,6 +57,7 @@ pub fn import_in(
     device: &Device,
 ) -> Result<Imported, InterchangeError> {
     folder::check_vacant(output)?;
+    check_downloaded(input)?;
     let located = locate::locate(input)?;
     let path = located.model.clone();
     let file = model_file::read(&path)?;

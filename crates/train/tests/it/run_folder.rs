@@ -36,7 +36,17 @@ fn a_run_writes_its_folder_alone() {
         "validation at step 10",
         "test of the final weights",
     ]);
-    ran.assert_stderr_contains(&["cargo run -p infer -- --model run"]);
+}
+
+/// The last line is a command as the program itself was started: by cargo, or installed.
+#[test]
+fn the_next_command_is_one_that_works() {
+    for (by_cargo, command) in [(true, "done: cargo run -p infer -- --model run"), (false, "done: infer --model run")] {
+        let place = WorkFolder::new();
+        let mut train = place.command(&["--config", "tiny.toml", "--output", "run"]);
+        let train = if by_cargo { train.env("CARGO", "cargo") } else { train.env_remove("CARGO") };
+        ProcessOutput::from(train.output().expect("a binary that starts")).assert_stderr_contains(&[command]);
+    }
 }
 
 #[test]

@@ -50,6 +50,12 @@ fn bad_options_of_models_are_named() {
     for (arguments, code, part) in [
         (vec!["--model", &model, "--pivot", "fr"], 1, "--pivot = fr: expected a language of the models: de, en"),
         (vec!["--model", &model, "--model", &model], 2, "found en to de a second time"),
+        (
+            vec!["--model", &model, "--shortlist", "lex"],
+            2,
+            "--shortlist: found models with languages, expected one without",
+        ),
+        (vec!["--model", folder, "--pivot", "en"], 2, "--pivot: found a model without languages, expected some with"),
         (vec!["--model", &model, "--max-requests-per-minute", "0"], 1, "--max-requests-per-minute = 0"),
         (vec!["--model", &model, "--log-format", "xml"], 2, "possible values: text, json"),
     ] {

@@ -148,6 +148,17 @@ fn folders_that_lack_a_file() {
 }
 
 #[test]
+fn folders_that_are_not_downloaded() {
+    let missing = interchange::recognise("google/t5-small".as_ref()).expect_err("no folder").to_string();
+    assert_eq!(missing, "google/t5-small: found no such folder; download the model, and give the folder that holds it");
+    let copy = copy("t5");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    std::fs::write(copy.marian().join("model.safetensors"), pointer).unwrap();
+    let error = rejection(&copy);
+    assert!(error.starts_with("model.safetensors: found a pointer of Git LFS, expected the contents"), "{error}");
+}
+
+#[test]
 fn files_that_are_cut_short() {
     for (name, file) in [
         ("t5", "config.json"),

@@ -114,7 +114,8 @@ fn train_in(cluster: &Cluster, arguments: Arguments) -> anyhow::Result<ExitCode>
             if let Some(scores) = test {
                 progress.print_scores("test of the final weights", &scores);
             }
-            progress.print(&format!("done: cargo run -p infer -- --model {} \"…\"", output.display()));
+            let infer = if std::env::var_os("CARGO").is_some() { "cargo run -p infer --" } else { "infer" };
+            progress.print(&format!("done: {infer} --model {} \"…\"", output.display()));
             ExitCode::SUCCESS
         }
         Outcome::AlreadyFinished { step } => {
