@@ -87,15 +87,22 @@ impl Cli {
             return Self::in_use(arguments).error(ErrorKind::UnknownArgument, message);
         }
         // Clap names the first letter alone.
-        if let Some(text) = given.iter().find(|word| word.starts_with(found.as_str()) && !word.starts_with("--")) {
-            let name = text.trim_start_matches('-');
-            let is_option = Self::command().get_arguments().any(|option| option.get_long() == Some(name));
-            let tip = match is_option {
-                true => format!("write the option with two dashes: '--{name}'"),
-                false => format!("if it is a text, write it behind '--': '-- {text}'"),
+        let is_it = |word: &&str| word.starts_with(found.as_str()) && !word.starts_with("--");
+        if let Some(at) = given.iter().position(is_it) {
+            let (text, mut command) = (given[at], Self::in_use(arguments));
+            let option = |name: &str| command.get_arguments().find(|option| option.get_long() == Some(name));
+            let (name, before) = (text.trim_start_matches('-'), given[at - 1]);
+            let takes_it = before.strip_prefix("--").and_then(option).is_some_and(|it| it.get_action().takes_values());
+            let tip = match option(name) {
+                Some(_) => format!("write the option with two dashes: '--{name}'"),
+                None if takes_it => format!("join a value that begins with a dash to its option: '{before}={text}'"),
+                None if !text.starts_with('-') => {
+                    "quote a text of several words; one text at most is expected".to_string()
+                }
+                None => format!("if it is a text, write it behind '--': '-- {text}'"),
             };
             let message = format!("unexpected argument '{text}' found\n\n  tip: {tip}");
-            return Self::command().error(ErrorKind::UnknownArgument, message);
+            return command.error(ErrorKind::UnknownArgument, message);
         }
         error
     }

@@ -6,7 +6,7 @@ pub use kernels::decode::Int8Rows;
 use safetensors::{Dtype, tensor::TensorView};
 
 use crate::safetensors_reader::scale_name;
-use crate::weights::{NamedTensor, WeightsError};
+use crate::weights::{NamedTensor, WeightsError, check_numbers};
 
 /// Whether a tensor is quantised: matrices of linear layers and of embeddings are, tables of positions and vectors are not.
 pub fn is_quantised(tensor: &NamedTensor) -> bool {
@@ -17,12 +17,13 @@ pub fn is_quantised(tensor: &NamedTensor) -> bool {
 /// them. The metadata is the single key `attend`.
 ///
 /// # Errors
-/// A tensor whose number of elements does not match its shape.
+/// A tensor whose number of elements does not match its shape, or with a value that is NaN.
 pub fn to_safetensors(
     tensors: &[NamedTensor],
     attend: &str,
     quantise: impl Fn(&NamedTensor) -> Int8Rows,
 ) -> Result<Vec<u8>, WeightsError> {
+    check_numbers(tensors)?;
     let floats = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
     let mut parts = Vec::with_capacity(2 * tensors.len());
     for tensor in tensors {

@@ -102,6 +102,11 @@ impl SafetensorsReader {
         self.header.data_len() / if self.is_quantised() { size_of::<i8>() } else { size_of::<f32>() }
     }
 
+    /// The shape of each tensor, by name.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.header.tensors().into_iter().map(|(name, info)| (name, info.shape.clone())).collect()
+    }
+
     /// Reads the tensor of this name, which must have this shape.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensorError};
 
-use crate::weights::{NamedTensor, WeightsError};
+use crate::weights::{NamedTensor, WeightsError, check_numbers};
 
 /// A weights file that is not written yet.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl SafetensorsWriter {
     /// [`to_safetensors`](crate::weights::to_safetensors).
     ///
     /// # Errors
-    /// A tensor whose number of elements does not match its shape.
+    /// A tensor whose number of elements does not match its shape, or with a value that is NaN.
     pub fn new(tensors: Vec<NamedTensor>, attend: &str) -> Result<Self, WeightsError> {
         Self::with_metadata(tensors, ("attend", attend))
     }
@@ -35,8 +35,9 @@ impl SafetensorsWriter {
     /// A file of these tensors whose metadata is a single key with its value.
     ///
     /// # Errors
-    /// A tensor whose number of elements does not match its shape.
+    /// A tensor whose number of elements does not match its shape, or with a value that is NaN.
     pub fn with_metadata(mut tensors: Vec<NamedTensor>, (key, value): (&str, &str)) -> Result<Self, WeightsError> {
+        check_numbers(&tensors)?;
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
         let (mut infos, mut offset) = (Vec::with_capacity(tensors.len()), 0);
         for NamedTensor { name, shape, values } in &tensors {

@@ -70,9 +70,26 @@ pub enum WeightsError {
         /// The shape of the parameter.
         expected: Vec<usize>,
     },
+    /// A value is NaN.
+    #[error(
+        "tensor `{0}` has a value that is not a number (NaN): the file is damaged, or the training that wrote it diverged; use \
+         an earlier one, or train again with a lower rate"
+    )]
+    NotANumber(String),
     /// The file lacks the metadata that this program writes.
     #[error("the file has no `attend` entry in its metadata: it was not written by this program")]
     Foreign,
+}
+
+/// Checks that no value is NaN.
+///
+/// # Errors
+/// The first tensor with one.
+pub fn check_numbers(tensors: &[NamedTensor]) -> Result<(), WeightsError> {
+    match tensors.iter().find(|tensor| tensor.values.iter().any(|value| value.is_nan())) {
+        Some(tensor) => Err(WeightsError::NotANumber(tensor.name.clone())),
+        None => Ok(()),
+    }
 }
 
 /// All weights of a module, in the order of its fields.

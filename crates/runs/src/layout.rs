@@ -34,6 +34,9 @@ pub const LORA: &str = "lora.safetensors";
 /// In the checkpoint of a finished run: the best weights before its end, if the end replaced them in [`WEIGHTS`].
 pub const BEST: &str = "best.safetensors";
 
+/// All files of a run folder itself.
+pub const FILES: [&str; 7] = [CONFIG, SOURCE_TOKENIZER, TARGET_TOKENIZER, WEIGHTS, METRICS, CORPORA, REPORT];
+
 /// The files without which a folder cannot be opened for decoding.
 pub const REQUIRED: [&str; 4] = [CONFIG, SOURCE_TOKENIZER, TARGET_TOKENIZER, WEIGHTS];
 

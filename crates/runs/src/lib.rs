@@ -22,6 +22,7 @@ pub mod run_folder;
 mod same_run;
 pub mod saved_model;
 mod sync;
+pub mod threads;
 
 pub use config::{DecodingConfig, DecodingOverrides, LengthPenalty, RunConfig};
 pub use error::{RunError, format_chain};

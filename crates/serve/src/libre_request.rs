@@ -121,7 +121,16 @@ pub fn is_form(content_type: Option<&str>, query: &str) -> bool {
 }
 
 /// The parameters of a form or a query; of a repeated one all values.
-pub fn parse_form(text: &str) -> Parameters {
+///
+/// # Errors
+/// Escapes that are not UTF-8, which would be read as U+FFFD.
+pub fn parse_form(text: &str) -> Result<Parameters, ApiError> {
+    let count = |text: &str| text.matches('\u{fffd}').count();
+    let read: usize = form_urlencoded::parse(text.as_bytes()).map(|(name, value)| count(&name) + count(&value)).sum();
+    if read > count(text) + text.to_ascii_lowercase().matches("%ef%bf%bd").count() {
+        let message = "found escapes of bytes that are not UTF-8, expected UTF-8; send text in UTF-8, percent-encoded";
+        return Err(ApiError::InvalidParameter(message.to_string()));
+    }
     let mut parameters = Parameters::new();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         let value = Value::String(value.into_owned());
@@ -133,7 +142,7 @@ pub fn parse_form(text: &str) -> Parameters {
             Some(first) => *first = Value::Array(vec![first.take(), value]),
         }
     }
-    parameters
+    Ok(parameters)
 }
 
 /// Reads the parameters of a body and the query.
@@ -141,10 +150,10 @@ pub fn parse_form(text: &str) -> Parameters {
 /// # Errors
 /// A body that cannot be read, is of another type, or is not JSON.
 pub async fn read(state: &AppState, parts: &Parts, body: Body) -> Result<Parameters, ApiError> {
-    let mut parameters = parse_form(parts.uri.query().unwrap_or_default());
+    let mut parameters = parse_form(parts.uri.query().unwrap_or_default())?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if is_form(content_type, "") {
-        parameters.extend(parse_form(&body::read_text(&parts.headers, body, &state.limits).await?));
+        parameters.extend(parse_form(&body::read_text(&parts.headers, body, &state.limits).await?)?);
     } else if !is_empty(&body) {
         parameters.extend(body::read_json::<Parameters>(&parts.headers, body, &state.limits).await?);
     }

@@ -20,6 +20,7 @@ use crate::translator::{EncodedInput, Translator};
 pub struct AlignmentCounts {
     /// By source and target id.
     counts: HashMap<(u32, u32), u64>,
+    pairs: usize,
 }
 
 impl AlignmentCounts {
@@ -64,7 +65,13 @@ impl AlignmentCounts {
             Ok(links)
         })?;
         aligned.into_iter().flatten().for_each(|link| *self.counts.entry(link).or_default() += 1);
+        self.pairs += encoded.len();
         Ok(())
+    }
+
+    /// The number of pairs counted.
+    pub fn pairs(&self) -> usize {
+        self.pairs
     }
 
     /// A file in Marian's binary format: for each source token the `best` targets most often aligned with it, and the first

@@ -99,6 +99,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let format = arguments.output_format()?;
     let Arguments { model, text, target, output, attention, layer, head, too_long, decoding, device, .. } = arguments;
     let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
+    output_file::check(&output, &[&model])?;
     let trained = device.open(&model)?;
     let settings = Settings { too_long: too_long.into(), ..settings(&decoding, &trained)? };
     check_view(view, &trained.config)?;

@@ -6,7 +6,11 @@ use decode::{DecodeError, Translator};
 use documents::{DocumentFormat, EncodedDocument, Segmenter};
 use indicatif::ProgressBar;
 
+use crate::log::log_line;
 use crate::notes::Notes;
+
+/// The byte order mark.
+const MARK: char = '\u{feff}';
 
 /// Prints the translation of each text, with the white space between its sentences, or that of standard input.
 ///
@@ -35,7 +39,18 @@ pub fn run(
         let input = |source| DecodeError::Stream { origin: "standard input", source };
         io::stdin().read_to_end(&mut bytes).map_err(input)?;
         let text = String::from_utf8_lossy(&bytes);
-        output.write_all(translate(&text)?.as_bytes()).and_then(|()| output.flush()).map_err(failed)?;
+        if let Err(error) = str::from_utf8(&bytes)
+            && !quiet
+        {
+            let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count();
+            log_line(format!(
+                "note: line {line}: bytes that are not UTF-8, read as U+FFFD; convert the input, for example with iconv"
+            ));
+        }
+        // A byte order mark stays where it is, and is no part of the first sentence.
+        let (mark, text) = text.split_at(if text.starts_with(MARK) { MARK.len_utf8() } else { 0 });
+        let translation = [mark, &translate(text)?].concat();
+        output.write_all(translation.as_bytes()).and_then(|()| output.flush()).map_err(failed)?;
     }
     for text in texts {
         writeln!(output, "{}", translate(text)?).map_err(failed)?;

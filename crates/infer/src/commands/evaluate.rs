@@ -41,6 +41,10 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, comparison, output, decoding, too_long, shortlist, batch, device } = arguments;
     let (sources, references) = comparison.read()?;
+    if let Some(path) = &output {
+        let models = model.iter().map(PathBuf::as_path);
+        output_file::check(path, &models.chain(comparison.files()).collect::<Vec<_>>())?;
+    }
     let mut trained = device.open_ensemble(&model)?;
     shortlist.apply(&mut trained)?;
     let settings = Settings { too_long: too_long.too_long(), ..settings(&decoding, &trained)? };

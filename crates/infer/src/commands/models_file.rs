@@ -62,7 +62,8 @@ impl ModelTable {
     /// A file that is unreadable, not TOML or without models; an unknown or missing key; a name or a language pair given
     /// twice; a language that is no code; a pivot that is no language of the models; or a folder without a model.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}: reading the models", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{}: the table of models cannot be read; give a file in TOML", path.display()))?;
         let table = Self::parse(&text, path.parent().unwrap_or(Path::new("")));
         let table = table.with_context(|| path.display().to_string())?;
         table.models.iter().try_for_each(|model| check_folder(&model.folder))?;

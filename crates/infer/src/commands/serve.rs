@@ -184,7 +184,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// The keys of a file, one per line.
 fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{}: reading API keys", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{}: the API keys cannot be read; give a file with a key per line", path.display()))?;
     let keys: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|key| !key.is_empty()).collect();
     let expected = "expected a key per line; write one, or omit --api-keys";
     anyhow::ensure!(!keys.is_empty(), "{}: found no key: {expected}", path.display());

@@ -51,6 +51,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Arguments { model, source, target, output, best, first, alignment_layer, alignment_head, batch, device } =
         arguments;
     let heads = AlignmentHeads { layer: alignment_layer, head: alignment_head };
+    output_file::check(&output, &[&model, &source, &target])?;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
     let trained = device.open(&model)?;
     let settings = Settings { alignment: Some(heads), too_long: TooLong::Skip, ..trained.settings() };
@@ -62,6 +63,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         progress.inc(window.len() as u64);
     }
     progress.finish_and_clear();
+    let (aligned, all) = (counts.pairs(), pairs.len());
+    anyhow::ensure!(
+        aligned > 0,
+        "none of the {all} pairs can be aligned: each is blank, or too long for the model; give parallel text"
+    );
+    if aligned < all && !device.quiet {
+        log_line(format!("note: {} of {all} pairs not counted: blank, or too long for the model", all - aligned));
+    }
     output_file::write(&output, &counts.to_file(&trained.saved, first, best))?;
     if !device.quiet {
         log_line(format!("written: {}", output.display()));

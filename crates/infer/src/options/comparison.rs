@@ -1,6 +1,6 @@
 //! Texts to decode and the references they are compared with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use text::metrics::{Bleu, BleuTokenization};
@@ -40,6 +40,11 @@ impl ComparisonOptions {
         let Self { source, reference, .. } = self;
         let files = ParallelPath::Files { source: source.clone().into(), target: reference.clone().into() };
         Ok(read_parallel(&files)?.into_iter().map(|pair| (pair.source, pair.target)).unzip())
+    }
+
+    /// The files that [`read`](Self::read) reads.
+    pub fn files(&self) -> [&Path; 2] {
+        [&self.source, &self.reference]
     }
 
     /// BLEU with these options.

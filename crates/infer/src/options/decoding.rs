@@ -34,9 +34,11 @@ fn options_at_fault(options: &DecodingOverrides, field: &str) -> String {
     if given.is_empty() || given.contains(&own) { own } else { given.join(", ") }
 }
 
-/// The option of a field path: `n_best` is `--n-best`, and `sample.top_p` is `--top-p`.
+/// The option of a field path: `n_best` is `--n-best`, `sample.top_p` is `--top-p`, and `decoding.length_penalty.alpha` is
+/// `--length-penalty`.
 pub fn option_name(field: &str) -> String {
     let name = ["decoding.", "limits.", "sample."].iter().find_map(|table| field.strip_prefix(table)).unwrap_or(field);
+    let name = name.strip_suffix(".alpha").unwrap_or(name);
     format!("--{}", name.replace(['_', '.'], "-"))
 }
 

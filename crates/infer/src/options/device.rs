@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use decode::TrainedModel;
 use model::backend;
@@ -40,19 +39,15 @@ impl DeviceOptions {
     /// Starts the chosen number of threads.
     ///
     /// # Errors
-    /// Zero threads.
+    /// A number of threads out of range.
     pub fn start_threads(&self) -> anyhow::Result<()> {
-        if let Some(threads) = self.threads {
-            anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
-            rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
-        }
-        Ok(())
+        Ok(runs::threads::start(self.threads)?)
     }
 
     /// Opens a run folder on the chosen device and logs its size.
     ///
     /// # Errors
-    /// Zero threads, a device or precision that is not available, or a folder that is not a run.
+    /// A number of threads out of range, a device or precision that is not available, or a folder that is not a run.
     pub fn open(&self, model: &Path) -> anyhow::Result<TrainedModel> {
         self.open_ensemble(&[model.to_path_buf()])
     }

@@ -119,11 +119,11 @@ fn bad_arguments_write_nothing() {
         ran.assert_stderr_contains(message);
     };
     let forms = [".json", ".html", ".svg", ".png"];
-    usage(&["1 2", "--output", "a.txt"], &[&["a.txt", "Usage: infer attend --model"], &forms[..]].concat());
+    usage(&["1 2", "--output", "a.txt"], &[&["a.txt", "Usage: infer attend"], &forms[..]].concat());
     usage(&["1 2", "--output", "a"], &forms);
     usage(&["1 2"], &["--output"]);
     usage(&["--output", "a.json"], &["TEXT"]);
-    usage(&["1", "2", "--output", "a.json"], &["one text is expected", "Usage: infer attend --model"]);
+    usage(&["1", "2", "--output", "a.json"], &["quote a text of several words", "Usage: infer attend"]);
     usage(&["1 2", "--output", "-", "--format", "png"], &["--format png", "json, html or svg"]);
     usage(&["1 2", "--output", "a.json", "--layer", "1"], &["--layer", ".svg, .png"]);
     usage(&["1 2", "--output", "a.html", "--attention", "cross"], &["--attention", ".svg, .png"]);
@@ -136,7 +136,11 @@ fn bad_arguments_write_nothing() {
     rejects(&["", "--output", "kept.json"], &["the text has no tokens"]);
     rejects(&["1", "--target", " ", "--output", "kept.json"], &["the target has no tokens"]);
     rejects(&[&"1 ".repeat(30), "--output", "kept.json"], &["31 tokens", "positions for 24"]);
-    rejects(&["1", "--output", "nowhere/a.json"], &["writing nowhere/a.json"]);
+    rejects(&["1", "--output", "nowhere/a.json"], &["nowhere/a.json: found no such folder"]);
+    rejects(
+        &["1", "--output", "config.toml", "--format", "svg"],
+        &["config.toml: found a file that this command reads"],
+    );
     rejects(&["1", "--output", "kept.json", "--beam", "0"], &["decoding.beam = 0"]);
     assert_eq!(run.read("kept.json"), b"kept");
     assert_eq!(files(&run), before);

@@ -191,6 +191,7 @@ fn options_out_of_range_name_the_range() {
     run.assert_rejects(&["--max-length", "25", "1"], &["--max-length", "= 25", "1 to model.max_length = 24"]);
     run.assert_rejects(&["--batch-tokens", "0", "1"], &["--batch-tokens = 0", "at least 1"]);
     run.assert_rejects(&["--threads", "0", "1"], &["--threads = 0", "at least 1"]);
+    run.assert_rejects(&["--threads", "5000", "1"], &["--threads = 5000", "at most 1024", "omit it"]);
 }
 
 #[test]

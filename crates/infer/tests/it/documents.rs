@@ -24,6 +24,24 @@ fn white_space_stays() {
     assert_eq!(document(&run, vtt, &["--document-format", "vtt", "--language", "en"]), vtt.replace("1 5", second));
 }
 
+/// A byte order mark is no part of the first sentence, and stays.
+#[test]
+fn a_byte_order_mark_stays() {
+    let run = Run::new();
+    let [text] = &run.translate_stdin("3 1 4\n", &[])[..] else { panic!("one line") };
+    assert_eq!(document(&run, "\u{feff}3 1 4\n", &[]), format!("\u{feff}{text}\n"));
+    assert_eq!(document(&run, "\u{feff}", &[]), "\u{feff}");
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_noted() {
+    let run = Run::new();
+    let output = run.infer_with_stdin(b"3 1\n1 \xff 5\n", &["--documents"]);
+    assert_eq!(output.code, Some(0));
+    output.assert_stderr_contains(&["note: line 2: bytes that are not UTF-8", "iconv"]);
+    assert_eq!(run.infer_with_stdin(b"1 \xff 5\n", &["--documents", "--quiet"]).stderr, "");
+}
+
 #[test]
 fn options_of_documents_are_checked() {
     let run = Run::new();

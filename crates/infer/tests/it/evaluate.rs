@@ -1,7 +1,8 @@
 //! `infer evaluate`: the metrics of the translations of `infer`.
 
+use std::fs;
 #[cfg(target_os = "linux")]
-use std::{fs, process::Command};
+use std::process::Command;
 
 use testing::run::{Run, texts};
 use text::metrics::{Bleu, BleuTokenization, Chrf};
@@ -107,13 +108,33 @@ fn the_target_of_stdout_is_not_replaced() {
     assert_eq!(String::from_utf8(run.read("log.txt")).unwrap().lines().collect::<Vec<_>>(), expected);
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn scores_survive_an_unwritable_file() {
+fn scores_survive_a_full_disk() {
     let (run, ..) = run();
     let scores = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines();
-    let ran = run.evaluate(&[&FILES[..], &["--output", "nowhere/answers.txt"]].concat());
-    ran.assert_failed(&["writing nowhere/answers.txt"]);
+    let ran = run.evaluate(&[&FILES[..], &["--output", "/dev/full"]].concat());
+    ran.assert_failed(&["/dev/full: writing failed: No space left", "check that the folder exists"]);
     assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), scores);
+}
+
+/// Nothing is decoded for a file that cannot be written, and no file is replaced that the command reads.
+#[test]
+fn the_output_is_checked_first() {
+    let (run, ..) = run();
+    fs::create_dir(run.file("folder")).unwrap();
+    let reads = "found a file that this command reads";
+    for (output, message) in [
+        ("nowhere/answers.txt", "nowhere/answers.txt: found no such folder"),
+        ("folder", "folder: found a folder, expected a file"),
+        ("reference.txt", reads),
+        ("./source.txt", reads),
+        ("model.safetensors", reads),
+    ] {
+        let before = run.file(output).is_file().then(|| run.read(output));
+        run.evaluate(&[&FILES[..], &["--output", output]].concat()).assert_rejected(&[message]);
+        assert!(before.is_none_or(|bytes| run.read(output) == bytes), "{output}");
+    }
 }
 
 #[test]

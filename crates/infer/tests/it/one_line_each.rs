@@ -192,5 +192,5 @@ fn any_locale_reads_and_writes_utf8() {
 fn a_job_that_must_fail_fails_at_its_start() {
     let run = Run::new();
     let ran = run.infer_with_stdin("1\n2\n", &["--beam", "2", "--n-best", "3"]);
-    ran.assert_rejected(&["--n-best = 3", "1 to 2, the beam"]);
+    ran.assert_rejected(&["--n-best = 3", "1 to 2, the size of the beam"]);
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use model::weights;
 use testing::run::{Run, texts};
 
 fn quantise(arguments: &[&str]) -> Output {
@@ -77,6 +78,25 @@ fn the_log_names_the_precision() {
     }
     let ran = run.infer(&["--precision", "int4", "1 2"]);
     assert!(ran.stderr.contains("float32, bfloat16, int8"), "{}", ran.stderr);
+}
+
+#[test]
+fn weights_that_are_not_numbers_are_not_written() {
+    let run = Run::new();
+    let (mut tensors, note) = weights::from_safetensors(&run.read("model.safetensors")).unwrap();
+    tensors[0].values[3] = f32::NAN;
+    run.write("model.safetensors", weights::to_safetensors(&tensors, &note.unwrap()).unwrap());
+    let out = run.file("out").to_str().expect("text").to_string();
+    let folder = run.path().to_str().expect("text");
+    let message = error(&quantise(&[folder, "--output", &out]));
+    assert!(message.contains(&format!("tensor `{}` has a value that is not a number", tensors[0].name)), "{message}");
+    #[cfg(feature = "marian")]
+    {
+        let arguments = ["export", "--model", folder, "--format", "marian", &out];
+        let message = error(&Command::new(testing::binary("infer")).args(arguments).output().expect("the program"));
+        assert!(message.contains("is not a number (NaN)"), "{message}");
+    }
+    assert!(!run.file("out").exists(), "nothing half-written");
 }
 
 #[test]

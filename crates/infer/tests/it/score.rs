@@ -89,3 +89,18 @@ fn texts_that_cannot_be_scored_are_rejected() {
     run.remove("target");
     run.score(&files).assert_rejected(&["target"]);
 }
+
+#[test]
+fn options_are_named_as_they_are_written() {
+    let run = Run::new();
+    run.write("source", "1\n");
+    let files = ["--source", "source", "--target", "source"];
+    run.score(&[&files[..], &["--length-penalty", "nan"]].concat()).assert_rejected(&["--length-penalty = NaN"]);
+    let ran = run.score(&[&files[..], &["--length-penalty", "-1"]].concat());
+    assert_eq!(ran.code, Some(2));
+    ran.assert_stderr_contains(&[
+        "join a value that begins with a dash",
+        "'--length-penalty=-1'",
+        "Usage: infer score",
+    ]);
+}

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::process::Command;
 
+use testing::ProcessOutput;
 use testing::run::{Run, object, texts};
 
 /// Writes a shortlist of the run's own translations to `lex.bin` in its folder.
@@ -62,6 +63,25 @@ fn a_small_shortlist_restricts_each_text_by_itself() {
         let used: HashSet<&str> = tokens.iter().filter_map(|token| token.as_str()).collect();
         assert!(used.difference(&own).count() <= own.len() + 2, "{source}: {used:?}");
     }
+}
+
+#[test]
+fn pairs_that_do_not_count_are_named() {
+    let run = Run::new();
+    let write = |lines: &[&str]| {
+        run.write("pairs", lines.join("\n") + "\n");
+        let mut command = Command::new(testing::binary("infer"));
+        command.args(["shortlist", "--device", "flex", "--model"]).arg(run.path());
+        command.args(["--source", "pairs", "--target", "pairs", "--output", "list.bin"]);
+        ProcessOutput::from(command.current_dir(run.path()).output().expect("the program"))
+    };
+    let long = "1 ".repeat(50);
+    let ran = write(&["1 2", "", &long]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_stderr_contains(&["note: 2 of 3 pairs not counted", "written: list.bin"]);
+    run.remove("list.bin");
+    write(&["", &long]).assert_rejected(&["none of the 2 pairs can be aligned", "give parallel text"]);
+    assert!(!run.file("list.bin").exists());
 }
 
 #[test]

@@ -54,6 +54,13 @@ impl ModelConfig {
             }
             at_most(field, value)?;
         }
+        let of_layer = self.d_model.saturating_mul(4 * self.d_model + 2 * self.d_ff);
+        let weights = of_layer.saturating_mul(self.encoder_layers + self.decoder_layers);
+        if weights > LARGEST_MODEL {
+            let found = format!("layers of about {weights} weights");
+            let remedy = "choose fewer layers, or a smaller model.d_model or model.d_ff";
+            return Err(ConfigError::new("model", found, format!("at most {LARGEST_MODEL}"), remedy));
+        }
         at_most("model.max_length", self.max_length)?;
         if self.max_length < 2 {
             return Err(ConfigError::new(
@@ -146,6 +153,9 @@ impl ModelConfig {
 /// The maximum of every size. Products of two larger ones could overflow.
 const LARGEST_SIZE: usize = 1 << 20;
 
+/// The maximum number of weights in all layers, 64 GiB in float32. More would end in an allocation that fails.
+const LARGEST_MODEL: usize = 1 << 34;
+
 fn at_most(field: &str, value: usize) -> Result<(), ConfigError> {
     if value > LARGEST_SIZE {
         let expected = format!("at most {LARGEST_SIZE}");
@@ -167,6 +177,8 @@ mod tests {
     #[test]
     fn invalid_values_are_named_with_a_remedy() {
         assert!(error(|c| c.d_model = 0).starts_with("model.d_model = 0: expected at least 1"));
+        assert!(error(|c| (c.d_model, c.d_ff) = (1 << 20, 1 << 20)).contains("model = layers of about"));
+        assert!(error(|c| c.encoder_layers = 1 << 20).contains("at most 17179869184; choose fewer layers"));
         assert!(error(|c| c.n_heads = 7).contains("a divisor of model.d_model = 512; choose one of 1, 2, 4, 8"));
         assert!(error(|c| c.dropout = f64::NAN).contains("model.dropout = NaN"));
         assert!(error(|c| c.ff_dropout = -0.1).contains("model.ff_dropout = -0.1"));

@@ -50,10 +50,14 @@ pub async fn handle(State(state): State<Arc<AppState>>, request: Request) -> Res
         Err(error) => return rejected(error),
     };
     if is_form {
-        let mut parameters = libre_request::parse_form(query);
-        if !content_type.is_some_and(|found| found.to_ascii_lowercase().contains("json")) {
-            parameters.extend(libre_request::parse_form(&text));
-        } else if !text.trim().is_empty() {
+        let is_json = content_type.is_some_and(|found| found.to_ascii_lowercase().contains("json"));
+        let form = if is_json { "" } else { &text };
+        let parsed = libre_request::parse_form(query).and_then(|first| Ok((first, libre_request::parse_form(form)?)));
+        let mut parameters: libre_request::Parameters = match parsed {
+            Ok((query, form)) => query.into_iter().chain(form).collect(),
+            Err(error) => return libre::in_libre_form(error),
+        };
+        if is_json && !text.trim().is_empty() {
             match body::parse_json::<libre_request::Parameters>(&text) {
                 Ok(others) => parameters.extend(others),
                 Err(error) => return libre::in_libre_form(error),
@@ -109,7 +113,9 @@ pub fn select(
         (None, None, None) if models.names().len() == 1 => Ok(vec![Step { model: 0, pair: None }]),
         _ => {
             let names = models.names().join(", ");
-            let message = format!("expected either `model`, or `source` and `target`; the models are {names}");
+            let message = format!(
+                "expected either `model`, or `source` and `target` (in /attend, `pair` with both); the models are {names}"
+            );
             Err(ApiError::InvalidRequest(message))
         }
     }

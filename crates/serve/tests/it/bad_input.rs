@@ -141,6 +141,21 @@ async fn keys_in_other_places_are_rejected() {
     assert_libre(&client.form("/detect", "q=1&api_key=").await, 403, "no valid key", "an empty key");
 }
 
+/// A form is read leniently, and U+FFFD in place of a byte would be translated.
+#[tokio::test]
+async fn forms_are_in_utf8() {
+    let (client, _runs) = several(|_, _| {});
+    for (text, status) in
+        [("1 %ff 2", 400), ("%C3", 400), ("%C3%A4", 200), ("%EF%BF%BD", 200), ("%ef%bf%bd \u{fffd}", 200)]
+    {
+        let reply = client.form("/translate", &format!("q={text}&source=en&target=de")).await;
+        assert_eq!(reply.status, status, "{text}: {}", reply.text);
+        if status == 400 {
+            assert_libre(&reply, status, "bytes that are not UTF-8", text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn sampling_is_an_object() {
     let (client, _runs) = several(|_, _| {});

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::pipe::is_pipe;
 use crate::TextError;
-use serde::de::{self, MapAccess, SeqAccess, Visitor, value};
+use serde::de::{self, IntoDeserializer, MapAccess, SeqAccess, Visitor, value};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One file, or several in order: `"a.tsv"` or `["a.tsv", "b.tsv"]`.
@@ -139,13 +139,16 @@ impl<'de> Deserialize<'de> for Shards {
             }
 
             fn visit_str<E: de::Error>(self, path: &str) -> Result<Shards, E> {
-                Ok(path.into())
+                match path {
+                    "" => Err(de::Error::invalid_value(de::Unexpected::Str(path), &self)),
+                    path => Ok(path.into()),
+                }
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, paths: A) -> Result<Shards, A::Error> {
                 let paths: Vec<PathBuf> = Deserialize::deserialize(value::SeqAccessDeserializer::new(paths))?;
-                if paths.is_empty() {
-                    return Err(de::Error::invalid_length(0, &"at least one path"));
+                if paths.is_empty() || paths.iter().any(|path| path.as_os_str().is_empty()) {
+                    return Err(de::Error::invalid_length(0, &"at least one path, and none without a name"));
                 }
                 Ok(Shards(paths))
             }
@@ -185,7 +188,7 @@ impl<'de> Deserialize<'de> for ParallelPath {
             }
 
             fn visit_str<E: de::Error>(self, path: &str) -> Result<ParallelPath, E> {
-                Ok(ParallelPath::Tsv(path.into()))
+                Shards::deserialize(path.into_deserializer()).map(ParallelPath::Tsv)
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, paths: A) -> Result<ParallelPath, A::Error> {

@@ -183,6 +183,9 @@ fn paths_in_a_configuration() {
     for (text, message) in [
         ("train = 3", "expected the path of a TSV file"),
         ("train = []", "at least one path"),
+        ("train = \"\"", "invalid value: string \"\", expected a path"),
+        ("train = [\"a\", \"\"]", "none without a name"),
+        ("train = { source = \"\", target = \"b\" }", "expected a path"),
         ("train = { source = \"a\" }", "missing field `target`"),
         ("train = { source = \"a\", target = \"b\", c = \"d\" }", "unknown field `c`"),
     ] {

@@ -1,6 +1,6 @@
 //! Checkpoints: the complete state of a run, from which it resumes exactly.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use runs::config::TrainingConfig;
 use runs::layout::{self, BEST, CHECKPOINTS, EMA, LORA, OPTIMIZER, STATE, WEIGHTS};
 use runs::{RunFolder, failpoint};
 
+use super::checkpoint_checks::{check_complete, check_counts, check_moments, check_step};
 use super::reopen::BeforeEnd;
 use super::snapshots::{self, Snapshot};
 use super::step_metrics::Sums;
@@ -152,7 +153,7 @@ pub fn load_latest(
     training: &TrainingConfig,
 ) -> Result<Option<Checkpoint>, TrainError> {
     let mut found = list(folder)?;
-    let Some((_, path)) = found.pop() else { return Ok(None) };
+    let Some((step, path)) = found.pop() else { return Ok(None) };
     let remedy = match found.is_empty() {
         true => "restore it, or start a new run with --overwrite",
         false => "remove that folder to resume from the one before it",
@@ -160,9 +161,12 @@ pub fn load_latest(
     let broken = |reason: String| TrainError::Checkpoint { path: path.clone(), reason, remedy };
     let read = |name: &str| fs::read(path.join(name)).map_err(|error| broken(format!("cannot read {name}: {error}")));
     let state = read_state(&path).map_err(broken)?;
-    let tensors = |name: &str| {
-        let read = weights::from_safetensors(&read(name)?).map_err(|error| broken(format!("{name}: {error}")));
-        read.map(|(tensors, _)| tensors)
+    check_step(Some(state.step), step).map_err(|reason| broken(format!("{STATE}: {reason}")))?;
+    let tensors = |name: &str| -> Result<Vec<NamedTensor>, TrainError> {
+        let named = |reason: String| broken(format!("{name}: {reason}"));
+        let (tensors, note) = weights::from_safetensors(&read(name)?).map_err(|error| named(error.to_string()))?;
+        check_step(note.as_deref().and_then(layout::noted_step), step).map_err(named)?;
+        Ok(tensors)
     };
     let model =
         weights::load(blank.clone(), tensors(WEIGHTS)?).map_err(|error| broken(format!("{WEIGHTS}: {error}")))?;
@@ -193,39 +197,10 @@ pub fn load_latest(
 
 fn read_state(path: &Path) -> Result<CheckpointState, String> {
     let bytes = fs::read(path.join(STATE)).map_err(|error| format!("cannot read {STATE}: {error}"))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{STATE} is damaged: {error}"))
-}
-
-/// Checks that each tensor is a moment of a weight of this model, and that every weight has both moments.
-fn check_moments(moments: &[NamedTensor], sizes: &BTreeMap<String, usize>, step: u64) -> Result<(), String> {
-    let (mut first, mut second) = (BTreeSet::new(), BTreeSet::new());
-    for moment in moments {
-        let (kind, name) = moment.name.split_once('.').unwrap_or_default();
-        match kind {
-            "first" => first.insert(name),
-            "second" => second.insert(name),
-            _ => return Err(format!("tensor `{}` is not of an optimizer", moment.name)),
-        };
-        if sizes.get(name) != Some(&moment.values.len()) {
-            return Err(format!("tensor `{}` fits no weight of the model", moment.name));
-        }
-    }
-    match first.symmetric_difference(&second).next() {
-        Some(name) => Err(format!("one moment of `{name}` is there without the other")),
-        None if first.is_empty() && step > 0 => Err(format!("no moments after {step} steps")),
-        None => Ok(()),
-    }
-}
-
-/// Checks that tensors are exactly those of these names and numbers of values.
-fn check_complete(tensors: &[NamedTensor], sizes: &BTreeMap<String, usize>) -> Result<(), String> {
-    if tensors.len() != sizes.len() {
-        return Err(format!("{} weights, expected {}", tensors.len(), sizes.len()));
-    }
-    match tensors.iter().find(|tensor| sizes.get(&tensor.name) != Some(&tensor.values.len())) {
-        Some(tensor) => Err(format!("tensor `{}` fits no weight of the model", tensor.name)),
-        None => Ok(()),
-    }
+    let damaged = |error: serde_json::Error| format!("{STATE} is damaged: {error}");
+    let state = serde_json::from_slice(&bytes).map_err(damaged)?;
+    check_counts(&serde_json::from_slice(&bytes).map_err(damaged)?).map_err(|reason| format!("{STATE}: {reason}"))?;
+    Ok(state)
 }
 
 /// Returns the checkpoints of a run folder with their steps, oldest first.
@@ -236,29 +211,6 @@ fn list(folder: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_optimizer_lacking_a_moment_is_rejected() {
-        let sizes = BTreeMap::from([("a", 2), ("b", 1)].map(|(name, size)| (name.to_string(), size)));
-        let moment = |name: &str| {
-            let size = if name.ends_with('a') { 2 } else { 1 };
-            NamedTensor { name: name.to_string(), shape: vec![size], values: vec![0.0; size] }
-        };
-        let check = |names: &[&str], step| {
-            check_moments(&names.iter().map(|name| moment(name)).collect::<Vec<_>>(), &sizes, step)
-        };
-        assert_eq!(check(&["first.a", "first.b", "second.b", "second.a"], 5), Ok(()));
-        assert_eq!(check(&[], 0), Ok(()));
-        for (names, reason) in [
-            (&["first.a", "second.b"][..], "one moment of `a`"),
-            (&["first.a", "first.b", "second.b"], "one moment of `a`"),
-            (&["first.a", "third.a"], "`third.a` is not of an optimizer"),
-            (&["first.c", "second.c"], "`first.c` fits no weight"),
-            (&[], "no moments after 5 steps"),
-        ] {
-            assert!(check(names, 5).is_err_and(|error| error.contains(reason)), "{names:?}");
-        }
-    }
 
     #[test]
     fn a_state_survives_its_file_to_the_last_bit() {

@@ -1,6 +1,7 @@
 //! A run from its configuration to its folder: [`Run::prepare`] checks everything, [`Run::train`] trains.
 
 pub mod checkpoint;
+mod checkpoint_checks;
 pub mod evaluate;
 mod observer;
 mod prepare;

@@ -115,9 +115,12 @@ pub fn initial_model(
         return Err(invalid(ConfigError::new(field, found, expected, "choose a run of the same task")));
     }
     let blank = Transformer::blank(&config.model, task.sizes(), &differentiating).map_err(invalid)?;
-    let read = fs::read(origin.join(layout::WEIGHTS)).map_err(WeightsError::from);
-    read.and_then(|bytes| weights::load(blank, weights::from_safetensors(&bytes)?.0))
-        .map_err(|source| TrainError::InitFrom { path: origin.clone(), source })
+    let path = origin.join(layout::WEIGHTS);
+    let differs = |source| TrainError::InitFrom { path: origin.clone(), source };
+    let bytes = fs::read(&path).map_err(WeightsError::from).map_err(differs)?;
+    let (tensors, _) = weights::from_safetensors(&bytes).map_err(differs)?;
+    weights::check_numbers(&tensors).map_err(|source| TrainError::Weights { path, source })?;
+    weights::load(blank, tensors).map_err(differs)
 }
 
 /// Names of linear layers, for messages.

@@ -7,6 +7,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use model::Transformer;
+use model::safetensors_reader::SafetensorsReader;
+use model::weights::{self, WeightsError};
 use runs::atomic::{replace_file, write_error};
 use runs::config::RunConfig;
 use runs::layout::{self, BEST, METRICS, STATE};
@@ -109,8 +112,52 @@ pub(super) fn reopen(folder: &mut RunFolder, state: &CheckpointState) -> Result<
 pub(super) fn restore_best(folder: &mut RunFolder, step: u64) -> Result<(), TrainError> {
     let path = layout::checkpoint(folder.path(), step).join(BEST);
     if path.is_file() {
-        let weights = fs::read(&path).map_err(|source| RunError::Read { path, source })?;
-        folder.write_weights(&weights)?;
+        let bytes = fs::read(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        weights::from_safetensors(&bytes).map_err(|source| TrainError::Weights { path, source })?;
+        folder.write_weights(&bytes)?;
     }
     Ok(())
+}
+
+/// Checks the weights outside of the checkpoint that the run needs: the best ones, which no later validation may replace, and
+/// those to be averaged.
+///
+/// # Errors
+/// Weights that are missing, damaged or of another model.
+pub(super) fn check_weights(
+    folder: &RunFolder,
+    state: &CheckpointState,
+    model: &Transformer,
+    config: &RunConfig,
+) -> Result<(), TrainError> {
+    if state.best.is_some() {
+        check_file(&folder.path().join(layout::WEIGHTS), model)?;
+    }
+    if state.finished && !state.reopens(config) {
+        return Ok(());
+    }
+    let before_end = state.before_end.iter().flat_map(|before| &before.snapshots);
+    let mut snapshots = state.snapshots.iter().chain(before_end);
+    snapshots.try_for_each(|snapshot| check_file(&layout::snapshot(folder.path(), snapshot.step), model))
+}
+
+/// Checks that a file has the weights of a model like this one, without reading their values.
+fn check_file(path: &Path, model: &Transformer) -> Result<(), TrainError> {
+    let path = path.to_path_buf();
+    let found = match SafetensorsReader::open(&path) {
+        Ok(file) if file.shapes() == weights::shapes(model).into_iter().collect() => return Ok(()),
+        Ok(_) => "weights of another model".to_string(),
+        Err(WeightsError::Read(source)) => return Err(RunError::Read { path, source }.into()),
+        Err(WeightsError::Format(error)) => format!("a damaged file ({error})"),
+        Err(
+            WeightsError::Dtype { .. }
+            | WeightsError::Quantised { .. }
+            | WeightsError::Missing(_)
+            | WeightsError::Unexpected(_)
+            | WeightsError::Shape { .. }
+            | WeightsError::NotANumber(_)
+            | WeightsError::Foreign,
+        ) => "weights of another program".to_string(),
+    };
+    Err(RunError::Damaged { path, found, expected: "those of this run" }.into())
 }

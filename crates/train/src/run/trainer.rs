@@ -14,7 +14,7 @@ use super::evaluate::Decoder;
 use super::observer::{Observer, Started};
 use super::prepare;
 use super::ranks::Ranks;
-use super::reopen::{reopen, restore_best};
+use super::reopen::{check_weights, reopen, restore_best};
 use super::step_metrics::StepMetrics;
 use crate::data::{Example, Prefetch, Prefetched, padded_batch};
 use crate::error::TrainError;
@@ -84,6 +84,7 @@ impl<'a> Trainer<'a> {
         let Checkpoint { state, model, optimizer, ema, lora } =
             checkpoint.unwrap_or_else(|| Checkpoint::initial(model));
         let model = prepare::frozen(model, training)?;
+        check_weights(&folder, &state, &model, config)?;
         let state = match state.reopens(config) {
             true => {
                 let state = state.reopened(&folder)?;

@@ -13,7 +13,12 @@ fn damaged_checkpoints_are_named_and_can_be_removed() {
         bytes[..bytes.len() / 2].to_vec()
     };
     let newest = "broken/checkpoints/step-20";
-    let damages: [(&str, Option<Vec<u8>>); 9] = [
+    let state = place.text("whole/checkpoints/step-20/state.json");
+    let changed = |from: &str, to: &str| {
+        assert!(state.contains(from), "{state}");
+        Some(state.replacen(from, to, 1).into_bytes())
+    };
+    let damages: [(&str, Option<Vec<u8>>); 13] = [
         ("state.json", Some(half("whole/checkpoints/step-20/state.json"))),
         ("state.json", None),
         ("model.safetensors", Some(half("whole/checkpoints/step-20/model.safetensors"))),
@@ -24,6 +29,12 @@ fn damaged_checkpoints_are_named_and_can_be_removed() {
         ("ema.safetensors", None),
         // A valid file with other tensors.
         ("optimizer.safetensors", Some(place.read("whole/checkpoints/step-20/model.safetensors"))),
+        // Valid files of another step.
+        ("optimizer.safetensors", Some(place.read("whole/checkpoints/step-10/optimizer.safetensors"))),
+        ("state.json", changed("\"step\": 20", "\"step\": 400")),
+        ("state.json", changed("\"step\": 20", "\"step\": 0")),
+        // A count whose sum with another one would overflow.
+        ("state.json", changed("\"pairs\": ", "\"pairs\": 18446744073709551")),
     ];
     for (file, damage) in damages {
         place.copy("whole", "broken");
@@ -85,7 +96,50 @@ fn a_missing_snapshot_is_named() {
     let settings = set(&["training.final_weights=average", average]);
     place.trained("run", &[&settings[..], &["--quiet"]].concat());
     place.remove("run/checkpoints/step-20");
+    let resumed = [&settings[..], &["--resume"]].concat();
+    place.write("run/snapshots/step-10.safetensors", place.read("run/checkpoints/step-10/optimizer.safetensors"));
+    let ran = place.train("run", &resumed);
+    ran.assert_rejected(&["run/snapshots/step-10.safetensors holds weights of another model", "--overwrite"]);
+    assert!(!ran.stderr.contains("step 20"), "no update before the message: {}", ran.stderr);
     place.remove("run/snapshots/step-10.safetensors");
-    let ran = place.train("run", &[&settings[..], &["--resume"]].concat());
+    let ran = place.train("run", &resumed);
     ran.assert_rejected(&["run/snapshots/step-10.safetensors", "No such file", "--overwrite"]);
+}
+
+/// No later validation may be as good as the best, so nothing would write these weights again.
+#[test]
+fn lost_best_weights_are_named() {
+    let place = WorkFolder::new();
+    place.trained("whole", &["--quiet"]);
+    let more = [&set(&["training.steps=30"])[..], &["--resume"]].concat();
+    for (damage, message) in [
+        (None, "cannot read run/model.safetensors: No such file"),
+        (Some(Vec::new()), "run/model.safetensors holds a damaged file"),
+        (
+            Some(place.read("whole/checkpoints/step-20/optimizer.safetensors")),
+            "model.safetensors holds weights of another",
+        ),
+    ] {
+        place.copy("whole", "run");
+        match damage {
+            Some(bytes) => place.write("run/model.safetensors", bytes),
+            None => place.remove("run/model.safetensors"),
+        }
+        place.assert_rejects("run", &more, &[message, "restore it, or start a new run with --overwrite"]);
+        place.assert_rejects("run", &["--resume"], &[message]);
+        place.remove("run");
+    }
+}
+
+#[test]
+fn damaged_weights_of_a_checkpoint_do_not_replace_good_ones() {
+    let place = WorkFolder::new();
+    let settings = ["validation.every=15", "training.steps=20"];
+    place.trained("run", &[&set(&settings)[..], &["--quiet"]].concat());
+    let good = place.read("run/model.safetensors");
+    let best = "run/checkpoints/step-20/best.safetensors";
+    place.write(best, &place.read(best)[..1000]);
+    let more = [&set(&["validation.every=15", "training.steps=30"])[..], &["--resume"]].concat();
+    place.assert_rejects("run", &more, &[best, "safetensors"]);
+    assert!(place.read("run/model.safetensors") == good);
 }

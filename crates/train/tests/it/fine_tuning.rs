@@ -129,6 +129,15 @@ fn freezing_the_decoder_keeps_the_encoders_update() {
 }
 
 #[test]
+fn weights_that_are_not_numbers_are_rejected() {
+    let place = place();
+    let (mut tensors, note) = weights::from_safetensors(&place.weights("base")).unwrap();
+    tensors[0].values[3] = f32::NAN;
+    place.write("base/model.safetensors", weights::to_safetensors(&tensors, &note.unwrap()).unwrap());
+    place.assert_rejects("run", &["--init-from", "base"], &["base/model.safetensors", "is not a number (NaN)"]);
+}
+
+#[test]
 fn freezing_nothing_or_everything_is_rejected() {
     let place = place();
     for (freeze, parts) in [

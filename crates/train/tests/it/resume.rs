@@ -59,6 +59,24 @@ fn sigterm_writes_a_checkpoint() {
     assert_eq!(place.names("run/checkpoints").len(), 1);
 }
 
+/// A closed terminal, unless the process was started to outlive it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hangup_writes_a_checkpoint() {
+    let place = WorkFolder::new();
+    let ran = place.train_until("step 14/", "HUP", "run", &with(&[LONG], &[]));
+    assert_eq!(ran.code, Some(130), "{}", ran.stderr);
+    assert_eq!(place.names("run/checkpoints").len(), 1);
+
+    let train = testing::binary("train");
+    let settings =
+        with(&[LONG, &["training.steps=60"]], &["--config", "tiny.toml", "--output", "outlives"]).join("' '");
+    let script =
+        format!("trap '' HUP; '{}' --device flex '{settings}' & sleep 0.3; kill -HUP $!; wait $!", train.display());
+    let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path(".")).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+}
+
 #[test]
 fn a_killed_run_resumes_from_its_last_checkpoint() {
     let place = WorkFolder::new();

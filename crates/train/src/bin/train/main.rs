@@ -50,10 +50,7 @@ fn print_stall(stall: &Stall) {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    if let Some(threads) = arguments.threads {
-        anyhow::ensure!(threads > 0, "--threads = 0: expected at least 1");
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("starting threads")?;
-    }
+    runs::threads::start(arguments.threads)?;
     let limit = Duration::from_secs(arguments.rank_timeout);
     let cluster = Cluster::connect(limit, print_stall)?;
     let finished = train_in(&cluster, arguments);
@@ -137,14 +134,30 @@ fn identity(backend: Option<Backend>, arguments: &Arguments) -> Identity {
         .with("--set", Some(arguments.overrides().join(" ")))
 }
 
-/// Returns a flag that Ctrl-C (or a request to terminate) sets; a second signal ends the process at once.
+/// Returns a flag that Ctrl-C, a request to terminate or a closed terminal sets; a second signal ends the process at once.
 fn stop_on_interrupt() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM].into_iter().chain(hangup()) {
         // In this order: the first signal finds the flag unset and sets it, the second finds it set.
         flag::register_conditional_shutdown(signal, INTERRUPTED.into(), stop.clone())
             .and_then(|_| flag::register(signal, stop.clone()))
             .context("listening for Ctrl-C")?;
     }
     Ok(stop)
+}
+
+/// The signal of a closed terminal, unless the process outlives it, as under `nohup`. Where the system does not say, the
+/// signal is left as it is.
+#[cfg(unix)]
+fn hangup() -> Option<i32> {
+    use signal_hook::consts::SIGHUP;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let ignored = u64::from_str_radix(ignored.trim(), 16).ok()?;
+    (ignored & (1 << (SIGHUP - 1)) == 0).then_some(SIGHUP)
+}
+
+#[cfg(not(unix))]
+fn hangup() -> Option<i32> {
+    None
 }
