@@ -13,7 +13,8 @@
 //! settings. An option without counterpart is rejected by name.
 //!
 //! All formats share [`tensor`] (stored tensors), [`safetensors`] and [`pytorch`] (their files), [`shards`], `downloaded` (files
-//! that are not there yet), and `folder` (output folders that appear whole or not at all). A new format is a folder beside `marian` and a variant of [`Format`].
+//! that are not there yet), and `folder` (output folders that appear whole or not at all). A new format is a folder beside
+//! `marian` and a variant of [`Format`].
 
 mod archive;
 mod downloaded;

@@ -54,8 +54,9 @@ impl ModelConfig {
             }
             at_most(field, value)?;
         }
-        let of_layer = self.d_model.saturating_mul(4 * self.d_model + 2 * self.d_ff);
-        let weights = of_layer.saturating_mul(self.encoder_layers + self.decoder_layers);
+        let [d_model, d_ff, encoder_layers, decoder_layers] =
+            [self.d_model, self.d_ff, self.encoder_layers, self.decoder_layers].map(|size| size as u64);
+        let weights = (4 * d_model + 2 * d_ff).saturating_mul(d_model).saturating_mul(encoder_layers + decoder_layers);
         if weights > LARGEST_MODEL {
             let found = format!("layers of about {weights} weights");
             let remedy = "choose fewer layers, or a smaller model.d_model or model.d_ff";
@@ -154,7 +155,7 @@ impl ModelConfig {
 const LARGEST_SIZE: usize = 1 << 20;
 
 /// The maximum number of weights in all layers, 64 GiB in float32. More would end in an allocation that fails.
-const LARGEST_MODEL: usize = 1 << 34;
+const LARGEST_MODEL: u64 = 1 << 34;
 
 fn at_most(field: &str, value: usize) -> Result<(), ConfigError> {
     if value > LARGEST_SIZE {

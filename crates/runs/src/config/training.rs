@@ -84,8 +84,8 @@ pub struct TrainingConfig {
     #[serde(alias = "accumulate")]
     pub micro_batches: usize,
     /// Type to which the operands of matrix products are rounded, on `flex` (without `"tfloat32"`) and on GPUs; weights and sums
-    /// stay float32. `"bfloat16"` is faster on processors with AMX or AVX-512 BF16, and adds a pass that rounds on all others; on GPUs, neither
-    /// is faster than `"float32"`.
+    /// stay float32. `"bfloat16"` is faster on processors with AMX or AVX-512 BF16, and adds a pass that rounds on all others; on
+    /// GPUs, neither is faster than `"float32"`.
     pub matmul_precision: MatmulPrecision,
     /// Whether layers are computed again in the backward pass, on GPUs alone: less memory for the computation of another forward
     /// pass. Only the input of each layer is kept. Not with `freeze` or `lora`.
