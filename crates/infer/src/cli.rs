@@ -88,10 +88,11 @@ impl Cli {
         }
         // Clap names the first letter alone.
         let is_it = |word: &&str| word.starts_with(found.as_str()) && !word.starts_with("--");
-        if let Some(at) = given.iter().position(is_it) {
-            let (text, mut command) = (given[at], Self::in_use(arguments));
+        let mut pairs = given.iter().zip(given.iter().skip(1)); // each word with the one before it; the first is the program
+        if let Some((&before, &text)) = pairs.find(|(_, word)| is_it(word)) {
+            let mut command = Self::in_use(arguments);
             let option = |name: &str| command.get_arguments().find(|option| option.get_long() == Some(name));
-            let (name, before) = (text.trim_start_matches('-'), given[at - 1]);
+            let name = text.trim_start_matches('-');
             let takes_it = before.strip_prefix("--").and_then(option).is_some_and(|it| it.get_action().takes_values());
             let tip = match option(name) {
                 Some(_) => format!("write the option with two dashes: '--{name}'"),

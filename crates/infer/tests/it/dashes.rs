@@ -62,6 +62,16 @@ fn what_looks_like_an_option_is_one() {
     let ran = run.attend(&["a", "- b", "--output", "-"]);
     assert_eq!(ran.code, Some(2));
     ran.assert_stderr_contains(&["unexpected argument '- b'", "one text is expected"]);
+    // A text that begins like the name of the program.
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new(testing::binary("infer"));
+        command.arg0("infer").args(["attend", "--model", "run", "a", "inf", "--output", "-"]);
+        let ran = testing::ProcessOutput::from(command.output().expect("the program"));
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        ran.assert_stderr_contains(&["unexpected argument 'inf'", "quote a text of several words"]);
+    }
     // The folder comes first here, so that the word is a text.
     let ran = run.infer(&["attend", "a", "--output", "-"]);
     assert_eq!(ran.code, Some(2));
