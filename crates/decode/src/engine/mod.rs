@@ -190,6 +190,9 @@ pub fn open(
 ) -> Result<Box<dyn Engine>, WeightsError> {
     Ok(match backend::is_flex(device) {
         true => Box::new(CpuEngine::open(path, config, sizes, precision)?),
-        false => Box::new(NetworkEngine::new(read_network(path, config, sizes, device)?, sizes, device)),
+        false => {
+            kernels::allocator::allow_huge_pages(); // the other one does so itself for models that are large
+            Box::new(NetworkEngine::new(read_network(path, config, sizes, device)?, sizes, device))
+        }
     })
 }

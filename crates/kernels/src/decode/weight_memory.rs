@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use memmap2::MmapMut;
 
+use crate::allocator::allow_huge_pages;
+
 /// Bytes of a line of the cache.
 const LINE: usize = 64;
 /// Bytes of a huge page.
@@ -57,9 +59,14 @@ impl fmt::Debug for Map {
 }
 
 impl WeightMemory {
-    /// Stores matrices of so many bytes together: in huge pages, unless caches hold them anyway.
+    /// Stores matrices of so many bytes together: in huge pages, unless caches hold them anyway. Switches huge pages on if
+    /// [`release_freed`](crate::allocator::release_freed) switched them off.
     pub fn new(bytes: usize) -> Self {
-        Self { huge_pages: bytes >= MIN_BYTES, region: None }
+        let huge_pages = bytes >= MIN_BYTES;
+        if huge_pages {
+            allow_huge_pages();
+        }
+        Self { huge_pages, region: None }
     }
 
     /// Stores each matrix on its own: for those that are soon dropped.
