@@ -2,27 +2,8 @@
 
 use std::ops::Range;
 
-use text::Direction;
-
-/// A text and its tokens in the order of the network.
-pub(crate) struct Tokens<'a> {
-    pub text: &'a str,
-    pub labels: &'a [String],
-    pub direction: Direction,
-}
-
-impl Tokens<'_> {
-    /// The bytes of each token in the text.
-    fn locate(&self) -> Vec<Range<usize>> {
-        let in_text = self.direction.ordered(self.labels.iter().collect());
-        self.direction.ordered(locate(self.text, &in_text))
-    }
-}
-
 /// The bytes of a source and of its translation that are aligned.
 ///
-/// Tokens are located by their characters other than white space, since both sides may be normalised. Where a text has more
-/// or fewer of them than its tokens, for example because of normalisation, places are scaled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     source: Vec<Range<usize>>,
@@ -31,9 +12,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// The places of aligned tokens: pairs of source and target token, and the tokens of both sides.
-    pub fn new(source: Tokens, target: Tokens, pairs: &[[usize; 2]]) -> Self {
-        let (source, target) = (source.locate(), target.locate());
+    /// The places of aligned tokens: pairs of source and target token, and the bytes of the tokens of both sides.
+    pub fn new(source: Vec<Range<usize>>, target: Vec<Range<usize>>, pairs: &[[usize; 2]]) -> Self {
         let known = |pair: &&[usize; 2]| pair[0] < source.len() && pair[1] < target.len();
         let pairs = pairs.iter().filter(known).copied().collect();
         Self { source, target, pairs }
@@ -82,68 +62,15 @@ fn whole_words(range: Range<usize>, text: &str) -> Range<usize> {
     start..end
 }
 
-/// The bytes of each token in its text.
-fn locate(text: &str, tokens: &[&String]) -> Vec<Range<usize>> {
-    let is_mark = |character: char| character.is_whitespace() || character == '▁';
-    let characters: Vec<(usize, usize)> = text
-        .char_indices()
-        .filter(|(_, character)| !character.is_whitespace())
-        .map(|(at, character)| (at, at + character.len_utf8()))
-        .collect();
-    let lengths: Vec<usize> =
-        tokens.iter().map(|token| token.chars().filter(|&character| !is_mark(character)).count()).collect();
-    let total: usize = lengths.iter().sum();
-    if characters.is_empty() || total == 0 {
-        return vec![0..0; tokens.len()];
-    }
-    let mut start = 0;
-    let scaled = |place: usize| place * characters.len() / total;
-    let ranges = lengths.iter().map(|length| {
-        let (from, to) = (scaled(start), scaled(start + length));
-        start += length;
-        match from < to {
-            true => characters[from].0..characters[to - 1].1,
-            false => {
-                let at = characters.get(from).map_or(text.len(), |(at, _)| *at);
-                at..at
-            }
-        }
-    });
-    ranges.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn labels(labels: &[&str]) -> Vec<String> {
-        labels.iter().map(|label| label.to_string()).collect()
-    }
-
-    fn located(text: &str, labels: &[&str], direction: Direction) -> Vec<Range<usize>> {
-        Tokens { text, labels: &self::labels(labels), direction }.locate()
-    }
-
-    #[test]
-    fn tokens_are_located_by_their_characters() {
-        let forward = Direction::LeftToRight;
-        let places = [0..1, 2..3, 3..5, 6..6, 6..7];
-        assert_eq!(located("a bcd e", &["▁a", "▁b", "cd", "▁", "e"], forward), places);
-        let mut reversed = located("a bcd e", &["e", "▁", "cd", "▁b", "▁a"], Direction::RightToLeft);
-        reversed.reverse();
-        assert_eq!(reversed, places);
-        assert_eq!(located("…b", &["▁...", "b"], forward), [0..3, 3..4], "scaled");
-        assert_eq!(located("", &["▁a"], forward).first(), Some(&(0..0)));
-    }
-
     #[test]
     fn ranges_follow_the_alignment() {
-        let (source, target) = ("the red house", "das rote Haus");
-        let (source_tokens, target_tokens) =
-            (labels(&["▁the", "▁red", "▁house"]), labels(&["▁das", "▁ro", "te", "▁Haus"]));
-        let forward = |text, labels| Tokens { text, labels, direction: Direction::LeftToRight };
-        let places =
-            Places::new(forward(source, &source_tokens), forward(target, &target_tokens), &[[0, 0], [1, 1], [2, 3]]);
+        // The red house.
+        let target = "das rote Haus";
+        let places = Places::new(vec![0..3, 4..7, 8..13], vec![0..3, 4..6, 6..8, 9..13], &[[0, 0], [1, 1], [2, 3]]);
         assert_eq!(&target[places.range(4..7, target)], "rote", "a whole word");
         assert_eq!(places.point(8, target.len()), 9);
         assert_eq!(places.range(7..8, target), 9..9, "a space");

@@ -45,10 +45,13 @@ fn clause_ends(sentence: &str) -> Vec<usize> {
         let needs_space = matches!(character, ',' | ';' | ':' | '–' | '—' | '-' | '،' | '؛');
         let is_wide = matches!(character, '，' | '、' | '；' | '：');
         let is_dash = matches!(character, '–' | '—' | '-');
+        if !is_wide && !needs_space {
+            continue;
+        }
         let follows_space = sentence[..at].ends_with(char::is_whitespace);
         let rest = &sentence[after..];
         let spaces = rest.len() - rest.trim_start().len();
-        if is_wide || needs_space && spaces > 0 && (!is_dash || follows_space) {
+        if is_wide || spaces > 0 && (!is_dash || follows_space) {
             ends.push(after + spaces);
         }
     }

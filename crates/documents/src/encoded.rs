@@ -1,22 +1,24 @@
 //! A document with its sentences as a model takes them.
 
-use decode::{DecodeError, EncodedInput, Input, Settings, Translation, TranslationResult, Translator};
-use text::Direction;
+use std::ops::Range;
 
-use crate::alignment::{Places, Tokens};
+use decode::{DecodeError, EncodedInput, Input, Settings, Translation, TranslationResult, Translator};
+use runs::DecodingConfig;
+use text::Tokenizer;
+
+use crate::alignment::Places;
 use crate::clauses::clauses;
 use crate::document::{Document, Piece, Sentence};
 use crate::inline;
+use crate::locate::{Token, locate};
 
 /// A document whose sentences are tokenised. Sentences longer than the model are cut at clauses.
 #[derive(Clone, Debug)]
 pub struct EncodedDocument {
     document: Document,
     inputs: Vec<EncodedInput>,
-    /// The source tokens of each input.
-    tokens: Vec<Vec<String>>,
-    /// The order of the tokens of source and target.
-    directions: [Direction; 2],
+    /// The bytes of each input's tokens in its sentence, in the order of the network; none without an alignment.
+    places: Vec<Vec<Range<usize>>>,
 }
 
 impl EncodedDocument {
@@ -44,20 +46,16 @@ impl EncodedDocument {
         let inputs = document.sentences().zip(first_line..);
         let inputs =
             inputs.map(|(text, line)| translator.encode(&Input { text, line })).collect::<Result<Vec<_>, _>>()?;
-        let tokens = inputs.iter().map(|input| match translator.settings().alignment {
-            // The tokens around the text have no place in it.
+        let places = match translator.settings().alignment {
             Some(_) => {
-                let text = frame.before.len()..input.ids.len().saturating_sub(frame.after.len());
-                let label = |(at, &id): (usize, &u32)| match text.contains(&at) {
-                    true => tokenizer.token(id).unwrap_or_default().to_string(),
-                    false => String::new(),
-                };
-                input.ids.iter().enumerate().map(label).collect()
+                let text = |input: &EncodedInput| frame.before.len()..input.ids.len().saturating_sub(frame.after.len());
+                let each = document.sentences().zip(&inputs);
+                each.map(|(sentence, input)| source_places(sentence, &input.ids, text(input), decoding, tokenizer))
+                    .collect()
             }
-            None => Vec::new(),
-        });
-        let directions = [tokenizer.direction(), translator.model().target_tokenizer.direction()];
-        Ok(Self { tokens: tokens.collect(), document, inputs, directions })
+            None => vec![Vec::new(); inputs.len()],
+        };
+        Ok(Self { document, inputs, places })
     }
 
     /// The sentences, in order.
@@ -81,29 +79,51 @@ impl EncodedDocument {
         Settings { alignment, ..settings }
     }
 
-    /// The document with the translations of its sentences, the `rank`-th best of each from 0, or the last it has.
+    /// The document with the translations of its sentences, the `rank`-th best of each from 0, or the last it has. The
+    /// tokenizer is that of the translations.
     ///
     /// # Panics
     /// Fewer results than sentences.
-    pub fn write(&self, results: &[TranslationResult], rank: usize) -> String {
-        let mut sentences = results.iter().zip(&self.tokens);
+    pub fn write(&self, results: &[TranslationResult], rank: usize, tokenizer: &Tokenizer) -> String {
+        let mut sentences = results.iter().zip(&self.places);
         self.document.render(|sentence| {
-            let (result, tokens) = sentences.next().expect("a result for each sentence");
+            let (result, places) = sentences.next().expect("a result for each sentence");
             let translation = result.translations().nth(rank).or(result.alternatives.last()).unwrap_or(&result.best);
-            sentence.write(translation, tokens, self.directions)
+            sentence.write(translation, places, tokenizer)
         })
     }
 }
 
+/// The bytes of a source's tokens in its sentence, in the order of the network. `text` has the tokens that are neither
+/// before nor after the text; those of a prefix have no bytes either.
+fn source_places(
+    sentence: &str,
+    ids: &[u32],
+    text: Range<usize>,
+    decoding: &DecodingConfig,
+    tokenizer: &Tokenizer,
+) -> Vec<Range<usize>> {
+    let token = |(at, &id): (usize, &u32)| match text.contains(&at) {
+        true => Token::new(tokenizer.token(id).unwrap_or_default(), tokenizer),
+        false => Token::around(),
+    };
+    let tokens = tokenizer.direction().ordered(ids.iter().enumerate().map(token).collect());
+    let prefixed = decoding.prefixed(sentence);
+    let prefix = prefixed.len() - sentence.len();
+    let located = locate(&prefixed, &tokens).into_iter();
+    let in_sentence = located.map(|range| range.start.saturating_sub(prefix)..range.end.saturating_sub(prefix));
+    tokenizer.direction().ordered(in_sentence.collect())
+}
+
 impl Sentence {
     /// The translation of the sentence with its tags.
-    fn write(&self, translation: &Translation, tokens: &[String], [source, target]: [Direction; 2]) -> String {
+    fn write(&self, translation: &Translation, source: &[Range<usize>], tokenizer: &Tokenizer) -> String {
         let text = translation.text.trim();
         let places = match &translation.alignment {
             Some(pairs) if !self.tags.is_empty() => {
-                let source = Tokens { text: &self.text, labels: tokens, direction: source };
-                let target = Tokens { text, labels: &translation.tokens, direction: target };
-                Places::new(source, target, pairs)
+                let tokens = translation.tokens.iter().map(|label| Token::new(label, tokenizer)).collect();
+                let target = locate(text, &tokenizer.direction().ordered(tokens));
+                Places::new(source.to_vec(), tokenizer.direction().ordered(target), pairs)
             }
             Some(_) | None => Places::default(),
         };
@@ -128,5 +148,30 @@ impl Sentence {
             start = end;
         }
         pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use text::{Direction, TokenizerConfig, TokenizerKind};
+
+    use super::*;
+
+    #[test]
+    fn a_prefix_and_unknown_words_have_places_of_their_own() {
+        for direction in Direction::ALL {
+            let config = TokenizerConfig { kind: TokenizerKind::Whitespace, direction, ..TokenizerConfig::default() };
+            let tokenizer = Tokenizer::train(&config, ["9 1 2 3"].iter()).expect("a vocabulary");
+            let decoding = DecodingConfig { source_prefix: "9 99 ".to_string(), ..DecodingConfig::default() };
+            let sentence = "1 unknown 2";
+            let mut ids = tokenizer.encode(&decoding.prefixed(sentence)).expect("ids");
+            ids.push(text::END_ID);
+            let text = 0..ids.len() - 1;
+            let places = source_places(sentence, &ids, text.clone(), &decoding, &tokenizer);
+            let mut words: Vec<&str> = places[text].iter().map(|range| &sentence[range.clone()]).collect();
+            words = direction.ordered(words);
+            assert_eq!(words, ["", "", "1", "unknown", "2"], "{direction:?}");
+            assert!(places[ids.len() - 1].is_empty());
+        }
     }
 }

@@ -4,15 +4,17 @@
 //! in its translation. The contents of `script`, `style`, `code` and the like, of elements with `translate="no"` or the
 //! class `notranslate`, and attributes stay as they are.
 
-use std::ops::Range;
+use std::borrow::Cow;
 
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{StartTag, Token, Tokenizer};
 
-use crate::document::{Document, Escape, Piece, Sentence, push_kept};
+use crate::cue_tags;
+use crate::document::{Document, Escape, Piece, push_kept};
 use crate::html_elements::{is_inline, is_verbatim};
 use crate::inline::{Tag, TagKind};
 use crate::open_elements::{OpenElements, is_void};
+use crate::run::{Writer, add_run};
 use crate::sentences::Segmenter;
 
 impl Document {
@@ -36,8 +38,10 @@ pub(crate) fn inline_pieces(fragment: &str, escape: Escape, segmenter: &Segmente
 struct Reader<'a> {
     html: &'a str,
     escape: Escape,
-    /// Whether every element is part of a sentence.
+    /// Whether every element is part of a sentence, as in a subtitle.
     all_inline: bool,
+    /// Whether lines end with CR and LF. The tokenizer returns LF alone.
+    ends_with_cr: bool,
     segmenter: &'a Segmenter,
     pieces: Vec<Piece>,
     elements: OpenElements,
@@ -60,6 +64,7 @@ impl<'a> Reader<'a> {
             html,
             escape,
             all_inline: false,
+            ends_with_cr: html.contains("\r\n"),
             segmenter,
             pieces,
             elements,
@@ -76,25 +81,47 @@ impl<'a> Reader<'a> {
         emitter.naively_switch_states(true);
         let all_inline = self.all_inline;
         let is_inline = |name: &str| all_inline || is_inline(name);
-        for Ok(token) in Tokenizer::new_with_emitter(self.html, emitter) {
+        let element: fn(&str) -> &str = if all_inline { cue_tags::element } else { |name| name };
+        let html = if all_inline { cue_tags::with_times(self.html) } else { Cow::Borrowed(self.html) };
+        let mut end = 0;
+        for Ok(token) in Tokenizer::new_with_emitter(&*html, emitter) {
             match token {
                 Token::String(text) => {
+                    end = text.span.end;
                     if self.untranslated.is_none() {
                         self.text.push_str(&String::from_utf8_lossy(&text));
                     }
                 }
                 Token::StartTag(tag) => {
+                    end = tag.span.end;
                     let name = String::from_utf8_lossy(&tag.name).into_owned();
-                    self.start(&name, &tag, is_inline(&name));
+                    self.start(element(&name), &tag, is_inline(&name));
                 }
                 Token::EndTag(tag) => {
+                    end = tag.span.end;
                     let name = String::from_utf8_lossy(&tag.name).into_owned();
-                    self.end(&name, tag.span.start, tag.span.end, is_inline(&name));
+                    self.end(element(&name), tag.span.start, tag.span.end, is_inline(&name));
                 }
-                Token::Comment(comment) => self.tag(comment.span.start, comment.span.end, TagKind::Point, true),
-                Token::Doctype(doctype) => self.tag(doctype.span.start, doctype.span.end, TagKind::Point, false),
+                Token::Comment(comment) => {
+                    end = comment.span.end;
+                    self.tag(comment.span.start, comment.span.end, TagKind::Point, true);
+                }
+                Token::Doctype(doctype) => {
+                    end = doctype.span.end;
+                    self.tag(doctype.span.start, doctype.span.end, TagKind::Point, false);
+                }
                 Token::Error(_) => {}
             }
+        }
+        self.unfinished_tag(end);
+    }
+
+    /// Keeps a tag that the document ends in, which is no token. In a subtitle it is text, such as `3 <b`.
+    fn unfinished_tag(&mut self, start: usize) {
+        let Some(rest) = self.html.get(start..).filter(|rest| !rest.is_empty()) else { return };
+        match self.all_inline && self.untranslated.is_none() {
+            true => self.text.push_str(rest),
+            false => self.tag(start, self.html.len(), TagKind::Point, true),
         }
     }
 
@@ -102,13 +129,15 @@ impl<'a> Reader<'a> {
         let attribute = |name: &str| tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value));
         let is_verbatim = is_verbatim(name)
             || attribute("class").is_some_and(|class| class.split_ascii_whitespace().any(|one| one == "notranslate"));
-        let translate = match attribute("translate").as_deref() {
+        let translate = match attribute("translate").map(|value| value.to_ascii_lowercase()).as_deref() {
             Some("no") => Some(false),
             Some("yes" | "") => Some(true),
             _ => is_verbatim.then_some(false),
         };
-        let is_empty = is_void(name) || tag.self_closing && (self.all_inline || matches!(name, "svg" | "math"));
         let (start, end) = (tag.span.start, tag.span.end);
+        let is_empty = is_void(name)
+            || tag.self_closing && (self.all_inline || matches!(name, "svg" | "math"))
+            || self.all_inline && cue_tags::begins_time(&self.html[start..]);
         if is_empty {
             self.tag(start, end, TagKind::Point, inline);
             return;
@@ -170,7 +199,8 @@ impl<'a> Reader<'a> {
         } else {
             // In HTML a line break is a space.
             let line = text.replace(['\n', '\r', '\t', '\u{c}'], " ");
-            add_run(&mut self.pieces, &text, &line, tags, self.escape, self.segmenter);
+            let writer = Writer { escape: self.escape, ends_with_cr: self.ends_with_cr };
+            add_run(&mut self.pieces, &text, &line, tags, writer, self.segmenter);
         }
     }
 
@@ -182,35 +212,11 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Splits a run into sentences with their tags, and what is between them. `line` is `text` without line breaks.
-fn add_run(pieces: &mut Vec<Piece>, text: &str, line: &str, tags: Vec<Tag>, escape: Escape, segmenter: &Segmenter) {
-    let mut tags = tags.into_iter().peekable();
-    let mut kept = 0;
-    for sentence in segmenter.sentences(line).map(Some).chain([None]) {
-        let start = sentence.as_ref().map_or(text.len(), |range| range.start);
-        while let Some(tag) = tags.next_if(|tag| tag.at < start || sentence.is_none()) {
-            push_kept(pieces, &escape.write(&text[kept..tag.at]));
-            push_kept(pieces, &tag.markup);
-            kept = tag.at;
-        }
-        push_kept(pieces, &escape.write(&text[kept..start]));
-        let Some(Range { end, .. }) = sentence else { break };
-        let mut inside = Vec::new();
-        // A tag at the end belongs to the sentence, unless an element begins there.
-        while let Some(mut tag) =
-            tags.next_if(|tag| tag.at < end || tag.at == end && !matches!(tag.kind, TagKind::Open(_)))
-        {
-            tag.at -= start;
-            inside.push(tag);
-        }
-        pieces.push(Piece::Sentence(Sentence { text: line[start..end].to_string(), tags: inside, escape }));
-        kept = end;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alignment::Places;
+    use crate::inline;
 
     fn document(html: &str) -> Document {
         Document::from_html(html, &Segmenter::new(Some("en")))
@@ -239,6 +245,8 @@ mod tests {
             "<p class='a notranslate'>One.</p>",
             "<!-- One. -->",
             "<svg><text>One</text></svg>",
+            "<xmp>One <b>two</b></xmp>",
+            "<p translate=NO>One.</p>",
             " \n&nbsp;",
             "",
         ] {
@@ -250,7 +258,7 @@ mod tests {
         );
         assert_eq!(marked("<p translate=no>a<p>b"), "<p translate=no>a<p>[b]");
         assert_eq!(marked("<div translate=no>a</b>b</div>c"), "<div translate=no>a</b>b</div>[c]");
-        assert_eq!(marked("<svg/>a"), "<svg/>[a]");
+        assert_eq!(marked("<svg/>a"), "[a]", "the tag is part of the sentence");
     }
 
     #[test]
@@ -260,6 +268,8 @@ mod tests {
         let Piece::Sentence(sentence) = &document.pieces[1] else { panic!("{:?}", document.pieces) };
         let tags: Vec<(usize, &str)> = sentence.tags.iter().map(|tag| (tag.at, &tag.markup[..])).collect();
         assert_eq!(tags, [(2, "<b>"), (3, "</b>"), (4, "<code>x. Y</code>")]);
+        let html = "<p>One <svg><path/></svg> <math></math> <button>two</button> <ruby>三<rt>san</rt></ruby>.</p>";
+        assert_eq!(self::document(html).sentences().collect::<Vec<_>>(), ["One   two 三."]);
     }
 
     #[test]
@@ -271,6 +281,19 @@ mod tests {
             let tags = |text: &str| text.matches('<').count();
             assert!(tags(&kept) <= tags(html), "{html}: {kept}");
         }
+        for html in ["<p", "<p>1</p><p>2 <b", "1 <a href='x", "<svg><p", "1 <p translate=no>2 <b", "<!--"] {
+            let written = document(html).render(|sentence| {
+                inline::write(&sentence.tags, sentence.text.len(), &sentence.text, &Places::default(), sentence.escape)
+            });
+            assert_eq!(written, html);
+        }
         assert_eq!(marked("a <b>b</i> c"), "[a b c]");
+    }
+
+    #[test]
+    fn line_ends_stay() {
+        let html = "<p>\r\nOne. Two.\r\nThree\r\nfour\r\n</p>\r\n";
+        assert_eq!(marked(html), "<p>\r\n[One.] [Two.]\r\n[Three four]\r\n</p>\r\n");
+        assert_eq!(marked("<p>\nOne\n</p>"), "<p>\n[One]\n</p>");
     }
 }

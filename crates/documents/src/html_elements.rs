@@ -5,18 +5,25 @@ const INLINE: [&str; 32] = [
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "c", "cite", "code", "data", "del", "dfn", "em", "font", "i",
     "img", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
 ];
-const OTHER_INLINE: [&str; 5] = ["label", "ruby", "time", "v", "wbr"];
+const OTHER_INLINE: [&str; 22] = [
+    "audio", "button", "canvas", "embed", "input", "label", "math", "meter", "object", "output", "picture", "progress",
+    "rb", "rp", "rt", "rtc", "ruby", "svg", "time", "v", "video", "wbr",
+];
 /// Elements whose contents stay as they are.
-const VERBATIM: [&str; 16] = [
+const VERBATIM: [&str; 21] = [
     "code",
     "iframe",
     "kbd",
     "math",
     "noembed",
+    "noframes",
     "noscript",
     "object",
     "plaintext",
     "pre",
+    "rp",
+    "rt",
+    "rtc",
     "samp",
     "script",
     "style",
@@ -24,6 +31,7 @@ const VERBATIM: [&str; 16] = [
     "template",
     "textarea",
     "var",
+    "xmp",
 ];
 
 /// Whether an element is part of a sentence.

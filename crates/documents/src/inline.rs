@@ -51,12 +51,18 @@ pub(crate) fn write(tags: &[Tag], source_len: usize, target: &str, places: &Plac
 
 fn nodes<'a>(tags: &'a [Tag], source_len: usize, target: &str, places: &Places) -> Vec<Node<'a>> {
     let partners = partners(tags);
-    let point = |tag: &'a Tag| {
-        let at = match tag.at {
+    // The tags without a partner stay in order, since those of other sentences may be their partners.
+    let mut last = 0;
+    let mut point = |tag: &'a Tag| {
+        let mut at = match tag.at {
             0 => 0,
             at if at >= source_len => target.len(),
             at => places.point(at, target.len()),
         };
+        if tag.kind != TagKind::Point {
+            at = at.max(last);
+            last = at;
+        }
         Node { range: at..at, open: &tag.markup, close: "", children: Vec::new() }
     };
     let mut open: Vec<(usize, Node)> = Vec::new();
@@ -142,4 +148,24 @@ fn emit(nodes: &[Node], range: Range<usize>, target: &str, escape: Escape, writt
         at = node.range.end;
     }
     written.push_str(&escape.write(&target[at..range.end]));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(at: usize, markup: &str, kind: TagKind) -> Tag {
+        Tag { at, markup: markup.to_string(), kind }
+    }
+
+    #[test]
+    fn tags_whose_partners_are_elsewhere_stay_in_order() {
+        // Source `4 5 6` with the ends of `<b><i>` between its words, target `6 5 4`.
+        let tags = [tag(2, "</i>", TagKind::Close("i".to_string())), tag(4, "</b>", TagKind::Close("b".to_string()))];
+        let (source, target) = (vec![0..1, 2..3, 4..5], vec![0..1, 2..3, 4..5]);
+        let places = Places::new(source, target, &[[2, 0], [1, 1], [0, 2]]);
+        assert_eq!(write(&tags, 5, "6 5 4", &places, Escape::Html), "6 </i></b>5 4");
+        let images = [tag(2, "<img>", TagKind::Point), tag(4, "<br>", TagKind::Point)];
+        assert_eq!(write(&images, 5, "6 5 4", &places, Escape::Html), "<br>6 <img>5 4");
+    }
 }

@@ -11,6 +11,7 @@
 
 mod alignment;
 mod clauses;
+mod cue_tags;
 mod document;
 mod encoded;
 mod format;
@@ -18,8 +19,11 @@ mod html;
 mod html_elements;
 mod inline;
 mod language;
+mod locate;
 mod open_elements;
+mod run;
 mod sentences;
+mod shortened;
 mod subtitles;
 mod wrap;
 

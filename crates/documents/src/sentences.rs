@@ -6,6 +6,7 @@ use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::language::Language;
+use crate::shortened::Shortened;
 
 /// Bytes before a dot that can decide whether it ends a sentence.
 const TAIL_BYTES: usize = 128;
@@ -50,7 +51,10 @@ impl Segmenter {
     pub fn borders(&self, text: &str) -> Vec<usize> {
         let mut borders = Vec::new();
         let mut start = 0;
-        for (piece_start, piece) in text.split_sentence_bound_indices() {
+        let shortened = Shortened::new(text);
+        for (from, piece) in shortened.text.split_sentence_bound_indices() {
+            let piece_start = shortened.original(from);
+            let piece = &text[piece_start..shortened.original(from + piece.len())];
             // Unicode counts an opening bracket to what precedes it.
             let before = text[start..piece_start.max(start)].trim_end_matches(['「', '『', '《', '（']).len();
             let at = if before > 0 { start + before } else { piece_start };

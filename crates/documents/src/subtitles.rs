@@ -21,7 +21,7 @@ impl Document {
 
 fn cues(text: &str, escape: Escape, segmenter: &Segmenter) -> Document {
     let mut pieces = Vec::new();
-    let mut lines = text.split_inclusive('\n').peekable();
+    let mut lines = lines(text).peekable();
     while let Some(line) = lines.next() {
         push_kept(&mut pieces, line);
         if !line.contains(ARROW) {
@@ -32,6 +32,11 @@ fn cues(text: &str, escape: Escape, segmenter: &Segmenter) -> Document {
         while let Some(line) = lines.next_if(|line| !line.trim().is_empty() && !line.contains(ARROW)) {
             cue.push(line);
         }
+        // Without a blank line before it, the number of the next cue.
+        let number = match lines.peek().is_some_and(|line| line.contains(ARROW)) {
+            true => cue.pop_if(|line| is_number(line)),
+            false => None,
+        };
         // A line that begins with a dash is another speaker's.
         let mut rest = &cue[..];
         while !rest.is_empty() {
@@ -39,8 +44,30 @@ fn cues(text: &str, escape: Escape, segmenter: &Segmenter) -> Document {
             add_lines(&mut pieces, &rest[..next], escape, segmenter);
             rest = &rest[next..];
         }
+        push_kept(&mut pieces, number.unwrap_or_default());
     }
     Document { pieces }
+}
+
+/// The lines with their ends: LF, CR and LF, or CR.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = match rest.find(['\r', '\n']) {
+            None => rest.len(),
+            Some(at) if rest[at..].starts_with("\r\n") => at + 2,
+            Some(at) => at + 1,
+        };
+        let (line, after) = rest.split_at(end);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+/// Whether a line is the number of a cue.
+fn is_number(line: &str) -> bool {
+    let line = line.trim();
+    !line.is_empty() && line.chars().all(|character| character.is_ascii_digit())
 }
 
 fn is_dialogue(line: &str) -> bool {
@@ -52,7 +79,8 @@ fn add_lines(pieces: &mut Vec<Piece>, lines: &[&str], escape: Escape, segmenter:
     let text: Vec<&str> = lines.iter().map(|line| line.trim_end_matches(['\r', '\n'])).collect();
     let last = lines.last().map_or("", |line| line);
     let joined = text.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
-    let line_end = lines.first().map_or("", |line| if line.ends_with("\r\n") { "\r\n" } else { "\n" });
+    let ends = ["\r\n", "\r"];
+    let line_end = ends.into_iter().find(|end| lines.first().is_some_and(|line| line.ends_with(end))).unwrap_or("\n");
     pieces.push(Piece::Lines { pieces: inline_pieces(&joined, escape, segmenter), count: lines.len(), line_end });
     push_kept(pieces, &last[last.trim_end_matches(['\r', '\n']).len()..]);
 }
@@ -60,6 +88,7 @@ fn add_lines(pieces: &mut Vec<Piece>, lines: &[&str], escape: Escape, segmenter:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inline::TagKind;
 
     fn marked(document: Document) -> String {
         document.render(|sentence| format!("[{}]", sentence.text))
@@ -82,5 +111,36 @@ mod tests {
         let Some(Piece::Lines { .. }) = document.pieces.get(1) else { panic!("{:?}", document.pieces) };
         let rendered = marked(document);
         assert_eq!(rendered.replace("[One.]", "<v Ann>[One.]"), expected, "the tag is part of the sentence");
+    }
+
+    #[test]
+    fn times_and_classes_are_tags() {
+        let vtt = "WEBVTT\n\n00:00.000 --> 00:02.000\none <00:00:01.500>two <c.yellow>three</c> <v.loud Ann>four</v> five < six <b\n";
+        let document = Document::from_vtt(vtt, &Segmenter::new(Some("en")));
+        assert_eq!(document.sentences().collect::<Vec<_>>(), ["one two three four five < six <b"]);
+        let Some(Piece::Lines { pieces, .. }) = document.pieces.get(1) else { panic!("{:?}", document.pieces) };
+        let [Piece::Sentence(sentence)] = &pieces[..] else { panic!("{pieces:?}") };
+        let tags: Vec<&str> = sentence.tags.iter().map(|tag| &tag.markup[..]).collect();
+        assert_eq!(tags, ["<00:00:01.500>", "<c.yellow>", "</c>", "<v.loud Ann>", "</v>"]);
+        let kinds: Vec<TagKind> = sentence.tags.iter().map(|tag| tag.kind.clone()).collect();
+        let [open, close] = [TagKind::Open, TagKind::Close];
+        let named = |kind: fn(String) -> TagKind, name: &str| kind(name.to_string());
+        let expected = [TagKind::Point, named(open, "c"), named(close, "c"), named(open, "v"), named(close, "v")];
+        assert_eq!(kinds, expected);
+    }
+
+    #[test]
+    fn cues_without_a_blank_line_keep_their_numbers() {
+        let srt = "1\n00:01,0 --> 00:02,0\nOne\n2\n00:02,0 --> 00:03,0\n3\n\n4\n00:04,0 --> 00:05,0\nFour";
+        let expected = "1\n00:01,0 --> 00:02,0\n[One]\n2\n00:02,0 --> 00:03,0\n[3]\n\n4\n00:04,0 --> 00:05,0\n[Four]";
+        assert_eq!(marked(Document::from_srt(srt, &Segmenter::new(Some("en")))), expected);
+    }
+
+    #[test]
+    fn lines_may_end_with_cr() {
+        let vtt = "WEBVTT\r\r00:01.000 --> 00:02.000\rOne two\rthree\r\r";
+        let document = Document::from_vtt(vtt, &Segmenter::new(Some("en")));
+        let expected = "WEBVTT\r\r00:01.000 --> 00:02.000\r[One two\rthree]\r\r";
+        assert_eq!(marked(document), expected);
     }
 }

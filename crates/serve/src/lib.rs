@@ -49,6 +49,7 @@ mod prepared;
 mod queue;
 mod request;
 mod routes;
+mod translated_text;
 mod translation_service;
 mod worker;
 mod write_timeout;
@@ -181,12 +182,18 @@ impl Server {
     }
 
     /// A server of several models, which are opened when a request needs them. `options.settings` has no effect: the
-    /// settings of a model come from [`ModelOptions::open`].
+    /// settings of a model come from [`ModelOptions::open`]. A model whose settings exceed the limits is not opened.
     ///
     /// # Errors
     /// An option out of range, or a system that cannot create threads.
-    pub fn with_models(models: ModelOptions, options: ServeOptions) -> Result<Self, ServeError> {
+    pub fn with_models(mut models: ModelOptions, options: ServeOptions) -> Result<Self, ServeError> {
         models.check_pivot().map_err(DecodeError::from)?;
+        let (open, limits) = (models.open, options.limits.clone());
+        models.open = Arc::new(move |folder| {
+            let (trained, settings) = open(folder)?;
+            limits.validate_defaults(&settings.decoding)?;
+            Ok((trained, settings))
+        });
         Self::start(Models::new(models, options.batch_tokens), options)
     }
 

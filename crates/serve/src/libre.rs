@@ -222,7 +222,7 @@ async fn translation(
         let others = vec![Vec::new(); texts.len()];
         (texts, others, Work::default())
     } else {
-        let request = TranslateRequest::of_libre(format, &source, alternatives, state.limits.beam);
+        let request = TranslateRequest::of_libre(format, &source, alternatives, state.limits.beam, state.too_long);
         let Translated { translations, work } =
             with_timeout(state, translate_texts(state, request, &route, texts)).await?;
         let (texts, others) = translations.into_iter().map(|translation| translation.into_texts()).unzip();

@@ -165,14 +165,15 @@ fn is_empty(body: &Body) -> bool {
     axum::body::HttpBody::size_hint(body).exact() == Some(0)
 }
 
-/// The key of a request, as `api_key` or `apiKey`.
+/// The key of a request, as `api_key` or `apiKey`. An empty text is none: clients send it from an empty field.
 ///
 /// # Errors
 /// A key that is not a text.
 pub fn key(parameters: &Parameters) -> Result<Option<String>, ApiError> {
-    match optional(parameters, "api_key", "a text")? {
+    let given = |name| Ok(optional(parameters, name, "a text")?.filter(|key: &String| !key.is_empty()));
+    match given("api_key")? {
         Some(key) => Ok(Some(key)),
-        None => optional(parameters, "apiKey", "a text"),
+        None => given("apiKey"),
     }
 }
 

@@ -96,10 +96,18 @@ impl Limits {
     /// # Errors
     /// A default beam that exceeds the limit for requests.
     pub fn validate_defaults(&self, defaults: &DecodingConfig) -> Result<(), ConfigError> {
-        if defaults.beam > self.beam {
+        self.validate_beam(defaults.beam)
+    }
+
+    /// Checks a default beam, which may be known before a model is opened.
+    ///
+    /// # Errors
+    /// A beam that exceeds the limit for requests.
+    pub fn validate_beam(&self, beam: usize) -> Result<(), ConfigError> {
+        if beam > self.beam {
             let expected = format!("1 to {} (--max-beam)", self.beam);
             let remedy = "give a smaller --beam or a larger --max-beam";
-            return Err(ConfigError::new("decoding.beam", defaults.beam, expected, remedy));
+            return Err(ConfigError::new("decoding.beam", beam, expected, remedy));
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use decode::{EncodedInput, Settings, TextProblem, TranslationResult, Translator};
 use documents::{Document, DocumentFormat, EncodedDocument, Segmenter};
-use schemars::JsonSchema;
-use serde::Serialize;
+use text::Tokenizer;
 
 use crate::app_state::AppState;
 use crate::error::ApiError;
 use crate::request::TranslateRequest;
+use crate::translated_text::{Alternative, TranslatedDocument, TranslatedText};
 use crate::translation_service::TranslationService;
 
 /// The texts of a request, tokenised.
@@ -18,71 +18,6 @@ pub struct Prepared {
     pub translator: Arc<Translator<'static>>,
     texts: Vec<(String, EncodedDocument)>,
     n_best: usize,
-}
-
-/// The translation of one text.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum TranslatedText {
-    /// A text of one sentence, serialized exactly as a line of `--format jsonl`.
-    Sentence(TranslationResult),
-    /// A text of several sentences.
-    Document(TranslatedDocument),
-}
-
-impl TranslatedText {
-    /// The translation.
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Sentence(result) => &result.best.text,
-            Self::Document(document) => &document.text,
-        }
-    }
-
-    /// The translation and its alternatives.
-    pub fn into_texts(self) -> (String, Vec<String>) {
-        match self {
-            Self::Sentence(result) => {
-                (result.best.text, result.alternatives.into_iter().map(|alternative| alternative.text).collect())
-            }
-            Self::Document(document) => {
-                (document.text, document.alternatives.into_iter().map(|alternative| alternative.text).collect())
-            }
-        }
-    }
-
-    /// Sets the source, where the text that was translated is a translation itself.
-    pub fn set_source(&mut self, text: String) {
-        match self {
-            Self::Sentence(result) => result.source = text,
-            Self::Document(document) => document.source = text,
-        }
-    }
-}
-
-/// A text of several sentences.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct TranslatedDocument {
-    /// The text.
-    source: String,
-    /// The number of source tokens that the vocabulary lacks.
-    unknown: usize,
-    /// The translation, with the white space and the tags of the source.
-    text: String,
-    /// Whether the translations of all sentences ended before the length limit.
-    finished: bool,
-    /// Translations made of the other translations of each sentence.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    alternatives: Vec<Alternative>,
-    /// The sentences, each as a line of `--format jsonl`.
-    sentences: Vec<TranslationResult>,
-}
-
-/// Another translation of a document.
-#[derive(Debug, Serialize, JsonSchema)]
-struct Alternative {
-    /// The whole translation.
-    text: String,
 }
 
 impl Prepared {
@@ -99,7 +34,7 @@ impl Prepared {
         let documents = request.documents()?;
         let has_tags = documents.as_ref().is_some_and(|(format, _)| format.has_tags());
         let long = request.too_long(state.too_long);
-        let settings = request.settings(&service.defaults, &state.limits)?;
+        let settings = request.settings(&service.defaults);
         let settings = EncodedDocument::settings(settings, has_tags);
         let translator = |too_long| {
             let translator = service.translator(Settings { too_long, ..settings.clone() });
@@ -137,8 +72,10 @@ impl Prepared {
     /// The response, from one result per sentence.
     pub fn responses(self, results: Vec<TranslationResult>) -> Vec<TranslatedText> {
         let mut results = results.into_iter();
-        let Self { texts, n_best, .. } = self;
-        texts.into_iter().map(|(source, document)| respond(source, &document, &mut results, n_best)).collect()
+        let Self { translator, texts, n_best } = self;
+        let tokenizer = &translator.model().target_tokenizer;
+        let mut response = |(source, document)| respond(source, &document, &mut results, n_best, tokenizer);
+        texts.into_iter().map(&mut response).collect()
     }
 }
 
@@ -153,11 +90,12 @@ fn respond(
     document: &EncodedDocument,
     results: &mut impl Iterator<Item = TranslationResult>,
     n_best: usize,
+    tokenizer: &Tokenizer,
 ) -> TranslatedText {
     let mut sentences: Vec<TranslationResult> = results.by_ref().take(document.len()).collect();
-    let text = document.write(&sentences, 0);
+    let text = document.write(&sentences, 0, tokenizer);
     let others = sentences.iter().map(|sentence| sentence.alternatives.len()).max().unwrap_or(0).min(n_best);
-    let alternatives: Vec<String> = (1..=others).map(|rank| document.write(&sentences, rank)).collect();
+    let alternatives: Vec<String> = (1..=others).map(|rank| document.write(&sentences, rank, tokenizer)).collect();
     if let [_] = sentences[..] {
         let mut result = sentences.remove(0);
         result.source = source;
@@ -171,6 +109,7 @@ fn respond(
     TranslatedText::Document(TranslatedDocument {
         source,
         unknown: sentences.iter().map(|sentence| sentence.unknown).sum(),
+        problem: None,
         text,
         finished: sentences.iter().all(|sentence| sentence.best.finished),
         alternatives: alternatives.into_iter().map(|text| Alternative { text }).collect(),

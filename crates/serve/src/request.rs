@@ -151,26 +151,26 @@ impl TranslateRequest {
     }
 
     /// The settings of a request in LibreTranslate's form: a beam of at least four within `max_beam`, and of at least as
-    /// many hypotheses as translations.
-    pub fn of_libre(format: TextFormat, language: &str, alternatives: usize, max_beam: usize) -> Self {
+    /// many hypotheses as translations. Texts that are too long are handled by the server's `too_long`, or else cropped.
+    pub fn of_libre(
+        format: TextFormat,
+        language: &str,
+        alternatives: usize,
+        max_beam: usize,
+        too_long: Option<TooLong>,
+    ) -> Self {
         let n_best = (alternatives > 0).then_some(alternatives + 1);
         let decoding =
             DecodingOverrides { beam: n_best.map(|count| count.max(max_beam.min(4))), ..DecodingOverrides::default() };
         let (format, language) = (Some(format), Some(language.to_string()));
-        // As of several texts: one that is too long is cropped.
-        Self {
-            texts: Some(Vec::new()),
-            decoding,
-            n_best,
-            format,
-            language,
-            too_long: Some(TooLong::Crop),
-            ..Self::default()
-        }
+        // Cropped, since clients of LibreTranslate expect a translation of any text.
+        let too_long = Some(too_long.unwrap_or(TooLong::Crop));
+        Self { texts: Some(Vec::new()), decoding, n_best, format, language, too_long, ..Self::default() }
     }
 
     /// The request of one step of its route, with `following` further steps. The language of the sentences is that of the
-    /// step's source, unless the request names it for its texts; options of the translation are those of the last step.
+    /// step's source, unless the request names it for its texts. Options of the translation are those of the last step;
+    /// a step before it has the defaults of its model, so that they do not change the text that the last one reads.
     pub fn of_step(&self, step: &Step, following: usize, follows: bool, tokens: LanguageTokens) -> Self {
         let mut request = self.clone();
         if let Some(pair) = &step.pair
@@ -178,19 +178,14 @@ impl TranslateRequest {
         {
             request.language = Some(pair.source.clone());
         }
-        let decoding = &mut request.decoding;
         // The request's languages are those of the first source and of the last target.
-        if follows {
-            decoding.source_lang = None;
-        }
+        let source_lang = request.decoding.source_lang.take().filter(|_| !follows).or(tokens.source);
+        let target_lang = request.decoding.target_lang.take().filter(|_| following == 0).or(tokens.target);
         if following > 0 {
-            decoding.target_lang = None;
+            request.decoding = DecodingOverrides::default();
+            (request.n_best, request.prefix, request.sample, request.alignment) = (None, None, None, None);
         }
-        decoding.source_lang = decoding.source_lang.take().or(tokens.source);
-        decoding.target_lang = decoding.target_lang.take().or(tokens.target);
-        if following > 0 {
-            (request.n_best, request.prefix, request.alignment) = (None, None, None);
-        }
+        (request.decoding.source_lang, request.decoding.target_lang) = (source_lang, target_lang);
         request
     }
 
@@ -233,13 +228,13 @@ impl TranslateRequest {
         }
     }
 
-    /// The server's default settings, overridden by the fields of the request.
+    /// Checks the options that no model is needed for. [`TranslationService`] checks other values.
     ///
     /// # Errors
-    /// More hypotheses than the server allows, or both `beam` and `sample`. [`TranslationService`] checks other values.
+    /// More hypotheses than the server allows, or both `beam` and `sample`.
     ///
     /// [`TranslationService`]: crate::translation_service::TranslationService
-    pub fn settings(&self, defaults: &Settings, limits: &Limits) -> Result<Settings, ApiError> {
+    pub fn check_search(&self, limits: &Limits) -> Result<(), ApiError> {
         if let (Some(beam), Some(_)) = (self.decoding.beam, &self.sample) {
             let expected = "expected no `sample` in the same request, which replaces the search; omit one of them";
             return Err(ApiError::InvalidOption(format!("beam = {beam}: {expected}")));
@@ -250,13 +245,18 @@ impl TranslateRequest {
                 return Err(ApiError::InvalidOption(format!("{option} = {found}: expected {expected}")));
             }
         }
+        Ok(())
+    }
+
+    /// The server's default settings, overridden by the fields of the request.
+    pub fn settings(&self, defaults: &Settings) -> Settings {
         let mut settings = defaults.clone();
         self.decoding.apply(&mut settings.decoding);
         replace(&mut settings.n_best, self.n_best);
         replace(&mut settings.prefix, self.prefix.clone());
         replace(&mut settings.sampling, self.sample.map(Some));
         replace(&mut settings.alignment, self.alignment.map(Option::from));
-        Ok(settings)
+        settings
     }
 }
 

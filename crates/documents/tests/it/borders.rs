@@ -38,3 +38,25 @@ fn hard_borders_are_right() {
     assert_eq!(texts, MISSES, "{misses:#?}");
     assert!(misses.len() * 20 <= cases.len(), "{} of {}", misses.len(), cases.len());
 }
+
+/// Unicode's rules look ahead from each space after a dot, so that these texts would take minutes.
+#[test]
+fn long_runs_of_spaces_and_marks_are_fast() {
+    let marks = [" ", ")", " \u{3000})]", "»\u{301}"];
+    for (middle, is_one_run) in marks.map(|marks| marks.repeat(100_000)).into_iter().zip([true, true, false, true]) {
+        let text = format!("One.{middle} Two. three 1.{middle} four");
+        let sentences: Vec<&str> = Segmenter::new(None).sentences(&text).map(|range| &text[range]).collect();
+        assert_eq!(sentences.first().map(|first| first.starts_with("One.")), Some(true));
+        assert_eq!(sentences.last().map(|last| last.ends_with(" four")), Some(true));
+        let whole = sentences.len() == 2 && sentences[1].starts_with("Two. three 1.");
+        assert!(whole || !is_one_run, "{}", &middle[..3]);
+    }
+}
+
+#[test]
+fn long_clauses_are_fast() {
+    let sentence = format!("1 2,{}3", " ".repeat(400_000));
+    let pieces = documents::clauses(&sentence, |text| text.len() < 4);
+    assert_eq!(pieces.concat(), sentence);
+    assert_eq!(pieces.len(), 2);
+}

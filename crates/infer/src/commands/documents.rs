@@ -30,7 +30,7 @@ pub fn run(
         let results = translator.translate_encoded(document.inputs())?;
         notes.add(&results, first, &ProgressBar::hidden());
         first += results.len();
-        Ok(document.write(&results, 0))
+        Ok(document.write(&results, 0, &translator.model().target_tokenizer))
     };
     let mut output = io::stdout().lock();
     let failed = |source| DecodeError::Stream { origin: "standard output", source };

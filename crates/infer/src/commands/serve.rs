@@ -53,7 +53,7 @@ pub struct Arguments {
     #[command(flatten)]
     batch: BatchOptions,
     /// Texts with more tokens than the model has positions, unless the request chooses: crop them, skip them (an empty
-    /// translation), or reject the request [default: fail for `text`, skip for `texts`]
+    /// translation), or reject the request [default: fail for `text`, skip for `texts`, crop for `q`]
     #[arg(long, value_name = "ACTION", value_enum)]
     too_long: Option<Action>,
     /// Origin whose pages may send requests, with its scheme; repeatable; * allows all [default: none]
@@ -125,6 +125,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let limits = Limits::from(limits);
     limits.validate().map_err(DecodeError::from)?;
+    if let Some(beam) = decoding.beam {
+        limits.validate_beam(beam).map_err(DecodeError::from)?;
+    }
     // Before the model is opened, which takes longer.
     let listener = Listener::bind(&listen)?;
     let request_log = log.of_requests(log.open(device.quiet));
@@ -182,11 +185,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     })
 }
 
-/// The keys of a file, one per line.
+/// The keys of a file, one per line. Editors may begin a file with a byte order mark, which is no white space.
 fn read_keys(path: &Path) -> anyhow::Result<Vec<String>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{}: the API keys cannot be read; give a file with a key per line", path.display()))?;
-    let keys: Vec<String> = text.lines().map(|line| line.trim().to_string()).filter(|key| !key.is_empty()).collect();
+    let is_around = |character: char| character.is_whitespace() || character == '\u{feff}';
+    let keys = text.lines().map(|line| line.trim_matches(is_around).to_string());
+    let keys: Vec<String> = keys.filter(|key| !key.is_empty()).collect();
     let expected = "expected a key per line; write one, or omit --api-keys";
     anyhow::ensure!(!keys.is_empty(), "{}: found no key: {expected}", path.display());
     Ok(keys)

@@ -59,9 +59,11 @@ function translate() {
     setStatus("Translating …");
     const pair = await chosenPair(text, signal);
     const { translations } = await request("/translate", { texts: [text], ...options, ...pair }, signal);
-    setStatus("");
+    // Of a text over a third language, whose own sentences are not listed.
+    const { sentences: parts, problem } = translations[0];
+    setStatus(parts && problem ? problemText(problem) : "");
     const isDefault = options.beam === undefined || options.beam === defaults?.beam;
-    const sentences = translations[0].sentences ?? translations;
+    const sentences = parts ?? translations;
     showDocument(translations[0], sentences.length !== 1 || options.format === "html");
     listTranslations(sentences, isDefault, pair);
     const first = document.querySelector("#results .result");

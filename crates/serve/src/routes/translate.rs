@@ -20,8 +20,9 @@ use crate::libre_request;
 use crate::models::Step;
 use crate::observe::Work;
 use crate::pending::{Admission, decode};
-use crate::prepared::{Prepared, TranslatedText};
+use crate::prepared::Prepared;
 use crate::request::TranslateRequest;
+use crate::translated_text::TranslatedText;
 
 /// The response of `/translate`.
 #[derive(Serialize, JsonSchema)]
@@ -127,7 +128,7 @@ pub struct Translated {
     pub work: Work,
 }
 
-/// Translates texts with one model after the other.
+/// Translates texts with one model after the other. The results are those of the last one, with what the others report.
 ///
 /// # Errors
 /// A model that cannot be opened or fails, a full queue at the first model, or an invalid request.
@@ -137,9 +138,9 @@ pub async fn translate_texts(
     route: &[Step],
     mut texts: Vec<String>,
 ) -> Result<Translated, ApiError> {
-    let sources = (route.len() > 1).then(|| texts.clone());
+    request.check_search(&state.limits)?;
     let mut work = Work { texts: texts.len(), characters: characters(&texts), ..Work::default() };
-    let mut translations = Vec::new();
+    let mut translations: Vec<TranslatedText> = Vec::new();
     for (at, step) in route.iter().enumerate() {
         let service = state.models.get(step.model).await?;
         let start = Instant::now();
@@ -155,11 +156,10 @@ pub async fn translate_texts(
         state.metrics.count_model(name, sentences, start.elapsed());
         work.models.push(name.to_string());
         work.sentences += sentences;
-        translations = prepared.responses(results);
+        let mut earlier = translations.into_iter();
+        let translated = prepared.responses(results).into_iter();
+        translations = translated.map(|text| text.after(earlier.next())).collect();
         texts = translations.iter().map(|translation| translation.text().to_string()).collect();
-    }
-    if let Some(sources) = sources {
-        translations.iter_mut().zip(sources).for_each(|(translation, source)| translation.set_source(source));
     }
     Ok(Translated { translations, work })
 }

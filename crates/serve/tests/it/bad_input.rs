@@ -139,6 +139,12 @@ async fn keys_in_other_places_are_rejected() {
     }
     assert_libre(&client.form("/detect", "q=1").await, 403, "no valid key", "/detect");
     assert_libre(&client.form("/detect", "q=1&api_key=").await, 403, "no valid key", "an empty key");
+    // A client's empty field for the key hides no key elsewhere.
+    let empty = json!({ "q": "1", "source": "en", "target": "de", "api_key": "" }).to_string();
+    assert_eq!(client.send("/translate", JSON, &[("x-api-key", "secret")], &empty).await.status, 200);
+    assert_eq!(client.form("/detect", "q=1&api_key=&apiKey=secret").await.status, 200);
+    let wrong = client.send("/detect", FORM, &[("x-api-key", "secret")], "q=1&api_key=wrong").await;
+    assert_libre(&wrong, 403, "no valid key", "a wrong key beside a valid one");
 }
 
 /// A form is read leniently, and U+FFFD in place of a byte would be translated.

@@ -5,6 +5,7 @@ use serde_json::json;
 use serve::{Limits, Listener, ServeError, Server};
 use testing::Run;
 
+use super::several::several;
 use super::{Client, open, options};
 
 #[tokio::test]
@@ -69,6 +70,21 @@ fn invalid_options_start_no_server() {
     assert_eq!(field(&|options| options.settings.decoding.beam = 17), "decoding.beam");
     assert_eq!(field(&|options| options.batch_tokens = 0), "batch_tokens");
     assert_eq!(field(&|options| options.allow_origins = vec!["example.org".to_string()]), "allow_origin");
+}
+
+/// The beam of a run is known when it is opened.
+#[tokio::test]
+async fn a_model_with_too_large_a_beam_is_not_opened() {
+    let (client, runs) = several(|_, options| options.limits = Limits { beam: 2, ..Limits::default() });
+    runs[0].configure("[decoding]", "[decoding]\nbeam = 3");
+    for (model, status) in [("en-de", 503), ("de-fr", 200)] {
+        let reply = client.post("/translate", json!({ "text": "1", "model": model })).await;
+        assert_eq!(reply.status, status, "{}", reply.text);
+        if status == 503 {
+            assert_eq!(reply.json()["error"]["code"], "model_not_opened");
+            assert!(reply.text.contains("beam = 3: expected 1 to 2 (--max-beam)"), "{}", reply.text);
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod errors;
 mod languages;
 mod openapi;
 mod paragraphs;
+mod pivot;
 mod routes;
 mod several;
 

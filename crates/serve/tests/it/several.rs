@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, header};
-use decode::TrainedModel;
+use decode::{TooLong, TrainedModel};
 use hyper_util::service::TowerToHyperService;
 use model::backend;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ pub fn several(change: impl FnOnce(&mut ModelOptions, &mut ServeOptions)) -> (Cl
 }
 
 /// A configuration whose translations have at most two tokens.
-fn shortened(config: &str) -> String {
+pub fn shortened(config: &str) -> String {
     match config.contains("[decoding]") {
         true => config.replace("[decoding]", "[decoding]\nmax_length = 2"),
         false => format!("{config}\n[decoding]\nmax_length = 2\n"),
@@ -59,7 +59,7 @@ impl Client {
         self.call(request.body(Body::from(form.to_string())).expect("a request")).await
     }
 
-    async fn text(&self, body: Value) -> String {
+    pub async fn text(&self, body: Value) -> String {
         let reply = self.post("/translate", body).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.json()["translations"][0]["text"].as_str().expect("a text").to_string()
@@ -120,16 +120,6 @@ async fn a_replaced_folder_is_reloaded() {
 }
 
 #[tokio::test]
-async fn a_pivot_connects_two_models() {
-    let (client, _runs) = several(|models, _| models.pivot = Some("de".to_string()));
-    // The first translation has as many tokens as the model has positions, and no room for the end token.
-    let german = client.text(json!({ "text": "3 1 4", "model": "en-de" })).await;
-    let french = client.text(json!({ "text": german, "model": "de-fr", "too_long": "crop" })).await;
-    let over_german = json!({ "text": "3 1 4", "source": "en", "target": "fr", "too_long": "crop" });
-    assert_eq!(client.text(over_german).await, french);
-}
-
-#[tokio::test]
 async fn invalid_selections_are_rejected() {
     let (client, _runs) = several(|_, _| {});
     for (body, code) in [
@@ -164,6 +154,24 @@ async fn libretranslate_requests_have_its_responses() {
     assert_eq!(client.post("/translate", body).await.json(), json!({ "translatedText": "3 1 4" }));
     let body = json!({ "q": "The man is riding a bicycle on the street.", "source": "auto", "target": "de" });
     assert_eq!(client.post("/translate", body).await.json()["detectedLanguage"]["language"], "en");
+}
+
+#[tokio::test]
+async fn libretranslate_requests_have_the_servers_too_long() {
+    let long = "1 ".repeat(30);
+    let body = || json!({ "q": long, "source": "en", "target": "de" });
+    let (client, _runs) = several(|_, _| {});
+    let cropped = client.text(json!({ "text": long, "model": "en-de", "too_long": "crop" })).await;
+    assert!(!cropped.trim().is_empty());
+    for (too_long, expected) in [(None, &cropped[..]), (Some(TooLong::Crop), &cropped[..]), (Some(TooLong::Skip), "")] {
+        let (client, _runs) = several(|_, options| options.too_long = too_long);
+        let reply = client.post("/translate", body()).await;
+        assert_eq!(reply.json(), json!({ "translatedText": expected }), "{too_long:?}");
+    }
+    let (client, _runs) = several(|_, options| options.too_long = Some(TooLong::Fail));
+    let reply = client.post("/translate", body()).await;
+    assert_eq!(reply.status, 400, "{}", reply.text);
+    assert!(reply.json()["error"].as_str().is_some_and(|error| error.contains("31 tokens")), "{}", reply.text);
 }
 
 #[tokio::test]

@@ -42,7 +42,11 @@ use sentencepiece::{SentencePiece, SentencePieces};
 use serde_json::Value;
 use steps::{LibrarySteps, Steps, refused};
 
+use crate::special_tokens::{SPACE_MARK, UNKNOWN, byte_of};
 use crate::{SpecialIds, Template};
+
+/// The characters for a space, a tab and line breaks in labels that have one for each byte, as GPT-2's.
+const BYTE_SPACES: [char; 4] = ['Ġ', 'ĉ', 'Ċ', 'č'];
 
 /// Converts text to ids and back.
 #[derive(Clone)]
@@ -64,6 +68,27 @@ impl Tokenizer {
     /// Returns the label of one id as in the vocabulary: `▁cat`, `</s>`, `<0xE2>`.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.labels.get(id as usize).map(String::as_str)
+    }
+
+    /// Returns the number of bytes, white space excluded, that a label stands for in a text, or `None` for `<unk>`, which stands
+    /// for any text.
+    pub fn text_bytes(&self, label: &str) -> Option<usize> {
+        if label == UNKNOWN {
+            return None;
+        }
+        if let Some(byte) = byte_of(label) {
+            return Some(usize::from(!byte.is_ascii_whitespace()));
+        }
+        Some(match &self.steps {
+            Steps::Library(steps) if steps.has_byte_characters() => {
+                label.chars().filter(|character| !BYTE_SPACES.contains(character)).count()
+            }
+            Steps::Library(_) | Steps::SentencePiece(_) => label
+                .chars()
+                .filter(|&character| !character.is_whitespace() && character != SPACE_MARK)
+                .map(char::len_utf8)
+                .sum(),
+        })
     }
 
     /// Returns the label of every id, in order.

@@ -1,6 +1,6 @@
 //! The steps from text to ids and back: those of a SentencePiece model, or those of the `tokenizers` library.
 
-use tokenizers::{Decoder, Model};
+use tokenizers::{Decoder, DecoderWrapper, Model};
 
 use super::bpe_dropout::Segmenter;
 use super::decoding::{self, Edges};
@@ -40,6 +40,17 @@ impl LibrarySteps {
             ids.extend(tokens.into_iter().map(|token| token.id));
         }
         Ok(ids)
+    }
+
+    /// Whether labels have a character for each byte of their text.
+    pub fn has_byte_characters(&self) -> bool {
+        match self.inner.get_decoder() {
+            Some(DecoderWrapper::ByteLevel(_)) => true,
+            Some(DecoderWrapper::Sequence(steps)) => {
+                steps.get_decoders().iter().any(|step| matches!(step, DecoderWrapper::ByteLevel(_)))
+            }
+            Some(_) | None => false,
+        }
     }
 
     /// Splits `text` into the words that the model segments.

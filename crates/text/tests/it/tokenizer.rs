@@ -47,6 +47,20 @@ fn subwords_decode_any_text() {
 }
 
 #[test]
+fn labels_stand_for_the_bytes_of_their_text() {
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram, TokenizerKind::Bytes] {
+        let tokenizer = trained(kind, |config| config.nfc = false);
+        for text in sentences(50, 3).into_iter().chain(["a 猫\u{301}  b <0x41> <unk>\t".to_string()]) {
+            let bytes: Option<usize> = labels(&tokenizer, &text).iter().map(|label| tokenizer.text_bytes(label)).sum();
+            let expected = text.chars().filter(|character| !character.is_whitespace()).map(char::len_utf8).sum();
+            assert_eq!(bytes, Some(expected), "{kind:?}: {text}");
+        }
+    }
+    let words = trained(TokenizerKind::Word, |_| {});
+    assert_eq!(labels(&words, "zzzzzz").iter().map(|label| words.text_bytes(label)).collect::<Vec<_>>(), [None]);
+}
+
+#[test]
 fn a_special_token_in_text_is_text_even_if_learned() {
     // The training text contains "</s>" often; no merge may produce the special token.
     for kind in SUBWORDS {

@@ -42,6 +42,22 @@ fn a_client_beyond_its_limit_waits() {
     assert!(line.contains("error=client_limit"), "{line}");
 }
 
+/// Windows editors begin a file with a byte order mark.
+#[test]
+fn keys_may_follow_a_byte_order_mark() {
+    let run = Run::new();
+    run.write("keys", "\u{feff}first\r\n \u{feff}second \r\n");
+    let server = Server::start(&run, &["--api-keys", run.file("keys").to_str().expect("text")]);
+    for (key, status) in [("first", 200), ("second", 200), ("third", 401)] {
+        let request = String::from_utf8(Server::post_bytes("/translate", r#"{"text": "1"}"#)).expect("text");
+        let request = request.replacen("\r\n", &format!("\r\nx-api-key: {key}\r\n"), 1);
+        assert_eq!(server.send(request).status, status, "{key}");
+    }
+    run.write("keys", "\u{feff}\n");
+    let ran = run.serve(&["--api-keys", run.file("keys").to_str().expect("text")]);
+    ran.assert_rejected(&["found no key", "expected a key per line"]);
+}
+
 #[test]
 fn bad_options_of_models_are_named() {
     let run = Run::new();
@@ -57,6 +73,7 @@ fn bad_options_of_models_are_named() {
         ),
         (vec!["--model", folder, "--pivot", "en"], 2, "--pivot: found a model without languages, expected some with"),
         (vec!["--model", &model, "--max-requests-per-minute", "0"], 1, "--max-requests-per-minute = 0"),
+        (vec!["--model", &model, "--beam", "17"], 1, "--beam = 17: expected 1 to 16 (--max-beam)"),
         (vec!["--model", &model, "--log-format", "xml"], 2, "possible values: text, json"),
     ] {
         let mut command = Command::new(testing::binary("infer"));

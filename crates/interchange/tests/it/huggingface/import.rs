@@ -51,6 +51,22 @@ pub fn assert_same_function(name: &str, trained: &TrainedModel) {
 }
 
 #[test]
+fn labels_with_a_character_for_each_byte_stand_for_these_bytes() {
+    for name in ["bart", "byt5"] {
+        let tokenizer = imported(&copy(name), "run").saved.source_tokenizer;
+        let expected = Expected::of(name, &tokenizer);
+        let spaces = |text: &str| text.matches(|character: char| character.is_ascii_whitespace()).count();
+        let is_plain = |text: &&str| text.chars().all(|one| one.is_ascii_whitespace() || !one.is_whitespace());
+        let texts = expected.texts();
+        for text in texts.iter().map(|text| &text[..]).filter(is_plain) {
+            let ids = tokenizer.encode(text).unwrap();
+            let bytes: Option<usize> = ids.iter().map(|&id| tokenizer.text_bytes(tokenizer.token(id)?)).sum();
+            assert_eq!(bytes, Some(text.len() - spaces(text)), "{name}: {text:?}");
+        }
+    }
+}
+
+#[test]
 fn families_equal_transformers() {
     for name in NAMES {
         let copy = copy(name);
