@@ -42,8 +42,8 @@ pub enum WeightsError {
     },
     /// A tensor is of int8, where float32 is required.
     #[error(
-        "tensor `{name}` is quantised to int8: expected float32, which training and export need; use the run folder that \
-         `infer quantise` read, or decode with --device flex"
+        "tensor `{name}` is quantised to int8: expected float32, which training, export and all devices but flex need; use \
+         the run folder that `infer quantise` read"
     )]
     Quantised {
         /// The tensor's name.
@@ -135,17 +135,18 @@ pub fn to_safetensors(tensors: &[NamedTensor], attend: &str) -> Result<Vec<u8>, 
 /// The tensors of a safetensors file in the order of their names, and its `attend` metadata, if any.
 ///
 /// # Errors
-/// Damaged bytes, or tensors that are not float32.
+/// Damaged bytes, or a tensor that is not float32, the first by name.
 pub fn from_safetensors(bytes: &[u8]) -> Result<(Vec<NamedTensor>, Option<String>), WeightsError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let attend = header.metadata().as_ref().and_then(|metadata| metadata.get("attend").cloned());
     let mut tensors = Vec::new();
-    for (name, view) in SafeTensors::deserialize(bytes)?.iter() {
-        require_float32(name, view.dtype())?;
+    let mut views = SafeTensors::deserialize(bytes)?.tensors();
+    views.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (name, view) in views {
+        require_float32(&name, view.dtype())?;
         let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-        tensors.push(NamedTensor { name: name.to_string(), shape: view.shape().to_vec(), values });
+        tensors.push(NamedTensor { name, shape: view.shape().to_vec(), values });
     }
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((tensors, attend))
 }
 

@@ -1,8 +1,9 @@
 //! Errors of training.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use decode::DecodeError;
+use model::ConfigError;
 use model::weights::WeightsError;
 use rayon::ThreadPoolBuildError;
 use runs::RunError;
@@ -39,7 +40,7 @@ pub enum TrainError {
         difference: String,
     },
     /// `training.init_from` with weights that do not fit.
-    #[error("training.init_from = {path}: {source}; set [model] as in that run's config.toml")]
+    #[error("training.init_from = {path}: {source}{}", remedy_for_other_model(.source))]
     InitFrom {
         /// The file or folder.
         path: PathBuf,
@@ -49,6 +50,9 @@ pub enum TrainError {
     /// `training.init_from` with a folder that cannot be opened.
     #[error("training.init_from: {0}")]
     InitFromRun(#[source] DecodeError),
+    /// A value of the configuration that cannot be used. [`Run::prepare`](crate::Run::prepare) names the file instead.
+    #[error("configuration: {0}")]
+    Config(#[source] ConfigError),
     /// Data without a usable example.
     #[error("{0}")]
     Data(String),
@@ -158,7 +162,28 @@ impl From<WriteError> for TrainError {
     }
 }
 
+/// What helps, besides the remedy of the error itself, if weights belong to another network.
+fn remedy_for_other_model(error: &WeightsError) -> &'static str {
+    match error {
+        WeightsError::Missing(_) | WeightsError::Unexpected(_) | WeightsError::Shape { .. } => {
+            "; set [model] as in that run's config.toml"
+        }
+        WeightsError::Read(_)
+        | WeightsError::Format(_)
+        | WeightsError::Dtype { .. }
+        | WeightsError::Quantised { .. }
+        | WeightsError::NotANumber(_)
+        | WeightsError::Foreign => "",
+    }
+}
+
 impl TrainError {
+    /// The same error, which names the file of the configuration if one of its values is at fault.
+    pub(crate) fn in_configuration(self, path: &Path) -> Self {
+        let Self::Config(source) = self else { return self };
+        RunError::Config { origin: path.display().to_string(), source }.into()
+    }
+
     /// The error of a device, from burn's message, which may begin with work that was skipped after the failure.
     pub(crate) fn of_device(error: &impl ToString) -> Self {
         let message = error.to_string();
@@ -180,6 +205,22 @@ impl TrainError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_weights_of_another_network_need_another_model() {
+        let name = || "encoder.norm.weight".to_string();
+        for (source, of_network) in [
+            (WeightsError::Missing(name()), true),
+            (WeightsError::Unexpected(name()), true),
+            (WeightsError::Shape { name: name(), found: vec![2], expected: vec![3] }, true),
+            (WeightsError::Quantised { name: name() }, false),
+            (WeightsError::NotANumber(name()), false),
+        ] {
+            let message = TrainError::InitFrom { path: "base".into(), source }.to_string();
+            assert!(message.starts_with("training.init_from = base: tensor `encoder.norm.weight`"), "{message}");
+            assert_eq!(message.contains("set [model] as in"), of_network, "{message}");
+        }
+    }
 
     #[test]
     fn a_device_out_of_memory_is_recognised() {

@@ -152,8 +152,5 @@ impl Task {
 /// The tokens around texts in the languages of a configuration.
 fn frames(source: &Tokenizer, target: &Tokenizer, config: &RunConfig) -> Result<Frames, TrainError> {
     let frames = Frames::new(source, target, config.decoding.languages());
-    frames.map_err(|error| {
-        let source = tokenizer_error(error);
-        RunError::Config { origin: "configuration".to_string(), source }.into()
-    })
+    frames.map_err(|error| TrainError::Config(tokenizer_error(error)))
 }

@@ -45,20 +45,21 @@ pub fn option_name(field: &str) -> String {
 /// Sampling instead of searching.
 #[derive(Args)]
 pub struct SamplingOptions {
+    // clap waives what an option `requires` if that conflicts with a given option, so each option has the same conflicts.
     /// Sample each token from the model's distribution instead of searching; the run's beam is ignored
     #[arg(long, conflicts_with = "beam")]
     pub sample: bool,
     /// Sample from the N most probable tokens; 0 samples from all
-    #[arg(long, value_name = "N", requires = "sample", default_value_t = 0)]
+    #[arg(long, value_name = "N", requires = "sample", conflicts_with = "beam", default_value_t = 0)]
     pub top_k: usize,
     /// Sample from the smallest set of tokens with at least this total probability
-    #[arg(long, value_name = "P", requires = "sample", default_value_t = 1.0)]
+    #[arg(long, value_name = "P", requires = "sample", conflicts_with = "beam", default_value_t = 1.0)]
     pub top_p: f64,
     /// Divisor of the log-probabilities before sampling
-    #[arg(long, value_name = "T", requires = "sample", default_value_t = 1.0)]
+    #[arg(long, value_name = "T", requires = "sample", conflicts_with = "beam", default_value_t = 1.0)]
     pub temperature: f64,
     /// Seed of the samples
-    #[arg(long, value_name = "N", requires = "sample", default_value_t = 1)]
+    #[arg(long, value_name = "N", requires = "sample", conflicts_with = "beam", default_value_t = 1)]
     pub seed: u64,
 }
 
@@ -88,11 +89,18 @@ impl AlignmentOptions {
     /// The heads of `--alignment`, if it is given.
     ///
     /// # Errors
-    /// An output format without alignments.
+    /// An output format without alignments, or a layer or head of none: clap waives `requires` where `--alignment` conflicts
+    /// with another given option.
     pub fn heads(&self, format: OutputFormat) -> Result<Option<AlignmentHeads>, UsageError> {
         if self.alignment && format == OutputFormat::Text {
             let message = "--alignment: found --format text, which cannot hold it; give --format jsonl, too";
             return Err(UsageError::new(ErrorKind::ArgumentConflict, message));
+        }
+        let chosen = [("--alignment-layer", self.alignment_layer), ("--alignment-head", self.alignment_head)];
+        if let Some((option, _)) = chosen.iter().find(|(_, index)| index.is_some() && !self.alignment) {
+            let message =
+                format!("{option}: found no --alignment, which it requires; give --alignment, too, or remove it");
+            return Err(UsageError::new(ErrorKind::MissingRequiredArgument, message));
         }
         Ok(self.alignment.then_some(AlignmentHeads { layer: self.alignment_layer, head: self.alignment_head }))
     }

@@ -9,15 +9,28 @@ use super::UsageError;
 /// Whether the input is documents, and their format.
 #[derive(Args)]
 pub struct DocumentOptions {
+    // clap waives what an option `requires` if that conflicts with a given option, so each option has the same conflicts.
     /// Translate texts of several sentences: split each text, or standard input as a whole, into sentences and keep the white
     /// space between them
     #[arg(long, conflicts_with_all = ["format", "scores", "n_best", "alignment"])]
     documents: bool,
     /// Format of the documents; tags, times and numbers stay as they are
-    #[arg(long, value_name = "FORMAT", value_enum, requires = "documents", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_enum,
+        requires = "documents",
+        conflicts_with_all = ["format", "scores", "n_best", "alignment"],
+        default_value = "text"
+    )]
     document_format: Format,
     /// Language of the documents, such as en, whose abbreviations end no sentence [default: those of all known languages]
-    #[arg(long, value_name = "CODE", requires = "documents")]
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "documents",
+        conflicts_with_all = ["format", "scores", "n_best", "alignment"]
+    )]
     pub language: Option<String>,
 }
 

@@ -170,6 +170,9 @@ fn fewer_than_two_hypotheses_are_rejected() {
     let ran = run.distil(&[&FILES[..], &["--sample"]].concat());
     assert_eq!(ran.code, Some(2));
     ran.assert_stderr_contains(&["--n-best"]);
+    let ran = run.distil(&[&FILES[..], &["--beam", "4", "--top-k", "5"]].concat());
+    assert_eq!(ran.code, Some(2));
+    ran.assert_stderr_contains(&["--top-k", "cannot be used with", "--beam"]);
     run.write("source.txt", "1 2\n");
     rejects(&["--beam", "4"], &["source.txt has 1 lines", "has 24"]);
 }

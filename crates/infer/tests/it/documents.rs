@@ -50,6 +50,10 @@ fn options_of_documents_are_checked() {
         (&["--documents", "--document-format", "pdf", "1"], &["pdf", "html"]),
         (&["--documents", "--language", "", "1"], &["--language", "expected a code"]),
         (&["--documents", "--scores", "1"], &["--documents", "--scores"]),
+        (&["--scores", "--document-format", "html", "1"], &["--document-format", "cannot be used with", "--scores"]),
+        (&["--n-best", "1", "--language", "de", "1"], &["--language", "cannot be used with", "--n-best"]),
+        (&["--documents", "--alignment-layer", "1", "1"], &["--alignment-layer: found no --alignment"]),
+        (&["--documents", "--alignment-head", "1", "1"], &["--alignment-head: found no --alignment"]),
     ] {
         let output = run.infer(arguments);
         assert_eq!(output.code, Some(2), "{}", output.stderr);

@@ -108,6 +108,11 @@ fn bad_sampling_options_are_rejected() {
     for arguments in [&["--top-k", "3", "1"][..], &["--seed", "3", "1"], &["--sample", "--beam", "2", "1"]] {
         assert_eq!(run.infer(arguments).code, Some(2), "{arguments:?}");
     }
+    for option in ["--top-k", "--top-p", "--temperature", "--seed"] {
+        let ran = run.infer(&["--beam", "2", option, "1", "1"]);
+        assert_eq!(ran.code, Some(2), "{option}");
+        ran.assert_stderr_contains(&[option, "cannot be used with", "--beam"]);
+    }
 }
 
 /// The number of tokens of each translation, and whether `</s>` ended it.

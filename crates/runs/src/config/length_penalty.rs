@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// A log-probability is a sum of negative numbers, one per token, so without a penalty the shortest hypothesis wins.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { form = \"wu\", alpha = 0.6 }")]
 pub struct LengthPenalty {
     /// The form of the divisor.
     pub form: PenaltyForm,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// LoRA: each adapted matrix W is W + `alpha` / `rank` · B·A, and A and B alone are trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table such as { rank = 8, alpha = 16 }")]
 pub struct LoraConfig {
     /// Rows of A and columns of B.
     pub rank: usize,

@@ -4,6 +4,7 @@ mod data;
 mod decoding;
 mod decoding_precision;
 mod diff;
+mod existing_vocabularies;
 mod inherited;
 mod length_penalty;
 mod lora;
@@ -44,6 +45,7 @@ pub use training::{Average, AverageOf, FinalWeights, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
 use crate::error::RunError;
+use crate::same_run;
 
 /// A whole configuration. The run folder holds the resolved one, defaults included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,7 +104,8 @@ impl RunConfig {
             _ => overrides::overridden(&text, overrides, toml_error)?,
         };
         if let Some(origin) = &config.training.init_from {
-            config = inherited::complete(overrides::table(&text, overrides).map_err(toml_error)?, origin, run)?;
+            let table = overrides::table(&text, overrides).map_err(toml_error)?;
+            config = inherited::complete(table, &config.task, origin, run, invalid)?;
         }
         config.validate().map_err(invalid)?;
         if matches!(config.task, TaskConfig::Translate(_)) {
@@ -118,6 +121,18 @@ impl RunConfig {
     pub fn validate_new(&self, origin: &Path) -> Result<(), RunError> {
         let checked = self.training.validate_new(&self.model);
         let checked = checked.and_then(|()| self.validation.validate_new(&self.model));
+        checked.map_err(|source| RunError::Config { origin: origin.display().to_string(), source })
+    }
+
+    /// Extra checks for the run in the folder `run`, of values that differ from its own; `origin` is named in errors.
+    ///
+    /// # Errors
+    /// As [`validate_new`](Self::validate_new), and a configuration in the folder that cannot be read.
+    pub fn validate_resumed(&self, run: &Path, origin: &Path) -> Result<(), RunError> {
+        if self.validation.beam == same_run::stored_config(run)?.validation.beam {
+            return Ok(());
+        }
+        let checked = self.validation.validate_new(&self.model);
         checked.map_err(|source| RunError::Config { origin: origin.display().to_string(), source })
     }
 
@@ -173,7 +188,15 @@ impl RunConfig {
                     "remove the [tokenizer] table",
                 ));
             }
-            (TaskConfig::Generated(_), None) => {}
+            (TaskConfig::Generated(_), None) if self.decoding.source_prefix.is_empty() => {}
+            (TaskConfig::Generated(_), None) => {
+                return Err(ConfigError::new(
+                    "decoding.source_prefix",
+                    format!("{:?}", self.decoding.source_prefix),
+                    "nothing: the sources of generated tasks are symbols alone",
+                    "remove decoding.source_prefix",
+                ));
+            }
         }
         self.training.validate()?;
         match (&self.task, &self.data) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// R-Drop (Liang et al. 2021): two forward passes per sentence, whose dropout differs, and a consistency loss.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { alpha = 5.0, after = 0 }")]
 pub struct RDrop {
     /// Weight of the consistency loss; 0 turns it off.
     pub alpha: f64,
@@ -16,7 +16,7 @@ pub struct RDrop {
 
 /// Annealed dropout (Rennie et al. 2014): rates that fall linearly towards the last update.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { to = 0.2, after = 0 }")]
 pub struct AnnealDropout {
     /// Share of the model's dropout rates at the last update, from 0 to 1.
     pub to: f64,
@@ -62,9 +62,29 @@ impl AnnealDropout {
 
 /// Rejects `field` for a model without dropout.
 fn require_dropout(field: &str, model: &ModelConfig) -> Result<(), ConfigError> {
-    if [model.dropout, model.attention_dropout, model.ff_dropout].iter().any(|rate| *rate > 0.0) {
+    let rates = [model.dropout, model.attention_dropout, model.ff_dropout, model.stack_dropout];
+    if rates.iter().any(|rate| *rate > 0.0) {
         return Ok(());
     }
     let expected = "nothing, since all dropout rates of [model] are 0 and it would have no effect";
     Err(ConfigError::new(field, "a value", expected, "set model.dropout = 0.1, or remove it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_dropout_rate_is_enough() {
+        let none = ModelConfig { dropout: 0.0, ..ModelConfig::default() };
+        assert!(require_dropout("training.r_drop", &none).is_err());
+        for model in [
+            ModelConfig { dropout: 0.1, ..none.clone() },
+            ModelConfig { attention_dropout: 0.1, ..none.clone() },
+            ModelConfig { ff_dropout: 0.1, ..none.clone() },
+            ModelConfig { stack_dropout: 0.1, ..none.clone() },
+        ] {
+            assert_eq!(require_dropout("training.r_drop", &model), Ok(()), "{model:?}");
+        }
+    }
 }

@@ -122,14 +122,13 @@ fn of(table: &str, FieldError { field, found, expected, remedy }: FieldError) ->
     ConfigError::new(&place(field.to_string()), found, place(expected), place(remedy))
 }
 
-/// Makes the keys that `above` sets for both sides hold where `base` has a table for each side.
+/// Makes the keys that `above` sets for both sides hold where `base` has a table for each side, which has no `joint`.
 pub(super) fn spread(base: &mut Table, above: &Table) {
     let (Some(Value::Table(base)), Some(Value::Table(above))) = (base.get_mut(BOTH), above.get(BOTH)) else { return };
     for side in ["source", "target"] {
         if let Some(Value::Table(base)) = base.get_mut(side) {
-            base.extend(
-                above.iter().filter(|(_, value)| !value.is_table()).map(|(key, value)| (key.clone(), value.clone())),
-            );
+            let both = above.iter().filter(|(key, value)| !value.is_table() && *key != "joint");
+            base.extend(both.map(|(key, value)| (key.clone(), value.clone())));
         }
     }
 }
@@ -188,7 +187,7 @@ mod tests {
     fn keys_for_both_sides_reach_inherited_tables() {
         let table = |text: &str| text.parse::<Table>().unwrap();
         let mut base = table("[tokenizer.source]\nkind = \"bpe\"\ndropout = 0.0\n[tokenizer.target]\nkind = \"word\"");
-        spread(&mut base, &table("[tokenizer]\nlowercase = true\n[tokenizer.source]\ndropout = 0.1"));
+        spread(&mut base, &table("[tokenizer]\njoint = false\nlowercase = true\n[tokenizer.source]\ndropout = 0.1"));
         let expected = "[tokenizer.source]\nkind = \"bpe\"\ndropout = 0.0\nlowercase = true\n\
                         [tokenizer.target]\nkind = \"word\"\nlowercase = true";
         assert_eq!(base, table(expected));

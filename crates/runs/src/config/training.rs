@@ -36,7 +36,7 @@ pub enum FinalWeights {
 
 /// The validations whose weights are averaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table such as { of = \"last\", count = 5 }")]
 pub struct Average {
     /// The selection rule.
     pub of: AverageOf,
@@ -62,8 +62,8 @@ pub struct TrainingConfig {
     pub seed: u64,
     /// Run folder with the initial weights and the vocabularies, for fine-tuning. `[model]`, `[tokenizer]` and
     /// `[decoding]` have its values where this file sets none; of `[model]` it may set dropout rates and, unless positions
-    /// are learned, `max_length`. `schedule`, `learning_rate` and `warmup_steps` default to `"constant"`, 0.0001 and 100.
-    /// `--init-from RUN` is short for it.
+    /// are learned, `max_length`. `schedule`, `learning_rate` and `warmup_steps` default to `"constant"`, 0.0001 and 100;
+    /// with `schedule = "noam"` the latter two have their usual defaults. `--init-from RUN` is short for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub init_from: Option<PathBuf>,
     /// Weights that training does not change, each a name in `model.safetensors` or its beginning up to a dot, such as

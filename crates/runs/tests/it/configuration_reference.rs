@@ -88,7 +88,9 @@ fn reference() -> String {
 fn resume(page: &mut String) {
     page.push_str(
         "\n## Changes with `--resume`\n\nA resumed run ends with the weights of a run that had its configuration from the \
-         start. The rule of a table holds for its keys without a rule of their own.\n\n| key | may change |\n|---|---|\n",
+         start. The rule of a table holds for its keys without a rule of their own. With `training.init_from`, a key that is \
+         removed from `[model]`, `[tokenizer]` or `[decoding]`, and a removed `training.schedule`, `training.learning_rate` \
+         or `training.warmup_steps`, keeps the value of the run.\n\n| key | may change |\n|---|---|\n",
     );
     for (key, rule) in resume_rules().into_iter().filter(|(key, _)| *key != "task.rule") {
         let rule = match rule {

@@ -142,8 +142,8 @@ pub fn exists(folder: &Path) -> bool {
     list(folder).is_ok_and(|found| !found.is_empty())
 }
 
-/// Loads the newest checkpoint into a model like `blank`, or returns `None` if there is none. Checkpoints that a kill kept
-/// [`save`] from removing are removed after it is loaded.
+/// Loads the newest checkpoint into a model like `blank`, or returns `None` if there is none. Then removes the checkpoints
+/// that a kill kept [`save`] from removing; `keep` is the number that it was called with.
 ///
 /// # Errors
 /// A checkpoint that is damaged or belongs to another configuration.
@@ -151,6 +151,7 @@ pub fn load_latest(
     folder: &Path,
     blank: &Transformer,
     training: &TrainingConfig,
+    keep: usize,
 ) -> Result<Option<Checkpoint>, TrainError> {
     let mut found = list(folder)?;
     let Some((step, path)) = found.pop() else { return Ok(None) };
@@ -190,7 +191,7 @@ pub fn load_latest(
         let sizes = sizes.into_iter().filter(|(name, _)| trained.contains(name)).collect();
         check_complete(&ema, &sizes).map_err(|reason| broken(format!("{EMA}: {reason}")))?;
     }
-    remove_old(folder, training.keep_checkpoints)?;
+    remove_old(folder, keep)?;
     let lora = lora.map(|(_, factors)| factors);
     Ok(Some(Checkpoint { state, model, optimizer: moments, ema, lora }))
 }

@@ -12,7 +12,7 @@ use model::device_index::LocalRank;
 use model::weights::{self, WeightsError};
 use model::{ConfigError, ModelConfig, Transformer, parameters};
 use runs::config::{self, RunConfig, TrainingConfig};
-use runs::{ExistingRun, IfExists, RunError, RunFolder, layout};
+use runs::{ExistingRun, IfExists, RunFolder, layout};
 
 use super::checkpoint;
 use super::vocabularies::initial_vocabularies;
@@ -47,6 +47,7 @@ pub struct Run {
     pub(super) existing: ExistingRun,
     pub(super) device: Device,
     pub(super) workers: Workers,
+    pub(super) config_path: PathBuf,
 }
 
 impl Run {
@@ -55,13 +56,19 @@ impl Run {
     ///
     /// # Errors
     /// A configuration, corpus, device or folder with which the run cannot start.
-    pub fn prepare(mut config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
+    pub fn prepare(config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
+        let path = options.config_path.clone();
+        Self::check(config, options).map_err(|error| error.in_configuration(&path))
+    }
+
+    fn check(mut config: RunConfig, options: RunOptions) -> Result<Self, TrainError> {
         let RunOptions { output, if_exists, backend, device_index, local, config_path } = options;
         config.validate_on(backend, &config_path)?;
         let device = backend.open_at(device_index, local).map_err(DecodeError::from)?;
         let existing = RunFolder::inspect(&output, if_exists, &config)?;
-        if existing != ExistingRun::Resumable {
-            config.validate_new(&config_path)?;
+        match existing {
+            ExistingRun::Resumable => config.validate_resumed(&output, &config_path)?,
+            ExistingRun::None | ExistingRun::ToBackUp => config.validate_new(&config_path)?,
         }
         let vocabularies = initial_vocabularies(&config, &output, existing)?;
         if let Some(tokenizers) = &mut config.tokenizer {
@@ -76,13 +83,8 @@ impl Run {
         // A GPU computes one micro-batch after the other; on a CPU each core takes one.
         let cores = if backend.is_gpu() { 1 } else { rayon::current_num_threads() };
         let workers = Workers::new(cores.min(config.training.micro_batches))?;
-        Ok(Self { config, task, model, output, existing, device, workers })
+        Ok(Self { config, task, model, output, existing, device, workers, config_path })
     }
-}
-
-/// An invalid value of the configuration, as an error of training.
-pub(super) fn invalid(source: ConfigError) -> TrainError {
-    RunError::Config { origin: "configuration".to_string(), source }.into()
 }
 
 /// Returns the model before the first update, on `device` with differentiation: drawn by the seed, or with the weights of
@@ -100,7 +102,8 @@ pub fn initial_model(
     let differentiating = device.clone().autodiff();
     let has_checkpoint = existing == ExistingRun::Resumable && checkpoint::exists(output);
     let Some(origin) = config.training.init_from.as_ref().filter(|_| !has_checkpoint) else {
-        return Transformer::new(&config.model, task.sizes(), config.training.seed, &differentiating).map_err(invalid);
+        return Transformer::new(&config.model, task.sizes(), config.training.seed, &differentiating)
+            .map_err(TrainError::Config);
     };
     let trained = TrainedModel::open(origin, device).map_err(TrainError::InitFromRun)?;
     if let Some(difference) = difference(&trained.config, &config.model) {
@@ -112,9 +115,9 @@ pub fn initial_model(
     {
         let (field, expected) = ("training.init_from", "a run with the vocabularies of this task");
         let found = origin.display().to_string();
-        return Err(invalid(ConfigError::new(field, found, expected, "choose a run of the same task")));
+        return Err(TrainError::Config(ConfigError::new(field, found, expected, "choose a run of the same task")));
     }
-    let blank = Transformer::blank(&config.model, task.sizes(), &differentiating).map_err(invalid)?;
+    let blank = Transformer::blank(&config.model, task.sizes(), &differentiating).map_err(TrainError::Config)?;
     let path = origin.join(layout::WEIGHTS);
     let differs = |source| TrainError::InitFrom { path: origin.clone(), source };
     let bytes = fs::read(&path).map_err(WeightsError::from).map_err(differs)?;
@@ -144,17 +147,17 @@ pub fn frozen(model: Transformer, training: &TrainingConfig) -> Result<Transform
         return lora::freeze_others(model, config).map_err(|name| {
             let expected = "parts of names in model.safetensors, of matrices of linear layers";
             let remedy = format!("choose {}, or parts such as decoder.layers.0", LINEAR_LAYERS.join(", "));
-            invalid(ConfigError::new("training.lora.matrices", format!("{name:?}"), expected, remedy))
+            TrainError::Config(ConfigError::new("training.lora.matrices", format!("{name:?}"), expected, remedy))
         });
     }
     let model = parameters::freeze(model, &training.freeze).map_err(|name| {
         let expected = "names in model.safetensors, or their beginnings up to a dot";
         let remedy = format!("choose {parts}, or parts of these such as decoder.layers.0");
-        invalid(ConfigError::new("training.freeze", format!("{name:?}"), expected, remedy))
+        TrainError::Config(ConfigError::new("training.freeze", format!("{name:?}"), expected, remedy))
     })?;
     match parameters::trainable(&model).is_empty() {
         false => Ok(model),
-        true => Err(invalid(ConfigError::new(
+        true => Err(TrainError::Config(ConfigError::new(
             "training.freeze",
             "all weights",
             "at least one weight to train",

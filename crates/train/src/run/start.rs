@@ -7,7 +7,7 @@ use model::ConfigError;
 use runs::{ExistingRun, RunFolder};
 
 use super::observer::Observer;
-use super::prepare::{self, Run};
+use super::prepare::Run;
 use super::ranks::Ranks;
 use super::trainer::{Outcome, Place, Trainer};
 use crate::error::TrainError;
@@ -36,8 +36,9 @@ impl Run {
         stop: &AtomicBool,
         cluster: &Cluster,
     ) -> Result<Outcome, TrainError> {
-        check_processes(cluster.size(), self.config.training.micro_batches)?;
-        let Self { config, task, model, output, existing, device, workers } = self;
+        let Self { config, task, model, output, existing, device, workers, config_path } = self;
+        check_processes(cluster.size(), config.training.micro_batches)
+            .map_err(|error| error.in_configuration(&config_path))?;
         if existing == ExistingRun::ToBackUp {
             RunFolder::back_up(&output)?;
         }
@@ -56,5 +57,5 @@ fn check_processes(processes: usize, micro_batches: usize) -> Result<(), TrainEr
     }
     let expected = format!("at least {processes}, one for each process");
     let remedy = "raise it (training.max_tokens is divided by it), or start fewer processes";
-    Err(prepare::invalid(ConfigError::new("training.micro_batches", micro_batches, expected, remedy)))
+    Err(TrainError::Config(ConfigError::new("training.micro_batches", micro_batches, expected, remedy)))
 }

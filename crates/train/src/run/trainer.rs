@@ -77,7 +77,9 @@ impl<'a> Trainer<'a> {
         let training = &config.training;
         let (mut folder, checkpoint) = match existing {
             ExistingRun::Resumable => {
-                (RunFolder::resume(path, &task.corpora, config)?, checkpoint::load_latest(path, &model, training)?)
+                let folder = RunFolder::resume(path, &task.corpora, config)?;
+                let keep = folder.config()?.training.keep_checkpoints; // a changed one holds for later checkpoints
+                (folder, checkpoint::load_latest(path, &model, training, keep)?)
             }
             ExistingRun::None | ExistingRun::ToBackUp => (RunFolder::create(path, parts(config, task))?, None),
         };

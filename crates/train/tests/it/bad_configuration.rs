@@ -157,6 +157,22 @@ fn contradicting_values_are_rejected() {
     let parts = ["training.warmup_steps = 20", "below training.steps = 20", "5 to 10 % of training.steps"];
     WorkFolder::new().assert_rejects("run", &set(&cosine), &parts);
     rejects_setting("tokenizer.kind=bpe", &["generated tasks", "tokenizer", "remove the [tokenizer] table"]);
+    let parts = ["tiny.toml: decoding.source_prefix = \"9 \"", "generated tasks", "remove decoding.source_prefix"];
+    rejects_setting("decoding.source_prefix=\"9 \"", &parts);
+}
+
+#[test]
+fn a_value_in_place_of_a_small_table_shows_one() {
+    for (key, table) in [
+        ("training.r_drop", "{ alpha = 5.0, after = 0 }"),
+        ("training.anneal_dropout", "{ to = 0.2, after = 0 }"),
+        ("training.average", "{ of = \"last\", count = 5 }"),
+        ("training.lora", "{ rank = 8, alpha = 16 }"),
+        ("decoding.length_penalty", "{ form = \"wu\", alpha = 0.6 }"),
+    ] {
+        let setting = format!("{key}=3");
+        rejects_setting(&setting, &[&format!("--set {setting}: "), &format!("expected a table such as {table}")]);
+    }
 }
 
 #[test]

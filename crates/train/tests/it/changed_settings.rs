@@ -228,6 +228,18 @@ fn validations_may_change_before_the_first() {
     );
 }
 
+/// Before any update: the first validation would fail after many.
+#[test]
+fn a_changed_beam_has_the_limits_of_a_new_one() {
+    let place = WorkFolder::new();
+    place.trained("run", &with(&[&["validation.every=20"]], &["--quiet"]));
+    ["checkpoints/step-20", "model.safetensors"].iter().for_each(|name| place.remove(&format!("run/{name}")));
+    let parts = ["tiny.toml: validation.beam = 5000: expected 1 to 1000", "1 is greedy"];
+    let beam = |beam| ["validation.every=20", beam];
+    place.assert_rejects("run", &with(&[&beam("validation.beam=5000")], &["--resume"]), &parts);
+    place.trained("run", &with(&[&beam("validation.beam=2")], &["--resume", "--quiet"]));
+}
+
 /// OpenNMT/OpenNMT-py#2084, OpenNMT/OpenNMT-py#1393: a changed rate is not ignored in silence.
 #[test]
 fn other_changes_are_rejected_with_their_reason() {

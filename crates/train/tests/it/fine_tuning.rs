@@ -72,6 +72,24 @@ fn keys_of_the_configuration_replace_the_defaults() {
     assert_eq!(training.warmup_steps, 100);
 }
 
+/// Its factor is no rate: 0.0001 times the paper's rates would train nothing.
+#[test]
+fn noam_keeps_its_own_defaults() {
+    let place = place();
+    tune(&place, "tuned", &set(&["training.schedule=noam"]));
+    let training = config(&place, "tuned").training;
+    assert_eq!((training.schedule, training.learning_rate, training.warmup_steps), (Schedule::Noam, 1.0, 4000));
+}
+
+#[test]
+fn a_key_that_is_removed_keeps_the_value_of_the_resumed_run() {
+    let place = place();
+    tune(&place, "tuned", &set(&["model.dropout=0.3", "training.learning_rate=0.002", "decoding.beam=2"]));
+    let before = place.snapshot();
+    tune(&place, "tuned", &["--resume"]);
+    assert!(before == place.snapshot());
+}
+
 #[test]
 fn a_fine_tuned_run_resumes_without_its_origin() {
     let place = place();
@@ -141,7 +159,10 @@ fn weights_that_are_not_numbers_are_rejected() {
 fn freezing_nothing_or_everything_is_rejected() {
     let place = place();
     for (freeze, parts) in [
-        ("encoders", &["training.freeze = \"encoders\"", "names in model.safetensors", "decoder", "encoder"][..]),
+        (
+            "encoders",
+            &["tiny.toml: training.freeze = \"encoders\"", "names in model.safetensors", "decoder", "encoder"][..],
+        ),
         ("encoder.layers.1", &["training.freeze = \"encoder.layers.1\""]),
         ("encoder.layers.0.self", &["training.freeze = \"encoder.layers.0.self\""]),
         ("embeddings,encoder,decoder", &["training.freeze = all weights", "at least one weight", "remove a name"]),
@@ -211,7 +232,7 @@ fn lora_without_effect_is_rejected() {
         (&["training.lora={ matrices = [] }"], &["training.lora.matrices = []", "at least one name"]),
         (
             &["training.lora={ matrices = [\"query\", \"embeddings\"] }"],
-            &["training.lora.matrices = \"embeddings\"", "choose query, key"],
+            &["tiny.toml: training.lora.matrices = \"embeddings\"", "choose query, key"],
         ),
         (&["training.lora={ rnk = 8 }"], &["unknown field `rnk`"]),
         (

@@ -18,6 +18,7 @@ mod direction;
 mod divided_optimizer;
 mod early_stopping;
 mod field_files;
+mod fine_tuned_vocabularies;
 mod fine_tuning;
 #[cfg(unix)]
 mod full_disk;

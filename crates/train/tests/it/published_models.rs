@@ -136,6 +136,29 @@ fn dropout_of_an_imported_vocabulary_is_rejected() {
     place.call(&arguments).assert_rejected(&["tokenizer.dropout = 0.1: expected 0", "training.init_from = imported"]);
 }
 
+/// Imported models have no `[tokenizer]` table: its keys may name what the vocabularies are, and are not recorded.
+#[test]
+fn keys_of_an_imported_vocabulary_are_compared_with_it() {
+    let place = place();
+    imported(&place, &huggingface_fixture("t5"), "imported");
+    let call = |more: &[&str]| {
+        let from = ["--config", "mine.toml", "--init-from", "imported", "--output", "run", "--set", "training.steps=1"];
+        place.call(&[&from[..], more].concat())
+    };
+    for (setting, expected) in [
+        ("tokenizer.lowercase=true", "mine.toml: tokenizer.lowercase = true: expected nothing, since the vocabularies"),
+        ("tokenizer.kind=word", "mine.toml: tokenizer.kind = \"word\": expected \"unigram\", as the vocabularies"),
+        ("tokenizer.joint=false", "mine.toml: tokenizer.joint = false: expected true, as the vocabularies"),
+    ] {
+        call(&["--set", setting]).assert_rejected(&[expected, "of training.init_from = imported", "remove tokenizer."]);
+    }
+    for resume in [&[][..], &["--resume"]] {
+        let ran = call(&[&["--set", "tokenizer.kind=unigram"], resume].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert!(!place.text("run/config.toml").contains("[tokenizer]"));
+    }
+}
+
 /// T5 has a trained vector for `<pad>`, from which its decoder starts; Marian's is zero.
 #[test]
 fn a_start_vector_with_values_is_trained() {

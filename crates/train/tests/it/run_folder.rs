@@ -206,6 +206,15 @@ fn the_newest_checkpoints_are_kept() {
 }
 
 #[test]
+fn a_finished_run_keeps_its_checkpoints() {
+    let place = WorkFolder::new();
+    place.trained("run", &set(&["training.checkpoint_every=4", "training.keep_checkpoints=9"]));
+    let before = place.snapshot();
+    place.trained("run", &[&set(&["training.keep_checkpoints=1"])[..], &["--resume"]].concat());
+    assert!(before == place.snapshot(), "{:?}", place.names("run/checkpoints"));
+}
+
+#[test]
 fn an_existing_run_is_rejected_with_both_remedies() {
     let place = WorkFolder::new();
     place.trained("run", &["--quiet"]);

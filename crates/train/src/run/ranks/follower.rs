@@ -64,7 +64,7 @@ impl<'a> Follower<'a> {
         let tokenizer = |json: &str| Tokenizer::from_json(json, origin).map(Arc::new);
         let (source, target) = (tokenizer(&start.source_tokenizer)?, tokenizer(&start.target_tokenizer)?);
         let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
-        let blank = Transformer::blank(&config.model, sizes, &device.clone().autodiff()).map_err(prepare::invalid)?;
+        let blank = Transformer::blank(&config.model, sizes, &device.clone().autodiff()).map_err(TrainError::Config)?;
         let own = share(config.training.micro_batches, cluster.size(), cluster.rank());
         let workers = Workers::new(cores.min(own.len()))?;
         let failed = |source| TrainError::Weights { path: origin.to_path_buf(), source };
