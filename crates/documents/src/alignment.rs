@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 /// The bytes of a source and of its translation that are aligned.
-///
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     source: Vec<Range<usize>>,

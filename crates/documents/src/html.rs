@@ -40,7 +40,7 @@ struct Reader<'a> {
     escape: Escape,
     /// Whether every element is part of a sentence, as in a subtitle.
     all_inline: bool,
-    /// Whether lines end with CR and LF. The tokenizer returns LF alone.
+    /// Whether all lines end with CR and LF. The tokenizer returns LF alone.
     ends_with_cr: bool,
     segmenter: &'a Segmenter,
     pieces: Vec<Piece>,
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
             html,
             escape,
             all_inline: false,
-            ends_with_cr: html.contains("\r\n"),
+            ends_with_cr: html.contains('\n') && html.matches('\n').count() == html.matches("\r\n").count(),
             segmenter,
             pieces,
             elements,
@@ -268,8 +268,8 @@ mod tests {
         let Piece::Sentence(sentence) = &document.pieces[1] else { panic!("{:?}", document.pieces) };
         let tags: Vec<(usize, &str)> = sentence.tags.iter().map(|tag| (tag.at, &tag.markup[..])).collect();
         assert_eq!(tags, [(2, "<b>"), (3, "</b>"), (4, "<code>x. Y</code>")]);
-        let html = "<p>One <svg><path/></svg> <math></math> <button>two</button> <ruby>三<rt>san</rt></ruby>.</p>";
-        assert_eq!(self::document(html).sentences().collect::<Vec<_>>(), ["One   two 三."]);
+        let html = "<p>One <svg><path/></svg> <math></math> <picture><source><img></picture> two <ruby>三<rt>san</rt></ruby>.</p>";
+        assert_eq!(self::document(html).sentences().collect::<Vec<_>>(), ["One    two 三."]);
     }
 
     #[test]
@@ -295,5 +295,6 @@ mod tests {
         let html = "<p>\r\nOne. Two.\r\nThree\r\nfour\r\n</p>\r\n";
         assert_eq!(marked(html), "<p>\r\n[One.] [Two.]\r\n[Three four]\r\n</p>\r\n");
         assert_eq!(marked("<p>\nOne\n</p>"), "<p>\n[One]\n</p>");
+        assert_eq!(marked("<p>\nOne\n</p>\r\n"), "<p>\n[One]\n</p>\r\n");
     }
 }

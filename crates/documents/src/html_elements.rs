@@ -5,9 +5,9 @@ const INLINE: [&str; 32] = [
     "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "c", "cite", "code", "data", "del", "dfn", "em", "font", "i",
     "img", "ins", "kbd", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var",
 ];
-const OTHER_INLINE: [&str; 22] = [
-    "audio", "button", "canvas", "embed", "input", "label", "math", "meter", "object", "output", "picture", "progress",
-    "rb", "rp", "rt", "rtc", "ruby", "svg", "time", "v", "video", "wbr",
+const OTHER_INLINE: [&str; 16] = [
+    "embed", "input", "label", "math", "object", "picture", "rb", "rp", "rt", "rtc", "ruby", "source", "svg", "time",
+    "v", "wbr",
 ];
 /// Elements whose contents stay as they are.
 const VERBATIM: [&str; 21] = [

@@ -49,15 +49,14 @@ fn cues(text: &str, escape: Escape, segmenter: &Segmenter) -> Document {
     Document { pieces }
 }
 
-/// The lines with their ends: LF, CR and LF, or CR.
+/// The lines with their ends: LF, CR, or LF after any number of CRs, which some programs write twice.
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let end = match rest.find(['\r', '\n']) {
-            None => rest.len(),
-            Some(at) if rest[at..].starts_with("\r\n") => at + 2,
-            Some(at) => at + 1,
-        };
+        let end = rest.find(['\r', '\n']).map_or(rest.len(), |at| {
+            let returns = rest[at..].len() - rest[at..].trim_start_matches('\r').len();
+            if rest[at + returns..].starts_with('\n') { at + returns + 1 } else { at + 1 }
+        });
         let (line, after) = rest.split_at(end);
         rest = after;
         (!line.is_empty()).then_some(line)
@@ -142,5 +141,8 @@ mod tests {
         let document = Document::from_vtt(vtt, &Segmenter::new(Some("en")));
         let expected = "WEBVTT\r\r00:01.000 --> 00:02.000\r[One two\rthree]\r\r";
         assert_eq!(marked(document), expected);
+        let twice = "1\r\r\n00:01,0 --> 00:02,0\r\r\nOne\r\r\n\r\r\n2\r\r\n00:03,0 --> 00:04,0\r\r\nTwo";
+        let expected = twice.replace("One", "[One]").replace("Two", "[Two]");
+        assert_eq!(marked(Document::from_srt(twice, &Segmenter::new(Some("en")))), expected);
     }
 }

@@ -6,6 +6,8 @@
 
 use std::ffi::c_long;
 #[cfg(target_os = "linux")]
+use std::ffi::{c_int, c_ulong};
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use libmimalloc_sys::{mi_option_set, mi_option_t};
@@ -59,9 +61,11 @@ pub fn allow_huge_pages() {
 /// Switches pages of 2 MiB on or off for this process. Returns whether that changed something.
 #[cfg(target_os = "linux")]
 fn switch_huge_pages(on: bool) -> bool {
-    // SAFETY: both read or set a flag of the process and access no memory.
+    const NONE: c_ulong = 0;
+    // SAFETY: both read or set a flag of the process and access no memory; all arguments have the type that the system reads.
     unsafe {
-        let off = libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0);
-        off == libc::c_int::from(on) && libc::prctl(libc::PR_SET_THP_DISABLE, libc::c_int::from(!on), 0, 0, 0) == 0
+        let off = libc::prctl(libc::PR_GET_THP_DISABLE, NONE, NONE, NONE, NONE);
+        let set = || libc::prctl(libc::PR_SET_THP_DISABLE, c_ulong::from(!on), NONE, NONE, NONE);
+        off == c_int::from(on) && set() == 0
     }
 }

@@ -228,10 +228,10 @@ impl TranslateRequest {
         }
     }
 
-    /// Checks the options that no model is needed for. [`TranslationService`] checks other values.
+    /// Checks search and sampling before the first step. [`TranslationService`] checks other values, with its model.
     ///
     /// # Errors
-    /// More hypotheses than the server allows, or both `beam` and `sample`.
+    /// More hypotheses than the server allows, both `beam` and `sample`, or a `sample` out of range.
     ///
     /// [`TranslationService`]: crate::translation_service::TranslationService
     pub fn check_search(&self, limits: &Limits) -> Result<(), ApiError> {
@@ -245,7 +245,8 @@ impl TranslateRequest {
                 return Err(ApiError::InvalidOption(format!("{option} = {found}: expected {expected}")));
             }
         }
-        Ok(())
+        let sampling = self.sample.iter().try_for_each(Sampling::validate);
+        sampling.map_err(|error| ApiError::from_settings(error.into()))
     }
 
     /// The server's default settings, overridden by the fields of the request.

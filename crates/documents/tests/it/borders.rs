@@ -42,14 +42,27 @@ fn hard_borders_are_right() {
 /// Unicode's rules look ahead from each space after a dot, so that these texts would take minutes.
 #[test]
 fn long_runs_of_spaces_and_marks_are_fast() {
-    let marks = [" ", ")", " \u{3000})]", "»\u{301}"];
-    for (middle, is_one_run) in marks.map(|marks| marks.repeat(100_000)).into_iter().zip([true, true, false, true]) {
+    let marks = [" ", ")", " \u{3000})]", "»\u{301}", ")\u{64b}"];
+    for (middle, is_one_run) in
+        marks.map(|marks| marks.repeat(100_000)).into_iter().zip([true, true, false, true, true])
+    {
         let text = format!("One.{middle} Two. three 1.{middle} four");
         let sentences: Vec<&str> = Segmenter::new(None).sentences(&text).map(|range| &text[range]).collect();
         assert_eq!(sentences.first().map(|first| first.starts_with("One.")), Some(true));
         assert_eq!(sentences.last().map(|last| last.ends_with(" four")), Some(true));
         let whole = sentences.len() == 2 && sentences[1].starts_with("Two. three 1.");
         assert!(whole || !is_one_run, "{}", &middle[..3]);
+    }
+}
+
+#[test]
+fn sentences_end_between_long_runs() {
+    for (text, count) in [
+        (format!("Thanks{}! {} See you", "🎉".repeat(40), "🎉".repeat(40)), 2),
+        (format!("a{}.{}B", " ".repeat(40), " ".repeat(40)), 2),
+        (format!("a{}B", " ".repeat(400)), 1),
+    ] {
+        assert_eq!(Segmenter::new(None).sentences(&text).count(), count, "{text}");
     }
 }
 

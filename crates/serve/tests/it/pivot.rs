@@ -76,7 +76,7 @@ async fn options_of_the_translation_are_those_of_the_last_step() {
 #[tokio::test]
 async fn wrong_options_are_rejected_before_the_first_step() {
     let (client, _runs) = over_german();
-    for options in [json!({ "beam": 17 }), json!({ "beam": 2, "sample": {} })] {
+    for options in [json!({ "beam": 17 }), json!({ "beam": 2, "sample": {} }), json!({ "sample": { "top_p": 2.0 } })] {
         let mut body = json!({ "text": "1", "source": "en", "target": "fr" });
         body.as_object_mut().expect("an object").extend(options.as_object().expect("an object").clone());
         let reply = client.post("/translate", body).await;

@@ -143,7 +143,7 @@ pub fn exists(folder: &Path) -> bool {
 }
 
 /// Loads the newest checkpoint into a model like `blank`, or returns `None` if there is none. Then removes the checkpoints
-/// that a kill kept [`save`] from removing; `keep` is the number that it was called with.
+/// that a kill kept [`save`] from removing; `keep` is the number to keep.
 ///
 /// # Errors
 /// A checkpoint that is damaged or belongs to another configuration.

@@ -78,7 +78,7 @@ impl<'a> Trainer<'a> {
         let (mut folder, checkpoint) = match existing {
             ExistingRun::Resumable => {
                 let folder = RunFolder::resume(path, &task.corpora, config)?;
-                let keep = folder.config()?.training.keep_checkpoints; // a changed one holds for later checkpoints
+                let keep = folder.config()?.training.keep_checkpoints; // a finished run does not change
                 (folder, checkpoint::load_latest(path, &model, training, keep)?)
             }
             ExistingRun::None | ExistingRun::ToBackUp => (RunFolder::create(path, parts(config, task))?, None),
