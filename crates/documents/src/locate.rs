@@ -50,11 +50,11 @@ pub(crate) fn locate(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
         let (from, to) = (scaled(start), scaled(start + length));
         start += length;
         if from == to {
-            let at = places.get(floor(&compact, from)).copied().unwrap_or(text.len());
+            let at = places.get(compact.floor_char_boundary(from)).copied().unwrap_or(text.len());
             return at..at;
         }
         // A token of some bytes of a character has the whole character.
-        places[floor(&compact, from)]..places[ceil(&compact, to) - 1] + 1
+        places[compact.floor_char_boundary(from)]..places[compact.ceil_char_boundary(to) - 1] + 1
     });
     ranges.collect()
 }
@@ -73,7 +73,7 @@ fn lengths(compact: &str, tokens: &[Token]) -> Vec<usize> {
         end = run.end;
         let following: String =
             tokens[end..].iter().take_while(|token| token.len.is_some()).map(|token| &token.text[..]).collect();
-        let next = compact.get(floor(compact, at)..).filter(|_| !following.is_empty() && runs_left > 1);
+        let next = compact.get(compact.floor_char_boundary(at)..).filter(|_| !following.is_empty() && runs_left > 1);
         let found = next.and_then(|next| next.find(&following)).filter(|found| *found <= left);
         let taken = if runs_left == 1 { left } else { found.unwrap_or(left / runs_left) };
         for (index, length) in lengths[run.clone()].iter_mut().enumerate() {
@@ -94,23 +94,6 @@ fn runs(tokens: &[Token]) -> impl Iterator<Item = Range<usize>> {
         at = tokens[start..].iter().position(|token| token.len.is_some()).map_or(tokens.len(), |len| start + len);
         Some(start..at)
     })
-}
-
-/// The nearest border of characters at or before a byte.
-fn floor(text: &str, mut at: usize) -> usize {
-    at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-/// The nearest border of characters at or after a byte.
-fn ceil(text: &str, mut at: usize) -> usize {
-    while !text.is_char_boundary(at) {
-        at += 1;
-    }
-    at
 }
 
 #[cfg(test)]

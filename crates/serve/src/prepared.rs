@@ -74,8 +74,8 @@ impl Prepared {
         let mut results = results.into_iter();
         let Self { translator, texts, n_best } = self;
         let tokenizer = &translator.model().target_tokenizer;
-        let mut response = |(source, document)| respond(source, &document, &mut results, n_best, tokenizer);
-        texts.into_iter().map(&mut response).collect()
+        let each = texts.into_iter();
+        each.map(|(source, document)| respond(source, &document, &mut results, n_best, tokenizer)).collect()
     }
 }
 

@@ -70,7 +70,7 @@ impl TranslatedText {
         if let (Self::Sentence(result), Self::Sentence(first)) = (&self, &mut earlier)
             && is_skipped(first.problem.as_ref())
         {
-            // Aligned if the request asks for it, which concerns the last step.
+            // The request's `alignment` is an option of the last step.
             first.best.alignment = result.best.alignment.clone();
         }
         let (source, unknown, finished, problem) = match earlier {
