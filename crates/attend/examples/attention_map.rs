@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let map = layer.checked_sub(1).and_then(|layer| maps.get(layer));
     let map = map.zip(head.checked_sub(1)).and_then(|(heads, head)| heads.get(head));
     let map = map.ok_or_else(|| {
-        format!("expected a layer from 1 to {} and a head from 1 to {}", maps.len(), attention.n_heads)
+        let heads = maps.first().map_or(0, Vec::len);
+        format!("expected a layer from 1 to {} and a head from 1 to {heads}", maps.len())
     })?;
 
     print!("{:>12}", "");

@@ -8,6 +8,20 @@ use crate::log::log_line;
 /// The maximum number of lines that get a note of their own.
 const MAX_NOTES: usize = 10;
 
+/// What happened to a text.
+pub fn describe(problem: &TextProblem) -> String {
+    match problem {
+        TextProblem::Cropped { side, tokens, limit } => {
+            format!("{} cropped from {tokens} to {limit} tokens (end token included)", side.name())
+        }
+        TextProblem::TooLong { side, tokens, limit } => {
+            let side = side.name();
+            format!("{side} skipped: {tokens} tokens (end token included), but the model has {limit} positions")
+        }
+        TextProblem::NotTokenized { side, reason } => format!("{} skipped: {reason}", side.name()),
+    }
+}
+
 /// Notes on the lines of one input.
 pub struct Notes {
     quiet: bool,
@@ -46,23 +60,13 @@ impl Notes {
         for ((unknown, problem), line) in lines.zip(first_line..) {
             self.lines += 1;
             self.unknown += unknown;
-            let text = match problem {
-                None => continue,
-                Some(TextProblem::Cropped { side, tokens, limit }) => {
-                    (self.cropped, self.positions) = (self.cropped + 1, *limit);
-                    format!("{} cropped from {tokens} to {limit} tokens (end token included)", side.name())
-                }
-                Some(TextProblem::TooLong { side, tokens, limit }) => {
-                    (self.too_long, self.positions) = (self.too_long + 1, *limit);
-                    let side = side.name();
-                    format!("{side} skipped: {tokens} tokens (end token included), but the model has {limit} positions")
-                }
-                Some(TextProblem::NotTokenized { side, reason }) => {
-                    self.not_tokenized += 1;
-                    format!("{} skipped: {reason}", side.name())
-                }
-            };
-            self.print(line, &text, progress);
+            let Some(problem) = problem else { continue };
+            match problem {
+                TextProblem::Cropped { limit, .. } => (self.cropped, self.positions) = (self.cropped + 1, *limit),
+                TextProblem::TooLong { limit, .. } => (self.too_long, self.positions) = (self.too_long + 1, *limit),
+                TextProblem::NotTokenized { .. } => self.not_tokenized += 1,
+            }
+            self.print(line, &describe(problem), progress);
         }
     }
 

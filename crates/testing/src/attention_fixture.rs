@@ -63,8 +63,14 @@ pub fn attention(sizes: &Sizes, source: &[&str], outputs: &[&str]) -> Attention 
     let inputs = [&["<pad>"], &outputs[..t - 1]].concat();
     Attention {
         format: "attend.attention/1",
-        source: Sentence { text: text(source), tokens: owned(source) },
-        target: Target { text: text(outputs), inputs: owned(&inputs), outputs: owned(outputs), given: false },
+        source: Sentence { text: text(source), tokens: owned(source), problem: None },
+        target: Target {
+            text: text(outputs),
+            inputs: owned(&inputs),
+            outputs: owned(outputs),
+            given: false,
+            problem: None,
+        },
         n_heads: sizes.heads,
         d_model: sizes.heads * sizes.head_size,
         maps: ByAttention { encoder, decoder, cross },

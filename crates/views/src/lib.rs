@@ -7,6 +7,7 @@ pub mod page;
 pub mod picture;
 mod record;
 
+use decode::TextProblem;
 use model::ByAttention;
 pub use record::{EncodedTarget, attend, attend_encoded};
 use serde::Serialize;
@@ -69,6 +70,9 @@ pub struct Sentence {
     /// Labels of the tokens, the final `</s>` included. A leading space of a subword appears as `▁`, a byte token as
     /// `<0x41>`.
     pub tokens: Vec<String>,
+    /// Why `tokens` are not the whole text; absent if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<TextProblem>,
 }
 
 /// The target, as the decoder reads it.
@@ -83,6 +87,9 @@ pub struct Target {
     pub outputs: Vec<String>,
     /// Whether the translation was given rather than decoded.
     pub given: bool,
+    /// Why `outputs` are not the whole of a given translation; absent if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<TextProblem>,
 }
 
 /// Queries, keys and values of one layer, each `[head][token][head_size]`.
@@ -103,9 +110,9 @@ pub struct Vectors {
 pub struct Step {
     /// The token, as in `target.outputs`.
     pub token: String,
-    /// Its probability, from 0 to 1.
+    /// Its probability, from 0 to 1; 1 for a token before every text, such as its language.
     pub probability: f32,
-    /// The five most probable tokens, best first.
+    /// The five most probable tokens, best first; of a token before every text, that token alone.
     pub candidates: Vec<Candidate>,
 }
 

@@ -56,7 +56,9 @@ pub fn png(attention: &Attention, view: View) -> Result<Vec<u8>, DecodeError> {
 /// Always, as this build has no PNG encoder.
 #[cfg(not(feature = "png"))]
 pub fn png(_attention: &Attention, _view: View) -> Result<Vec<u8>, DecodeError> {
-    let reason = "this build draws no PNG; build with `--features pictures`, or write .svg".to_string();
+    let reason =
+        "this build draws no PNG; build with `--features pictures` (the crate `attend`: with `png`), or write .svg"
+            .to_string();
     Err(DecodeError::Picture(reason))
 }
 

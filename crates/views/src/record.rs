@@ -3,7 +3,7 @@
 use decode::engine::{LayerRecording, Matrix as Rows};
 use decode::search::hypothesis::Hypothesis;
 use decode::search::logits_processor::log_sum_exp;
-use decode::{DecodeError, EncodedInput, Input, Settings, TooLong, TrainedModel, Translator};
+use decode::{DecodeError, EncodedInput, Input, Settings, Side, TextProblem, TooLong, TrainedModel, Translator};
 use kernels::decode::logits::largest;
 use model::config::PositionKind;
 use model::{AttentionKind, ByAttention, ModelConfig};
@@ -17,7 +17,8 @@ const FORMAT: &str = "attend.attention/1";
 const CANDIDATES: usize = 5;
 
 /// Records the attention of a model for `text` and `target`. Without a target, the model's own translation is decoded under
-/// the settings. If they crop texts that are too long, they crop a given target, too.
+/// the settings. If they crop texts that are too long, they crop a given target, too. Of an ensemble, which decodes together,
+/// the first model is recorded.
 ///
 /// # Errors
 /// A text or target without tokens or longer than the model's positions, a device that fails, or logits that are not
@@ -46,6 +47,8 @@ pub struct EncodedTarget {
     pub text: String,
     /// Target ids, `</s>` included.
     pub ids: Vec<u32>,
+    /// Why `ids` are not the whole text.
+    pub problem: Option<TextProblem>,
 }
 
 impl EncodedTarget {
@@ -55,12 +58,13 @@ impl EncodedTarget {
     /// A text that the tokenizer rejects.
     pub fn new(translator: &Translator, text: &str) -> Result<Self, DecodeError> {
         let ids = translator.model().target_tokenizer.encode_text(text)?;
-        Ok(Self { text: text.to_string(), ids: translator.frames().target.wrap(ids) })
+        Ok(Self { text: text.to_string(), ids: translator.frames().target.wrap(ids), problem: None })
     }
 
     /// Removes ids beyond `max_length`, and ends the others with `</s>`.
     fn crop(&mut self, max_length: usize) {
         if self.ids.len() > max_length {
+            self.problem = Some(TextProblem::Cropped { side: Side::Target, tokens: self.ids.len(), limit: max_length });
             self.ids.truncate(max_length - 1);
             self.ids.push(END_ID);
         }
@@ -82,18 +86,21 @@ pub fn attend_encoded(
     if source.ids.is_empty() {
         return Err(DecodeError::NoTokens { side: "text" });
     }
-    let (target_text, target_ids) = match target {
-        Some(EncodedTarget { text, ids }) => {
-            check_target(ids, translator.frames().target.len(), model.config.max_length)?;
-            (text.clone(), ids.clone())
+    let frame = &translator.frames().target;
+    let target_is_given = target.is_some();
+    let target = match target {
+        Some(target) => {
+            check_target(&target.ids, frame.len(), model.config.max_length)?;
+            target.clone()
         }
         None => {
             let ids = translate(translator, source, max_tokens)?;
-            (model.target_tokenizer.decode(without_end(&ids))?, ids)
+            EncodedTarget { text: model.target_tokenizer.decode(without_end(&ids))?, ids, problem: None }
         }
     };
+    let target_ids = target.ids;
 
-    let start = [translator.frames().target.start];
+    let start = [frame.start];
     let recording = model.engine.record_from(start[0], &source.ids, &target_ids)?;
     let inputs: Vec<u32> = start.iter().chain(&target_ids[..target_ids.len() - 1]).copied().collect();
     let split = |layers, kind| split(layers, has_scores_of_equation_1(&model.config, kind));
@@ -102,18 +109,23 @@ pub fn attend_encoded(
     let (cross, cross_vectors) = split(recording.layers.cross, AttentionKind::Cross);
     Ok(Attention {
         format: FORMAT,
-        source: Sentence { text: source.text.clone(), tokens: labels(&model.source_tokenizer, &source.ids) },
+        source: Sentence {
+            text: source.text.clone(),
+            tokens: labels(&model.source_tokenizer, &source.ids),
+            problem: source.problem.clone(),
+        },
         target: Target {
-            text: target_text,
+            text: target.text,
             inputs: labels(&model.target_tokenizer, &inputs),
             outputs: labels(&model.target_tokenizer, &target_ids),
-            given: target.is_some(),
+            given: target_is_given,
+            problem: target.problem,
         },
         n_heads: model.config.n_heads,
         d_model: model.config.d_model,
         maps: ByAttention { encoder, decoder, cross },
         vectors: ByAttention { encoder: encoder_vectors, decoder: decoder_vectors, cross: cross_vectors },
-        steps: steps(&recording.logits, &target_ids, &model.target_tokenizer)?,
+        steps: steps(&recording.logits, &target_ids, frame.before.len(), &model.target_tokenizer)?,
     })
 }
 
@@ -176,8 +188,13 @@ fn has_scores_of_equation_1(config: &ModelConfig, kind: AttentionKind) -> bool {
     config.scale_attention && (!relative || kind == AttentionKind::Cross)
 }
 
-/// The probability of each target token, with the most probable candidates. `logits` is `[target_len][vocabulary]`.
-fn steps(logits: &Rows, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec<Step>, DecodeError> {
+/// The probability of each target token, with the most probable candidates. The first `before` tokens are those before every
+/// text, such as a language: given, so that their probability is 1. `logits` is `[target_len][vocabulary]`.
+fn steps(logits: &Rows, target: &[u32], before: usize, tokenizer: &Tokenizer) -> Result<Vec<Step>, DecodeError> {
+    let given = |&id: &u32| {
+        let (token, probability) = (label(tokenizer, id), 1.0);
+        Step { candidates: vec![Candidate { token: token.clone(), probability }], token, probability }
+    };
     let step = |(logits, &id): (&Vec<f32>, &u32)| -> Result<Step, DecodeError> {
         let candidates = &logits[..logits.len() - 1]; // `<pad>`, the last id, is never one
         let log_sum_exp = log_sum_exp(candidates)?;
@@ -189,5 +206,6 @@ fn steps(logits: &Rows, target: &[u32], tokenizer: &Tokenizer) -> Result<Vec<Ste
             candidates: largest(candidates, CANDIDATES).into_iter().map(candidate).collect(),
         })
     };
-    logits.iter().zip(target).map(step).collect()
+    let predicted = logits.iter().zip(target).skip(before).map(step);
+    target.iter().take(before).map(given).map(Ok).chain(predicted).collect()
 }

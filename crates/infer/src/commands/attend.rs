@@ -13,7 +13,8 @@ use views::{attend, page, picture};
 
 use crate::arguments::parse_text;
 use crate::log::log_line;
-use crate::options::{DeviceOptions, UsageError, one_based, settings};
+use crate::notes::describe;
+use crate::options::{DeviceOptions, UsageError, one_based, option_name, settings};
 use crate::output_file;
 
 #[derive(Args)]
@@ -25,7 +26,7 @@ pub struct Arguments {
     #[arg(value_name = "TEXT", value_parser = parse_text)]
     text: String,
     /// Show the attention of this translation instead of decoding one
-    #[arg(long, value_name = "TEXT", conflicts_with = "DecodingOverrides", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     target: Option<String>,
     /// File to write: .json for all numbers, .html for a page, .svg or .png for a picture; - is standard output
     #[arg(long, value_name = "FILE")]
@@ -97,6 +98,7 @@ impl From<AttentionName> for AttentionKind {
 /// Writes the attention of one text.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let format = arguments.output_format()?;
+    arguments.check_target()?;
     let Arguments { model, text, target, output, attention, layer, head, too_long, decoding, device, .. } = arguments;
     let view = View { kind: attention.unwrap_or(AttentionName::Cross).into(), layer, head };
     output_file::check(&output, &[&model])?;
@@ -111,13 +113,34 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         AttendFormat::Png => picture::png(&attention, view)?,
     };
     output_file::write(&output, &bytes)?;
-    if !device.quiet && !output_file::is_stdout(&output) {
+    if device.quiet {
+        return Ok(());
+    }
+    for problem in [&attention.source.problem, &attention.target.problem].into_iter().flatten() {
+        log_line(format!("note: {}", describe(problem)));
+    }
+    if !output_file::is_stdout(&output) {
         log_line(format!("{}: {} → {}", output.display(), attention.source.text, attention.target.text));
     }
     Ok(())
 }
 
 impl Arguments {
+    /// Rejects options of a search where a translation is given. Its languages still matter.
+    fn check_target(&self) -> Result<(), UsageError> {
+        let of_search =
+            self.decoding.given().into_iter().find(|option| !matches!(*option, "source_lang" | "target_lang"));
+        match of_search.filter(|_| self.target.is_some()) {
+            None => Ok(()),
+            Some(option) => {
+                let option = option_name(option);
+                let message =
+                    format!("{option}: found --target, too, with which nothing is decoded; remove one of them");
+                Err(UsageError::new(ErrorKind::ArgumentConflict, message))
+            }
+        }
+    }
+
     /// The output format, by `--format` or by the extension of the file.
     ///
     /// # Errors

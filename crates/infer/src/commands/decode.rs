@@ -61,7 +61,7 @@ pub struct Arguments {
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
-    /// Seconds after which a job of several processes ends if one of them does not answer
+    /// Seconds after which a job of several processes (feature `mpi`) ends if one of them does not answer
     #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     rank_timeout: u64,
 }

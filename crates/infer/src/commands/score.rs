@@ -10,7 +10,7 @@ use text::{ParallelPath, read_parallel};
 
 use crate::lines::{self, LineFormat, WINDOW};
 use crate::notes::Notes;
-use crate::options::{AlignmentOptions, BatchOptions, DeviceOptions, OutputFormat, TooLongOptions};
+use crate::options::{AlignmentOptions, BatchOptions, DeviceOptions, LanguageOptions, OutputFormat, TooLongOptions};
 use crate::progress;
 
 #[derive(Args)]
@@ -32,6 +32,8 @@ pub struct Arguments {
     #[arg(long, value_name = "A")]
     length_penalty: Option<LengthPenalty>,
     #[command(flatten)]
+    languages: LanguageOptions,
+    #[command(flatten)]
     alignment: AlignmentOptions,
     #[command(flatten)]
     too_long: TooLongOptions,
@@ -43,11 +45,13 @@ pub struct Arguments {
 
 /// Prints one score per pair of lines; `nan` for a pair that is skipped.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, source, target, format, length_penalty, alignment, too_long, batch, device } = arguments;
+    let Arguments { model, source, target, format, length_penalty, languages, alignment, too_long, batch, device } =
+        arguments;
     let alignment = alignment.heads(format)?;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
     let trained = device.open_ensemble(&model)?;
     let mut settings = Settings { alignment, too_long: too_long.too_long(), ..trained.settings() };
+    languages.apply(&mut settings.decoding);
     settings.decoding.length_penalty = length_penalty.unwrap_or(settings.decoding.length_penalty);
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let format = match format {

@@ -11,7 +11,7 @@ use text::{ParallelPath, read_parallel};
 
 use crate::lines::WINDOW;
 use crate::log::log_line;
-use crate::options::{BatchOptions, DeviceOptions, one_based};
+use crate::options::{BatchOptions, DeviceOptions, LanguageOptions, one_based};
 use crate::{output_file, progress};
 
 #[derive(Args)]
@@ -41,6 +41,8 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = one_based)]
     alignment_head: Option<usize>,
     #[command(flatten)]
+    languages: LanguageOptions,
+    #[command(flatten)]
     batch: BatchOptions,
     #[command(flatten)]
     device: DeviceOptions,
@@ -48,13 +50,13 @@ pub struct Arguments {
 
 /// Aligns all pairs and writes the file. Pairs that are too long for the model do not count.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { model, source, target, output, best, first, alignment_layer, alignment_head, batch, device } =
-        arguments;
-    let heads = AlignmentHeads { layer: alignment_layer, head: alignment_head };
+    let Arguments { model, source, target, output, best, first, languages, batch, device, .. } = arguments;
+    let heads = AlignmentHeads { layer: arguments.alignment_layer, head: arguments.alignment_head };
     output_file::check(&output, &[&model, &source, &target])?;
     let pairs = read_parallel(&ParallelPath::Files { source: source.into(), target: target.into() })?;
     let trained = device.open(&model)?;
-    let settings = Settings { alignment: Some(heads), too_long: TooLong::Skip, ..trained.settings() };
+    let mut settings = Settings { alignment: Some(heads), too_long: TooLong::Skip, ..trained.settings() };
+    languages.apply(&mut settings.decoding);
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
     let mut counts = AlignmentCounts::default();
     let progress = progress::bar(pairs.len(), device.quiet);

@@ -4,6 +4,7 @@ mod comparison;
 mod decoding;
 mod device;
 mod documents;
+mod language;
 mod shortlist;
 mod too_long;
 
@@ -11,6 +12,7 @@ pub use comparison::ComparisonOptions;
 pub use decoding::{AlignmentOptions, SamplingOptions, option_name, settings};
 pub use device::DeviceOptions;
 pub use documents::DocumentOptions;
+pub use language::LanguageOptions;
 pub use shortlist::ShortlistOptions;
 #[cfg(feature = "serve")]
 pub use too_long::Action;

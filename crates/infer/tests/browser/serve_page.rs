@@ -127,6 +127,12 @@ fn documents_are_whole_and_in_sentences() {
         page.click("#translate-submit").await;
         page.until(&format!("{shown}.startsWith('<p>')")).await;
         assert_eq!(page.value(shown).await, whole(json!({ "text": "<p>3 1<p>4", "format": "html" })));
+        // A sentence alone is listed with its markup, and its attention is that of its text.
+        page.run("document.getElementById('translate-text').value = '3 <b>1</b>'", vec![]).await;
+        page.click("#translate-submit").await;
+        page.until("document.querySelector('#results bdi').textContent.includes('<b>')").await;
+        attention_of(page, &whole(json!({ "text": "3 1" }))).await;
+        assert_eq!(page.text("#source-text").await, "3 1");
         page.run("document.getElementById('translate-text').value = '3 1'", vec![]).await;
         page.click("#translate-html").await;
         page.click("#translate-submit").await;

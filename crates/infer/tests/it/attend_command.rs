@@ -5,6 +5,7 @@ use std::process::Command;
 use decode::TrainedModel;
 use model::backend;
 use serde_json::Value;
+use testing::run::MAX_LENGTH;
 use testing::{ProcessOutput, Run, binary};
 use views::attend;
 
@@ -83,6 +84,23 @@ fn the_translation_is_logged_unless_quiet() {
     ran.assert_stderr_contains(&[&format!("a.json: 3 1 4 → {translation}\n"), "parameters on flex"]);
 }
 
+/// A view of the beginning is marked as one.
+#[test]
+fn cropped_texts_are_noted() {
+    let run = Run::new();
+    let [text, target] = ["1 ".repeat(MAX_LENGTH), "2 ".repeat(MAX_LENGTH + 1)];
+    let ran = run.attend(&[&text, "--target", &target, "--too-long", "crop", "--output", "-"]);
+    let seen: Value = serde_json::from_str(&ran.stdout).unwrap();
+    for (side, tokens, shown) in [("source", 25, "tokens"), ("target", 26, "outputs")] {
+        assert_eq!(seen[side][shown].as_array().unwrap().len(), MAX_LENGTH);
+        let problem = serde_json::json!({ "kind": "cropped", "side": side, "tokens": tokens, "limit": MAX_LENGTH });
+        assert_eq!(seen[side]["problem"], problem);
+        ran.assert_stderr_contains(&[&format!("note: {side} cropped from {tokens} to 24 tokens")]);
+    }
+    let whole = run.attend(&["1", "--target", "2", "--output", "-"]);
+    assert!(!whole.stdout.contains("problem") && !whole.stderr.contains("note"));
+}
+
 /// The name of the command is not taken for a text.
 #[test]
 fn device_options_may_precede_the_command() {
@@ -129,6 +147,7 @@ fn bad_arguments_write_nothing() {
     usage(&["1 2", "--output", "a.html", "--attention", "cross"], &["--attention", ".svg, .png"]);
     usage(&["1 2", "--output", "a.svg", "--head", "0"], &["--head", "counted from 1"]);
     usage(&["1 2", "--output", "a.svg", "--target", "1", "--beam", "2"], &["--target", "--beam"]);
+    usage(&["1 2", "--output", "a.svg", "--target", "1", "--no-repeat-ngram", "2"], &["--target", "--no-repeat-ngram"]);
 
     let rejects = |arguments: &[&str], message: &[&str]| run.attend(arguments).assert_rejected(message);
     rejects(&["1 2", "--output", "a.svg", "--head", "3"], &["--head = 3: expected 1 to 2"]);

@@ -13,6 +13,7 @@ mod ensemble;
 mod evaluate;
 #[cfg(feature = "marian")]
 mod exchange;
+mod languages;
 mod one_line_each;
 mod precision;
 mod score;

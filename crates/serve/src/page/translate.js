@@ -65,7 +65,8 @@ function translate() {
     const isDefault = options.beam === undefined || options.beam === defaults?.beam;
     const sentences = parts ?? translations;
     showDocument(translations[0], sentences.length !== 1 || options.format === "html");
-    listTranslations(sentences, isDefault, pair);
+    // Sentences of a document are plain text; the only sentence of one has its markup.
+    listTranslations(sentences, isDefault, pair, options.format === "html" && !parts ? textOfHtml : (text) => text);
     const first = document.querySelector("#results .result");
     if (!first || first.disabled) document.body.classList.add("no-attention");
     else await showAttention(first, signal);
@@ -86,9 +87,9 @@ async function copyDocument() {
 
 /**
  * Lists the translations of sentences. `isDefault`: the options are the server's own, so `/attend` finds the same best
- * translation.
+ * translation. `plain` removes the markup of a text.
  */
-function listTranslations(sentences, isDefault, pair) {
+function listTranslations(sentences, isDefault, pair, plain) {
   const several = sentences.length > 1;
   byId("results").replaceChildren(
     ...sentences.map((translation) => {
@@ -97,8 +98,8 @@ function listTranslations(sentences, isDefault, pair) {
       if (several) item.append(textElement("p", source, "result-source"));
       const list = createElement("ol", { "aria-label": several ? `Translations of ${source}` : "Best first" });
       list.append(
-        resultItem(translation, translation, isDefault, pair),
-        ...alternatives.map((hypothesis) => resultItem(hypothesis, translation, false, pair)),
+        resultItem(translation, translation, isDefault, pair, plain),
+        ...alternatives.map((hypothesis) => resultItem(hypothesis, translation, false, pair, plain)),
       );
       item.append(list);
       return item;
@@ -107,7 +108,7 @@ function listTranslations(sentences, isDefault, pair) {
 }
 
 /** One hypothesis as a button that shows its attention. */
-function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair) {
+function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair, plain) {
   const button = createElement("button", { className: "result", type: "button" });
   const notes = [];
   if (Number.isFinite(hypothesis.score)) notes.push(`score ${fixed(hypothesis.score, 3)}`);
@@ -118,8 +119,8 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair) {
     textElement("bdi", hypothesis.text || "(empty)"),
     createElement("span", { text: notes.join(" · "), className: "score" }),
   );
-  const text = source.trim();
-  button.attendRequest = isDefault ? { text } : { text, target: hypothesis.text.trim() };
+  const text = plain(source).trim();
+  button.attendRequest = isDefault ? { text } : { text, target: plain(hypothesis.text).trim() };
   if (pair) button.attendRequest.pair = pair;
   button.title = "Show the attention of this translation";
   // A given target always ends with </s>, and this hypothesis does not.
@@ -133,6 +134,10 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair) {
     button.disabled = true;
     button.title = "No attention: two models translate over a third language.";
   }
+  if (/^[\s\p{Cc}\p{Cf}]*$/u.test(text)) {
+    button.disabled = true;
+    button.title = "No attention: the text has no tokens.";
+  }
   if (problem) {
     button.disabled = true;
     button.title = "No attention: the model cannot read the whole text.";
@@ -141,6 +146,11 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair) {
   const item = createElement("li");
   item.append(button);
   return item;
+}
+
+/** The text of an HTML fragment, which is parsed without being shown. */
+function textOfHtml(html) {
+  return new DOMParser().parseFromString(html, "text/html").body.textContent;
 }
 
 /** Why a text has no translation, or that of its beginning only. */

@@ -75,11 +75,15 @@ function drawHatching(context, n, width, height, spacing, [ground, lines] = [the
   context.restore();
 }
 
-/** Clears a canvas, sets its size in CSS pixels at the screen's resolution, and returns its context. */
+/** Pixels of a canvas that every browser draws: of a side, and in all. */
+const CANVAS = { side: 16384, area: 16384 * 8192 };
+
+/** Clears a canvas, sets its size in CSS pixels, and returns its context: at the screen's resolution, or less for large ones. */
 function prepareCanvas(canvas, width, height) {
-  const density = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * density);
-  canvas.height = Math.round(height * density);
+  const largest = Math.min(CANVAS.side / width, CANVAS.side / height, Math.sqrt(CANVAS.area / (width * height)));
+  const density = Math.min(window.devicePixelRatio || 1, largest);
+  canvas.width = Math.floor(width * density);
+  canvas.height = Math.floor(height * density);
   canvas.style.width = `${width}px`;
   canvas.style.height = `${height}px`;
   const context = canvas.getContext("2d");

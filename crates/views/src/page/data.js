@@ -29,7 +29,7 @@ function readData(data) {
       vectors: readVectors(data.vectors[name] || []),
     };
   }
-  return { source, target, kinds, steps: data.steps, heads: data.n_heads, width: data.d_model };
+  return { source, target, kinds, steps: data.steps, width: data.d_model };
 }
 
 /** Returns `[layer][head]`, each a row-major array of weights. */

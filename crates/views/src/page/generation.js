@@ -16,8 +16,15 @@ function buildGeneration() {
 function labelSelectedHead() {
   const option = byId("step-heads").options[0];
   if (!option) return;
-  option.textContent = `layer ${selection.layer + 1}, head ${selection.head + 1}`;
+  const { layer, head } = selectedCross();
+  option.textContent = `layer ${layer + 1}, head ${head + 1}`;
   if (byId("step-heads").value === "selected") drawStepWeights();
+}
+
+/** The head of the cross-attention in the place of the selected one, or the last: the encoder may have more of them. */
+function selectedCross() {
+  const cross = page.kinds.cross;
+  return { layer: Math.min(selection.layer, cross.layers - 1), head: Math.min(selection.head, cross.heads - 1) };
 }
 
 /** A cache of means over heads, which every step uses. */
@@ -27,7 +34,7 @@ function stepWeights() {
   const cross = page.kinds.cross;
   const heads = byId("step-heads").value;
   if (heads === "selected") {
-    const [layer, head] = [Math.min(selection.layer, cross.layers - 1), Math.min(selection.head, cross.heads - 1)];
+    const { layer, head } = selectedCross();
     return cross.weights(layer, head);
   }
   if (!meanWeights.has(heads)) {

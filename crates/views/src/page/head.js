@@ -9,6 +9,9 @@ const CELL = { min: 11, max: 34 };
 /** Pixels between the heat map and the lines, and at the edges. */
 const GAP = 36;
 
+/** Size of a label's letters in pixels. */
+const MAX_LETTERS = 13;
+
 let cell = CELL.min;
 
 function buildHead() {
@@ -22,18 +25,20 @@ function buildHead() {
 /** Computes the widths of heat map and lines: side by side if both fit, else one below the other. */
 function measureHead() {
   const kind = shownKind();
-  const [queryLabels, keyLabels] = [byId("lines-queries").offsetWidth, byId("lines-keys").offsetWidth];
+  const map = byId("map");
+  // The labels of the map at their largest: cells are not yet known.
+  map.style.setProperty("--letters", `${MAX_LETTERS}px`);
+  const [mapLabels, queryLabels, keyLabels] = ["map-queries", "lines-queries", "lines-keys"].map((id) => byId(id).offsetWidth);
   const columns = Math.max(kind.keys.length, 1);
-  const room = byId("head-views").clientWidth - queryLabels - GAP;
+  const room = byId("head-views").clientWidth - mapLabels - GAP;
   const besideMap = room - queryLabels - keyLabels;
   const beside = Math.floor((besideMap - LINES_WIDTH.min) / columns);
   const fits = beside >= CELL.min;
   cell = Math.max(CELL.min, Math.min(CELL.max, fits ? beside : Math.floor(room / columns)));
-  const rest = fits ? besideMap - columns * cell : room - keyLabels;
+  const rest = fits ? besideMap - columns * cell : room + mapLabels - queryLabels - keyLabels;
   linesWidth = Math.max(LINES_WIDTH.min, Math.min(LINES_WIDTH.max, rest));
-  const map = byId("map");
   map.style.setProperty("--cell", `${cell}px`);
-  map.style.setProperty("--letters", `${Math.min(13, cell - 1)}px`);
+  map.style.setProperty("--letters", `${Math.min(MAX_LETTERS, cell - 1)}px`);
 }
 
 /** The attention whose tokens the labels show; only another one rebuilds them. */

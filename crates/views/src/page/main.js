@@ -22,10 +22,14 @@ function show(data) {
 }
 
 function facts() {
-  const { encoder, decoder } = page.kinds;
-  const layers = encoder.layers === decoder.layers ? `${encoder.layers}` : `${encoder.layers} and ${decoder.layers}`;
+  // A decoder of recurrent cells has cross-attention alone.
+  const { encoder, cross } = page.kinds;
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
-  const sizes = `${layers} layer${layers === "1" ? "" : "s"}, ${count(page.heads, "head")}, d_model ${page.width}`;
+  const both = (ofEncoder, ofDecoder, noun) =>
+    ofEncoder === ofDecoder ? count(ofEncoder, noun) : `${ofEncoder} and ${count(ofDecoder, noun)}`;
+  const sizes = [
+    both(encoder.layers, cross.layers, "layer"), both(encoder.heads, cross.heads, "head"), `d_model ${page.width}`,
+  ].join(", ");
   const tokens = `${page.source.tokens.length} source and ${count(page.target.inputs.length, "target token")}`;
   return `${sizes} · ${tokens} · translation ${page.target.given ? "given" : "by the model"}`;
 }

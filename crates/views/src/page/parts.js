@@ -13,9 +13,13 @@ function createElement(tag, { text, className, ...attributes } = {}) {
   return element;
 }
 
-/** Writes a token: the mark of a leading space is pale, and a leading accent gets a dotted circle. */
+/** Writes a token: the mark of a leading space, or of white space alone, is pale, and a leading accent gets a dotted circle. */
 function writeToken(element, token) {
   element.classList.toggle("mark-alone", /^\p{M}/u.test(token));
+  if (/^\s+$/u.test(token)) {
+    element.replaceChildren(createElement("span", { text: "▁", className: "space" }));
+    return;
+  }
   const space = token.startsWith("▁") && token.length > 1;
   element.replaceChildren(...(space ? [createElement("span", { text: "▁", className: "space" }), token.slice(1)] : [token]));
 }

@@ -25,7 +25,7 @@ pub fn draw(attention: &Attention, kind: AttentionKind, layer: usize, head: usiz
     // Cells smaller than a line of text: only every n-th token is labelled.
     let every = (LINE / cell).ceil() as usize;
     let beside = |tokens: &[String]| {
-        let longest = tokens.iter().map(|token| token.chars().count()).max().unwrap_or(0);
+        let longest = tokens.iter().map(|token| markup::columns(token)).max().unwrap_or(0);
         longest.clamp(4, MAX_COLUMNS) as f32 * letters * COLUMN + 12.0
     };
     let (left, top) = (beside(rows) + 16.0, beside(columns) + 50.0);
@@ -38,7 +38,7 @@ pub fn draw(attention: &Attention, kind: AttentionKind, layer: usize, head: usiz
         body += &markup::label(
             left - 6.0,
             y,
-            token,
+            visible(token),
             MAX_COLUMNS,
             &format!("{TOKENS} font-size=\"{letters}\" text-anchor=\"end\""),
         );
@@ -48,7 +48,7 @@ pub fn draw(attention: &Attention, kind: AttentionKind, layer: usize, head: usiz
         body += &markup::label(
             x,
             y,
-            token,
+            visible(token),
             MAX_COLUMNS,
             &format!("{TOKENS} font-size=\"{letters}\" transform=\"rotate(-90 {x} {y})\""),
         );
@@ -57,6 +57,11 @@ pub fn draw(attention: &Attention, kind: AttentionKind, layer: usize, head: usiz
     body += &markup::label(left, top + height + 20.0, axes(kind), 80, "font-size=\"10\" fill=\"#5b6470\"");
     body += &markup::legend(left + 4.0, top + height + 32.0);
     markup::document((left + width + 20.0).max(left + 230.0), top + height + 66.0, &body)
+}
+
+/// A token of white space alone is shown as the mark of a leading space.
+fn visible(token: &str) -> &str {
+    if token.chars().all(char::is_whitespace) { "▁" } else { token }
 }
 
 fn axes(kind: AttentionKind) -> &'static str {

@@ -51,19 +51,27 @@ pub fn legend(x: f32, y: f32) -> String {
     svg + &label(x + WIDTH + 12.0, y + 9.0, "weight", 8, "font-size=\"10\" fill=\"#5b6470\"")
 }
 
-/// Truncates to `max_columns`, the last of them `…`. Wide characters take two columns, accents none.
-fn truncate(text: &str, max_columns: usize) -> String {
-    let columns = |character: char| match u32::from(character) {
+/// The width of a text in columns. Wide characters take two, accents none.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(columns_of).sum()
+}
+
+fn columns_of(character: char) -> usize {
+    match u32::from(character) {
         0x300..=0x36f | 0x200b..=0x200f | 0xfe00..=0xfe0f => 0,
         0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xff00..=0xff60 | 0x1f000.. => 2,
         _ => 1,
-    };
-    if text.chars().map(columns).sum::<usize>() <= max_columns {
+    }
+}
+
+/// Truncates to `max_columns`, the last of them `…`.
+fn truncate(text: &str, max_columns: usize) -> String {
+    if columns(text) <= max_columns {
         return text.to_string();
     }
     let mut room = max_columns.saturating_sub(1);
     let fits = |character: &char| {
-        let needed = columns(*character);
+        let needed = columns_of(*character);
         let fits = needed <= room;
         room = room.saturating_sub(needed);
         fits

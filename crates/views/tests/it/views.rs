@@ -48,6 +48,22 @@ fn one_head_names_its_tokens() {
     }
 }
 
+/// Wide characters have room beside the map, and a token of white space is visible.
+#[test]
+fn one_head_has_room_for_wide_tokens() {
+    let view = View { kind: AttentionKind::Cross, layer: Some(0), head: Some(0) };
+    let drawn = |token: &str| {
+        let sizes = testing::attention_fixture::Sizes { layers: 1, heads: 1, head_size: 4 };
+        picture::svg(&testing::attention_fixture::attention(&sizes, &[token, " ", "</s>"], &["a", "</s>"]), view)
+    };
+    let height = |svg: &str| -> f32 {
+        let (_, rest) = svg.split_once(" height=\"").unwrap();
+        rest.split_once('"').unwrap().0.parse().unwrap()
+    };
+    assert_eq!(height(&drawn("人工智能注意力")), height(&drawn("fourteen-wide.")));
+    assert!(drawn("a").contains(">▁<"));
+}
+
 #[test]
 fn a_missing_layer_or_head_gives_a_notice() {
     for (layer, head) in [(Some(2), None), (None, Some(3)), (Some(0), Some(3)), (Some(7), Some(0))] {

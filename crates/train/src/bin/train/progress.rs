@@ -72,7 +72,7 @@ impl Observer for Progress {
     fn started(&mut self, started: Started<'_>) {
         (self.first_step, self.steps, self.started) = (started.step, started.steps, Instant::now());
         self.bar = (!self.quiet && io::stderr().is_terminal()).then(|| {
-            let style = ProgressStyle::with_template("{bar:24} step {pos}/{len}  {msg}  {eta} left")
+            let style = ProgressStyle::with_template("{bar:10} step {pos}/{len}  {msg}  {eta} left")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
             let target = ProgressDrawTarget::stderr();
             let bar = ProgressBar::with_draw_target(Some(started.steps), target).with_style(style);
