@@ -142,6 +142,10 @@ def compare(family, sizes, scratch):
     tokenizer = bart_models.transformers_tokenizer(family.name, export)
     differ = sum(tokenizer.encode(line, add_special_tokens=False) != vocabulary.encode(line) for line in lines)
     yield f"ids of {len(lines)} sentences by the exported tokenizer", differ == 0, f"{differ} differ"
+    (before, after), (start, begin) = family.source, family.target
+    around = {*before, *after, start, *begin}
+    moved = [label for label in around if tokenizer.convert_tokens_to_ids(label) != vocabulary.id(label)]
+    yield "ids of the tokens around texts by the exported tokenizer", not moved, f"other ids: {', '.join(moved) or 'none'}"
 
     tuned, export = scratch / "tuned", scratch / "tuned-export"
     data = [f'{key} = "data/toy-en-de/{part}.tsv"' for key, part in (("train", "train"), ("validation", "validation"))]

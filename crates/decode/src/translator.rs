@@ -230,9 +230,11 @@ impl<'a> Translator<'a> {
             Some(restricted) => (restricted, restricted.index(start), restricted.indices(given)),
             None => (engine, start, given.to_vec()),
         };
+        let start_counts = self.frames.target.start != self.model.target_tokenizer.pad_id();
+        let given = self.frames.target.before.len();
         let options = SearchOptions {
             start: Some(start),
-            constraints: Constraints::new(&prefix, self.frames.target.before.len(), decoding),
+            constraints: Constraints::new(&prefix, given, start_counts.then_some(start), decoding),
             length_penalty: decoding.length_penalty,
             alignment: *alignment,
         };

@@ -27,6 +27,14 @@ pub enum InterchangeError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder of BART without a vocabulary.
+    #[error(
+        "{path}: found no tokenizer, expected tokenizer.json, or vocab.json and merges.txt; fetch the files of one model"
+    )]
+    NoByteLevel {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A folder of no known format.
     #[error(
         "{path} holds no model of a known format; give a Hugging Face folder (config.json) or a folder of Marian's \

@@ -8,6 +8,9 @@
 //! | [`NoRepeatNgram`] | z ← −∞ for a token that would repeat n tokens of the target |
 //! | [`MinLength`] | z ← −∞ for `</s>` while the target is too short |
 //!
+//! A decoder that starts with a token of the vocabulary other than `<pad>`, such as BART's `</s>`, counts it among those of the
+//! target in the two rules on repetition.
+//!
 //! Two numbers belong to a token: the model's log-probability, which is reported, and the processed value, by which it is
 //! chosen. Another rule is another implementation of [`LogitsProcessor`].
 
@@ -38,14 +41,14 @@ pub struct Constraints<'a> {
 }
 
 impl<'a> Constraints<'a> {
-    /// The rules of a configuration; those without effect are skipped.
-    pub fn new(prefix: &'a [u32], given: usize, decoding: &DecodingConfig) -> Self {
+    /// The rules of a configuration; those without effect are skipped. `start` is the decoder's start unless it is `<pad>`.
+    pub fn new(prefix: &'a [u32], given: usize, start: Option<u32>, decoding: &DecodingConfig) -> Self {
         let mut processors: Vec<Box<dyn LogitsProcessor>> = Vec::new();
         if decoding.repetition_penalty != 1.0 {
-            processors.push(Box::new(RepetitionPenalty { penalty: decoding.repetition_penalty as f32 }));
+            processors.push(Box::new(RepetitionPenalty { penalty: decoding.repetition_penalty as f32, start }));
         }
         if decoding.no_repeat_ngram > 0 {
-            processors.push(Box::new(NoRepeatNgram { n: decoding.no_repeat_ngram, prefix_len: prefix.len() }));
+            processors.push(Box::new(NoRepeatNgram { n: decoding.no_repeat_ngram, prefix_len: prefix.len(), start }));
         }
         if decoding.min_length > 0 || decoding.min_length_ratio > 0.0 {
             processors.push(Box::new(MinLength));
@@ -74,11 +77,13 @@ impl<'a> Constraints<'a> {
 pub struct RepetitionPenalty {
     /// The divisor; 1 changes nothing.
     pub penalty: f32,
+    /// The decoder's start, if it counts.
+    pub start: Option<u32>,
 }
 
 impl LogitsProcessor for RepetitionPenalty {
     fn process(&self, logits: &mut StepLogits, ids: &[u32], _: &DecodeInput) {
-        for &token in ids {
+        for &token in ids.iter().chain(&self.start) {
             let logit = logits.model_logit(token); // so that a repeated token is penalised once
             logits.set(token, if logit > 0.0 { logit / self.penalty } else { logit * self.penalty });
         }
@@ -92,12 +97,15 @@ pub struct NoRepeatNgram {
     pub n: usize,
     /// The length of the forced prefix, in which repetition is allowed.
     pub prefix_len: usize,
+    /// The decoder's start, if it counts.
+    pub start: Option<u32>,
 }
 
 impl LogitsProcessor for NoRepeatNgram {
     fn process(&self, logits: &mut StepLogits, ids: &[u32], _: &DecodeInput) {
         if ids.len() >= self.prefix_len {
-            repeats(ids, self.n).for_each(|token| logits.set(token, f32::NEG_INFINITY));
+            let from_start: Vec<u32> = self.start.iter().chain(ids).copied().collect();
+            repeats(&from_start, self.n).for_each(|token| logits.set(token, f32::NEG_INFINITY));
         }
     }
 }
@@ -202,7 +210,7 @@ mod tests {
     fn constraints(change: impl FnOnce(&mut DecodingConfig)) -> Constraints<'static> {
         let mut decoding = DecodingConfig { repetition_penalty: 2.0, min_length: 1, ..DecodingConfig::default() };
         change(&mut decoding);
-        Constraints::new(&[], 0, &decoding)
+        Constraints::new(&[], 0, None, &decoding)
     }
 
     #[test]
@@ -235,6 +243,15 @@ mod tests {
         let penalised = StepLogits::new(&mut penalised, &[2, 2], &input(0), &constraints(|_| {})).unwrap();
         assert_eq!(penalised.values(), [1.0, 0.5, 1.0, 3.0], "once, however often it occurs");
         assert_eq!(penalised.value(3), plain.value(3));
+    }
+
+    #[test]
+    fn the_decoders_start_counts_as_a_token_of_the_target() {
+        let decoding = DecodingConfig { repetition_penalty: 2.0, no_repeat_ngram: 2, ..DecodingConfig::default() };
+        let rules = Constraints::new(&[], 0, Some(0), &decoding);
+        let mut logits = [1.0, 0.5, 2.0, 3.0, 99.0];
+        let processed = StepLogits::new(&mut logits, &[3, 0], &input(0), &rules).unwrap();
+        assert_eq!(processed.values(), [0.5, 0.5, 2.0, f32::NEG_INFINITY], "0 3 is repeated, 0 and 3 are penalised");
     }
 
     #[test]

@@ -122,7 +122,7 @@ pub fn read(family: Family, config: &Value) -> Result<Network, ConfigError> {
     for key in OLD_KEYS {
         keys.value(key);
     }
-    let vocab_size = keys.size("vocab_size", None)?;
+    let vocab_size = keys.vocab_size()?;
     let padding = keys.id("pad_token_id", Some(layout.padding), vocab_size)?;
     let end = keys.id("eos_token_id", Some(layout.end), vocab_size)?;
     let [start, forced] = ["decoder_start_token_id", "forced_bos_token_id"].map(|key| match keys.value(key) {
@@ -131,7 +131,7 @@ pub fn read(family: Family, config: &Value) -> Result<Network, ConfigError> {
             keys.id(key, None, vocab_size).map(Some)
         }
     });
-    let name = keys.value("activation_function").as_str().unwrap_or(layout.activation);
+    let name = keys.name("activation_function", layout.activation)?;
     let activation = ACTIVATIONS.iter().find(|(theirs, _)| *theirs == name).map(|(_, activation)| *activation);
     let activation = activation.ok_or_else(|| {
         let names: Vec<&str> = ACTIVATIONS.iter().map(|(theirs, _)| *theirs).collect();
@@ -243,6 +243,11 @@ pub fn write(family: Family, network: &Network) -> Result<Value, ConfigError> {
             }
             _ => lacks(key, found, format!("model.{key} = {expected}")),
         };
+    }
+    // Its table of positions has the row of `<pad>`, which must exist.
+    if layout.positions == PositionKind::SinusoidalFairseq && *padding as usize >= model.max_length + 2 {
+        let expected = format!("at least {}, one less than the id of <pad>", padding.saturating_sub(1));
+        return lacks("max_length", &json!(model.max_length), expected);
     }
     if model.output_bias && !layout.output_bias {
         return lacks("output_bias", &json!(true), "model.output_bias = false".to_owned());

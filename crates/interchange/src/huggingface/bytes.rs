@@ -5,7 +5,7 @@
 
 use text::{Normalization, SentencePieces};
 
-use super::tokenizer::{Cutting, Vocabulary};
+use super::tokenizer::Vocabulary;
 
 /// Special tokens before the bytes.
 const SPECIAL: [&str; 3] = ["<pad>", "</s>", "<unk>"];
@@ -30,5 +30,5 @@ pub(super) fn vocabulary() -> Vocabulary {
         normalization,
         ..SentencePieces::default()
     };
-    Vocabulary { cutting: Cutting::Pieces(pieces), labels, special: Vec::new() }
+    Vocabulary::of_pieces(pieces, [labels, Vec::new()])
 }

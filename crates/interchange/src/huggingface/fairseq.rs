@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::Family;
+use super::added_tokens::AddedTokens;
 
 /// The first labels of mBART and NLLB, before the model's pieces from its fourth on.
 const FIRST: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
@@ -88,10 +89,18 @@ pub(super) fn name_of(label: &str) -> &str {
 
 /// Returns the labels of mBART or NLLB with the pieces of a SentencePiece model, and those that are no pieces.
 ///
-/// `named` are the special tokens that a file of the folder lists; without languages among them, those of the family that
-/// fit into `size` entries are taken.
-pub(super) fn with_languages(pieces: Vec<String>, named: &[String], family: Family, size: usize) -> [Vec<String>; 2] {
-    let room = size.saturating_sub(FIRST.len() + pieces.len().saturating_sub(REPLACED) + 1);
+/// Tokens that are `added` by id have these ids. Others follow the pieces: the `named` ones, special tokens that a file of the
+/// folder lists; without languages among them, those of the family that fit into `size` entries.
+pub(super) fn with_languages(
+    pieces: Vec<String>,
+    added: &AddedTokens,
+    named: &[String],
+    family: Family,
+    size: usize,
+) -> [Vec<String>; 2] {
+    let pieces_end = FIRST.len() + pieces.len().saturating_sub(REPLACED);
+    let room = size.saturating_sub(pieces_end + 1);
+    let is_added = |label: &str| added.values().any(|token| token.label == label);
     let mut languages: Vec<String> = named.iter().filter(|label| is_language(label)).cloned().collect();
     if languages.is_empty() {
         let own: &[&str] = match family {
@@ -103,21 +112,32 @@ pub(super) fn with_languages(pieces: Vec<String>, named: &[String], family: Fami
     }
     let own = pieces.into_iter().skip(REPLACED);
     let first = FIRST.into_iter().map(str::to_owned);
-    let last: Vec<String> = languages.into_iter().chain(["<mask>".to_owned()]).collect();
+    let mut last: Vec<String> = languages.into_iter().chain(["<mask>".to_owned()]).collect();
+    last.retain(|label| !added.contains_key(&pieces_end) && !is_added(label));
     let special = FIRST.into_iter().map(str::to_owned).chain(last.iter().cloned()).collect();
     [first.chain(own).chain(last).collect(), special]
 }
 
 /// Returns the labels of M2M100 after those of its `vocab.json`, and the special ones.
-pub(super) fn after_list(mut labels: Vec<String>, named: &[String], size: usize) -> [Vec<String>; 2] {
+pub(super) fn after_list(
+    mut labels: Vec<String>,
+    added: &AddedTokens,
+    named: &[String],
+    size: usize,
+) -> [Vec<String>; 2] {
     let languages: Vec<String> = named.iter().filter(|label| is_language(label)).cloned().collect();
     let own = M2M100.iter().filter(|_| labels.len() + M2M100.len() <= size).map(|code| format!("__{code}__"));
     let mut languages = if languages.is_empty() { own.collect() } else { languages };
-    languages.retain(|label| !labels.contains(label));
+    let by_id = added.contains_key(&labels.len());
+    let is_added = |label: &String| added.values().any(|token| token.label == *label);
+    languages.retain(|label| !by_id && !labels.contains(label) && !is_added(label));
     let mut special: Vec<String> =
         labels.iter().filter(|label| FIRST.contains(&label.as_str()) || is_language(label)).cloned().collect();
     special.extend(languages.iter().cloned());
     labels.extend(languages);
+    if added.keys().any(|id| *id >= labels.len()) {
+        return [labels, special];
+    }
     let words = (0..MADE_UP_WORDS.min(size.saturating_sub(labels.len()))).map(|at| format!("madeupword{at:04}"));
     let words: Vec<String> = words.collect();
     special.extend(words.iter().cloned());
@@ -139,16 +159,6 @@ pub(super) fn with_masks(pieces: Vec<String>, offset: Option<usize>) -> [Vec<Str
 
 /// Returns the special tokens that `tokenizer_config.json` or `special_tokens_map.json` lists, in order.
 pub(super) fn named_tokens(tokenizer_config: &Value, special_tokens_map: &Value) -> Vec<String> {
-    let by_id = tokenizer_config["added_tokens_decoder"].as_object();
-    let mut numbered: Vec<(u64, &str)> = by_id
-        .into_iter()
-        .flatten()
-        .filter_map(|(id, token)| Some((id.parse().ok()?, token["content"].as_str()?)))
-        .collect();
-    numbered.sort_unstable();
-    if numbered.iter().any(|(_, label)| is_language(label)) {
-        return numbered.into_iter().map(|(_, label)| label.to_owned()).collect();
-    }
     let keys = ["additional_special_tokens", "extra_special_tokens"];
     let lists = [tokenizer_config, special_tokens_map].into_iter().flat_map(|file| keys.map(|key| &file[key]));
     let content = |token: &Value| token.as_str().or_else(|| token["content"].as_str()).map(str::to_owned);

@@ -48,20 +48,21 @@ pub fn import(family: Family, input: &Path, output: &Path, device: &Device) -> R
         (settings.clone(), path.clone())
     };
     let Network { end, padding, .. } = network;
-    let has_roles = family != Family::T5;
     let mut read = generation::read(&generation, &network.model, end, padding).map_err(configured(&generation_path))?;
     if generation_path != path {
         read.skipped.extend(keys::unknown_generation(&generation));
     }
     read.skipped.extend(keys::task_prefixes(&settings));
-    read.decoding.source_prefix = settings[keys::PREFIX].as_str().unwrap_or_default().to_owned();
-    if has_roles {
-        // The tokenizers hold these as roles.
-        read.skipped.retain(|entry| !ROLES.iter().any(|key| entry.starts_with(key)));
-    }
+    let prefix = keys::Keys::new(&settings).name(keys::PREFIX, "").map_err(configured(&path))?;
+    read.decoding.source_prefix = prefix.to_owned();
     let files = tokenizer::Files { folder: input, settings: &settings, generation: &generation };
-    let Tokenizers { source: tokenizer, target, languages: [source_lang, target_lang] } =
+    let Tokenizers { source: tokenizer, target, languages: [source_lang, target_lang], starts, skipped } =
         tokenizer::read(&files, &network, family)?;
+    // The tokenizers hold these as roles.
+    let held = ROLES.into_iter().zip(starts).filter_map(|(key, id)| Some(format!("{key} = {}", id?)));
+    let held: Vec<String> = held.collect();
+    read.skipped.retain(|entry| !held.contains(entry));
+    read.skipped.extend(skipped);
     read.decoding.source_lang = source_lang;
     read.decoding.target_lang = target_lang;
 

@@ -89,6 +89,9 @@ const GENERATION: [&str; 30] = [
     "top_p",
 ];
 
+/// The largest vocabulary, four times that of the largest known model: a larger number is a damaged file.
+const LARGEST_VOCABULARY: usize = 1 << 20;
+
 const UNKNOWN: &str = "translate with transformers, which knows such models; or remove the key if it changes nothing";
 
 /// The contents of `config.json`, and the keys read so far.
@@ -112,6 +115,24 @@ impl<'a> Keys<'a> {
     pub fn size(&self, key: &'static str, default: Option<usize>) -> Result<usize, ConfigError> {
         self.value(key);
         size(self.config, key, default)
+    }
+
+    /// Returns the number of entries of the vocabulary.
+    pub fn vocab_size(&self) -> Result<usize, ConfigError> {
+        let size = self.size("vocab_size", None)?;
+        if size > LARGEST_VOCABULARY {
+            let (expected, remedy) = (format!("at most {LARGEST_VOCABULARY}"), "fetch the file again");
+            return Err(ConfigError::new("vocab_size", size, expected, remedy));
+        }
+        Ok(size)
+    }
+
+    /// Returns a name.
+    pub fn name(&self, key: &'static str, default: &'static str) -> Result<&'a str, ConfigError> {
+        let found = self.value(key);
+        found.as_str().or(Some(default).filter(|_| found.is_null())).ok_or_else(|| {
+            ConfigError::new(key, shown(found), "a text", "fetch the file that belongs to these weights")
+        })
     }
 
     /// Returns a flag.

@@ -14,6 +14,7 @@
 //!
 //! Marian's folders, older than these families here, are in [`marian`](crate::marian).
 
+mod added_tokens;
 mod bart;
 mod bytes;
 mod export;

@@ -22,6 +22,8 @@ pub(super) struct Roles {
     pub target: Template,
     pub source_lang: Option<String>,
     pub target_lang: Option<String>,
+    /// The ids of the decoder's start and of the first token that it is forced to.
+    pub starts: [Option<u32>; 2],
 }
 
 /// What decides the roles of tokens.
@@ -128,10 +130,22 @@ pub(super) fn read(facts: &Facts) -> Result<Option<Roles>, ConfigError> {
         let known = languages.contains_key(language) || languages.values().any(|label| label == language);
         known.then(|| fairseq::name_of(language).to_owned())
     };
-    let forced = facts.generation["forced_bos_token_id"].as_u64().and_then(|id| u32::try_from(id).ok());
-    let chosen = language_of(forced.or(network.forced)).or_else(|| language_of(network.start));
-    let target_lang = chosen.map(|label| fairseq::name_of(&label).to_owned()).or_else(|| named("tgt_lang"));
-    Ok(Some(Roles { source, target, source_lang: named("src_lang"), target_lang }))
+    // The settings of decoding precede those of the network.
+    let id = |key: &str, of_network: Option<u32>| {
+        let found = facts.generation[key].as_u64().and_then(|id| u32::try_from(id).ok());
+        found.or(of_network)
+    };
+    let (first, forced) = (id("decoder_start_token_id", network.start), id("forced_bos_token_id", network.forced));
+    let language = if target.start == Some(Role::TargetLanguage) { first } else { forced };
+    let chosen = language_of(language).map(|label| fairseq::name_of(&label).to_owned());
+    let id_of = |role: Option<&Role>| match role? {
+        Role::Label(own) => labels.iter().position(|label| label == own).and_then(|id| u32::try_from(id).ok()),
+        Role::TargetLanguage => language.filter(|id| language_of(Some(*id)).is_some()),
+        Role::SourceLanguage => None,
+    };
+    let starts = [id_of(target.start.as_ref()), id_of(target.before.first())];
+    let target_lang = chosen.or_else(|| named("tgt_lang"));
+    Ok(Some(Roles { source, target, source_lang: named("src_lang"), target_lang, starts }))
 }
 
 /// Whether an mBART is of the second kind, by its tokenizer, else by the decoder's start.

@@ -42,7 +42,7 @@ pub fn read(config: &Value) -> Result<Network, ConfigError> {
     keys.fixed("is_encoder_decoder", &json!(true))?;
     keys.fixed("is_decoder", &json!(false))?;
     keys.fixed("quantization_config", &Value::Null)?;
-    let vocab_size = keys.size("vocab_size", None)?;
+    let vocab_size = keys.vocab_size()?;
     let padding = keys.id("pad_token_id", Some(0), vocab_size)?;
     let end = keys.id("eos_token_id", Some(1), vocab_size)?;
     let start = keys.id("decoder_start_token_id", Some(padding as usize), vocab_size)?;
@@ -108,7 +108,7 @@ fn tying(keys: &Keys, model_type: &str) -> Result<(Option<bool>, bool), ConfigEr
 /// The activation, of which `dense_act_fn` and `is_gated_act` repeat parts.
 fn activation(keys: &Keys, model_type: &str) -> Result<Activation, ConfigError> {
     let default = if model_type == "t5" { "relu" } else { "gated-gelu" };
-    let name = keys.value("feed_forward_proj").as_str().unwrap_or(default);
+    let name = keys.name("feed_forward_proj", default)?;
     let found = ACTIVATIONS.iter().find(|(theirs, _)| *theirs == name);
     let (_, activation) = found.ok_or_else(|| {
         let names: Vec<&str> = ACTIVATIONS.iter().map(|(theirs, _)| *theirs).collect();

@@ -1,11 +1,13 @@
 //! Vocabularies of Hugging Face folders: a SentencePiece model, a `tokenizer.json`, `vocab.json`, or bytes.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use text::{SentencePieces, Tokenizer};
 
+use super::added_tokens::{self, AddedToken, AddedTokens};
 use super::roles::{self, Roles};
 use super::{Family, Network, bytes, fairseq, tokenizers_file, unigram};
 use crate::InterchangeError;
@@ -39,6 +41,15 @@ pub(super) struct Vocabulary {
     pub labels: Vec<String>,
     /// Labels that are no pieces of text, such as languages.
     pub special: Vec<String>,
+    /// Labels of words that are tokens of their own, beside the pieces.
+    pub words: Vec<String>,
+}
+
+impl Vocabulary {
+    /// A vocabulary of a SentencePiece model, with its labels and the special ones among them.
+    pub fn of_pieces(pieces: SentencePieces, [labels, special]: [Vec<String>; 2]) -> Self {
+        Self { cutting: Cutting::Pieces(pieces), labels, special, words: Vec::new() }
+    }
 }
 
 /// The tokenizers of a folder.
@@ -47,6 +58,10 @@ pub(super) struct Tokenizers {
     pub target: Tokenizer,
     /// The languages that the folder names, of source and target.
     pub languages: [Option<String>; 2],
+    /// The ids of the decoder's start and of the first token that it is forced to, as far as the tokenizers hold them.
+    pub starts: [Option<u32>; 2],
+    /// What the tokenizers do not hold.
+    pub skipped: Option<String>,
 }
 
 /// The files of a folder that decide on its vocabulary.
@@ -67,13 +82,19 @@ pub(super) fn read(files: &Files, network: &Network, family: Family) -> Result<T
     let tokenizer_config = optional(&folder.join(files::TOKENIZER_CONFIG))?;
     let named = [&tokenizer_config["tokenizer_class"], &files.settings["tokenizer_class"]];
     let tokenizer_class = named.into_iter().find_map(Value::as_str).unwrap_or_default();
+    let added = added_tokens::read(&tokenizer_config, &optional(&folder.join(added_tokens::ADDED_TOKENS))?);
     let (mut vocabulary, path) = match family {
         Family::T5 => read_t5(folder, tokenizer_class)?,
         Family::Bart => read_byte_level(folder)?,
-        Family::MBart | Family::M2m100 | Family::Pegasus => read_fairseq(folder, &tokenizer_config, network, family)?,
+        Family::MBart | Family::M2m100 | Family::Pegasus => {
+            read_fairseq(folder, &tokenizer_config, &added, network, family)?
+        }
     };
-    fill(&mut vocabulary, network.vocab_size, family, &path)?;
-    let Vocabulary { cutting, labels, special } = vocabulary;
+    fill(&mut vocabulary, &added, network.vocab_size, family, &path)?;
+    let Vocabulary { cutting, labels, special, words } = vocabulary;
+    added_tokens::check_languages(&added, &labels, folder)?;
+    let skipped = Some(words).filter(|words| !words.is_empty());
+    let skipped = skipped.map(|words| format!("recognition of {} as one token in a text", words.join(", ")));
     let facts = roles::Facts {
         family,
         network,
@@ -90,12 +111,13 @@ pub(super) fn read(files: &Files, network: &Network, family: Family) -> Result<T
         Cutting::Pieces(pieces) => Tokenizer::from_sentencepiece(&pieces, &labels, ids, &path)?,
         Cutting::File(file) => Tokenizer::from_tokenizers_file(*file, &labels, ids, &path)?,
     };
-    let Some(Roles { source, target, source_lang, target_lang }) = roles else {
-        return Ok(Tokenizers { source: plain.clone(), target: plain, languages: [None, None] });
+    let Some(Roles { source, target, source_lang, target_lang, starts }) = roles else {
+        let (source, languages, starts) = (plain.clone(), [None, None], [None, None]);
+        return Ok(Tokenizers { source, target: plain, languages, starts, skipped });
     };
     let target = plain.clone().with_template(target, &path)?;
     let source = plain.with_template(source, &path)?;
-    Ok(Tokenizers { source, target, languages: [source_lang, target_lang] })
+    Ok(Tokenizers { source, target, languages: [source_lang, target_lang], starts, skipped })
 }
 
 type Read = Result<(Vocabulary, PathBuf), InterchangeError>;
@@ -105,7 +127,7 @@ fn read_t5(folder: &Path, tokenizer_class: &str) -> Read {
         return Ok((bytes::vocabulary(), folder.join(files::CONFIG)));
     }
     if let Some((pieces, labels, path)) = read_pieces(folder)? {
-        return Ok((Vocabulary { cutting: Cutting::Pieces(pieces), labels, special: Vec::new() }, path));
+        return Ok((Vocabulary::of_pieces(pieces, [labels, Vec::new()]), path));
     }
     let path = existing(folder, files::TOKENIZER).ok_or_else(|| no_tokenizer(folder))?;
     Ok((unigram::read(&json(&path)?, &path)?, path))
@@ -116,14 +138,20 @@ fn read_byte_level(folder: &Path) -> Read {
     if let Some(path) = existing(folder, files::TOKENIZER) {
         return Ok((tokenizers_file::read(json(&path)?, &path)?, path));
     }
-    let path = existing(folder, files::VOCABULARY).ok_or_else(|| no_tokenizer(folder))?;
-    let merges_path = existing(folder, MERGES).ok_or_else(|| no_tokenizer(folder))?;
+    let file = |name| existing(folder, name).ok_or_else(|| InterchangeError::NoByteLevel { path: folder.to_owned() });
+    let (path, merges_path) = (file(files::VOCABULARY)?, file(MERGES)?);
     let merges = String::from_utf8_lossy(&bytes_of(&merges_path)?).into_owned();
     Ok((tokenizers_file::byte_level(json(&path)?, &path, &merges, &merges_path)?, path))
 }
 
 /// A SentencePiece model in the order of its family, else `tokenizer.json`.
-fn read_fairseq(folder: &Path, tokenizer_config: &Value, network: &Network, family: Family) -> Read {
+fn read_fairseq(
+    folder: &Path,
+    tokenizer_config: &Value,
+    added: &AddedTokens,
+    network: &Network,
+    family: Family,
+) -> Read {
     let Some((pieces, labels, path)) = read_pieces(folder)? else {
         let path = existing(folder, files::TOKENIZER).ok_or_else(|| no_tokenizer(folder))?;
         return Ok((tokenizers_file::read(json(&path)?, &path)?, path));
@@ -131,17 +159,19 @@ fn read_fairseq(folder: &Path, tokenizer_config: &Value, network: &Network, fami
     let size = network.vocab_size;
     let named = fairseq::named_tokens(tokenizer_config, &optional(&folder.join(SPECIAL_TOKENS))?);
     let list = existing(folder, files::VOCABULARY);
-    let ([labels, special], path) = match (family, list) {
-        (Family::M2m100, Some(list)) => (fairseq::after_list(vocabulary::labels(&list, None)?, &named, size), list),
+    let (labels, path) = match (family, list) {
+        (Family::M2m100, Some(list)) => {
+            (fairseq::after_list(vocabulary::labels(&list, None)?, added, &named, size), list)
+        }
         (Family::Pegasus, _) => {
             let offset = tokenizer_config["offset"].as_u64().and_then(|offset| usize::try_from(offset).ok());
             (fairseq::with_masks(labels, offset.filter(|offset| *offset <= size)), path)
         }
         (Family::T5 | Family::Bart | Family::MBart | Family::M2m100, _) => {
-            (fairseq::with_languages(labels, &named, family, size), path)
+            (fairseq::with_languages(labels, added, &named, family, size), path)
         }
     };
-    Ok((Vocabulary { cutting: Cutting::Pieces(pieces), labels, special }, path))
+    Ok((Vocabulary::of_pieces(pieces, labels), path))
 }
 
 /// The SentencePiece model of a folder and the labels of its ids, if there is one.
@@ -168,9 +198,15 @@ fn optional(path: &Path) -> Result<Value, InterchangeError> {
     if path.is_file() { json(path) } else { Ok(Value::Null) }
 }
 
-/// Adds labels for the ids that the network has beyond the vocabulary, such as `<extra_id_0>`.
-fn fill(vocabulary: &mut Vocabulary, size: usize, family: Family, path: &Path) -> Result<(), InterchangeError> {
-    let labels = &mut vocabulary.labels;
+/// Adds labels for the ids that the network has beyond the vocabulary: added tokens, and such as `<extra_id_0>`.
+fn fill(
+    vocabulary: &mut Vocabulary,
+    added: &AddedTokens,
+    size: usize,
+    family: Family,
+    path: &Path,
+) -> Result<(), InterchangeError> {
+    let Vocabulary { labels, special, words, .. } = vocabulary;
     if labels.len() > size {
         return Err(InterchangeError::File {
             path: path.to_owned(),
@@ -179,13 +215,28 @@ fn fill(vocabulary: &mut Vocabulary, size: usize, family: Family, path: &Path) -
             remedy: "fetch the files of one model",
         });
     }
-    let named = labels.iter().any(|label| label == "<extra_id_0>");
+    let first = "<extra_id_0>";
+    let named = labels.iter().chain(added.values().map(|token| &token.label)).any(|label| label == first);
     if family == Family::T5 && !named && size - labels.len() >= EXTRA_IDS {
         labels.extend((0..EXTRA_IDS).rev().map(|id| format!("<extra_id_{id}>")));
     }
-    let unused: Vec<String> = (labels.len()..size).map(|id| format!("<unused_{id}>")).collect();
-    vocabulary.special.extend(unused.iter().cloned());
-    labels.extend(unused);
+    let known: HashSet<String> = labels.iter().cloned().collect();
+    for id in labels.len()..size {
+        match added.get(&id).filter(|token| !known.contains(&token.label)) {
+            Some(AddedToken { label, special: false }) => {
+                words.push(label.clone());
+                labels.push(label.clone());
+            }
+            Some(AddedToken { label, special: true }) => {
+                special.push(label.clone());
+                labels.push(label.clone());
+            }
+            None => {
+                special.push(format!("<unused_{id}>"));
+                labels.push(format!("<unused_{id}>"));
+            }
+        }
+    }
     Ok(())
 }
 

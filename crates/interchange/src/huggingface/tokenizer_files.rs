@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use text::{Languages, Role, SentencePieces, Template, Tokenizer};
 
-use super::{Family, bytes};
+use super::{Family, added_tokens, bytes};
 use crate::folder::NewFile;
 use crate::marian::vocabulary::{fast, pretty};
 use crate::marian::{files, sentencepiece};
@@ -69,8 +69,9 @@ fn pieces_files(
     let is_piece = |label: &&str| !template.hidden.iter().any(|hidden| hidden == label);
     let languages: Vec<&str> =
         labels.iter().copied().filter(|label| template.languages.values().any(|own| own == label)).collect();
-    let pieces = || labels.iter().copied().filter(|label| is_piece(label) && !languages.contains(label));
-    let ordinary = || pieces().filter(|label| !["</s>", "<unk>", "<pad>"].contains(label));
+    let is_ordinary =
+        |label: &&str| is_piece(label) && !languages.contains(label) && !["</s>", "<unk>", "<pad>"].contains(label);
+    let ordinary = || labels.iter().copied().filter(is_ordinary);
     let mut settings = with_languages(settings_of(class), named);
     let mut files = match class {
         "PegasusTokenizer" => {
@@ -92,6 +93,10 @@ fn pieces_files(
             let own: Vec<&str> = ["<unk>", "<s>", "</s>"].into_iter().chain(ordinary()).collect();
             if class == "NllbTokenizer" {
                 settings["additional_special_tokens"] = json!(languages);
+                // By id: transformers would put `<mask>` before the languages.
+                let special = |(_, label): &(usize, &str)| !is_ordinary(label) && !is_unused(label);
+                let (key, by_id) = added_tokens::entry(labels.iter().copied().enumerate().filter(special));
+                settings[key] = by_id;
                 settings["legacy_behaviour"] = json!(source.template().is_some_and(|source| source.before.is_empty()));
             }
             vec![(FAIRSEQ_PIECES, sentencepiece::write_labels(model, &own))]

@@ -51,7 +51,7 @@ pub(super) fn read(mut file: Value, path: &Path) -> Result<Vocabulary, Interchan
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return Err(malformed()),
     };
-    let mut special = Vec::new();
+    let (mut special, mut words) = (Vec::new(), Vec::new());
     for token in file["added_tokens"].as_array().into_iter().flatten() {
         let id = token["id"].as_u64().and_then(|id| usize::try_from(id).ok());
         let (Some(id), Some(content)) = (id, token["content"].as_str()) else {
@@ -61,13 +61,15 @@ pub(super) fn read(mut file: Value, path: &Path) -> Result<Vocabulary, Interchan
         if let Some(known) = known.filter(|known| known != content) {
             return Err(wrong(path, format!("the id {id} for {known:?} and {content:?}"), "one label for each id"));
         }
-        special.push(content.to_owned());
+        let is_word = token["special"] == false;
+        if is_word { &mut words } else { &mut special }.push(content.to_owned());
     }
     if let Some((place, (id, _))) = labels.iter().enumerate().find(|(place, (id, _))| place != *id) {
         return Err(wrong(path, format!("the id {id} after {place} entries"), "ids from 0 up without gaps"));
     }
     file["model"]["type"] = json!(kind);
-    Ok(Vocabulary { cutting: Cutting::File(Box::new(file)), labels: labels.into_values().collect(), special })
+    let labels = labels.into_values().collect();
+    Ok(Vocabulary { cutting: Cutting::File(Box::new(file)), labels, special, words })
 }
 
 /// Reads a byte-level BPE vocabulary from the contents of `vocab.json` and `merges.txt`.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use text::{Normalization, SentencePieces};
 
-use super::tokenizer::{Cutting, Vocabulary};
+use super::tokenizer::Vocabulary;
 use crate::InterchangeError;
 
 /// Steps of normalisation beside the table of replacements, which removing extra spaces covers.
@@ -83,7 +83,7 @@ pub(super) fn read(file: &Value, path: &Path) -> Result<Vocabulary, InterchangeE
     }
     let normalization = Normalization { charsmap, add_dummy_prefix: true, remove_extra_whitespaces: true };
     let pieces = SentencePieces { pieces: pieces.collect(), byte_fallback, normalization, ..SentencePieces::default() };
-    Ok(Vocabulary { cutting: Cutting::Pieces(pieces), labels: labels.into_values().collect(), special: Vec::new() })
+    Ok(Vocabulary::of_pieces(pieces, [labels.into_values().collect(), Vec::new()]))
 }
 
 /// A step and those inside it.

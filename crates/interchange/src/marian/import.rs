@@ -158,6 +158,9 @@ impl Stored {
         if found.shape != expected {
             return Err(self.wrong(&name, format!("shape {:?}", found.shape), format!("{expected:?}")));
         }
+        if found.values.iter().any(|value| !value.is_finite()) {
+            return Err(self.wrong(&name, "values that are not finite".to_owned(), "numbers".to_owned()));
+        }
         Ok(NamedTensor { name: ours, shape, values: found.values })
     }
 

@@ -94,7 +94,10 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
     };
     let model = ModelProto::decode(bytes)
         .map_err(|error| wrong(format!("bytes that do not decode ({error})"), "a SentencePiece model", DOWNLOAD))?;
-    let trainer = model.trainer.unwrap_or_default();
+    let (Some(trainer), Some(normalizer)) = (model.trainer, model.normalizer) else {
+        let found = format!("{} pieces, and no settings after them", model.pieces.len());
+        return Err(wrong(found, "those of the trainer and of the normaliser, as in every whole model", DOWNLOAD));
+    };
     let model_type = trainer.model_type.unwrap_or(UNIGRAM);
     let piece_kind = match model_type {
         UNIGRAM => PieceKind::Unigram,
@@ -108,7 +111,6 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<SentencePieces, InterchangeErro
     if trainer.whitespace_as_suffix.unwrap_or(false) {
         return Err(wrong("treat_whitespace_as_suffix".to_owned(), "spaces in front of words", CONVERT));
     }
-    let normalizer = model.normalizer.unwrap_or_default();
     if !normalizer.escape_whitespaces.unwrap_or(true) {
         return Err(wrong("escape_whitespaces = false".to_owned(), "spaces escaped as ▁", CONVERT));
     }

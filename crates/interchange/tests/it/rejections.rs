@@ -129,7 +129,12 @@ fn sentencepiece_models_of_another_kind() {
     copy.write("source.spm", b"no model");
     assert!(copy.rejection().starts_with("source.spm: found bytes that do not decode"));
     copy.write("source.spm", b"");
-    assert!(copy.rejection().contains("found no pieces"));
+    assert!(copy.rejection().contains("found 0 pieces, and no settings after them"));
+    // Cut short between two pieces, so that the rest is a message, too.
+    let whole = fs::read(copy.marian().join("target.spm")).unwrap();
+    let end = (0..3).fold(0, |at, _| at + 2 + usize::from(whole[at + 1]));
+    copy.write("source.spm", &whole[..end]);
+    assert!(copy.rejection().contains("found 3 pieces, and no settings after them"));
 }
 
 /// A tensor's name, shape and bytes.
@@ -167,6 +172,15 @@ fn weights_that_do_not_fit() {
         matrix.unwrap().1.reverse();
     });
     assert!(reshaped.contains("fc2.weight`: found shape [24, 16], expected [16, 24]"), "{reshaped}");
+
+    let infinite = with_tensors(|tensors| {
+        let (_, _, data) = tensors.iter_mut().find(|(name, ..)| name == bias).unwrap();
+        data[..4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    });
+    assert!(
+        infinite.contains("tensor `model.encoder.layers.1.fc1.bias`: found values that are not finite"),
+        "{infinite}"
+    );
 
     let more = with_tensors(|tensors| tensors.push(zeros("model.encoder.layer_norm.weight", &[16])));
     let message = "tensor `model.encoder.layer_norm.weight`: found it, expected only the tensors of a Marian model";

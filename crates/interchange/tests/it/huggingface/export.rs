@@ -7,10 +7,11 @@ use std::path::Path;
 use interchange::huggingface::{self, Family};
 use model::config::{Activation, NormKind, NormOrder, PositionKind, Tie};
 use model::weights;
-use model::{ModelConfig, Transformer};
+use model::{ModelConfig, Transformer, VocabularySizes};
 use runs::SavedModel;
 use temp_dir::TempDir;
 use testing::variants::variants;
+use text::Tokenizer;
 
 use super::folder::{NAMES, copy, imported};
 use super::import::{assert_equal, assert_same_function};
@@ -126,6 +127,52 @@ fn variants_are_exported_or_rejected_by_name() {
     assert!(survivors > 5, "{survivors}");
     let gated = ModelConfig { activation: Activation::GegluTanh, tie: Tie::Inputs, ..base };
     assert!(gated.validate().is_ok());
+}
+
+/// By the ids of the folder, transformers finds the languages of NLLB where the matrix has them.
+#[test]
+fn languages_are_exported_with_their_ids() {
+    let copy = copy("nllb");
+    let trained = imported(&copy, "run");
+    let run = copy.path("run");
+    let (weights, _) = weights::from_safetensors(&fs::read(run.join("model.safetensors")).unwrap()).unwrap();
+    let output = copy.path("export");
+    huggingface::export(Family::M2m100, &trained.saved, weights, &trained.decoding, &run, &output).unwrap();
+    let by_id = json(&output.join("tokenizer_config.json"))["added_tokens_decoder"].take();
+    let labels = by_id.as_object().unwrap().iter().map(|(id, token)| (id.as_str(), token["content"].as_str().unwrap()));
+    let expected = [
+        ("0", "<s>"),
+        ("1", "<pad>"),
+        ("2", "</s>"),
+        ("3", "<unk>"),
+        ("301", "eng_Latn"),
+        ("302", "deu_Latn"),
+        ("303", "fra_Latn"),
+        ("304", "<mask>"),
+    ];
+    assert_eq!(labels.collect::<BTreeMap<_, _>>(), BTreeMap::from(expected));
+}
+
+/// The table of positions of M2M100 has a row for `<pad>`, so that its id is bounded by the number of positions.
+#[test]
+fn padding_beyond_the_positions_of_m2m100_is_rejected() {
+    let copy = copy("nllb");
+    let mut saved = imported(&copy, "run").saved;
+    saved.config.max_length = 4;
+    let export = |saved: &SavedModel, output: &str| {
+        let network = Transformer::new(&saved.config, saved.sizes, 1, &device()).unwrap();
+        let tensors = weights::collect(&network);
+        huggingface::export(Family::M2m100, saved, tensors, &saved.decoding, Path::new("x"), &copy.path(output))
+    };
+    export(&saved, "four").unwrap();
+    // The `<pad>` of a vocabulary that is trained here is its last token.
+    saved.target_tokenizer = Tokenizer::from_words(&["0", "1", "2"]).into();
+    saved.source_tokenizer = saved.target_tokenizer.clone();
+    saved.sizes = VocabularySizes::joint(saved.target_tokenizer.vocab_size());
+    saved.config.position_offset = saved.target_tokenizer.pad_id() as usize + 1;
+    (saved.config.max_length, saved.decoding) = (2, Default::default());
+    let error = export(&saved, "two").unwrap_err().to_string();
+    assert!(error.contains("model.max_length = 2: expected at least 4, one less than the id of <pad>"), "{error}");
 }
 
 /// Each variant of BART's relatives is exported with its options, or rejected by the name of one.

@@ -3,6 +3,7 @@
 use decode::{Settings, TrainedModel, Translator};
 
 use super::folder::{copy, imported, languages};
+use crate::folder::device;
 
 fn settings(trained: &TrainedModel, [source, target]: [Option<&str>; 2]) -> Settings {
     let mut settings = trained.settings();
@@ -63,4 +64,35 @@ fn the_folder_may_name_languages() {
     assert_eq!(frames.source.after.iter().map(|id| label(*id)).collect::<Vec<_>>(), ["</s>", "en_XX"]);
     let other = Translator::new(&trained, settings(&trained, [Some("en_XX"), Some("ro_RO")])).unwrap();
     assert_eq!(label(other.frames().target.start), "ro_RO");
+
+    // `generation_config.json` precedes `config.json`.
+    let id = |trained: &TrainedModel, language: &str| {
+        let tokenizer = &trained.target_tokenizer;
+        let new_id = tokenizer.id_of(language).unwrap() as usize;
+        tokenizer.special_ids().original_ids(tokenizer.vocab_size())[new_id]
+    };
+    copy.edit("generation_config.json", |file| file["decoder_start_token_id"] = id(&trained, "ro_RO").into());
+    assert_eq!(imported(&copy, "run-2").decoding.target_lang.as_deref(), Some("ro_RO"));
+}
+
+/// A start, or a forced token, that the family does not have is reported.
+#[test]
+fn starts_of_no_counterpart_are_reported() {
+    for (name, key, id, is_reported) in [
+        ("bart", "decoder_start_token_id", 0, true),
+        ("bart", "decoder_start_token_id", 2, false),
+        ("bart", "forced_bos_token_id", 0, false),
+        ("bart", "forced_bos_token_id", 5, true),
+        ("pegasus", "forced_bos_token_id", 5, true),
+        ("mbart", "forced_bos_token_id", 302, true),
+        ("m2m100", "forced_bos_token_id", 50, true),
+        ("mbart50", "decoder_start_token_id", 0, true),
+    ] {
+        let copy = copy(name);
+        copy.edit("generation_config.json", |file| file[key] = id.into());
+        let (input, run) = (copy.marian(), copy.path("run"));
+        let format = interchange::recognise(&input).unwrap();
+        let skipped = interchange::import(format, &input, &run, &device()).unwrap().skipped;
+        assert_eq!(skipped.contains(&format!("{key} = {id}")), is_reported, "{name}: {skipped:?}");
+    }
 }

@@ -33,6 +33,13 @@ fn settings_of_t5_that_are_not_supported() {
         ("d_model", json!(17), "model.safetensors: tensor `"),
         ("num_layers", json!(3), "model.safetensors: tensor `encoder.block.2."),
         ("num_layers", json!(1), "model.safetensors: tensor `encoder.block.1."),
+        (
+            "vocab_size",
+            json!(10_000_000_000_000_u64),
+            "config.json: vocab_size = 10000000000000: expected at most 1048576",
+        ),
+        ("feed_forward_proj", json!(3), "config.json: feed_forward_proj = 3: expected a text"),
+        ("prefix", json!(5), "config.json: prefix = 5: expected a text"),
         ("vocab_size", json!(100), "spiece.model: found 260 entries, expected at most vocab_size = 100"),
         ("eos_token_id", json!(2), "spiece.model: found \"<unk>\" at id 2, expected \"</s>\""),
     ] {
@@ -68,6 +75,7 @@ fn settings_of_bart_that_are_not_supported() {
         ("bart", "normalize_before", json!(true), "config.json: normalize_before = true: expected false"),
         ("mbart", "normalize_before", json!(false), "config.json: normalize_before = false: expected true"),
         ("bart", "activation_function", json!("tanh"), "config.json: activation_function = tanh: expected one of gelu"),
+        ("bart", "activation_function", json!(3), "config.json: activation_function = 3: expected a text"),
         ("bart", "encoder_attention_heads", json!(5), "config.json: model.n_heads = 5: expected a divisor"),
         ("bart", "is_decoder", json!(true), "config.json: is_decoder = true: expected false"),
         (
@@ -112,7 +120,11 @@ fn vocabularies_of_bart_that_are_not_supported() {
     merges.write("vocab.json", "[1, 2]");
     assert!(rejection(&merges).starts_with("vocab.json: found "));
     merges.remove("merges.txt");
-    assert!(rejection(&merges).starts_with("FOLDER: found no tokenizer"));
+    let error = rejection(&merges);
+    assert!(
+        error.starts_with("FOLDER: found no tokenizer, expected tokenizer.json, or vocab.json and merges.txt"),
+        "{error}"
+    );
 
     for (change, expected) in [
         (
