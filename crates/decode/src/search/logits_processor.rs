@@ -8,8 +8,8 @@
 //! | [`NoRepeatNgram`] | z ← −∞ for a token that would repeat n tokens of the target |
 //! | [`MinLength`] | z ← −∞ for `</s>` while the target is too short |
 //!
-//! A decoder that starts with a token of the vocabulary other than `<pad>`, such as BART's `</s>`, counts it among those of the
-//! target in the two rules on repetition.
+//! A decoder that starts with a token other than `<pad>`, such as BART's `</s>`, counts it among those of the target in the
+//! repetition penalty. It does not in [`NoRepeatNgram`], which for n = 1 would forbid `</s>` for ever.
 //!
 //! Two numbers belong to a token: the model's log-probability, which is reported, and the processed value, by which it is
 //! chosen. Another rule is another implementation of [`LogitsProcessor`].
@@ -48,7 +48,7 @@ impl<'a> Constraints<'a> {
             processors.push(Box::new(RepetitionPenalty { penalty: decoding.repetition_penalty as f32, start }));
         }
         if decoding.no_repeat_ngram > 0 {
-            processors.push(Box::new(NoRepeatNgram { n: decoding.no_repeat_ngram, prefix_len: prefix.len(), start }));
+            processors.push(Box::new(NoRepeatNgram { n: decoding.no_repeat_ngram, prefix_len: prefix.len() }));
         }
         if decoding.min_length > 0 || decoding.min_length_ratio > 0.0 {
             processors.push(Box::new(MinLength));
@@ -97,15 +97,12 @@ pub struct NoRepeatNgram {
     pub n: usize,
     /// The length of the forced prefix, in which repetition is allowed.
     pub prefix_len: usize,
-    /// The decoder's start, if it counts.
-    pub start: Option<u32>,
 }
 
 impl LogitsProcessor for NoRepeatNgram {
     fn process(&self, logits: &mut StepLogits, ids: &[u32], _: &DecodeInput) {
         if ids.len() >= self.prefix_len {
-            let from_start: Vec<u32> = self.start.iter().chain(ids).copied().collect();
-            repeats(&from_start, self.n).for_each(|token| logits.set(token, f32::NEG_INFINITY));
+            repeats(ids, self.n).for_each(|token| logits.set(token, f32::NEG_INFINITY));
         }
     }
 }
@@ -246,12 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn the_decoders_start_counts_as_a_token_of_the_target() {
-        let decoding = DecodingConfig { repetition_penalty: 2.0, no_repeat_ngram: 2, ..DecodingConfig::default() };
+    fn the_decoders_start_is_penalised_but_never_forbidden() {
+        let decoding = DecodingConfig { repetition_penalty: 2.0, no_repeat_ngram: 1, ..DecodingConfig::default() };
         let rules = Constraints::new(&[], 0, Some(0), &decoding);
         let mut logits = [1.0, 0.5, 2.0, 3.0, 99.0];
-        let processed = StepLogits::new(&mut logits, &[3, 0], &input(0), &rules).unwrap();
-        assert_eq!(processed.values(), [0.5, 0.5, 2.0, f32::NEG_INFINITY], "0 3 is repeated, 0 and 3 are penalised");
+        let processed = StepLogits::new(&mut logits, &[3], &input(0), &rules).unwrap();
+        assert_eq!(processed.values(), [0.5, 0.5, 2.0, f32::NEG_INFINITY]);
     }
 
     #[test]

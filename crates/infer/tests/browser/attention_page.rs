@@ -160,7 +160,10 @@ fn a_smaller_decoder_has_its_own_sizes() {
     }
     with_page(&page::html(&attention), async |page| {
         let facts = page.text("#facts").await;
-        assert!(facts.starts_with("2 and 1 layer, 3 and 2 heads, d_model 30"), "{facts}");
+        assert!(
+            facts.starts_with("2 encoder and 1 decoder layers, 3 encoder and 2 decoder heads, d_model 30"),
+            "{facts}"
+        );
         page.click("[data-kind=encoder][data-layer='1'][data-head='2'].thumb").await;
         page.choose("#step-heads", "selected").await;
         assert_eq!(page.texts("#step-heads option").await[0], "layer 1, head 2");
@@ -179,7 +182,7 @@ fn a_long_text_has_a_heat_map() {
         assert_eq!(page.value(drawn).await, 255);
         let sides = "[document.getElementById('map-canvas').width, parseInt(document.getElementById('map-canvas').style.width)]";
         let [pixels, width] = [0, 1].map(|side| format!("({sides})[{side}]"));
-        assert!(page.value(&pixels).await.as_u64() <= Some(16384));
+        assert!(page.value(&pixels).await.as_u64().is_some_and(|pixels| pixels <= 16384));
         assert_eq!(page.value(&width).await, 11 * 1600);
     });
 }

@@ -60,6 +60,8 @@ fn shortlists_align_pairs_in_their_languages() {
     imported.on_pairs(&command, &[]).assert_stderr_contains(&["--source-lang = nothing"]);
     assert_eq!(imported.on_pairs(&command, &LANGUAGES).code, Some(0));
     assert!(imported.folder.path().join("list.bin").metadata().unwrap().len() > 0);
+    let unknown = ["--source-lang", "en_XX", "--target-lang", "xx_XX"];
+    imported.on_pairs(&command, &unknown).assert_stderr_contains(&["--target-lang = \"xx_XX\"", "de_DE"]);
 }
 
 /// The language is given, not predicted: as in the scores of a translation, its probability is 1.

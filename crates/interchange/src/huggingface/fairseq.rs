@@ -9,7 +9,7 @@ use super::Family;
 use super::added_tokens::AddedTokens;
 
 /// The first labels of mBART and NLLB, before the model's pieces from its fourth on.
-const FIRST: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
+pub(super) const FIRST: [&str; 4] = ["<s>", "<pad>", "</s>", "<unk>"];
 
 /// Labels at the start of a SentencePiece model that [`FIRST`] replaces.
 const REPLACED: usize = 3;
@@ -100,7 +100,6 @@ pub(super) fn with_languages(
 ) -> [Vec<String>; 2] {
     let pieces_end = FIRST.len() + pieces.len().saturating_sub(REPLACED);
     let room = size.saturating_sub(pieces_end + 1);
-    let is_added = |label: &str| added.values().any(|token| token.label == label);
     let mut languages: Vec<String> = named.iter().filter(|label| is_language(label)).cloned().collect();
     if languages.is_empty() {
         let own: &[&str] = match family {
@@ -113,12 +112,13 @@ pub(super) fn with_languages(
     let own = pieces.into_iter().skip(REPLACED);
     let first = FIRST.into_iter().map(str::to_owned);
     let mut last: Vec<String> = languages.into_iter().chain(["<mask>".to_owned()]).collect();
-    last.retain(|label| !added.contains_key(&pieces_end) && !is_added(label));
+    last.retain(|label| !added.by_id.contains_key(&pieces_end) && !added.has(label));
     let special = FIRST.into_iter().map(str::to_owned).chain(last.iter().cloned()).collect();
     [first.chain(own).chain(last).collect(), special]
 }
 
-/// Returns the labels of M2M100 after those of its `vocab.json`, and the special ones.
+/// Returns the labels of M2M100 after those of its `vocab.json`, and the special ones. Tokens that are `added` by id have these
+/// ids, and what is between them has no label of its own.
 pub(super) fn after_list(
     mut labels: Vec<String>,
     added: &AddedTokens,
@@ -128,14 +128,13 @@ pub(super) fn after_list(
     let languages: Vec<String> = named.iter().filter(|label| is_language(label)).cloned().collect();
     let own = M2M100.iter().filter(|_| labels.len() + M2M100.len() <= size).map(|code| format!("__{code}__"));
     let mut languages = if languages.is_empty() { own.collect() } else { languages };
-    let by_id = added.contains_key(&labels.len());
-    let is_added = |label: &String| added.values().any(|token| token.label == *label);
-    languages.retain(|label| !by_id && !labels.contains(label) && !is_added(label));
+    let by_id = added.by_id.contains_key(&labels.len());
+    languages.retain(|label| !by_id && !labels.contains(label) && !added.has(label));
     let mut special: Vec<String> =
         labels.iter().filter(|label| FIRST.contains(&label.as_str()) || is_language(label)).cloned().collect();
     special.extend(languages.iter().cloned());
     labels.extend(languages);
-    if added.keys().any(|id| *id >= labels.len()) {
+    if added.by_id.keys().any(|id| *id >= labels.len()) {
         return [labels, special];
     }
     let words = (0..MADE_UP_WORDS.min(size.saturating_sub(labels.len()))).map(|at| format!("madeupword{at:04}"));

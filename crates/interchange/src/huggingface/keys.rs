@@ -15,9 +15,8 @@ pub(crate) const PREFIX: &str = "prefix";
 const TASKS: &str = "task_specific_params";
 
 /// Keys that do not change the network.
-const WITHOUT_EFFECT: [&str; 37] = [
+const WITHOUT_EFFECT: [&str; 36] = [
     PREFIX,
-    "_name_or_path",
     "architectures",
     "model_type",
     "transformers_version",
@@ -164,7 +163,10 @@ impl<'a> Keys<'a> {
     /// Rejects the first key that was not read and may have an effect.
     pub fn finish(&self, model_type: &str) -> Result<(), ConfigError> {
         let read = self.read.borrow();
-        let known = |key: &str| read.contains(key) || WITHOUT_EFFECT.contains(&key) || GENERATION.contains(&key);
+        // Those that begin with `_`, such as `_num_labels` of BART's first files, are transformers' own.
+        let known = |key: &str| {
+            read.contains(key) || WITHOUT_EFFECT.contains(&key) || GENERATION.contains(&key) || key.starts_with('_')
+        };
         let entries = self.config.as_object().into_iter().flatten();
         match entries.into_iter().find(|(key, value)| !value.is_null() && !known(key)) {
             None => Ok(()),

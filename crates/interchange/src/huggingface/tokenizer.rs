@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use text::{SentencePieces, Tokenizer};
 
-use super::added_tokens::{self, AddedToken, AddedTokens};
+use super::added_tokens::{ADDED_TOKENS, AddedToken, AddedTokens};
 use super::roles::{self, Roles};
 use super::{Family, Network, bytes, fairseq, tokenizers_file, unigram};
 use crate::InterchangeError;
@@ -82,7 +82,7 @@ pub(super) fn read(files: &Files, network: &Network, family: Family) -> Result<T
     let tokenizer_config = optional(&folder.join(files::TOKENIZER_CONFIG))?;
     let named = [&tokenizer_config["tokenizer_class"], &files.settings["tokenizer_class"]];
     let tokenizer_class = named.into_iter().find_map(Value::as_str).unwrap_or_default();
-    let added = added_tokens::read(&tokenizer_config, &optional(&folder.join(added_tokens::ADDED_TOKENS))?);
+    let added = AddedTokens::read(&tokenizer_config, &optional(&folder.join(ADDED_TOKENS))?);
     let (mut vocabulary, path) = match family {
         Family::T5 => read_t5(folder, tokenizer_class)?,
         Family::Bart => read_byte_level(folder)?,
@@ -90,9 +90,13 @@ pub(super) fn read(files: &Files, network: &Network, family: Family) -> Result<T
             read_fairseq(folder, &tokenizer_config, &added, network, family)?
         }
     };
-    fill(&mut vocabulary, &added, network.vocab_size, family, &path)?;
+    let extra_ids = match family {
+        Family::T5 => tokenizer_config["extra_ids"].as_u64().map_or(EXTRA_IDS, |count| count as usize),
+        Family::Bart | Family::MBart | Family::M2m100 | Family::Pegasus => 0,
+    };
+    fill(&mut vocabulary, &added, network.vocab_size, extra_ids, &path)?;
     let Vocabulary { cutting, labels, special, words } = vocabulary;
-    added_tokens::check_languages(&added, &labels, folder)?;
+    added.check_languages(family, &labels, folder)?;
     let skipped = Some(words).filter(|words| !words.is_empty());
     let skipped = skipped.map(|words| format!("recognition of {} as one token in a text", words.join(", ")));
     let facts = roles::Facts {
@@ -203,10 +207,17 @@ fn fill(
     vocabulary: &mut Vocabulary,
     added: &AddedTokens,
     size: usize,
-    family: Family,
+    extra_ids: usize,
     path: &Path,
 ) -> Result<(), InterchangeError> {
     let Vocabulary { labels, special, words, .. } = vocabulary;
+    // BART's tokenizers have a `<mask>` that some of its models lack.
+    while labels.len() > size
+        && let Some(at) = special.iter().position(|label| Some(label) == labels.last())
+    {
+        labels.pop();
+        special.remove(at);
+    }
     if labels.len() > size {
         return Err(InterchangeError::File {
             path: path.to_owned(),
@@ -216,26 +227,18 @@ fn fill(
         });
     }
     let first = "<extra_id_0>";
-    let named = labels.iter().chain(added.values().map(|token| &token.label)).any(|label| label == first);
-    if family == Family::T5 && !named && size - labels.len() >= EXTRA_IDS {
-        labels.extend((0..EXTRA_IDS).rev().map(|id| format!("<extra_id_{id}>")));
+    let named = added.has(first) || labels.iter().any(|label| label == first);
+    let end = labels.len() + extra_ids;
+    if !named && end <= size && added.by_id.range(labels.len()..end).next().is_none() {
+        labels.extend((0..extra_ids).rev().map(|id| format!("<extra_id_{id}>")));
     }
-    let known: HashSet<String> = labels.iter().cloned().collect();
+    let mut known: HashSet<String> = labels.iter().cloned().collect();
     for id in labels.len()..size {
-        match added.get(&id).filter(|token| !known.contains(&token.label)) {
-            Some(AddedToken { label, special: false }) => {
-                words.push(label.clone());
-                labels.push(label.clone());
-            }
-            Some(AddedToken { label, special: true }) => {
-                special.push(label.clone());
-                labels.push(label.clone());
-            }
-            None => {
-                special.push(format!("<unused_{id}>"));
-                labels.push(format!("<unused_{id}>"));
-            }
-        }
+        let unused = || AddedToken { label: format!("<unused_{id}>"), special: true };
+        let token = added.by_id.get(&id).filter(|token| known.insert(token.label.clone()));
+        let token = token.cloned().unwrap_or_else(unused);
+        if token.special { &mut *special } else { &mut *words }.push(token.label.clone());
+        labels.push(token.label);
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use text::{Languages, Role, SentencePieces, Template, Tokenizer};
 
+use super::fairseq::FIRST;
 use super::{Family, added_tokens, bytes};
 use crate::folder::NewFile;
 use crate::marian::vocabulary::{fast, pretty};
@@ -69,14 +70,23 @@ fn pieces_files(
     let is_piece = |label: &&str| !template.hidden.iter().any(|hidden| hidden == label);
     let languages: Vec<&str> =
         labels.iter().copied().filter(|label| template.languages.values().any(|own| own == label)).collect();
-    let is_ordinary =
-        |label: &&str| is_piece(label) && !languages.contains(label) && !["</s>", "<unk>", "<pad>"].contains(label);
-    let ordinary = || labels.iter().copied().filter(is_ordinary);
+    // Languages, `<mask>` and what was added later follow the pieces.
+    let is_last = |label: &&str| languages.contains(label) || *label == "<mask>" || is_unused(label);
+    let pieces_end = labels.iter().position(is_last).unwrap_or(labels.len());
+    let is_ordinary = |label: &&str| is_piece(label) && !["</s>", "<unk>", "<pad>"].contains(label);
+    let ordinary = || labels[..pieces_end].iter().copied().filter(is_ordinary);
+    let is_word = |label: &str| is_ordinary(&label) && !languages.contains(&label) && !FIRST.contains(&label);
+    let named_end = labels.iter().rposition(|label| !is_unused(label)).map_or(0, |last| last + 1);
     let mut settings = with_languages(settings_of(class), named);
     let mut files = match class {
         "PegasusTokenizer" => {
             let before = labels.iter().position(|label| *label == "<unk>").unwrap_or_default();
             settings["offset"] = json!(before.saturating_sub(2));
+            if pieces_end < named_end {
+                let last = (pieces_end..named_end).map(|id| (id, labels[id], !is_word(labels[id])));
+                let (key, by_id) = added_tokens::entry(last);
+                settings[key] = by_id;
+            }
             let own: Vec<&str> = ["<pad>", "</s>", "<unk>"].into_iter().chain(ordinary()).collect();
             vec![(PIECES, sentencepiece::write_labels(model, &own))]
         }
@@ -87,16 +97,19 @@ fn pieces_files(
                 .zip(0..)
                 .map(|(label, id): (&&str, u32)| ((*label).to_owned(), json!(id)))
                 .collect();
+            let words = labels.iter().copied().enumerate().skip(first).filter(|(_, label)| is_word(label));
+            let (key, words) = added_tokens::entry(words.map(|(id, label)| (id, label, false)));
+            settings[key] = words;
             vec![(FAIRSEQ_PIECES, sentencepiece::write(model)), (files::VOCABULARY, pretty(&Value::Object(list)))]
         }
         _ => {
             let own: Vec<&str> = ["<unk>", "<s>", "</s>"].into_iter().chain(ordinary()).collect();
+            // By id: transformers would put `<mask>` of NLLB before the languages.
+            let last = (0..FIRST.len()).chain(pieces_end..named_end).map(|id| (id, labels[id], !is_word(labels[id])));
+            let (key, by_id) = added_tokens::entry(last);
+            settings[key] = by_id;
             if class == "NllbTokenizer" {
                 settings["additional_special_tokens"] = json!(languages);
-                // By id: transformers would put `<mask>` before the languages.
-                let special = |(_, label): &(usize, &str)| !is_ordinary(label) && !is_unused(label);
-                let (key, by_id) = added_tokens::entry(labels.iter().copied().enumerate().filter(special));
-                settings[key] = by_id;
                 settings["legacy_behaviour"] = json!(source.template().is_some_and(|source| source.before.is_empty()));
             }
             vec![(FAIRSEQ_PIECES, sentencepiece::write_labels(model, &own))]

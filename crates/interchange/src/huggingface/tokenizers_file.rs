@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::added_tokens::is_special;
 use super::tokenizer::{Cutting, Vocabulary};
 use crate::InterchangeError;
 
@@ -61,8 +62,8 @@ pub(super) fn read(mut file: Value, path: &Path) -> Result<Vocabulary, Interchan
         if let Some(known) = known.filter(|known| known != content) {
             return Err(wrong(path, format!("the id {id} for {known:?} and {content:?}"), "one label for each id"));
         }
-        let is_word = token["special"] == false;
-        if is_word { &mut words } else { &mut special }.push(content.to_owned());
+        let is_special = is_special(content, token["special"].as_bool());
+        if is_special { &mut special } else { &mut words }.push(content.to_owned());
     }
     if let Some((place, (id, _))) = labels.iter().enumerate().find(|(place, (id, _))| place != *id) {
         return Err(wrong(path, format!("the id {id} after {place} entries"), "ids from 0 up without gaps"));

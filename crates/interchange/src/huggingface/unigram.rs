@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use text::{Normalization, SentencePieces};
 
+use super::added_tokens::is_special;
 use super::tokenizer::Vocabulary;
 use crate::InterchangeError;
 
@@ -83,7 +84,14 @@ pub(super) fn read(file: &Value, path: &Path) -> Result<Vocabulary, InterchangeE
     }
     let normalization = Normalization { charsmap, add_dummy_prefix: true, remove_extra_whitespaces: true };
     let pieces = SentencePieces { pieces: pieces.collect(), byte_fallback, normalization, ..SentencePieces::default() };
-    Ok(Vocabulary::of_pieces(pieces, [labels.into_values().collect(), Vec::new()]))
+    let words = file["added_tokens"].as_array().into_iter().flatten().filter_map(|token| {
+        let label = token["content"].as_str()?;
+        (!is_special(label, token["special"].as_bool())).then(|| label.to_owned())
+    });
+    Ok(Vocabulary {
+        words: words.collect(),
+        ..Vocabulary::of_pieces(pieces, [labels.into_values().collect(), Vec::new()])
+    })
 }
 
 /// A step and those inside it.

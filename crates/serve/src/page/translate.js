@@ -119,8 +119,8 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair, p
     textElement("bdi", hypothesis.text || "(empty)"),
     createElement("span", { text: notes.join(" · "), className: "score" }),
   );
-  const text = plain(source).trim();
-  button.attendRequest = isDefault ? { text } : { text, target: plain(hypothesis.text).trim() };
+  const [text, target] = [source, hypothesis.text].map((own) => plain(own)?.trim() ?? null);
+  button.attendRequest = isDefault ? { text } : { text, target };
   if (pair) button.attendRequest.pair = pair;
   button.title = "Show the attention of this translation";
   // A given target always ends with </s>, and this hypothesis does not.
@@ -134,7 +134,10 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair, p
     button.disabled = true;
     button.title = "No attention: two models translate over a third language.";
   }
-  if (/^[\s\p{Cc}\p{Cf}]*$/u.test(text)) {
+  if (text === null || target === null) {
+    button.disabled = true;
+    button.title = "No attention: the text has more markup than a sentence. Send it without the markup.";
+  } else if (/^[\s\p{Cc}\p{Cf}]*$/u.test(text)) {
     button.disabled = true;
     button.title = "No attention: the text has no tokens.";
   }
@@ -148,9 +151,18 @@ function resultItem(hypothesis, { source, unknown, problem }, isDefault, pair, p
   return item;
 }
 
-/** The text of an HTML fragment, which is parsed without being shown. */
+/** Elements whose contents are translated together with the text around them. */
+const FORMATTING = "a, b, bdi, cite, em, font, i, mark, p, q, s, small, span, strong, sub, sup, u";
+
+/**
+ * The text of an HTML fragment, which is parsed without being shown; null if it has elements beyond the formatting of a
+ * sentence, whose contents the server may leave out.
+ */
 function textOfHtml(html) {
-  return new DOMParser().parseFromString(html, "text/html").body.textContent;
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  const isFormatting = (element) => element.matches(FORMATTING) && !element.matches("[translate], .notranslate");
+  if (![...body.querySelectorAll("*")].every(isFormatting)) return null;
+  return body.textContent.replace(/[\n\r\t\f]/g, " ");
 }
 
 /** Why a text has no translation, or that of its beginning only. */

@@ -26,7 +26,7 @@ function facts() {
   const { encoder, cross } = page.kinds;
   const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
   const both = (ofEncoder, ofDecoder, noun) =>
-    ofEncoder === ofDecoder ? count(ofEncoder, noun) : `${ofEncoder} and ${count(ofDecoder, noun)}`;
+    ofEncoder === ofDecoder ? count(ofEncoder, noun) : `${ofEncoder} encoder and ${ofDecoder} decoder ${noun}s`;
   const sizes = [
     both(encoder.layers, cross.layers, "layer"), both(encoder.heads, cross.heads, "head"), `d_model ${page.width}`,
   ].join(", ");
