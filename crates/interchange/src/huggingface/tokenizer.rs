@@ -228,7 +228,7 @@ fn fill(
     }
     let first = "<extra_id_0>";
     let named = added.has(first) || labels.iter().any(|label| label == first);
-    let end = labels.len() + extra_ids;
+    let end = labels.len().saturating_add(extra_ids);
     if !named && end <= size && added.by_id.range(labels.len()..end).next().is_none() {
         labels.extend((0..extra_ids).rev().map(|id| format!("<extra_id_{id}>")));
     }
