@@ -223,18 +223,18 @@ impl<'a> Translator<'a> {
     ) -> Result<Vec<Vec<Hypothesis>>, DecodeError> {
         let Settings { decoding, sampling, n_best, alignment, .. } = &self.settings;
         let shortlist = self.model.shortlist.as_ref();
-        let (start, given) = (self.frames.target.start, &self.prefix[..]);
+        let (start, forced) = (self.frames.target.start, &self.prefix[..]);
         let restricted =
-            shortlist.map(|shortlist| Restricted::new(engine, shortlist, inputs, &[given, &[start]].concat()));
+            shortlist.map(|shortlist| Restricted::new(engine, shortlist, inputs, &[forced, &[start]].concat()));
         let (engine, start, prefix): (&dyn Engine, _, _) = match &restricted {
-            Some(restricted) => (restricted, restricted.index(start), restricted.indices(given)),
-            None => (engine, start, given.to_vec()),
+            Some(restricted) => (restricted, restricted.index(start), restricted.indices(forced)),
+            None => (engine, start, forced.to_vec()),
         };
         let start_counts = self.frames.target.start != self.model.target_tokenizer.pad_id();
-        let given = self.frames.target.before.len();
+        let (given, counted) = (self.frames.target.before.len(), start_counts.then_some(start));
         let options = SearchOptions {
             start: Some(start),
-            constraints: Constraints::new(&prefix, given, start_counts.then_some(start), decoding),
+            constraints: Constraints::new(&prefix, given, counted, decoding),
             length_penalty: decoding.length_penalty,
             alignment: *alignment,
         };

@@ -1,5 +1,6 @@
 //! The pages in a browser.
 
 mod attention_page;
+mod attention_sizes;
 mod driver;
 mod serve_page;

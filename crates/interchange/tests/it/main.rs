@@ -10,3 +10,4 @@ mod marian_nmt_rejections;
 mod moved_ids;
 mod rejections;
 mod shards;
+mod weights_rejections;
