@@ -185,7 +185,7 @@ impl ModelConfig {
     pub fn relative_tables(&self, layers: usize) -> usize {
         match self.positions {
             PositionKind::Relative => 1,
-            PositionKind::RelativePerLayer => layers,
+            PositionKind::RelativePerLayer | PositionKind::SinusoidalRelative => layers,
             PositionKind::Sinusoidal
             | PositionKind::SinusoidalHalves
             | PositionKind::Learned

@@ -76,6 +76,8 @@ option_enum! {
         Relative,
         /// The same with terms of its own in each layer: UMT5.
         RelativePerLayer,
+        /// The paper's sinusoids, and terms of each layer's scores as in UMT5.
+        SinusoidalRelative,
     }
 }
 

@@ -44,14 +44,14 @@ impl Positions {
             PositionKind::Learned => {
                 Self { table: Some(Initializer::Zeros.init([rows, width], device)), sinusoids: None }
             }
-            PositionKind::Sinusoidal => fixed(SinusoidLayout::Interleaved),
+            PositionKind::Sinusoidal | PositionKind::SinusoidalRelative => fixed(SinusoidLayout::Interleaved),
             PositionKind::SinusoidalHalves => fixed(SinusoidLayout::Halves),
             PositionKind::SinusoidalFairseq => fixed(SinusoidLayout::Fairseq),
             PositionKind::Relative | PositionKind::RelativePerLayer => Self { table: None, sinusoids: None },
         }
     }
 
-    /// Adds the encoding of positions `start..start + len` to `[batch, len, d_model]`; nothing for relative positions.
+    /// Adds the encoding of positions `start..start + len` to `[batch, len, d_model]`; nothing for relative positions alone.
     ///
     /// # Panics
     /// If the last position exceeds `max_length`; callers check the length of their input first.

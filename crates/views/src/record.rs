@@ -179,7 +179,7 @@ fn split(layers: Vec<LayerRecording>, with_vectors: bool) -> (Vec<Vec<Matrix>>, 
 /// Whether the scores of an attention are q·kᵀ / √d_k: scaled, and without relative positions.
 fn has_scores_of_equation_1(config: &ModelConfig, kind: AttentionKind) -> bool {
     let relative = match config.positions {
-        PositionKind::Relative | PositionKind::RelativePerLayer => true,
+        PositionKind::Relative | PositionKind::RelativePerLayer | PositionKind::SinusoidalRelative => true,
         PositionKind::Sinusoidal
         | PositionKind::SinusoidalHalves
         | PositionKind::SinusoidalFairseq

@@ -85,7 +85,8 @@ impl Stored {
                 | PositionKind::SinusoidalHalves
                 | PositionKind::SinusoidalFairseq
                 | PositionKind::Relative
-                | PositionKind::RelativePerLayer => {
+                | PositionKind::RelativePerLayer
+                | PositionKind::SinusoidalRelative => {
                     let checked = check_sinusoids(&table, model.max_length, model.d_model);
                     checked.map_err(|(found, expected)| self.wrong(name, found, expected))?;
                 }

@@ -190,7 +190,8 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         PositionKind::Sinusoidal
         | PositionKind::SinusoidalHalves
         | PositionKind::SinusoidalFairseq
-        | PositionKind::Learned => {
+        | PositionKind::Learned
+        | PositionKind::SinusoidalRelative => {
             return lacks("positions", &json!(model.positions), "model.positions = \"relative\"");
         }
     };

@@ -170,7 +170,8 @@ pub fn write(network: &Network) -> Result<Value, ConfigError> {
         PositionKind::Learned
         | PositionKind::SinusoidalFairseq
         | PositionKind::Relative
-        | PositionKind::RelativePerLayer => {
+        | PositionKind::RelativePerLayer
+        | PositionKind::SinusoidalRelative => {
             return lacks("model.positions", &shown(&json!(model.positions)), "model.positions = \"sinusoidal\"");
         }
     }
@@ -228,7 +229,8 @@ pub fn column_order(model: &ModelConfig) -> Option<Vec<usize>> {
         | PositionKind::Learned
         | PositionKind::SinusoidalFairseq
         | PositionKind::Relative
-        | PositionKind::RelativePerLayer => None,
+        | PositionKind::RelativePerLayer
+        | PositionKind::SinusoidalRelative => None,
     }
 }
 

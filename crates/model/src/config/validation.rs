@@ -99,7 +99,7 @@ impl ModelConfig {
 
     fn validate_positions(&self) -> Result<(), ConfigError> {
         let (sinusoids, min_width) = match self.positions {
-            PositionKind::Sinusoidal | PositionKind::SinusoidalHalves => (true, 2),
+            PositionKind::Sinusoidal | PositionKind::SinusoidalHalves | PositionKind::SinusoidalRelative => (true, 2),
             PositionKind::SinusoidalFairseq => (true, 4),
             PositionKind::Learned | PositionKind::Relative | PositionKind::RelativePerLayer => (false, 1),
         };
@@ -116,7 +116,7 @@ impl ModelConfig {
             DecoderSelf::Ssru => true,
         };
         let relative = match self.positions {
-            PositionKind::Relative | PositionKind::RelativePerLayer => true,
+            PositionKind::Relative | PositionKind::RelativePerLayer | PositionKind::SinusoidalRelative => true,
             PositionKind::Sinusoidal
             | PositionKind::SinusoidalHalves
             | PositionKind::SinusoidalFairseq

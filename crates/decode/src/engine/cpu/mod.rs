@@ -54,7 +54,7 @@ pub struct CpuEngine {
     logit_scale: Option<f32>,
     source: Embedding,
     target: Embedding,
-    /// `[max_length, d_model]`; none with relative positions.
+    /// `[max_length, d_model]`; none with relative positions alone.
     source_positions: Option<Vec<f32>>,
     target_positions: Option<Vec<f32>>,
     encoder: Vec<EncoderLayer>,

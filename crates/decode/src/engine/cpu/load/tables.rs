@@ -46,7 +46,7 @@ impl Loader<'_> {
         let fixed = |layout| Ok(Some(sinusoids(layout, position_offset, max_length, d_model)));
         match positions {
             PositionKind::Learned => Ok(Some(self.read(&format!("{name}.table"), &[max_length, d_model])?)),
-            PositionKind::Sinusoidal => fixed(SinusoidLayout::Interleaved),
+            PositionKind::Sinusoidal | PositionKind::SinusoidalRelative => fixed(SinusoidLayout::Interleaved),
             PositionKind::SinusoidalHalves => fixed(SinusoidLayout::Halves),
             PositionKind::SinusoidalFairseq => fixed(SinusoidLayout::Fairseq),
             PositionKind::Relative | PositionKind::RelativePerLayer => Ok(None),
