@@ -193,6 +193,11 @@ impl ModelConfig {
         }
     }
 
+    /// Whether scores of self-attention have terms of relative positions.
+    pub fn has_relative_positions(&self) -> bool {
+        self.relative_tables(1) > 0
+    }
+
     /// The configuration of the decoder's layers: its heads and feed-forward width as those of every layer.
     pub fn of_decoder(&self) -> Self {
         Self {

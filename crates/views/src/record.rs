@@ -5,7 +5,6 @@ use decode::search::hypothesis::Hypothesis;
 use decode::search::logits_processor::log_sum_exp;
 use decode::{DecodeError, EncodedInput, Input, Settings, Side, TextProblem, TooLong, TrainedModel, Translator};
 use kernels::decode::logits::largest;
-use model::config::PositionKind;
 use model::{AttentionKind, ByAttention, ModelConfig};
 use text::{END_ID, Tokenizer};
 
@@ -178,14 +177,7 @@ fn split(layers: Vec<LayerRecording>, with_vectors: bool) -> (Vec<Vec<Matrix>>, 
 
 /// Whether the scores of an attention are q·kᵀ / √d_k: scaled, and without relative positions.
 fn has_scores_of_equation_1(config: &ModelConfig, kind: AttentionKind) -> bool {
-    let relative = match config.positions {
-        PositionKind::Relative | PositionKind::RelativePerLayer | PositionKind::SinusoidalRelative => true,
-        PositionKind::Sinusoidal
-        | PositionKind::SinusoidalHalves
-        | PositionKind::SinusoidalFairseq
-        | PositionKind::Learned => false,
-    };
-    config.scale_attention && (!relative || kind == AttentionKind::Cross)
+    config.scale_attention && (!config.has_relative_positions() || kind == AttentionKind::Cross)
 }
 
 /// The probability of each target token, with the most probable candidates. The first `before` tokens are those before every

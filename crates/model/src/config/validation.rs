@@ -115,14 +115,7 @@ impl ModelConfig {
             DecoderSelf::Attention => false,
             DecoderSelf::Ssru => true,
         };
-        let relative = match self.positions {
-            PositionKind::Relative | PositionKind::RelativePerLayer | PositionKind::SinusoidalRelative => true,
-            PositionKind::Sinusoidal
-            | PositionKind::SinusoidalHalves
-            | PositionKind::SinusoidalFairseq
-            | PositionKind::Learned => false,
-        };
-        if recurrent && relative {
+        if recurrent && self.has_relative_positions() {
             let expected = "\"attention\", since relative positions are terms of its scores";
             let remedy = "choose sinusoids in model.positions, or model.decoder_self = \"attention\"";
             return Err(ConfigError::new("model.decoder_self", "\"ssru\"", expected, remedy));
