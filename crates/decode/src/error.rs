@@ -54,6 +54,8 @@ pub enum DecodeError {
     TargetTooLong {
         /// The target, such as `target 3`.
         place: String,
+        /// Its number among several, from 1.
+        number: Option<usize>,
         /// Tokens of the target, `</s>` included.
         found: usize,
         /// Maximum tokens.
@@ -139,6 +141,15 @@ impl DecodeError {
             *field = spell(field);
         }
         self
+    }
+
+    /// The number of the text that is too long, or of the pair whose target is, if that is the error.
+    pub fn too_long_number(&self) -> Option<usize> {
+        match self {
+            Self::TooLong { number, .. } => Some(*number),
+            Self::TargetTooLong { number, .. } => *number,
+            _ => None,
+        }
     }
 
     /// Whether the reader of standard output has closed it, which is not a failure.

@@ -70,7 +70,7 @@ impl Translator<'_> {
         for (at, pair) in pairs.iter().enumerate() {
             let line = first_line + at;
             let mut source = self.encode_line(&pair.source, line)?;
-            let (target, target_problem) = self.encode_target(&pair.target, || format!("target {line}"))?;
+            let (target, target_problem) = self.encode_target(&pair.target, line)?;
             let skipped = |problem: &Option<TextProblem>| problem.as_ref().is_some_and(TextProblem::is_skipped);
             if skipped(&source.problem) || skipped(&target_problem) {
                 let problem = if skipped(&source.problem) { source.problem } else { target_problem };

@@ -157,17 +157,18 @@ impl<'a> Translator<'a> {
     }
 
     /// The ids of a given target with those before its text and without `</s>`, and why they are not the whole text.
-    /// `place` is its name in errors.
+    /// `number` is that of its pair, from 1.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
     pub(crate) fn encode_target(
         &self,
         text: &str,
-        place: impl FnOnce() -> String,
+        number: usize,
     ) -> Result<(Vec<u32>, Option<TextProblem>), DecodeError> {
         let limit = self.model.config.max_length;
-        let error = |found| DecodeError::TargetTooLong { place: place(), found, limit };
+        let place = || format!("target {number}");
+        let error = |found| DecodeError::TargetTooLong { place: place(), number: Some(number), found, limit };
         let ids = self.model.target_tokenizer.encode_text(text);
         fit(ids, Place::Target(&self.frames.target), limit, self.settings.too_long, error)
     }

@@ -110,12 +110,10 @@ pub fn translate_lines(
                 Ok::<_, DecodeError>(())
             };
             let texts: Vec<&str> = window.iter().map(|line| line.text.as_str()).collect();
-            let translated = translator.translate_from(&texts, first_line);
-            if let Err(DecodeError::TooLong { number: line, .. }) = translated {
-                let earlier = line - first_line;
-                finish(&window[..earlier], &translator.translate_from(&texts[..earlier], first_line)?)?;
-            }
-            finish(&window, &translated?)?;
+            let (results, failure) =
+                before_too_long(&texts, first_line, |texts, number| translator.translate_from(texts, number))?;
+            finish(&window[..results.len()], &results)?;
+            failure.map_or(Ok(()), Err)?;
             first_line += window.len();
         }
         match end {
@@ -123,6 +121,24 @@ pub fn translate_lines(
             End::Input => return Ok(()),
             End::Failure(error) => return Err(error),
         }
+    }
+}
+
+/// The results of texts from number `first` on: of all, or of those before the first that is too long, with the error.
+///
+/// # Errors
+/// Any other failure of `process`.
+pub fn before_too_long<Text, Found>(
+    texts: &[Text],
+    first: usize,
+    process: impl Fn(&[Text], usize) -> Result<Vec<Found>, DecodeError>,
+) -> Result<(Vec<Found>, Option<DecodeError>), DecodeError> {
+    match process(texts, first) {
+        Ok(results) => Ok((results, None)),
+        Err(error) => match error.too_long_number() {
+            Some(number) => Ok((process(&texts[..number - first], first)?, Some(error))),
+            None => Err(error),
+        },
     }
 }
 

@@ -179,16 +179,9 @@ fn write(block: &Block, output: &mut impl Write) -> anyhow::Result<()> {
 
 /// Translates consecutive lines up to the first that fails.
 fn block(translator: &Translator, texts: &[&str], first_line: usize, format: LineFormat) -> Block {
-    let (results, failure) = match translator.translate_from(texts, first_line) {
-        Ok(results) => (results, None),
-        Err(error) => {
-            let earlier = if let DecodeError::TooLong { number, .. } = &error { number - first_line } else { 0 };
-            match translator.translate_from(&texts[..earlier], first_line) {
-                Ok(results) => (results, Some(error)),
-                Err(error) => (Vec::new(), Some(error)),
-            }
-        }
-    };
+    let translated =
+        lines::before_too_long(texts, first_line, |texts, number| translator.translate_from(texts, number));
+    let (results, failure) = translated.unwrap_or_else(|error| (Vec::new(), Some(error)));
     let mut output = Vec::new();
     let written = lines::write(&results, first_line, format, &mut output);
     let failure = failure.or(written.err()).map(|error| format_chain(with_option_names(error.into()).as_ref()));

@@ -84,10 +84,15 @@ fn add_to_table(rows: &mut Vec<[String; 2]>, line: &str) {
         let (name, text) = text.split_once("  ").unwrap_or((text, ""));
         rows.push([name.trim().to_string(), text.trim().to_string()]);
     } else if let Some([_, cell]) = rows.last_mut().filter(|_| !text.is_empty()) {
-        if !cell.is_empty() {
-            cell.push(' ');
+        // A line such as `- int8:  Integers of 8 bits` in a list of values.
+        match text.strip_prefix("- ").and_then(|text| text.split_once(':')) {
+            Some((value, meaning)) => {
+                let separator = if cell.ends_with(':') { "" } else { ";" };
+                *cell += &format!("{separator} `{value}`: {}", meaning.trim());
+            }
+            None if cell.is_empty() => cell.push_str(text),
+            None => *cell += &format!(" {text}"),
         }
-        cell.push_str(text);
     }
 }
 

@@ -69,10 +69,12 @@ pub enum TrainError {
         shuffle_buffer: usize,
     },
     /// A corpus on which no vocabulary can be trained.
-    #[error("{origin}: {source}")]
+    #[error("{origin}: {}", source.to_string().replace("tokenizer.", &format!("{table}.")))]
     Vocabulary {
         /// The corpus or the setting.
         origin: String,
+        /// The table with the settings, such as `tokenizer.source`.
+        table: &'static str,
         /// The cause.
         source: TextError,
     },
@@ -106,6 +108,14 @@ pub enum TrainError {
         step: u64,
         /// The loss.
         loss: f64,
+    },
+    /// Weights that are not finite after an update.
+    #[error(
+        "at step {step} the update makes weights infinite or NaN; lower training.learning_rate, or raise training.warmup_steps"
+    )]
+    InfiniteWeights {
+        /// The step.
+        step: u64,
     },
     /// A rank that failed.
     #[error("rank {rank} on {host}: {message}")]

@@ -133,7 +133,8 @@ fn check_target(ids: &[u32], around: usize, max_length: usize) -> Result<(), Dec
     match ids.len() {
         found if found <= around => Err(DecodeError::NoTokens { side: "target" }),
         found if found > max_length => {
-            Err(DecodeError::TargetTooLong { place: "the target".to_string(), found, limit: max_length })
+            let place = "the target".to_string();
+            Err(DecodeError::TargetTooLong { place, number: None, found, limit: max_length })
         }
         _ => Ok(()),
     }

@@ -40,7 +40,7 @@ impl AlignmentCounts {
         let skipped = |problem: &Option<TextProblem>| problem.as_ref().is_some_and(TextProblem::is_skipped);
         for (line, pair) in (first_line..).zip(pairs) {
             let source = translator.encode_line(&pair.source, line)?;
-            let (target, problem) = translator.encode_target(&pair.target, || format!("target {line}"))?;
+            let (target, problem) = translator.encode_target(&pair.target, line)?;
             if !(skipped(&source.problem) || skipped(&problem) || source.ids.is_empty() || target.is_empty()) {
                 encoded.push((source, target));
             }

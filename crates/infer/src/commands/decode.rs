@@ -134,9 +134,10 @@ fn run_in(arguments: Arguments, cluster: &Cluster) -> anyhow::Result<()> {
         progress.finish_and_clear();
     } else {
         notes = Notes::new("text", quiet);
-        let translations = translator.translate(&texts)?;
+        let (translations, failure) = lines::before_too_long(&texts, 1, |w, n| translator.translate_from(w, n))?;
         lines::write(&translations, 1, line_format, &mut output)?;
         notes.add(&translations, 1, &ProgressBar::hidden());
+        failure.map_or(Ok(()), Err)?;
     }
     notes.finish();
     Ok(())

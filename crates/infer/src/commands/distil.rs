@@ -12,7 +12,7 @@ use runs::DecodingOverrides;
 use text::TextError;
 use text::metrics::Bleu;
 
-use crate::lines::WINDOW;
+use crate::lines::{self, WINDOW};
 use crate::log::log_line;
 use crate::notes::Notes;
 use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, SamplingOptions, TooLongOptions, settings};
@@ -63,7 +63,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut notes = Notes::new("line", device.quiet);
     let (mut first, mut closest) = (Vec::new(), Vec::new());
     for (start, window) in (0..).step_by(WINDOW).zip(sources.chunks(WINDOW)) {
-        let translations = translator.translate_from(window, start + 1)?;
+        let (translations, failure) =
+            lines::before_too_long(window, start + 1, |w, n| translator.translate_from(w, n))?;
         for (translation, reference) in translations.iter().zip(&references[start..]) {
             // Normalised like the outputs of the model.
             let chosen = closest_hypothesis(&trained.target_tokenizer.normalize(reference)?, translation, &bleu)?;
@@ -76,6 +77,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         output.flush().map_err(write_error)?;
         progress.inc(window.len() as u64);
         notes.add(&translations, start + 1, &progress);
+        failure.map_or(Ok(()), Err)?;
     }
     progress.finish_and_clear();
     notes.without_unknown().finish();

@@ -8,7 +8,7 @@ use decode::{DecodeError, Settings, Translator};
 use indicatif::ProgressBar;
 use runs::DecodingOverrides;
 use text::metrics::Chrf;
-use text::{exact_match, lowercase, token_error_rate};
+use text::{TextError, Tokenizer, exact_match, lowercase, token_error_rate};
 
 use crate::notes::Notes;
 use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, ShortlistOptions, TooLongOptions, settings};
@@ -43,12 +43,21 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (sources, references) = comparison.read()?;
     if let Some(path) = &output {
         let models = model.iter().map(PathBuf::as_path);
-        output_file::check(path, &models.chain(comparison.files()).collect::<Vec<_>>())?;
+        output_file::check(path, &models.chain(comparison.files()).chain(shortlist.file()).collect::<Vec<_>>())?;
     }
     let mut trained = device.open_ensemble(&model)?;
     shortlist.apply(&mut trained)?;
     let settings = Settings { too_long: too_long.too_long(), ..settings(&decoding, &trained)? };
     let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;
+    // Normalised like the outputs of the model. Before decoding, whose work an error would lose.
+    let tokenizer = &trained.target_tokenizer;
+    let cased = |text: &String| if comparison.lowercase { lowercase(text) } else { text.clone() };
+    let normalized = references.iter().map(|reference| Ok::<_, TextError>(cased(&tokenizer.normalize(reference)?)));
+    let expected: Vec<String> = normalized.collect::<Result<_, _>>()?;
+    let expected_tokens = tokens(tokenizer, &expected)?;
+    if expected_tokens.iter().all(Vec::is_empty) {
+        return Err(TextError::Empty { origin: "the references".to_string() }.into());
+    }
     let translations = translator.translate(&sources)?;
     let mut notes = Notes::new("line", device.quiet);
     notes.add(&translations, 1, &ProgressBar::hidden());
@@ -60,15 +69,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let chrf = Chrf { lowercase: comparison.lowercase, ..chrf };
         report += &format!("{}\n", chrf.score(&hypotheses, &references)?.with_signature(&chrf.signature()));
     }
-    let (outputs, expected) = match comparison.lowercase {
-        true => (&lowercased(&hypotheses), &lowercased(&references)),
-        false => (&hypotheses, &references),
-    };
-    let exact = exact_match(outputs, expected)?;
+    let outputs: Vec<String> = hypotheses.iter().map(cased).collect();
+    let exact = exact_match(&outputs, &expected)?;
     report += &format!("exact match = {:.2} % of {} sentences\n", 100.0 * exact, references.len());
-    let tokens = |texts: &[String]| texts.iter().map(|text| trained.target_tokenizer.encode(text)).collect();
-    let (outputs, expected): (Result<Vec<_>, _>, Result<Vec<_>, _>) = (tokens(outputs), tokens(expected));
-    let error_rate = token_error_rate(&outputs?, &expected?)?;
+    let error_rate = token_error_rate(&tokens(tokenizer, &outputs)?, &expected_tokens)?;
     report += &format!("word error rate = {:.2} %, if each sentence is a word\n", 100.0 * (1.0 - exact));
     report += &format!("token error rate = {:.2} %, in tokens of the target's vocabulary\n", 100.0 * error_rate);
     // Print the scores first, so that a translations file that cannot be written does not lose them.
@@ -80,6 +84,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     printed.map_err(|source| DecodeError::Stream { origin: "standard output", source }.into())
 }
 
-fn lowercased(lines: &[String]) -> Vec<String> {
-    lines.iter().map(|line| lowercase(line)).collect()
+/// The ids of each text, without those around it.
+fn tokens(tokenizer: &Tokenizer, texts: &[String]) -> Result<Vec<Vec<u32>>, TextError> {
+    texts.iter().map(|text| tokenizer.encode(text)).collect()
 }

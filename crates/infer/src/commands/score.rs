@@ -62,10 +62,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let progress = progress::bar(pairs.len(), device.quiet);
     let mut notes = Notes::new("pair", device.quiet);
     for (window, first_line) in pairs.chunks(WINDOW).zip((1..).step_by(WINDOW)) {
-        let scored = translator.score(window, first_line)?;
+        let (scored, failure) = lines::before_too_long(window, first_line, |w, n| translator.score(w, n))?;
         lines::write(&scored, first_line, format, &mut output)?;
         progress.inc(window.len() as u64);
         notes.add(&scored, first_line, &progress);
+        failure.map_or(Ok(()), Err)?;
     }
     progress.finish_and_clear();
     notes.without_unknown().finish();

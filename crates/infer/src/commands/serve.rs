@@ -59,12 +59,13 @@ pub struct Arguments {
     /// Origin whose pages may send requests, with its scheme; repeatable; * allows all [default: none]
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+    // Before the groups with headings, which would include it.
+    #[command(flatten)]
+    device: DeviceOptions,
     #[command(flatten)]
     limits: LimitOptions,
     #[command(flatten)]
     log: LogOptions,
-    #[command(flatten)]
-    device: DeviceOptions,
 }
 
 /// Limits for clients.

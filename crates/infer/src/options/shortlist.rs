@@ -1,6 +1,6 @@
 //! The option of a vocabulary shortlist.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use decode::shortlist::Shortlist;
@@ -20,6 +20,11 @@ impl ShortlistOptions {
     #[cfg(feature = "serve")]
     pub fn is_given(&self) -> bool {
         self.shortlist.is_some()
+    }
+
+    /// The file, if one is given.
+    pub fn file(&self) -> Option<&Path> {
+        self.shortlist.as_deref()
     }
 
     /// Restricts the translations of a model to the shortlist, if one is given.

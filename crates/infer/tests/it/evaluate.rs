@@ -75,6 +75,36 @@ fn lowercase_holds_for_exact_match() {
     assert_eq!(last(&["--lowercase"]), lower);
 }
 
+/// As in the validations of `train`: only texts that differ after normalisation are errors.
+#[test]
+fn references_are_normalised_for_exact_match() {
+    let run = Run::new();
+    let sources = texts(4);
+    let answers = run.translate_stdin(sources.join("\n"), &[]);
+    run.write("source.txt", sources.join("\n") + "\n");
+    let spaced: Vec<String> = answers.iter().map(|answer| format!(" {}\u{a0}", answer.replace(' ', "  "))).collect();
+    run.write("reference.txt", spaced.join("\n") + "\n");
+    let lines = run.evaluate(&[&FILES[..], &["--quiet"]].concat()).lines().split_off(3);
+    assert_eq!(lines[0], "exact match = 100.00 % of 4 sentences");
+    assert!(lines[1].contains("= 0.00 %") && lines[2].contains("= 0.00 %"), "{lines:?}");
+}
+
+#[test]
+fn references_without_text_are_rejected() {
+    let (run, ..) = run();
+    run.write("reference.txt", "\n".repeat(40));
+    run.evaluate(&FILES).assert_rejected(&["the references: found no text"]);
+}
+
+#[test]
+fn the_file_of_a_shortlist_is_not_overwritten() {
+    let (run, ..) = run();
+    run.write("lex.bin", "a shortlist");
+    let list = ["--shortlist", "lex.bin", "--output", "lex.bin"];
+    run.evaluate(&[&FILES[..], &list].concat()).assert_rejected(&["lex.bin: found a file that this command reads"]);
+    assert_eq!(run.read("lex.bin"), b"a shortlist");
+}
+
 #[test]
 fn translations_are_written_to_a_file() {
     let (run, answers, _) = run();

@@ -83,7 +83,7 @@ fn texts_that_cannot_be_scored_are_rejected() {
     run.write("target", format!("1\n{}\n", vec!["1"; 24].join(" ")));
     let files = ["--source", "source", "--target", "target"];
     let strict = [&files[..], &["--too-long", "fail"]].concat();
-    run.score(&strict).assert_rejected(&["target 2: 25 tokens", "24"]);
+    run.score(&strict).assert_failed(&["target 2: 25 tokens", "24"]);
     run.write("target", "1\n");
     run.score(&files).assert_rejected(&["source has 2 lines"]);
     run.remove("target");

@@ -116,7 +116,25 @@ fn score_has_a_line_for_each_pair() {
     assert_eq!(cropped, run.score(&[&arguments[..], &["--quiet"]].concat()).lines());
 
     run.write("target", format!("2\n5\n{}\n1\n", long()));
-    run.score(&[&arguments[..], &["--too-long", "fail"]].concat()).assert_failed(&["target 3: 25 tokens"]);
+    let failed = run.score(&[&arguments[..], &["--too-long", "fail"]].concat());
+    failed.assert_failed(&["target 3: 25 tokens"]);
+    assert_eq!(failed.stdout.lines().collect::<Vec<_>>().len(), 2, "the pairs before it have scores");
+}
+
+#[test]
+fn results_before_a_failure_are_written() {
+    let run = Run::new();
+    let texts = ["1 2", &long(), "3"];
+    let failed = run.infer(&[&texts[..], &["--too-long", "fail"]].concat());
+    failed.assert_failed(&["text 2: 25 tokens"]);
+    assert_eq!(failed.stdout, format!("{}\n", run.translations(&texts[..1], &[])[0]));
+
+    run.write("source", texts.join("\n"));
+    run.write("reference", "1\n2\n3\n");
+    let arguments = ["--source", "source", "--reference", "reference", "--beam", "4", "--quiet"];
+    let failed = run.distil(&[&arguments[..], &["--too-long", "fail"]].concat());
+    failed.assert_failed(&["text 2: 25 tokens"]);
+    assert_eq!(failed.stdout.lines().collect::<Vec<_>>(), run.distil(&arguments).lines()[..1]);
 }
 
 #[test]

@@ -28,11 +28,12 @@ pub struct DecodingConfig {
     pub min_length: usize,
     /// Minimum target tokens as a multiple of the source tokens; the larger minimum applies.
     pub min_length_ratio: f64,
-    /// Maximum target tokens per text, end token included. Default: source length + 50 (paper, section 6.1), or more if
-    /// the minimum requires it.
+    /// Maximum target tokens per text, end token included. Default: none with `max_length_ratio`, otherwise source length +
+    /// 50 (paper, section 6.1), or more if the minimum requires it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,
-    /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies.
+    /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies, also if it
+    /// is below the minimum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_length_ratio: Option<f64>,
     /// Length of token sequences that no translation repeats; 0 allows repetition.
@@ -178,12 +179,13 @@ pub struct DecodingOverrides {
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub min_length_ratio: Option<f64>,
-    /// Maximum target tokens per text, end token included [default: from the run, else source length + 50, or more if the
-    /// minimum requires it]
+    /// Maximum target tokens per text, end token included [default: from the run, else none with a ratio, else source length
+    /// + 50, or more if the minimum requires it]
     #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub max_length: Option<usize>,
-    /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies
+    /// Maximum target tokens as a multiple of the source tokens, end token included; the smaller maximum applies, also if it
+    /// is below the minimum
     #[cfg_attr(feature = "clap", arg(long, value_name = "R"))]
     #[cfg_attr(feature = "schema", schemars(range(min = 0)))]
     pub max_length_ratio: Option<f64>,

@@ -45,7 +45,7 @@ pub use training::{Average, AverageOf, FinalWeights, Optimizer, TrainingConfig};
 pub use validation::{Metric, ValidationConfig};
 
 use crate::error::RunError;
-use crate::same_run;
+use crate::{layout, same_run};
 
 /// A whole configuration. The run folder holds the resolved one, defaults included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,6 +106,14 @@ impl RunConfig {
         if let Some(origin) = &config.training.init_from {
             let table = overrides::table(&text, overrides).map_err(toml_error)?;
             config = inherited::complete(table, &config.task, origin, run, invalid)?;
+        }
+        if let (None, Some(run)) = (&config.training.init_from, run.filter(|run| run.join(layout::CONFIG).is_file())) {
+            // Before other errors: the tables that the run has inherited may be missing, too.
+            if let Some(origin) = same_run::stored_config(run)?.training.init_from {
+                let expected = format!("{:?}, with which the run {} was started", origin.display(), run.display());
+                let remedy = format!("give --init-from {}", origin.display());
+                return Err(invalid(ConfigError::new("training.init_from", "nothing", expected, remedy)));
+            }
         }
         config.validate().map_err(invalid)?;
         if matches!(config.task, TaskConfig::Translate(_)) {

@@ -66,6 +66,14 @@ impl TokenizersConfig {
         }
     }
 
+    /// Returns the names of the tables with the settings of the source and of the target.
+    pub fn tables(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Same(_) => (BOTH, BOTH),
+            Self::PerSide { .. } => ("tokenizer.source", "tokenizer.target"),
+        }
+    }
+
     /// Sets the rules of normalisation that the vocabularies of the source and the target have.
     pub fn set_normalization(
         &mut self,
@@ -84,13 +92,9 @@ impl TokenizersConfig {
     /// Checks all values.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         let check = |table, config: &TokenizerConfig| config.validate().map_err(|error| of(table, error));
-        match self {
-            Self::Same(both) => check(BOTH, both),
-            Self::PerSide { source, target } => {
-                check("tokenizer.source", source)?;
-                check("tokenizer.target", target)
-            }
-        }
+        let (source_table, target_table) = self.tables();
+        check(source_table, self.source())?;
+        check(target_table, self.target())
     }
 
     /// Makes `normalization` of a run and of the configuration that continues it comparable: absent now means that of the
@@ -179,7 +183,7 @@ mod tests {
         let message = |keys| read(keys).unwrap().validate().unwrap_err().to_string();
         let found = message("[source]\nkind = \"word\"\n[target]\nkind = \"character\"\ndropout = 0.1");
         assert!(found.starts_with("tokenizer.target.dropout = 0.1: expected 0"), "{found}");
-        assert!(found.ends_with("remove it or set tokenizer.target.kind = \"bpe\""), "{found}");
+        assert!(found.ends_with("set tokenizer.target.dropout = 0, or tokenizer.target.kind = \"bpe\""), "{found}");
         assert!(message("vocab_size = 1").starts_with("tokenizer.vocab_size = 1"));
     }
 

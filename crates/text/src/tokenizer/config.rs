@@ -143,15 +143,15 @@ impl TokenizerConfig {
         }
         let rule = self.rule();
         let composes = match rule {
-            NormalizationRule::Nfc | NormalizationRule::NmtNfkc => true,
-            NormalizationRule::Nfd | NormalizationRule::Lossless => false,
+            NormalizationRule::Nfc | NormalizationRule::Nfd | NormalizationRule::NmtNfkc => true,
+            NormalizationRule::Lossless => false,
         };
         if !self.nfc && composes {
             return Err(FieldError {
                 field: "tokenizer.nfc",
                 found: "false".into(),
-                expected: format!("true with tokenizer.normalization = \"{}\", which composes characters", rule.name()),
-                remedy: "remove it or set tokenizer.normalization = \"lossless\"".into(),
+                expected: format!("true with tokenizer.normalization = \"{}\", whose output is composed", rule.name()),
+                remedy: "set tokenizer.nfc = true, or tokenizer.normalization = \"lossless\"".into(),
             });
         }
         if !(0.0..1.0).contains(&self.dropout) {
@@ -167,7 +167,7 @@ impl TokenizerConfig {
                 field: "tokenizer.dropout",
                 found: self.dropout.to_string(),
                 expected: "0, since only BPE has merges to skip".into(),
-                remedy: "remove it or set tokenizer.kind = \"bpe\"".into(),
+                remedy: "set tokenizer.dropout = 0, or tokenizer.kind = \"bpe\"".into(),
             });
         }
         if self.sample_lines == 0 {

@@ -281,14 +281,14 @@ fn older_files_lower_each_character() {
 
 #[test]
 fn contradictory_options_are_rejected() {
-    for rule in [NormalizationRule::Nfc, NormalizationRule::NmtNfkc] {
+    for rule in [NormalizationRule::Nfc, NormalizationRule::Nfd, NormalizationRule::NmtNfkc] {
         let config = TokenizerConfig { normalization: Some(rule), nfc: false, ..Default::default() };
         let message = config.validate().unwrap_err().to_string();
         assert_eq!(
             message,
             format!(
-                "tokenizer.nfc = false: expected true with tokenizer.normalization = \"{}\", which composes characters; \
-                 remove it or set tokenizer.normalization = \"lossless\"",
+                "tokenizer.nfc = false: expected true with tokenizer.normalization = \"{}\", whose output is composed; \
+                 set tokenizer.nfc = true, or tokenizer.normalization = \"lossless\"",
                 rule.name()
             )
         );

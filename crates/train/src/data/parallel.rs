@@ -97,28 +97,30 @@ impl Survey {
         if tokenizers.joint() {
             // Pair by pair, so that a bounded sample sees both languages.
             let both = first().flat_map(|pair| [pair.source.as_str(), pair.target.as_str()]);
-            let joint = Arc::new(train(source, both, &path.to_string())?);
+            let joint = Arc::new(train(source, both, &path.to_string(), "tokenizer")?);
             return Ok(Vocabularies { source: joint.clone(), target: joint });
         }
-        let side = |name: &str| format!("the {name} side of {path}");
+        let (source_table, target_table) = tokenizers.tables();
+        let (sources, targets) = (first().map(|pair| pair.source.as_str()), first().map(|pair| pair.target.as_str()));
         Ok(Vocabularies {
-            source: Arc::new(train(source, first().map(|pair| pair.source.as_str()), &side("source"))?),
-            target: Arc::new(train(target, first().map(|pair| pair.target.as_str()), &side("target"))?),
+            source: Arc::new(train(source, sources, &format!("the source side of {path}"), source_table)?),
+            target: Arc::new(train(target, targets, &format!("the target side of {path}"), target_table)?),
         })
     }
 }
 
-/// Trains a vocabulary on lines that come from `origin`.
+/// Trains a vocabulary on lines that come from `origin`, with the settings of `table`.
 fn train<'a>(
     tokenizer: &TokenizerConfig,
     lines: impl Iterator<Item = &'a str>,
     origin: &str,
+    table: &'static str,
 ) -> Result<Tokenizer, TrainError> {
     Tokenizer::train(tokenizer, lines).map_err(|source| {
         let origin = origin.to_string();
         match matches!(source, TextError::Empty { .. }) {
             true => TextError::Empty { origin }.into(),
-            false => TrainError::Vocabulary { origin, source },
+            false => TrainError::Vocabulary { origin, table, source },
         }
     })
 }

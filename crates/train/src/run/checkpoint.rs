@@ -85,7 +85,7 @@ impl Checkpoint {
 /// replace them in the run folder.
 ///
 /// # Errors
-/// A full disk, for example; earlier checkpoints are kept.
+/// Weights that are not finite, or a full disk, for example; earlier checkpoints are kept.
 pub fn save(
     folder: &RunFolder,
     train_state: &TrainState,
@@ -107,7 +107,11 @@ pub fn save(
     }
     let fail = |source| TrainError::Weights { path: path.clone(), source };
     let note = layout::step_note(state.step);
-    let model = weights::to_safetensors(&weights::collect(train_state.model()), &note).map_err(fail)?;
+    let model = weights::collect(train_state.model());
+    if !model.iter().all(|tensor| tensor.values.iter().all(|value| value.is_finite())) {
+        return Err(TrainError::InfiniteWeights { step: state.step }); // no later checkpoint would replace the last good one
+    }
+    let model = weights::to_safetensors(&model, &note).map_err(fail)?;
     let optimizer = weights::to_safetensors(&moments()?, &note).map_err(fail)?;
     let ema = train_state.ema().map(|ema| weights::to_safetensors(&ema.tensors(), &note)).transpose().map_err(fail)?;
     let lora =

@@ -239,3 +239,13 @@ fn a_diverging_run_names_its_remedy() {
     let ran = WorkFolder::new().train("run", &[&settings[..], &["--quiet"]].concat());
     ran.assert_rejected(&["at step 3 the loss is NaN", "lower training.learning_rate"]);
 }
+
+/// The loss of an update belongs to the weights before it, which were still finite.
+#[test]
+fn a_checkpoint_of_infinite_weights_is_not_written() {
+    let place = WorkFolder::new();
+    let settings = ["training.checkpoint_every=1", "training.log_every=1", "training.learning_rate=1e300"];
+    let ran = place.train("run", &[&set(&settings)[..], &["--quiet"]].concat());
+    ran.assert_rejected(&["at step 1 the update makes weights infinite or NaN", "lower training.learning_rate"]);
+    assert!(!place.path("run/checkpoints/step-1").exists());
+}

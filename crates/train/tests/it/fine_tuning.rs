@@ -102,6 +102,16 @@ fn a_fine_tuned_run_resumes_without_its_origin() {
 }
 
 #[test]
+fn a_resumed_run_needs_the_name_of_its_origin() {
+    let place = place();
+    tune(&place, "tuned", &[]);
+    let ran = place.call(&["--config", "mine.toml", "--output", "tuned", "--resume", "--quiet"]);
+    let parts =
+        ["training.init_from = nothing: expected \"base\"", "the run tuned was started", "give --init-from base"];
+    ran.assert_rejected(&parts);
+}
+
+#[test]
 fn frozen_weights_keep_their_bytes() {
     let place = place();
     let fast = set(&["training.learning_rate=0.01", "training.warmup_steps=1"]);

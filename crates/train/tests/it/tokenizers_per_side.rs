@@ -53,6 +53,18 @@ fn a_resumed_run_ends_with_the_same_bytes() {
 }
 
 #[test]
+fn errors_of_a_vocabulary_name_its_side() {
+    let place = WorkFolder::translating();
+    let sides = ["tokenizer.source.kind=bpe", "tokenizer.source.vocab_size=8000", "model.tie=decoder"];
+    let parts = [
+        "the source side of",
+        "tokenizer.source.vocab_size = 8000: expected at most",
+        "set tokenizer.source.vocab_size",
+    ];
+    place.assert_rejects("run", &set(&sides), &parts);
+}
+
+#[test]
 fn one_matrix_for_two_vocabularies_is_rejected() {
     let parts = ["model.tie", "a table for each side", "set tie = \"decoder\""];
     WorkFolder::translating().assert_rejects("run", &set(&SIDES[..3]), &parts);
