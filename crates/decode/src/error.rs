@@ -145,11 +145,10 @@ impl DecodeError {
 
     /// The number of the text that is too long, or of the pair whose target is, if that is the error.
     pub fn too_long_number(&self) -> Option<usize> {
-        match self {
-            Self::TooLong { number, .. } => Some(*number),
-            Self::TargetTooLong { number, .. } => *number,
-            _ => None,
+        if let Self::TooLong { number, .. } | Self::TargetTooLong { number: Some(number), .. } = self {
+            return Some(*number);
         }
+        None
     }
 
     /// Whether the reader of standard output has closed it, which is not a failure.

@@ -69,14 +69,12 @@ pub enum TrainError {
         shuffle_buffer: usize,
     },
     /// A corpus on which no vocabulary can be trained.
-    #[error("{origin}: {}", source.to_string().replace("tokenizer.", &format!("{table}.")))]
+    #[error("{origin}: {message}")]
     Vocabulary {
         /// The corpus or the setting.
         origin: String,
-        /// The table with the settings, such as `tokenizer.source`.
-        table: &'static str,
-        /// The cause.
-        source: TextError,
+        /// The cause, with the names of the keys in question.
+        message: String,
     },
     /// A corpus that was changed during training.
     #[error(

@@ -114,13 +114,16 @@ fn train<'a>(
     tokenizer: &TokenizerConfig,
     lines: impl Iterator<Item = &'a str>,
     origin: &str,
-    table: &'static str,
+    table: &str,
 ) -> Result<Tokenizer, TrainError> {
     Tokenizer::train(tokenizer, lines).map_err(|source| {
         let origin = origin.to_string();
         match matches!(source, TextError::Empty { .. }) {
             true => TextError::Empty { origin }.into(),
-            false => TrainError::Vocabulary { origin, table, source },
+            false => {
+                let message = source.to_string().replace("tokenizer.", &format!("{table}."));
+                TrainError::Vocabulary { origin, message }
+            }
         }
     })
 }
