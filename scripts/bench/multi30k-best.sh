@@ -1,33 +1,65 @@
 #!/usr/bin/env bash
-# Trains the best Multi30k English–German model of 2.7 million parameters: four trainings, the later ones with translations by
-# the models of the earlier ones.
+# Trains the best Multi30k English–German models of 2.7 million parameters: students of three teachers of the same size, which
+# generate targets as an ensemble, and of a fourth, which generates sources.
 #
 #   scripts/data/fetch-multi30k.sh && scripts/bench/multi30k-best.sh [OPTIONS OF train]
+#   SEEDS=1 scripts/bench/multi30k-best.sh          one student instead of three
+#   JOBS=2 scripts/bench/multi30k-best.sh           two trainings at a time, each on half of the cores
+#   SPLIT=test_2016_flickr scripts/bench/multi30k-best.sh
 #
-# Reads data/multi30k/tok and writes runs/multi30k-best; the final model is its folder 4-best. After an interruption, the
-# script resumes where it stopped. Options are passed to each training: --set training.matmul_precision=float32 is faster on
-# processors without bfloat16 products. docs/results.md has the duration and the result.
+# Reads data/multi30k/tok and writes runs/multi30k-best, whose folders student-1, student-2 and student-3 are the results; prints
+# their BLEU on the validation split unless SPLIT names another. After an interruption, the same command resumes where it stopped,
+# and what is finished is not trained again. Options are passed to each training: --set training.matmul_precision=float32 is
+# faster on processors without bfloat16 products. docs/results.md has the duration and the results.
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/../.."
 
+seeds=${SEEDS:-1 2 3}
+jobs=${JOBS:-1}
+split=${SPLIT:-val}
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "error: JOBS=$jobs: expected a number from 1 on" >&2; exit 2; }
+for seed in $seeds; do
+    [[ $seed = [123] ]] || { echo "error: SEEDS=$seeds: expected some of 1 2 3, the seeds of the teachers" >&2; exit 2; }
+done
+threads=${RAYON_NUM_THREADS:-$((($(getconf _NPROCESSORS_ONLN) + jobs - 1) / jobs))}
+text=data/multi30k/tok
+english=$text/train.lc.norm.tok.en
+german=$text/train.lc.norm.tok.de
+for language in en de; do
+    file=$text/$split.lc.norm.tok.$language
+    [ -e "$file" ] || { echo "error: $file is missing: run scripts/data/fetch-multi30k.sh, or set SPLIT" >&2; exit 2; }
+done
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
-train=("$binaries/train" "$@")
 runs=runs/multi30k-best
-english=data/multi30k/tok/train.lc.norm.tok.en
-german=data/multi30k/tok/train.lc.norm.tok.de
+ensemble=(--model $runs/forward-1 --model $runs/forward-2 --model $runs/forward-3)
 
-# Trains or resumes configuration NAME. Usage: train_run NAME
-train_run() {
-    command=("${train[@]}" --config "configs/multi30k-best/$1.toml" --output "$runs/$1")
-    [ ! -e "$runs/$1" ] || command+=(--resume)
-    "${command[@]}"
+# After a failure, no further training begins; those that are running are completed.
+running=0 failed=
+finish_one() {
+    wait -n || failed=yes
+    running=$((running - 1))
+}
+finish_all() {
+    while [ $running -gt 0 ]; do finish_one; done
+    [ -z "$failed" ] || exit 1
+}
+
+# Starts or resumes a training once fewer than JOBS are running. Usage: start CONFIG RUN SEED [OPTIONS OF train]
+start() {
+    local config=$1 run=$2 seed=$3
+    shift 3
+    [ $running -lt "$jobs" ] || finish_one
+    [ -z "$failed" ] || return 0
+    RAYON_NUM_THREADS=$threads "$binaries/train" --config "configs/$config.toml" --output "$runs/$run" --seed "$seed" --resume \
+        --set training.matmul_precision=bfloat16 "$@" &
+    running=$((running + 1))
 }
 
 # Writes the output of COMMAND to FILE in the folder of the runs, unless FILE exists. Usage: write_file FILE COMMAND…
 write_file() {
-    file=$runs/$1
+    local file=$runs/$1
     shift
     [ ! -e "$file" ] || return 0
     echo "writing $file" >&2
@@ -35,30 +67,39 @@ write_file() {
     mv "$file.part" "$file"
 }
 
-# Prints, for each line of SOURCE, the hypothesis of RUN (beam 10) closest to REFERENCE. Usage: closest RUN SOURCE REFERENCE
+# Prints, for each line of SOURCE, the hypothesis of a beam of ten that is closest to REFERENCE.
+# Usage: closest SOURCE REFERENCE --model RUN…
 closest() {
-    "$binaries/infer" distil --quiet --model "$runs/$1" --source "$2" --reference "$3" --tokenize none \
-        --beam 10 --length-penalty 1.0
+    local source=$1 reference=$2
+    shift 2
+    "$binaries/infer" distil --quiet --source "$source" --reference "$reference" --tokenize none --beam 10 "$@"
 }
 
-# Prints the most probable translation of each line of SOURCE by RUN. Usage: likely RUN SOURCE
+# Prints the most probable translation of each line of SOURCE. Usage: likely SOURCE --model RUN…
 likely() {
-    "$binaries/infer" --quiet --model "$runs/$1" --beam 5 --length-penalty 1.0 <"$2"
+    local source=$1
+    shift
+    "$binaries/infer" --quiet --beam 5 "$@" <"$source"
 }
 
-# Prints a translation of each line of SOURCE sampled from RUN. Usage: sampled RUN SOURCE SEED
+# Prints a sampled translation of each line of SOURCE. Usage: sampled SOURCE --model RUN…
 sampled() {
-    "$binaries/infer" --quiet --model "$runs/$1" --sample --top-p 0.9 --seed "$3" <"$2"
+    local source=$1
+    shift
+    "$binaries/infer" --quiet --sample --top-p 0.9 "$@" <"$source"
 }
 
-train_run 1-both
-write_file both.closest.de closest 1-both "$english" "$german"
-write_file both.likely.de likely 1-both "$english"
-write_file both.closest.en closest 1-both "$german" "$english"
-write_file both.drawn.en sampled 1-both "$german" 1
-train_run 2-own-text
-train_run 3-wide
-write_file wide.closest.de closest 3-wide "$english" "$german"
-write_file wide.likely.de likely 3-wide "$english"
-write_file both.redrawn.en sampled 1-both "$german" 2
-train_run 4-best
+for seed in 1 2 3; do start multi30k-en-de forward-$seed $seed "$@"; done
+start multi30k-best/backward backward 1 "$@"
+finish_all
+write_file closest.de closest $english $german "${ensemble[@]}"
+write_file likely.de likely $english "${ensemble[@]}"
+write_file closest.en closest $german $english --model $runs/backward
+write_file sampled.en sampled $german --model $runs/backward
+for seed in $seeds; do start multi30k-best/student "student-$seed" "$seed" --init-from "$runs/forward-$seed" "$@"; done
+finish_all
+for seed in $seeds; do
+    echo "student-$seed, $split:"
+    "$binaries/infer" evaluate --model "$runs/student-$seed" --tokenize none --quiet \
+        --source "$text/$split.lc.norm.tok.en" --reference "$text/$split.lc.norm.tok.de"
+done

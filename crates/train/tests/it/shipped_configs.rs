@@ -25,8 +25,8 @@ fn every_shipped_configuration_is_valid() {
     let names: Vec<String> = configs().iter().map(name).collect();
     assert_eq!(names, [&["base", "g2p"][..], &multi30k, &["reverse", "sort", "tiny", "toy-en-de"]].concat());
     let best = configs_in("multi30k-best");
-    assert_eq!(best.iter().map(name).collect::<Vec<_>>(), ["1-both", "2-own-text", "3-wide", "4-best"]);
-    // Two of them fine-tune a run of the first, or of one like it.
+    assert_eq!(best.iter().map(name).collect::<Vec<_>>(), ["backward", "student"]);
+    // The second starts from a run of the same model as the first.
     let run = temp_dir::TempDir::new().unwrap();
     std::fs::copy(&best[0], run.child("config.toml")).unwrap();
     for path in configs().into_iter().chain(best) {
