@@ -109,7 +109,7 @@ pub fn save(
     let note = layout::step_note(state.step);
     let model = weights::collect(train_state.model());
     if !model.iter().all(|tensor| tensor.values.iter().all(|value| value.is_finite())) {
-        return Err(TrainError::InfiniteWeights { step: state.step }); // no later checkpoint would replace the last good one
+        return Err(TrainError::InfiniteWeights { step: state.step }); // it could replace the last good checkpoint
     }
     let model = weights::to_safetensors(&model, &note).map_err(fail)?;
     let optimizer = weights::to_safetensors(&moments()?, &note).map_err(fail)?;
