@@ -48,12 +48,11 @@ pub enum DecodeError {
     },
     /// A target with more tokens than the model has positions.
     #[error(
-        "{place}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
-         shorten it, or train with a larger model.max_length"
+        "{}: {found} tokens (end token included), but the model has positions for {limit} (model.max_length); \
+         shorten it, or train with a larger model.max_length",
+        number.map_or("the target".to_string(), |number| format!("target {number}"))
     )]
     TargetTooLong {
-        /// The target, such as `target 3`.
-        place: String,
         /// Its number among several, from 1.
         number: Option<usize>,
         /// Tokens of the target, `</s>` included.

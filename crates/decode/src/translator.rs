@@ -167,8 +167,7 @@ impl<'a> Translator<'a> {
         number: usize,
     ) -> Result<(Vec<u32>, Option<TextProblem>), DecodeError> {
         let limit = self.model.config.max_length;
-        let place = || format!("target {number}");
-        let error = |found| DecodeError::TargetTooLong { place: place(), number: Some(number), found, limit };
+        let error = |found| DecodeError::TargetTooLong { number: Some(number), found, limit };
         let ids = self.model.target_tokenizer.encode_text(text);
         fit(ids, Place::Target(&self.frames.target), limit, self.settings.too_long, error)
     }

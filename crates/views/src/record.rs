@@ -132,10 +132,7 @@ pub fn attend_encoded(
 fn check_target(ids: &[u32], around: usize, max_length: usize) -> Result<(), DecodeError> {
     match ids.len() {
         found if found <= around => Err(DecodeError::NoTokens { side: "target" }),
-        found if found > max_length => {
-            let place = "the target".to_string();
-            Err(DecodeError::TargetTooLong { place, number: None, found, limit: max_length })
-        }
+        found if found > max_length => Err(DecodeError::TargetTooLong { number: None, found, limit: max_length }),
         _ => Ok(()),
     }
 }
