@@ -21,9 +21,7 @@ backward=${BACKWARD-bul hbs_latn}
 split=${SPLIT:-dev}
 data=${DATA:-data/g2p}
 output=${OUTPUT:-runs/g2p}
-jobs=${JOBS:-1}
-[[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "error: JOBS=$jobs: expected a number from 1 on" >&2; exit 2; }
-threads=${RAYON_NUM_THREADS:-$((($(getconf _NPROCESSORS_ONLN) + jobs - 1) / jobs))}
+. scripts/bench/jobs.sh
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
 work=$(mktemp -d)
@@ -65,27 +63,15 @@ train() {
     local language=$1 seed=$2 options
     shift 2
     read -ra options <<<"$(options "$language" "$seed")"
-    RAYON_NUM_THREADS=$threads "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
+    "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
         --set "tokenizer.direction=$(direction "$language" "$seed")" \
         --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${options[@]}"
 }
 
-# After a failure, no further training begins; those that are running are completed.
-running=0 failed=
-finish_one() {
-    wait -n || failed=yes
-    running=$((running - 1))
-}
 for language in $languages; do
-    for seed in $(seeds "$language"); do
-        [ $running -lt "$jobs" ] || finish_one
-        [ -z "$failed" ] || break 2
-        train "$language" "$seed" "$@" &
-        running=$((running + 1))
-    done
+    for seed in $(seeds "$language"); do start train "$language" "$seed" "$@"; done
 done
-while [ $running -gt 0 ]; do finish_one; done
-[ -z "$failed" ] || exit 1
+finish_all
 
 printf '%-10s  %-9s  %15s  %16s\n' language model 'word error rate' 'phone error rate'
 for language in $languages; do

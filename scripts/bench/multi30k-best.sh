@@ -16,13 +16,11 @@ case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/../.."
 
 seeds=${SEEDS:-1 2 3}
-jobs=${JOBS:-1}
 split=${SPLIT:-val}
-[[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "error: JOBS=$jobs: expected a number from 1 on" >&2; exit 2; }
+. scripts/bench/jobs.sh
 for seed in $seeds; do
     [[ $seed = [123] ]] || { echo "error: SEEDS=$seeds: expected some of 1 2 3, the seeds of the teachers" >&2; exit 2; }
 done
-threads=${RAYON_NUM_THREADS:-$((($(getconf _NPROCESSORS_ONLN) + jobs - 1) / jobs))}
 text=data/multi30k/tok
 english=$text/train.lc.norm.tok.en
 german=$text/train.lc.norm.tok.de
@@ -35,26 +33,12 @@ binaries=${CARGO_TARGET_DIR:-target}/debug
 runs=runs/multi30k-best
 ensemble=(--model $runs/forward-1 --model $runs/forward-2 --model $runs/forward-3)
 
-# After a failure, no further training begins; those that are running are completed.
-running=0 failed=
-finish_one() {
-    wait -n || failed=yes
-    running=$((running - 1))
-}
-finish_all() {
-    while [ $running -gt 0 ]; do finish_one; done
-    [ -z "$failed" ] || exit 1
-}
-
-# Starts or resumes a training once fewer than JOBS are running. Usage: start CONFIG RUN SEED [OPTIONS OF train]
-start() {
+# Starts or resumes a training. Usage: train CONFIG RUN SEED [OPTIONS OF train]
+train() {
     local config=$1 run=$2 seed=$3
     shift 3
-    [ $running -lt "$jobs" ] || finish_one
-    [ -z "$failed" ] || return 0
-    RAYON_NUM_THREADS=$threads "$binaries/train" --config "configs/$config.toml" --output "$runs/$run" --seed "$seed" --resume \
-        --set training.matmul_precision=bfloat16 "$@" &
-    running=$((running + 1))
+    "$binaries/train" --config "configs/$config.toml" --output "$runs/$run" --seed "$seed" --resume \
+        --set training.matmul_precision=bfloat16 "$@"
 }
 
 # Writes the output of COMMAND to FILE in the folder of the runs, unless FILE exists. Usage: write_file FILE COMMAND…
@@ -89,14 +73,14 @@ sampled() {
     "$binaries/infer" --quiet --sample --top-p 0.9 "$@" <"$source"
 }
 
-for seed in 1 2 3; do start multi30k-en-de forward-$seed $seed "$@"; done
-start multi30k-best/backward backward 1 "$@"
+for seed in 1 2 3; do start train multi30k-en-de forward-$seed $seed "$@"; done
+start train multi30k-best/backward backward 1 "$@"
 finish_all
 write_file closest.de closest $english $german "${ensemble[@]}"
 write_file likely.de likely $english "${ensemble[@]}"
 write_file closest.en closest $german $english --model $runs/backward
 write_file sampled.en sampled $german --model $runs/backward
-for seed in $seeds; do start multi30k-best/student "student-$seed" "$seed" --init-from "$runs/forward-$seed" "$@"; done
+for seed in $seeds; do start train multi30k-best/student "student-$seed" "$seed" --init-from "$runs/forward-$seed" "$@"; done
 finish_all
 for seed in $seeds; do
     echo "student-$seed, $split:"
