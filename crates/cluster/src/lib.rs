@@ -12,6 +12,8 @@ mod mpi;
 mod share;
 mod stall;
 mod threads;
+#[cfg(any(test, feature = "mpi"))]
+mod waiting_time;
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -1,6 +1,7 @@
 //! Processes joined by MPI. All messages are non-blocking and polled, so that a process that does not answer is noticed.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::hint;
 use std::thread;
@@ -14,6 +15,7 @@ use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::{Equivalence, MatchedReceiveVec};
 
 use crate::stall::{Stall, at_fault};
+use crate::waiting_time::WaitingTime;
 use crate::{ConnectError, LONG, Patience};
 
 /// A message of bytes.
@@ -27,6 +29,8 @@ const REPORT: i32 = 3;
 const SPINS: u32 = 2000;
 /// The longest pause between two polls.
 const PAUSE: Duration = Duration::from_micros(200);
+/// The time from the end by one rank to that by the next, in which MPI ends all processes.
+const TURN: Duration = Duration::from_secs(5);
 
 /// The link of a process to the others of its job.
 pub struct Link {
@@ -146,7 +150,7 @@ struct Wait<'a> {
     link: &'a Link,
     /// The time after which the job ends, if there is one.
     limit: Option<Duration>,
-    started: Instant,
+    time: WaitingTime,
     spins: u32,
     reported: bool,
     /// Reports of others in this wait, at the root.
@@ -157,13 +161,13 @@ struct Wait<'a> {
 
 impl<'a> Wait<'a> {
     fn new(link: &'a Link, patience: Patience) -> Self {
-        let (started, reports) = (Instant::now(), RefCell::default());
+        let (time, reports) = (WaitingTime::since(Instant::now()), RefCell::default());
         let limit = match patience {
             Patience::Answer => Some(link.limit),
             Patience::Work => Some(link.limit * LONG),
             Patience::Input => None,
         };
-        Self { link, limit, started, spins: 0, reported: false, reports, cleared: false }
+        Self { link, limit, time, spins: 0, reported: false, reports, cleared: false }
     }
 
     /// Passes the time until the next poll. A process other than the root reports half-way whom it waits for. At the limit
@@ -179,7 +183,7 @@ impl<'a> Wait<'a> {
         }
         thread::sleep(PAUSE);
         let Some(limit) = self.limit else { return };
-        let elapsed = self.started.elapsed();
+        let elapsed = self.time.poll(Instant::now());
         match self.link.rank() {
             0 => {
                 if elapsed > limit / 4 && !self.cleared {
@@ -198,7 +202,7 @@ impl<'a> Wait<'a> {
                     let ranks: Vec<i32> = waiting_for.iter().map(|rank| *rank as i32).collect();
                     self.link.world.process_at_rank(0).send_with_tag(&ranks[..], REPORT);
                 }
-                if elapsed > limit + limit / 4 + Duration::from_secs(rank as u64) {
+                if elapsed > limit + limit / 4 + TURN * rank as u32 {
                     self.end(waiting_for.to_vec());
                 }
             }
@@ -215,10 +219,9 @@ impl<'a> Wait<'a> {
     }
 
     fn end(&self, ranks: Vec<usize>) -> ! {
-        let mut ranks = ranks;
-        ranks.dedup();
+        let ranks: BTreeSet<usize> = ranks.into_iter().collect();
         let processes = ranks.into_iter().map(|rank| (rank, self.link.host(rank).to_string())).collect();
-        (self.link.on_stall)(&Stall { processes, waited: self.started.elapsed() });
+        (self.link.on_stall)(&Stall { processes, waited: self.time.total() });
         self.link.abort(1)
     }
 }

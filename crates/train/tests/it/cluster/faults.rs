@@ -1,9 +1,10 @@
 //! Processes that are killed or stopped, and signals to `mpirun`.
 
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cluster::LONG;
 use model::random::Rng;
 use testing::job::{children, ended, signal, started};
 
@@ -14,6 +15,13 @@ use crate::common::set;
 const MAX_RUN: Duration = Duration::from_secs(300);
 /// Kills of a random rank.
 const KILLS: usize = 20;
+/// The time of `--rank-timeout`.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A run that nothing ends but a fault or a signal.
+fn endless() -> Vec<&'static str> {
+    [&set(EVERYTHING)[..], &set(&["training.steps=100000"]), &["--rank-timeout", "3"]].concat()
+}
 
 #[test]
 fn a_killed_rank_ends_a_job_that_resumes_equally() {
@@ -49,11 +57,13 @@ fn a_killed_rank_ends_a_job_that_resumes_equally() {
 #[test]
 fn a_rank_that_stops_is_named_and_the_job_ends() {
     let place = place();
-    let settings = [&set(EVERYTHING)[..], &set(&["training.steps=100000"]), &["--rank-timeout", "3"]].concat();
-    for (stopped, name) in [(1, "rank 1 on "), (2, "rank 2 on "), (0, "rank 0 on ")] {
-        let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &settings), "step 12/");
+    // If the root stops between two updates, it might as well write a checkpoint.
+    let max_end_of_root = MAX_END + TIMEOUT * LONG;
+    let cases = [(1, "rank 1 on ", MAX_END), (2, "rank 2 on ", MAX_END), (0, "rank 0 on ", max_end_of_root)];
+    for (stopped, name, max_end) in cases {
+        let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &endless()), "step 12/");
         signal("STOP", ranks[stopped]);
-        let printed = ended(child, stderr, &ranks, MAX_END);
+        let printed = ended(child, stderr, &ranks, max_end);
         let errors: Vec<&str> = printed.lines().filter(|line| line.starts_with("error: ")).collect();
         assert!(errors.len() == 1 && errors[0].contains(&format!("no answer from {name}")), "{printed}");
         place.remove("run");
@@ -61,10 +71,27 @@ fn a_rank_that_stops_is_named_and_the_job_ends() {
 }
 
 #[test]
+fn a_job_that_is_suspended_goes_on() {
+    let place = place();
+    let (child, mut stderr, ranks) = started(mpirun(&place, 3, "run", &endless()), "step 12/");
+    signal("STOP", ranks[1]);
+    thread::sleep(Duration::from_millis(200)); // until the others wait for it
+    ranks.iter().for_each(|rank| signal("STOP", *rank));
+    thread::sleep(TIMEOUT * 3);
+    ranks.iter().for_each(|rank| signal("CONT", *rank));
+    let mut printed = String::new();
+    while printed.matches("\nstep ").count() < 8 {
+        assert!(stderr.read_line(&mut printed).expect("text") > 0, "ended after the pause:\n{printed}");
+    }
+    signal("INT", child.id());
+    printed += &ended(child, stderr, &ranks, MAX_END);
+    assert!(printed.contains("checkpoint written; resume with --resume"), "{printed}");
+}
+
+#[test]
 fn a_signal_to_mpirun_writes_a_checkpoint() {
     let place = place();
-    let settings =
-        [&set(EVERYTHING)[..], &set(&["training.steps=100000", "training.checkpoint_every=100000"])].concat();
+    let settings = [&endless()[..], &set(&["training.checkpoint_every=100000"])].concat();
     let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &settings), "step 12/");
     signal("INT", child.id());
     let printed = ended(child, stderr, &ranks, MAX_END);
