@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::run::Run;
 
 /// Time limit of every wait. No step of a test takes as long, even on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A running `infer serve`, killed when dropped.
 pub struct Server {

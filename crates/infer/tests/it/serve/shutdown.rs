@@ -14,7 +14,7 @@ use testing::run::Run;
 fn shutdown_finishes_accepted_requests() {
     for signal in ["INT", "TERM"] {
         let run = slow();
-        let mut server = Server::start(&run, &["--threads", "1", "--batch-tokens", "1"]);
+        let mut server = Server::start(&run, &["--threads", "1", "--batch-tokens", "1", "--timeout", "600"]);
         let mut idle = server.connect();
         idle.write_all(b"GET /health HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
         assert_eq!(Response::read(&mut idle).unwrap().status, 200);
