@@ -2,16 +2,19 @@
 # Trains configs/g2p.toml on every language of SIGMORPHON 2021 task 1 and prints a table of word and phone error rates.
 #
 #   scripts/data/fetch-g2p.sh && scripts/bench/g2p.sh [OPTIONS OF train]
-#   SEEDS="1 2 1r 2r" scripts/bench/g2p.sh          also an ensemble of the four; r: in the other direction
-#   LANGUAGES="kor fre" SPLIT=test scripts/bench/g2p.sh
+#   ENSEMBLES=yes scripts/bench/g2p.sh              one to three models a language, which decode together
+#   SPLIT=test scripts/bench/g2p.sh                 error rates of the test split instead of the development split
+#   LANGUAGES=eng_us scripts/bench/g2p.sh           other languages
 #   JOBS=2 scripts/bench/g2p.sh                     two trainings at a time, each on half of the cores
 #
-# Bulgarian and Serbo-Croatian, whose endings decide about stress, are written from right to left: chosen on their development
-# splits. BACKWARD names other languages. SEEDS_kor="1 2 3" names other seeds for one language, and
-# OPTIONS_kor="--set training.steps=9000" further options of its trainings; OPTIONS_kor_3 are those of seed 3 alone.
+# What differs between languages was chosen on development splits: the direction of writing (BACKWARD names the languages from
+# right to left), longer trainings, and the models of an ensemble. To choose otherwise: SEEDS="1 2 1r 2r" trains four models a
+# language, of which those with an r write in the other direction; SEEDS_kor="1 2 3" names those of one language;
+# OPTIONS_kor="--set training.steps=9000" has options for all models of a language, OPTIONS_kor_3 those of seed 3 alone.
 #
 # A run that is interrupted goes on where it stopped, and one that is finished is not trained again. The runs are in OUTPUT
-# (runs/g2p), the data in DATA (data/g2p). Error rates are those of the development split unless SPLIT=test.
+# (runs/g2p), the data in DATA (data/g2p). Matrix products are in bfloat16; --set training.matmul_precision=float32 is faster on
+# processors without such products.
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/../.."
@@ -21,27 +24,57 @@ backward=${BACKWARD-bul hbs_latn}
 split=${SPLIT:-dev}
 data=${DATA:-data/g2p}
 output=${OUTPUT:-runs/g2p}
+ensembles=${ENSEMBLES:-no}
 . scripts/bench/jobs.sh
+for language in $languages; do
+    for part in train dev "$split"; do
+        file=$data/${language}_$part.tsv
+        [ -e "$file" ] || { echo "error: $file is missing: run scripts/data/fetch-g2p.sh, or set LANGUAGES or SPLIT" >&2; exit 2; }
+    done
+done
+case $ensembles in yes | no) ;; *) echo "error: ENSEMBLES=$ensembles: expected yes or no" >&2; exit 2 ;; esac
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# evaluate LANGUAGE RUN…: prints word and phone error rate in percent.
-evaluate() {
-    local language=$1 models=() run
-    shift
-    for run in "$@"; do models+=(--model "$run"); done
-    cut -f1 "$data/${language}_$split.tsv" >"$work/words"
-    cut -f2 "$data/${language}_$split.tsv" >"$work/phones"
-    "$binaries/infer" evaluate "${models[@]}" --source "$work/words" --reference "$work/phones" --tokenize none --quiet |
-        awk -F'[= %]+' '/^word error rate/ { words = $4 } /^token error rate/ { print words, $4 }'
+# chosen_seeds LANGUAGE: prints the seeds of its models.
+chosen_seeds() {
+    case $ensembles-$1 in
+        no-eng_us) echo 1r ;;
+        no-*) echo 1 ;;
+        yes-arm_e | yes-kor) echo 1 2 1r ;;
+        yes-eng_us) echo 1r 2 ;;
+        yes-fre) echo 1 2 ;;
+        yes-geo) echo 1 ;;
+        yes-hbs_latn) echo 1 2 3 ;;
+        yes-*) echo 1 1r ;;
+    esac
+}
+
+# chosen_options LANGUAGE SEED: prints the options of one training.
+chosen_options() {
+    local english="model.positions=sinusoidal training.steps=14000 training.max_tokens=1024 training.learning_rate=0.0015" settings
+    case $1-$2 in
+        hbs_latn-*) settings="training.max_tokens=2048 training.steps=4000 training.learning_rate=0.0015 validation.every=500" ;;
+        eng_us-*r) settings="$english model.dropout=0.2" ;;
+        eng_us-*) settings=$english ;;
+        *) settings= ;;
+    esac
+    # shellcheck disable=SC2086 # one setting a word
+    [ -z "$settings" ] || printf -- '--set %s ' $settings
 }
 
 # seeds LANGUAGE: prints the seeds of its models.
 seeds() {
     local of_language=SEEDS_$1
-    echo "${!of_language:-${SEEDS:-1}}"
+    echo "${!of_language:-${SEEDS:-$(chosen_seeds "$1")}}"
+}
+
+# options LANGUAGE SEED: prints the options of one training.
+options() {
+    local of_language=OPTIONS_$1 of_seed=OPTIONS_$1_$2
+    echo "${!of_seed-${!of_language-$(chosen_options "$1" "$2")}}"
 }
 
 # direction LANGUAGE SEED: prints the direction of one model.
@@ -52,20 +85,26 @@ direction() {
     echo "${directions[index]}"
 }
 
-# options LANGUAGE SEED: prints the further options of one training.
-options() {
-    local of_language=OPTIONS_$1 of_seed=OPTIONS_$1_$2
-    echo "${!of_seed-${!of_language-}}"
-}
-
 # train LANGUAGE SEED [OPTIONS OF train]
 train() {
     local language=$1 seed=$2 options
     shift 2
     read -ra options <<<"$(options "$language" "$seed")"
     "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
-        --set "tokenizer.direction=$(direction "$language" "$seed")" \
+        --set training.matmul_precision=bfloat16 --set "tokenizer.direction=$(direction "$language" "$seed")" \
         --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${options[@]}"
+}
+
+# evaluate LANGUAGE MODEL RUN…: prints MODEL, the language, and its word and phone error rate in percent.
+evaluate() {
+    local language=$1 model=$2 models=() run rates
+    shift 2
+    for run in "$@"; do models+=(--model "$run"); done
+    cut -f1 "$data/${language}_$split.tsv" >"$work/words"
+    cut -f2 "$data/${language}_$split.tsv" >"$work/phones"
+    rates=$("$binaries/infer" evaluate "${models[@]}" --source "$work/words" --reference "$work/phones" --tokenize none --quiet |
+        awk -F'[= %]+' '/^word error rate/ { words = $4 } /^token error rate/ { print words, $4 }') || return
+    echo "$model $language $rates"
 }
 
 for language in $languages; do
@@ -73,15 +112,20 @@ for language in $languages; do
 done
 finish_all
 
-printf '%-10s  %-9s  %15s  %16s\n' language model 'word error rate' 'phone error rate'
+# The test split is for the models that were chosen, not for the members of their ensembles.
 for language in $languages; do
     runs=()
     for seed in $(seeds "$language"); do
         runs+=("$output/$language-$seed")
-        echo "seed-$seed $language $(evaluate "$language" "$output/$language-$seed")"
+        [ "$split" = test ] || evaluate "$language" "seed-$seed" "$output/$language-$seed"
     done
-    [ ${#runs[@]} = 1 ] || echo "ensemble $language $(evaluate "$language" "${runs[@]}")"
-done | awk '
-    function line(language, model, words, phones) { printf "%-10s  %-9s  %15.2f  %16.2f\n", language, model, words, phones }
-    { line($2, $1, $3, $4); words[$1] += $3; phones[$1] += $4; count[$1]++; if (count[$1] == 1) order[++models] = $1 }
-    END { for (i = 1; i <= models; i++) { m = order[i]; line("mean", m, words[m] / count[m], phones[m] / count[m]) } }'
+    evaluate "$language" all "${runs[@]}"
+done >"$work/rates"
+
+awk '
+    function line(language, model, words, phones) { printf "%-10s  %-9s  %15s  %16s\n", language, model, words, phones }
+    function rates(language, model, words, phones) { line(language, model, sprintf("%.2f", words), sprintf("%.2f", phones)) }
+    BEGIN { line("language", "models", "word error rate", "phone error rate") }
+    { rates($2, $1, $3, $4) }
+    $1 == "all" { words += $3; phones += $4; count++ }
+    END { if (count > 1) rates("mean of " count, "all", words / count, phones / count) }' "$work/rates"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Commands in the background, JOBS at a time (one by default), each on its share of the cores. A part of g2p.sh and multi30k-best.sh,
-# which source it.
+# which source it. Needs bash 4.3.
 
 jobs=${JOBS:-1}
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || { echo "error: JOBS=$jobs: expected a number from 1 on" >&2; exit 2; }
@@ -11,7 +11,7 @@ running=0 failed=
 start() {
     [ $running -lt "$jobs" ] || finish_one
     [ -z "$failed" ] || return 0
-    RAYON_NUM_THREADS=$threads "$@" &
+    { RAYON_NUM_THREADS=$threads "$@" || { echo "error: failed: $*" >&2; exit 1; }; } &
     running=$((running + 1))
 }
 finish_one() {

@@ -8,9 +8,10 @@
 #   SPLIT=test_2016_flickr scripts/bench/multi30k-best.sh
 #
 # Reads data/multi30k/tok and writes runs/multi30k-best, whose folders student-1, student-2 and student-3 are the results; prints
-# their BLEU on the validation split unless SPLIT names another. After an interruption, the same command resumes where it stopped,
-# and what is finished is not trained again. Options are passed to each training: --set training.matmul_precision=float32 is
-# faster on processors without bfloat16 products. docs/results.md has the duration and the results.
+# the BLEU of all models on the validation split, or that of the students on the split that SPLIT names. After an interruption, the
+# same command resumes where it stopped, and what is finished is not trained again. Options are passed to each training: --set
+# training.matmul_precision=float32 is faster on processors without bfloat16 products. docs/results.md has the duration and the
+# results.
 set -euo pipefail
 case ${1:-} in -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit ;; esac
 cd "$(dirname "$0")/../.."
@@ -31,14 +32,17 @@ done
 cargo build -q -p train -p infer
 binaries=${CARGO_TARGET_DIR:-target}/debug
 runs=runs/multi30k-best
+quiet=()
+[ "$jobs" = 1 ] || quiet=(--quiet) # one terminal shows the progress of one training
 ensemble=(--model $runs/forward-1 --model $runs/forward-2 --model $runs/forward-3)
 
 # Starts or resumes a training. Usage: train CONFIG RUN SEED [OPTIONS OF train]
 train() {
     local config=$1 run=$2 seed=$3
     shift 3
+    echo "training $run" >&2
     "$binaries/train" --config "configs/$config.toml" --output "$runs/$run" --seed "$seed" --resume \
-        --set training.matmul_precision=bfloat16 "$@"
+        --set training.matmul_precision=bfloat16 "${quiet[@]}" "$@"
 }
 
 # Writes the output of COMMAND to FILE in the folder of the runs, unless FILE exists. Usage: write_file FILE COMMAND…
@@ -82,8 +86,26 @@ write_file closest.en closest $german $english --model $runs/backward
 write_file sampled.en sampled $german --model $runs/backward
 for seed in $seeds; do start train multi30k-best/student "student-$seed" "$seed" --init-from "$runs/forward-$seed" "$@"; done
 finish_all
+
+# bleu --model RUN…: prints the BLEU of one model or an ensemble.
+bleu() {
+    "$binaries/infer" evaluate "$@" --tokenize none --quiet \
+        --source "$text/$split.lc.norm.tok.en" --reference "$text/$split.lc.norm.tok.de" | awk '/^BLEU/ { print $3 }'
+}
+
+printf '%-17s  %s\n' model "BLEU, $split"
+if [ "$split" = val ]; then
+    for seed in 1 2 3; do
+        score=$(bleu --model "$runs/forward-$seed")
+        printf '%-17s  %s\n' "forward-$seed" "$score"
+    done
+    score=$(bleu "${ensemble[@]}")
+    printf '%-17s  %s\n' "forward, ensemble" "$score"
+fi
+scores=()
 for seed in $seeds; do
-    echo "student-$seed, $split:"
-    "$binaries/infer" evaluate --model "$runs/student-$seed" --tokenize none --quiet \
-        --source "$text/$split.lc.norm.tok.en" --reference "$text/$split.lc.norm.tok.de"
+    score=$(bleu --model "$runs/student-$seed")
+    printf '%-17s  %s\n' "student-$seed" "$score"
+    scores+=("$score")
 done
+printf '%s\n' "${scores[@]}" | awk '{ sum += $1 } END { printf "%-17s  %.2f\n", "student, mean", sum / NR }'

@@ -34,14 +34,26 @@ pub struct Notes {
     not_tokenized: usize,
     not_utf8: usize,
     unknown: usize,
+    unknown_in_references: usize,
     positions: usize,
 }
 
 impl Notes {
     /// No notes yet. `unit` is what the numbers count: `line`, `text` or `pair`.
     pub fn new(unit: &'static str, quiet: bool) -> Self {
-        let (printed, lines, cropped, too_long, not_tokenized, not_utf8, unknown, positions) = (0, 0, 0, 0, 0, 0, 0, 0);
-        Self { quiet, unit, printed, lines, cropped, too_long, not_tokenized, not_utf8, unknown, positions }
+        Self {
+            quiet,
+            unit,
+            printed: 0,
+            lines: 0,
+            cropped: 0,
+            too_long: 0,
+            not_tokenized: 0,
+            not_utf8: 0,
+            unknown: 0,
+            unknown_in_references: 0,
+            positions: 0,
+        }
     }
 
     /// Counts results of consecutive lines, and prints a note on each with a problem.
@@ -76,6 +88,11 @@ impl Notes {
         self.print(line, "bytes that are not UTF-8, read as U+FFFD", progress);
     }
 
+    /// Counts tokens of references that the vocabulary lacks.
+    pub fn add_unknown_in_references(&mut self, tokens: usize) {
+        self.unknown_in_references += tokens;
+    }
+
     fn print(&mut self, line: usize, text: &str, progress: &ProgressBar) {
         if self.quiet || self.printed > MAX_NOTES {
             return;
@@ -85,11 +102,6 @@ impl Notes {
             false => log_line(format!("note: {} {line}: {text}", self.unit)),
             true => log_line("note: further ones are counted, not listed"),
         });
-    }
-
-    /// Skips the count of unknown tokens.
-    pub fn without_unknown(self) -> Self {
-        Self { unknown: 0, ..self }
     }
 
     /// Prints how many lines had a problem.
@@ -115,6 +127,10 @@ impl Notes {
         note(self.not_utf8, "read with U+FFFD for bytes that are not UTF-8; convert the input, for example with iconv");
         if self.unknown > 0 {
             log_line(format!("note: {} source tokens are not in the vocabulary and were read as <unk>", self.unknown));
+        }
+        if self.unknown_in_references > 0 {
+            let count = self.unknown_in_references;
+            log_line(format!("note: {count} reference tokens are not in the vocabulary, so no output has them"));
         }
     }
 }

@@ -135,7 +135,10 @@ impl Task {
         let validation = eval_examples("validation", validation, max_count, &unfiltered, &mut notes)?;
         let test = eval_examples("test", test, max_count, &unfiltered, &mut notes)?;
         let training = data::training_data(&task.train, filters.shuffle_buffer, survey, encoder, &mut notes)?;
-        notes.push(data::unknown_rates(&validation));
+        notes.push(data::unknown_rates("validation", &validation));
+        if !test.is_empty() {
+            notes.push(data::unknown_rates("test", &test));
+        }
         Ok(Self {
             frames,
             source_tokenizer: source,

@@ -80,7 +80,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         failure.map_or(Ok(()), Err)?;
     }
     progress.finish_and_clear();
-    notes.without_unknown().finish();
+    notes.finish();
     if !device.quiet {
         for (name, texts) in [("first hypotheses", first), ("closest to the reference", closest)] {
             log_line(format!("{name}: {}", bleu.score(&texts, &references)?.with_signature(&bleu.signature())));

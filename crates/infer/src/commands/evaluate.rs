@@ -8,7 +8,7 @@ use decode::{DecodeError, Settings, Translator};
 use indicatif::ProgressBar;
 use runs::DecodingOverrides;
 use text::metrics::Chrf;
-use text::{TextError, Tokenizer, exact_match, lowercase, token_error_rate};
+use text::{TextError, Tokenizer, UNKNOWN_ID, exact_match, lowercase, token_error_rate};
 
 use crate::notes::Notes;
 use crate::options::{BatchOptions, ComparisonOptions, DeviceOptions, ShortlistOptions, TooLongOptions, settings};
@@ -61,7 +61,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let translations = translator.translate(&sources)?;
     let mut notes = Notes::new("line", device.quiet);
     notes.add(&translations, 1, &ProgressBar::hidden());
-    notes.without_unknown().finish();
+    notes.add_unknown_in_references(expected_tokens.iter().flatten().filter(|id| **id == UNKNOWN_ID).count());
+    notes.finish();
     let hypotheses: Vec<String> = translations.iter().map(|translation| translation.best.line()).collect();
     let bleu = comparison.bleu();
     let mut report = format!("{}\n", bleu.score(&hypotheses, &references)?.with_signature(&bleu.signature()));

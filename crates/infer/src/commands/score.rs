@@ -69,6 +69,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         failure.map_or(Ok(()), Err)?;
     }
     progress.finish_and_clear();
-    notes.without_unknown().finish();
+    notes.finish();
     Ok(())
 }

@@ -4,6 +4,8 @@ use testing::run::{Run, texts};
 use text::Tokenizer;
 use text::metrics::{Bleu, BleuTokenization};
 
+use crate::ensemble::other;
+
 const FILES: [&str; 4] = ["--source", "source.txt", "--reference", "reference.txt"];
 /// BLEU of single sentences, as the command computes it.
 const SENTENCES: Bleu = Bleu { lowercase: false, tokenization: BleuTokenization::V13a, effective_order: true };
@@ -111,6 +113,18 @@ fn options_override_the_runs_settings() {
     expect(&["--beam", "3", "--max-length", "6"], &["--beam", "3", "--n-best", "3", "--max-length", "6"]);
     run.configure("[decoding]", "[decoding]\nbeam = 3");
     expect(&[], &["--n-best", "3"]);
+}
+
+#[test]
+fn hypotheses_are_those_of_an_ensemble() {
+    let (run, alone, references) = run();
+    let other = other();
+    other.write("target.tokenizer.json", run.read("target.tokenizer.json"));
+    let both = ["--model", other.path().to_str().unwrap(), "--beam", "4"];
+    let hypotheses = n_best(&run, &texts(24), &[&both[..], &["--n-best", "4"]].concat());
+    assert_ne!(hypotheses, alone);
+    let chosen = run.distil(&[&FILES[..], &both, &["--quiet"]].concat()).lines();
+    assert_eq!(chosen, closest(&hypotheses, &references, &SENTENCES));
 }
 
 #[test]

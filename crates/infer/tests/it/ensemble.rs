@@ -3,7 +3,7 @@
 use testing::run::{Run, texts};
 
 /// A run whose weights are those of [`Run::new`], halved.
-fn other() -> Run {
+pub fn other() -> Run {
     let run = Run::new();
     let bytes = run.read("model.safetensors");
     let (mut tensors, _) = model::weights::from_safetensors(&bytes).unwrap();

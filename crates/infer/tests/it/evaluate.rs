@@ -47,6 +47,20 @@ fn the_metrics_are_printed() {
 }
 
 #[test]
+fn unknown_tokens_of_both_sides_are_counted() {
+    let run = Run::new();
+    run.write("source.txt", "1 2\n3 eleven\n");
+    run.write("reference.txt", "1 twelve thirteen\n4\n");
+    let ran = run.evaluate(&FILES);
+    ran.assert_stderr_contains(&[
+        "note: 1 source tokens are not in the vocabulary",
+        "note: 2 reference tokens are not in the vocabulary",
+    ]);
+    let quiet = run.evaluate(&[&FILES[..], &["--quiet"]].concat());
+    assert_eq!((quiet.lines().join("\n"), quiet.code), (ran.stdout.trim_end().to_string(), ran.code));
+}
+
+#[test]
 fn tokenization_and_case_are_options() {
     let (run, answers, references) = run();
     let ran = run.evaluate(&[&FILES[..], &["--quiet", "--tokenize", "none", "--lowercase"]].concat());

@@ -217,14 +217,14 @@ pub fn eval_examples(
     Ok(examples)
 }
 
-/// Describes the share of unknown tokens in held-out text, `</s>` not counted.
-pub fn unknown_rates(examples: &[EvalExample]) -> String {
+/// Describes the share of unknown tokens in a split of held-out text, `</s>` not counted.
+pub fn unknown_rates(split: &str, examples: &[EvalExample]) -> String {
     let rate = |side: fn(&Example) -> &[u32]| {
         let ids = || examples.iter().flat_map(|example| side(&example.example)).filter(|&&id| id != END_ID);
         100.0 * ids().filter(|&&id| id == UNKNOWN_ID).count() as f64 / ids().count().max(1) as f64
     };
     let (source, target) = (rate(|example| &example.source), rate(|example| &example.target));
-    format!("unknown tokens in validation: {source:.2} % of the source, {target:.2} % of the target")
+    format!("unknown tokens in {split}: {source:.2} % of the source, {target:.2} % of the target")
 }
 
 #[cfg(test)]
@@ -245,7 +245,7 @@ mod tests {
         let pair = Pair { source: "who knows".to_string(), target: "wer weiß".to_string() };
         let example = Example { source: vec![UNKNOWN_ID, 2, END_ID], target: vec![2, 3, 4, UNKNOWN_ID, END_ID] };
         let text = "unknown tokens in validation: 50.00 % of the source, 25.00 % of the target";
-        assert_eq!(unknown_rates(&[EvalExample { pair, example }]), text);
+        assert_eq!(unknown_rates("validation", &[EvalExample { pair, example }]), text);
     }
 
     #[test]

@@ -273,9 +273,14 @@ fn a_run_decodes_to_the_outputs_of_its_test() {
 
 #[test]
 fn the_weights_of_the_best_validation_are_kept() {
-    for (metric, key, sign) in
-        [("nll", "nll", -1.0), ("exact", "exact_match", 1.0), ("bleu", "bleu", 1.0), ("chrf", "chrf", 1.0)]
-    {
+    for (metric, key, sign) in [
+        ("nll", "nll", -1.0),
+        ("exact", "exact_match", 1.0),
+        ("bleu", "bleu", 1.0),
+        ("chrf", "chrf", 1.0),
+        ("word_error_rate", "exact_match", 1.0),
+        ("token_error_rate", "token_error_rate", -1.0),
+    ] {
         let place = WorkFolder::new();
         place.trained("run", &set(&["validation.every=4", &format!("validation.metric={metric}")]));
         let validations: Vec<Value> =

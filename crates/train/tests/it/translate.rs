@@ -281,6 +281,10 @@ fn validation_and_test_have_beams_of_their_own() {
 fn the_share_of_unknown_tokens_is_printed() {
     let place = WorkFolder::translating();
     place.write("validation.tsv", "the zebra\tdie Maus\n");
-    let ran = place.trained("run", &set(&["training.steps=1"]));
-    ran.assert_stderr_contains(&["unknown tokens in validation: 50.00 % of the source, 0.00 % of the target"]);
+    place.write("test.tsv", "the mouse\tdie Zebras\n");
+    let ran = place.trained("run", &set(&["training.steps=1", "task.test=test.tsv"]));
+    ran.assert_stderr_contains(&[
+        "unknown tokens in validation: 50.00 % of the source, 0.00 % of the target",
+        "unknown tokens in test: 0.00 % of the source, 50.00 % of the target",
+    ]);
 }
