@@ -21,4 +21,5 @@ mod score;
 mod serve;
 mod settings;
 mod shortlist;
+mod tokenizers_per_side;
 mod too_long;
