@@ -22,9 +22,21 @@ pub enum ConnectError {
     /// MPI does not start.
     #[error("MPI does not start: {0}")]
     Start(String),
+    /// One of several processes, which MPI does not join.
+    #[error(
+        "{variable} = {size}: found a job of several processes that MPI does not join, so that each would do the whole work; \
+         start it by the `mpirun` of the MPI that this program was built with, or by `srun --mpi=pmix`, or unset {variable}"
+    )]
+    NotJoined {
+        /// The variable of the environment.
+        variable: &'static str,
+        /// The number of processes.
+        size: usize,
+    },
 }
 
-/// Variables that hold the number of processes: of Open MPI, of MPICH and its kin, of `srun`.
+/// Variables that hold the number of processes, of which the first that is set counts: of Open MPI, of MPICH and its kin, of
+/// `srun`.
 const SIZES: [&str; 3] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"];
 /// Variables that one of the processes of a job has.
 #[cfg(feature = "mpi")]
@@ -32,21 +44,30 @@ const RANKS: [&str; 3] = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"];
 
 #[cfg(feature = "mpi")]
 pub(crate) fn connect(limit: Duration, on_stall: fn(&Stall)) -> Result<Cluster, ConnectError> {
+    let alone = || match several() {
+        Some((variable, size)) => Err(ConnectError::NotJoined { variable, size }),
+        None => Ok(Cluster::alone()),
+    };
     if !RANKS.iter().chain(&SIZES[..2]).any(|name| env::var_os(name).is_some()) {
-        return Ok(Cluster::alone());
+        return alone();
     }
     let link = crate::mpi::Link::start(limit, on_stall)?;
-    Ok(match link.size() {
-        1 => Cluster::alone(),
-        _ => Cluster::with(crate::Link::Mpi(link)),
-    })
+    match link.size() {
+        1 => alone(),
+        _ => Ok(Cluster::with(crate::Link::Mpi(link))),
+    }
 }
 
 #[cfg(not(feature = "mpi"))]
 pub(crate) fn connect(_: Duration, _: fn(&Stall)) -> Result<Cluster, ConnectError> {
-    let size = |name| env::var(name).ok()?.parse::<usize>().ok();
-    match SIZES.into_iter().find_map(|variable| size(variable).filter(|size| *size > 1).map(|size| (variable, size))) {
+    match several() {
         Some((variable, size)) => Err(ConnectError::NoMpi { variable, size }),
         None => Ok(Cluster::alone()),
     }
+}
+
+/// The number of processes in the environment, with its variable, if it is more than one.
+fn several() -> Option<(&'static str, usize)> {
+    let size = |variable| Some((variable, env::var(variable).ok()?.parse().ok()?));
+    SIZES.into_iter().find_map(size).filter(|(_, size)| *size > 1)
 }

@@ -65,9 +65,11 @@ impl Identity {
             return Ok(None);
         }
         let mut note = None;
-        for rank in cluster.others() {
-            let other: Self =
-                serde_json::from_slice(&cluster.receive(rank, Patience::Answer)).expect("all ranks begin alike");
+        // All are received first, so that no rank waits for the root after an error.
+        let others: Vec<(usize, Vec<u8>)> =
+            cluster.others().map(|rank| (rank, cluster.receive(rank, Patience::Answer))).collect();
+        for (rank, message) in others {
+            let other: Self = serde_json::from_slice(&message).expect("all ranks begin alike");
             let host = cluster.host(rank).to_string();
             if let Some(reason) = self.difference(&other).or(other.failure) {
                 return Err(UnfitRank { rank, host, reason });

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hint;
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mpi::Rank;
 use mpi::environment::Universe;
 use mpi::point_to_point::{Destination, Source};
-use mpi::request::{self, LocalScope, Request};
+use mpi::request::{self, LocalScope, Request, StaticScope};
 use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::{Equivalence, MatchedReceiveVec};
 
@@ -108,8 +109,13 @@ impl Link {
         let process = self.world.process_at_rank(from as Rank);
         let mut wait = Wait::new(self, patience);
         loop {
-            if let Some(found) = process.immediate_matched_probe_with_tag(MESSAGE) {
-                return found.matched_receive_vec().0;
+            if let Some((message, status)) = process.immediate_matched_probe_with_tag(MESSAGE) {
+                let mut bytes = vec![0; status.count(u8::equivalent_datatype()) as usize];
+                request::scope(|scope| {
+                    let request = message.immediate_matched_receive_into(scope, &mut bytes[..]);
+                    self.complete(vec![(from, request)]); // of a long message only the beginning has arrived
+                });
+                return bytes;
             }
             wait.pause(&[from]);
         }
@@ -199,14 +205,20 @@ impl<'a> Wait<'a> {
             rank => {
                 if elapsed > limit / 2 && !self.reported {
                     self.reported = true;
-                    let ranks: Vec<i32> = waiting_for.iter().map(|rank| *rank as i32).collect();
-                    self.link.world.process_at_rank(0).send_with_tag(&ranks[..], REPORT);
+                    self.report(waiting_for);
                 }
                 if elapsed > limit + limit / 4 + TURN * rank as u32 {
                     self.end(waiting_for.to_vec());
                 }
             }
         }
+    }
+
+    /// Sends the root the ranks that this one waits for. Nobody waits until the report has been sent: the root may have stopped.
+    fn report(&self, waiting_for: &[usize]) {
+        let ranks: &'static [i32] = waiting_for.iter().map(|rank| *rank as i32).collect::<Vec<_>>().leak();
+        let request = self.link.world.process_at_rank(0).immediate_send_with_tag(StaticScope, ranks, REPORT);
+        mem::forget(request);
     }
 
     fn collect_reports(&self) {

@@ -54,9 +54,16 @@ pub fn in_job(limit: u64, work: impl FnOnce(&Cluster) -> anyhow::Result<()>) -> 
     match (cluster.is_root(), result) {
         (true, result) => {
             cluster.others().for_each(|rank| send(&cluster, rank, &Announcement::End));
+            if result.is_ok() {
+                // MPI ends in all processes at once; one that has stopped is named.
+                cluster.others().for_each(|rank| drop(cluster.receive(rank, Patience::Answer)));
+            }
             result
         }
-        (false, Ok(())) => Ok(()),
+        (false, Ok(())) => {
+            cluster.send(0, &[]);
+            Ok(())
+        }
         (false, Err(error)) => {
             let (rank, host) = (cluster.rank(), cluster.host(cluster.rank()));
             log_line(format!("error: rank {rank} on {host}: {}", format_chain(error.as_ref())));
@@ -120,8 +127,7 @@ pub fn follow(cluster: &Cluster, translator: &Translator, format: LineFormat) ->
     }
 }
 
-/// Translates every line of `input` on all ranks, in order, and passes each block to `on_block` after its translations are
-/// written.
+/// Translates every line of `input` on all ranks, in order, and passes each block that was written to `on_block`.
 ///
 /// # Errors
 /// As [`lines::translate_lines`]; the translations of earlier lines are written first.
@@ -144,17 +150,20 @@ pub fn translate_lines(
             let texts = texts(rank).into_iter().map(str::to_string).collect();
             send(cluster, rank, &Announcement::Translate { first_line: first_line + share(rank).start, texts });
         }
+        // All blocks are received first, so that no rank waits while this one writes, or after a failure.
+        let translated = |rank| match rank {
+            0 => block(translator, &texts(0), first_line, format),
+            _ => receive(cluster, rank, Patience::Answer),
+        };
+        let blocks: Vec<(usize, Block)> = busy.into_iter().map(|rank| (rank, translated(rank))).collect();
         let mut result = Ok(());
-        for &rank in &busy {
-            // All blocks are received, also after a failure, so that no rank waits.
-            let mut block = match rank {
-                0 => block(translator, &texts(0), first_line, format),
-                _ => receive(cluster, rank, Patience::Answer),
-            };
+        for (rank, mut block) in blocks {
             if result.is_ok() {
                 block.not_utf8 = invalid(&window[share(rank)][..block.lines.len()], block.first_line);
                 result = write(&block, output);
-                on_block(&block);
+                if result.is_ok() {
+                    on_block(&block);
+                }
                 result = result.and(block.failure.map_or(Ok(()), |failure| Err(anyhow!(failure))));
             }
         }

@@ -24,17 +24,87 @@ pub fn mpirun(folder: &Path, processes: usize, of: &Command) -> Command {
     command
 }
 
+/// A job under `mpirun`, whose processes are killed when it is dropped.
+pub struct Job {
+    /// `mpirun`.
+    pub launcher: Child,
+    /// The standard error of all processes.
+    pub stderr: BufReader<ChildStderr>,
+    /// The other processes, by rank; see [`find_ranks`](Self::find_ranks).
+    pub ranks: Vec<u32>,
+}
+
+impl Job {
+    /// Starts a job.
+    pub fn start(mut command: Command) -> Self {
+        let mut launcher = command.spawn().expect("mpirun, of the package openmpi-bin");
+        let stderr = BufReader::new(launcher.stderr.take().expect("standard error"));
+        Self { launcher, stderr, ranks: Vec::new() }
+    }
+
+    /// Starts a job and waits for a line of standard error that begins with `line`.
+    pub fn start_until(command: Command, line: &str) -> Self {
+        let mut job = Self::start(command);
+        let mut printed = String::new();
+        while !printed.lines().last().is_some_and(|last| last.starts_with(line)) {
+            assert!(job.stderr.read_line(&mut printed).expect("text") > 0, "ended before {line:?}:\n{printed}");
+        }
+        job.find_ranks();
+        job
+    }
+
+    /// Looks up the processes of the job.
+    pub fn find_ranks(&mut self) {
+        let mut ranks: Vec<(u32, u32)> =
+            children(self.launcher.id()).into_iter().filter_map(|process| Some((rank(process)?, process))).collect();
+        ranks.sort_unstable();
+        self.ranks = ranks.into_iter().map(|(_, process)| process).collect();
+    }
+
+    /// Waits for the end of all processes; returns the exit code and the rest of standard error.
+    pub fn end(mut self, limit: Duration) -> ProcessOutput {
+        let started = Instant::now();
+        let status = loop {
+            let status = self.launcher.try_wait().expect("a child");
+            if let Some(status) = status.filter(|_| !self.ranks.iter().any(|rank| is_alive(*rank))) {
+                break status;
+            }
+            assert!(started.elapsed() < limit, "processes are left after {limit:?}: {:?}", self.ranks);
+            thread::sleep(Duration::from_millis(20));
+        };
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).expect("text");
+        ProcessOutput { code: status.code(), stdout: String::new(), stderr }
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.launcher.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.ranks.extend(children(self.launcher.id()));
+            signal("KILL", self.launcher.id());
+            drop(self.launcher.wait());
+        }
+        self.ranks.iter().filter(|rank| is_alive(**rank)).for_each(|rank| signal("KILL", *rank));
+    }
+}
+
+/// The rank of a process, if it is one of a job.
+fn rank(process: u32) -> Option<u32> {
+    let environment = fs::read(format!("/proc/{process}/environ")).ok()?;
+    let mut variables = environment.split(|byte| *byte == 0).filter_map(|variable| std::str::from_utf8(variable).ok());
+    variables.find_map(|variable| variable.strip_prefix("OMPI_COMM_WORLD_RANK="))?.parse().ok()
+}
+
 /// The processes that a process started.
-pub fn children(parent: u32) -> Vec<u32> {
+fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").expect("Linux").filter_map(|entry| {
         let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
         let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse::<u32>().ok()?;
         Some((id, parent))
     });
-    let mut children: Vec<u32> = processes.filter(|(_, of)| *of == parent).map(|(id, _)| id).collect();
-    children.sort_unstable();
-    children
+    processes.filter(|(_, of)| *of == parent).map(|(id, _)| id).collect()
 }
 
 /// Sends a signal to a process.
@@ -43,34 +113,10 @@ pub fn signal(name: &str, process: u32) {
     status.expect("a shell");
 }
 
-/// Starts a job and waits for a line that begins with `line`; returns it with its other processes.
-pub fn started(mut command: Command, line: &str) -> (Child, BufReader<ChildStderr>, Vec<u32>) {
-    let mut child = command.spawn().expect("mpirun");
-    let mut stderr = BufReader::new(child.stderr.take().expect("standard error"));
-    let mut printed = String::new();
-    while !printed.lines().last().is_some_and(|last| last.starts_with(line)) {
-        assert!(stderr.read_line(&mut printed).expect("text") > 0, "ended before {line:?}:\n{printed}");
-    }
-    let ranks = children(child.id());
-    (child, stderr, ranks)
-}
-
 /// Whether a process has not ended.
-pub fn is_alive(process: u32) -> bool {
+fn is_alive(process: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-/// Waits for the end of a job and of all its processes; returns its standard error.
-pub fn ended(mut child: Child, mut stderr: BufReader<ChildStderr>, ranks: &[u32], limit: Duration) -> String {
-    let started = Instant::now();
-    while child.try_wait().expect("a child").is_none() || ranks.iter().any(|rank| is_alive(*rank)) {
-        assert!(started.elapsed() < limit, "processes are left: {ranks:?}");
-        thread::sleep(Duration::from_millis(20));
-    }
-    let mut printed = String::new();
-    stderr.read_to_string(&mut printed).expect("text");
-    printed
 }
 
 /// Expects a failed job with one message.

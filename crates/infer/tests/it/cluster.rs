@@ -2,14 +2,16 @@
 //! them fails.
 
 use std::fs::File;
-use std::io::Write;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, Command, Stdio};
+use std::time::Duration;
 
-use testing::job::{self, assert_one_error, children, is_alive, signal};
+use testing::job::{self, Job, assert_one_error, signal};
 use testing::run::texts;
 use testing::{ProcessOutput, Run, binary};
+
+/// Maximum time until all processes have ended.
+const MAX_END: Duration = Duration::from_secs(20);
 
 /// `mpirun` with several processes of `infer`, which translate a file.
 fn mpirun(run: &Run, processes: usize, input: &str, arguments: &[&str]) -> Command {
@@ -111,35 +113,43 @@ fn ranks_with_other_weights_are_rejected() {
     assert_one_error(&ran(command), &["rank 1 on ", "hash of ./model.safetensors", "start all ranks alike"]);
 }
 
+/// Three processes that have each translated a line, and the standard input of the job.
+fn working(run: &Run) -> (Job, ChildStdin) {
+    let mut command = mpirun(run, 3, "", &["--rank-timeout", "2"]);
+    command.stdin(Stdio::piped());
+    let mut job = Job::start(command);
+    let mut stdin = job.launcher.stdin.take().expect("standard input");
+    stdin.write_all((texts(3).join("\n") + "\n").as_bytes()).expect("a job that reads");
+    let stdout = job.launcher.stdout.as_mut().expect("standard output");
+    let lines = BufReader::with_capacity(1, stdout).lines().take(3).count();
+    assert_eq!(lines, 3, "the job ended");
+    job.find_ranks();
+    (job, stdin)
+}
+
 #[test]
 fn killed_and_stopped_ranks_end_the_job() {
     let run = Run::new();
     for (name, rank) in [("KILL", 0), ("KILL", 2), ("STOP", 1)] {
-        let mut command = mpirun(&run, 3, "", &["--rank-timeout", "2"]);
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("mpirun");
-        let mut stdin = child.stdin.take().expect("standard input");
-        let ranks = loop {
-            let ranks = children(child.id());
-            if ranks.len() == 3 {
-                break ranks;
-            }
-            thread::sleep(Duration::from_millis(50));
-        };
-        thread::sleep(Duration::from_secs(2)); // until they have opened the model
-        signal(name, ranks[rank]);
+        let (job, mut stdin) = working(&run);
+        signal(name, job.ranks[rank]);
         let _ignored = stdin.write_all((texts(3000).join("\n") + "\n").as_bytes()); // the job may have ended
         drop(stdin);
-        let ended = ProcessOutput::from(child.wait_with_output().expect("an end"));
+        let ended = job.end(MAX_END);
         assert_ne!(ended.code, Some(0), "{name} {rank}: {}", ended.stderr);
-        let waiting = Instant::now();
-        while ranks.iter().any(|rank| is_alive(*rank)) {
-            assert!(waiting.elapsed() < Duration::from_secs(10), "{name} {rank}: processes are left");
-            thread::sleep(Duration::from_millis(20));
-        }
         if name == "STOP" {
             assert_one_error(&ended, &["no answer from rank 1 on ", "--rank-timeout"]);
         }
     }
+}
+
+#[test]
+fn a_rank_that_stops_without_work_is_named() {
+    let run = Run::new();
+    let (job, stdin) = working(&run);
+    signal("STOP", job.ranks[2]);
+    drop(stdin);
+    assert_one_error(&job.end(MAX_END), &["no answer from rank 2 on ", "--rank-timeout"]);
 }
 
 #[test]

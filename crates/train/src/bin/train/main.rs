@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use cluster::{Cluster, Identity, Patience, Stall, hash_of_file};
 use model::backend::{self, Backend};
 use model::device_index::LocalRank;
-use runs::IfExists;
+use runs::{IfExists, format_chain};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use train::run::ranks::Follower;
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn print_error(error: &anyhow::Error) {
-    drop(writeln!(io::stderr(), "error: {}", runs::format_chain(error.as_ref())));
+    drop(writeln!(io::stderr(), "error: {}", format_chain(error.as_ref())));
 }
 
 fn print_stall(stall: &Stall) {
@@ -57,7 +57,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if cluster.size() > 1
         && let Err(error) = &finished
     {
-        print_error(error);
+        match cluster.rank() {
+            0 => print_error(error),
+            rank => print_error(&anyhow!("rank {rank} on {}: {}", cluster.host(rank), format_chain(error.as_ref()))),
+        }
         cluster.abort(1); // the other ranks wait for this one
     }
     finished

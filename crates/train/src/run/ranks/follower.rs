@@ -48,7 +48,10 @@ impl<'a> Follower<'a> {
         let mut follower: Option<Self> = None;
         loop {
             match (receive(cluster, 0, Patience::Work), &mut follower) {
-                (Announcement::End, _) => return Ok(()),
+                (Announcement::End, _) => {
+                    cluster.send(0, &[]);
+                    return Ok(());
+                }
                 (Announcement::Start(start), _) => follower = Some(Self::start(cluster, start, device.clone(), cores)?),
                 (announcement, Some(follower)) => follower.react(announcement)?,
                 (_, None) => unreachable!("the root starts a rank before it announces work"),

@@ -1,15 +1,16 @@
 //! Processes that are killed or stopped, and signals to `mpirun`.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cluster::LONG;
 use model::random::Rng;
-use testing::job::{children, ended, signal, started};
+use testing::job::{Job, signal};
 
 use super::{EVERYTHING, MAX_END, assert_same_but_for, mpirun, place, trained};
-use crate::common::set;
+use crate::common::{WorkFolder, set};
 
 /// Maximum time of a whole run.
 const MAX_RUN: Duration = Duration::from_secs(300);
@@ -23,6 +24,13 @@ fn endless() -> Vec<&'static str> {
     [&set(EVERYTHING)[..], &set(&["training.steps=100000"]), &["--rank-timeout", "3"]].concat()
 }
 
+/// Three processes, which after a signal have five seconds to write a checkpoint instead of one.
+fn interruptible(place: &WorkFolder, settings: &[&str]) -> Command {
+    let mut command = mpirun(place, 3, "run", settings);
+    command.env("OMPI_MCA_odls_base_sigkill_timeout", "5");
+    command
+}
+
 #[test]
 fn a_killed_rank_ends_a_job_that_resumes_equally() {
     let place = place();
@@ -34,18 +42,16 @@ fn a_killed_rank_ends_a_job_that_resumes_equally() {
     while kills < KILLS {
         for attempt in 0..8 {
             let processes = 2 + rng.below(3);
-            let mut command = mpirun(&place, processes, "killed", &[&settings[..], &["--resume"]].concat());
-            let mut child = command.spawn().expect("mpirun");
-            let stderr = BufReader::new(child.stderr.take().expect("standard error"));
+            let mut job = Job::start(mpirun(&place, processes, "killed", &[&settings[..], &["--resume"]].concat()));
             let pause = Duration::from_millis(300) + whole.mul_f64(1.5 * rng.uniform());
             thread::sleep(pause);
-            let ranks = children(child.id());
-            if ranks.is_empty() || attempt == 7 {
-                ended(child, stderr, &ranks, MAX_RUN);
+            job.find_ranks();
+            if job.ranks.is_empty() || attempt == 7 {
+                job.end(MAX_RUN);
                 break;
             }
-            signal("KILL", ranks[rng.below(ranks.len())]);
-            ended(child, stderr, &ranks, MAX_END);
+            signal("KILL", job.ranks[rng.below(job.ranks.len())]);
+            job.end(MAX_END);
             kills += 1;
         }
         trained(&place, 2, "killed", &[&settings[..], &["--resume", "--quiet"]].concat());
@@ -57,13 +63,14 @@ fn a_killed_rank_ends_a_job_that_resumes_equally() {
 #[test]
 fn a_rank_that_stops_is_named_and_the_job_ends() {
     let place = place();
-    // If the root stops between two updates, it might as well write a checkpoint.
-    let max_end_of_root = MAX_END + TIMEOUT * LONG;
+    // If the root stops between two updates, it might as well write a checkpoint; the others then wait LONG times as long, and a
+    // quarter more for the root itself.
+    let max_end_of_root = MAX_END * 2 + TIMEOUT * LONG * 5 / 4;
     let cases = [(1, "rank 1 on ", MAX_END), (2, "rank 2 on ", MAX_END), (0, "rank 0 on ", max_end_of_root)];
     for (stopped, name, max_end) in cases {
-        let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &endless()), "step 12/");
-        signal("STOP", ranks[stopped]);
-        let printed = ended(child, stderr, &ranks, max_end);
+        let job = Job::start_until(mpirun(&place, 3, "run", &endless()), "step 12/");
+        signal("STOP", job.ranks[stopped]);
+        let printed = job.end(max_end).stderr;
         let errors: Vec<&str> = printed.lines().filter(|line| line.starts_with("error: ")).collect();
         assert!(errors.len() == 1 && errors[0].contains(&format!("no answer from {name}")), "{printed}");
         place.remove("run");
@@ -73,18 +80,18 @@ fn a_rank_that_stops_is_named_and_the_job_ends() {
 #[test]
 fn a_job_that_is_suspended_goes_on() {
     let place = place();
-    let (child, mut stderr, ranks) = started(mpirun(&place, 3, "run", &endless()), "step 12/");
-    signal("STOP", ranks[1]);
+    let mut job = Job::start_until(interruptible(&place, &endless()), "step 12/");
+    signal("STOP", job.ranks[1]);
     thread::sleep(Duration::from_millis(200)); // until the others wait for it
-    ranks.iter().for_each(|rank| signal("STOP", *rank));
+    job.ranks.iter().for_each(|rank| signal("STOP", *rank));
     thread::sleep(TIMEOUT * 3);
-    ranks.iter().for_each(|rank| signal("CONT", *rank));
+    job.ranks.iter().for_each(|rank| signal("CONT", *rank));
     let mut printed = String::new();
     while printed.matches("\nstep ").count() < 8 {
-        assert!(stderr.read_line(&mut printed).expect("text") > 0, "ended after the pause:\n{printed}");
+        assert!(job.stderr.read_line(&mut printed).expect("text") > 0, "ended after the pause:\n{printed}");
     }
-    signal("INT", child.id());
-    printed += &ended(child, stderr, &ranks, MAX_END);
+    signal("INT", job.launcher.id());
+    printed += &job.end(MAX_END).stderr;
     assert!(printed.contains("checkpoint written; resume with --resume"), "{printed}");
 }
 
@@ -92,9 +99,9 @@ fn a_job_that_is_suspended_goes_on() {
 fn a_signal_to_mpirun_writes_a_checkpoint() {
     let place = place();
     let settings = [&endless()[..], &set(&["training.checkpoint_every=100000"])].concat();
-    let (child, stderr, ranks) = started(mpirun(&place, 3, "run", &settings), "step 12/");
-    signal("INT", child.id());
-    let printed = ended(child, stderr, &ranks, MAX_END);
+    let job = Job::start_until(interruptible(&place, &settings), "step 12/");
+    signal("INT", job.launcher.id());
+    let printed = job.end(MAX_END).stderr;
     assert!(printed.contains("checkpoint written; resume with --resume"), "{printed}");
     assert_eq!(place.names("run/checkpoints").len(), 1);
 }

@@ -80,3 +80,18 @@ fn a_full_disk_at_the_root_ends_all_ranks() {
     trained(&place, 2, "run", &[&settings[..], &["--resume"]].concat());
     assert_same(&place, "whole", "run");
 }
+
+#[test]
+fn a_job_of_another_launcher_is_rejected() {
+    let place = place();
+    let before = place.snapshot();
+    for variable in ["SLURM_STEP_NUM_TASKS", "PMI_SIZE"] {
+        let mut command = place.command(&["--config", "tiny.toml", "--output", "run"]);
+        let ran = ProcessOutput::from(command.env(variable, "4").output().expect("the program"));
+        assert_one_error(&ran, &[&format!("{variable} = 4"), "MPI does not join", "srun --mpi=pmix"]);
+        assert!(before == place.snapshot(), "nothing is written");
+    }
+    let mut command = mpirun(&place, 1, "run", &["--quiet"]);
+    let ran = ProcessOutput::from(command.env("SLURM_STEP_NUM_TASKS", "4").output().expect("mpirun"));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
