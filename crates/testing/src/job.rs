@@ -119,9 +119,9 @@ fn is_alive(process: u32) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
-/// Expects a failed job with one message.
+/// Expects a failed job with one message. The exit code is that of `mpirun`, which may crash itself while it ends a job.
 pub fn assert_one_error(ran: &ProcessOutput, parts: &[&str]) {
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert_ne!(ran.code, Some(0), "{}", ran.stderr);
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
     ran.assert_stderr_contains(parts);
