@@ -2,7 +2,7 @@
 //! the same bytes as one process.
 
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -76,18 +76,23 @@ fn print_stall(stall: &Stall) {
     log_line(format!("error: {stall}; raise it if a block of lines takes longer"));
 }
 
-/// Compares the ranks, and returns what this one has opened from `models` if all ranks could; `None` at a rank that could
+/// Compares the ranks, and returns what this one has opened from `models` and `shortlist` if all ranks could; `None` at a rank that could
 /// not, whose error the root prints.
 ///
 /// # Errors
 /// At the root, its own error or that of the first rank that failed or differs.
-pub fn agree<T>(cluster: &Cluster, opened: anyhow::Result<T>, models: &[PathBuf]) -> anyhow::Result<Option<T>> {
+pub fn agree<T>(
+    cluster: &Cluster,
+    opened: anyhow::Result<T>,
+    models: &[PathBuf],
+    shortlist: Option<&Path>,
+) -> anyhow::Result<Option<T>> {
     if cluster.size() == 1 {
         return opened.map(Some);
     }
     let opened = opened.map_err(with_option_names);
     let failure = opened.as_ref().err().map(|error| format_chain(error.as_ref()));
-    let compared = identity(models).failing(failure).compare(cluster);
+    let compared = identity(models, shortlist).failing(failure).compare(cluster);
     if !cluster.is_root() {
         return Ok(opened.ok());
     }
@@ -97,16 +102,15 @@ pub fn agree<T>(cluster: &Cluster, opened: anyhow::Result<T>, models: &[PathBuf]
 }
 
 /// What all ranks must have in common.
-fn identity(models: &[PathBuf]) -> Identity {
+fn identity(models: &[PathBuf], shortlist: Option<&Path>) -> Identity {
     let arguments: Vec<String> =
         std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let mut identity =
         Identity::of_this_process(env!("CARGO_PKG_VERSION")).with("arguments", Some(arguments.join(" ")));
-    for model in models {
-        for file in [layout::WEIGHTS, layout::SOURCE_TOKENIZER, layout::TARGET_TOKENIZER, layout::CONFIG] {
-            let path = model.join(file);
-            identity = identity.with(&format!("hash of {}", path.display()), hash_of_file(&path));
-        }
+    let names = [layout::WEIGHTS, layout::SOURCE_TOKENIZER, layout::TARGET_TOKENIZER, layout::CONFIG];
+    let files = models.iter().flat_map(|model| names.map(|file| model.join(file)));
+    for path in files.chain(shortlist.map(Path::to_path_buf)) {
+        identity = identity.with(&format!("hash of {}", path.display()), hash_of_file(&path));
     }
     identity
 }

@@ -102,7 +102,7 @@ fn run_in(arguments: Arguments, cluster: &Cluster) -> anyhow::Result<()> {
         }
         Ok((trained, settings))
     };
-    let Some((trained, settings)) = ranks::agree(cluster, open(), &model)? else { return Ok(()) };
+    let Some((trained, settings)) = ranks::agree(cluster, open(), &model, shortlist.file())? else { return Ok(()) };
     if let Some(format) = documents.format()? {
         let settings = EncodedDocument::settings(settings, format.has_tags());
         let translator = Translator::new(&trained, settings)?.with_batch_tokens(batch.batch_tokens)?;

@@ -10,6 +10,8 @@ use testing::job::{self, Job, assert_one_error, signal};
 use testing::run::texts;
 use testing::{ProcessOutput, Run, binary};
 
+use crate::shortlist;
+
 /// Maximum time until all processes have ended.
 const MAX_END: Duration = Duration::from_secs(20);
 
@@ -97,20 +99,27 @@ fn ranks_that_do_not_fit_together_are_rejected() {
 
 /// Each host may have a folder of its own under the same path.
 #[test]
-fn ranks_with_other_weights_are_rejected() {
-    let (run, other) = (Run::new(), Run::new());
-    let mut changed = other.read("model.safetensors");
-    *changed.last_mut().expect("weights") ^= 1;
-    other.write("model.safetensors", changed);
-    let script = format!(
-        "cd $([ $OMPI_COMM_WORLD_RANK = 0 ] && echo {} || echo {}); exec {} --device flex --model .",
-        run.path().display(),
-        other.path().display(),
-        binary("infer").display()
-    );
-    let mut command = job::launcher(run.path());
-    command.args(["-n", "2", "sh", "-c", &script]);
-    assert_one_error(&ran(command), &["rank 1 on ", "hash of ./model.safetensors", "start all ranks alike"]);
+fn ranks_with_other_files_are_rejected() {
+    let run = Run::new();
+    shortlist::make(&run, &texts(40), &["--first", "10"]);
+    for (file, offset) in [("model.safetensors", 1), ("lex.bin", 4)] {
+        let other = Run::new();
+        other.write("lex.bin", run.read("lex.bin"));
+        let mut changed = other.read(file);
+        let at = changed.len() - offset;
+        changed[at] ^= 1;
+        other.write(file, changed);
+        let script = format!(
+            "cd $([ $OMPI_COMM_WORLD_RANK = 0 ] && echo {} || echo {}); exec {} --device flex --model . --shortlist lex.bin",
+            run.path().display(),
+            other.path().display(),
+            binary("infer").display()
+        );
+        let mut command = job::launcher(run.path());
+        command.args(["-n", "2", "sh", "-c", &script]);
+        let hash = format!("hash of {}{file}", if file == "lex.bin" { "" } else { "./" });
+        assert_one_error(&ran(command), &["rank 1 on ", &hash, "start all ranks alike"]);
+    }
 }
 
 /// Three processes that have each translated a line, and the standard input of the job.

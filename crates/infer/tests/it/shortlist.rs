@@ -8,7 +8,7 @@ use testing::ProcessOutput;
 use testing::run::{Run, object, texts};
 
 /// Writes a shortlist of the run's own translations to `lex.bin` in its folder.
-fn make(run: &Run, sources: &[String], options: &[&str]) {
+pub fn make(run: &Run, sources: &[String], options: &[&str]) {
     let targets = run.translate_stdin(sources.join("\n"), &[]);
     run.write("source", sources.join("\n") + "\n");
     run.write("target", targets.join("\n") + "\n");
