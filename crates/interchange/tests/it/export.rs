@@ -168,6 +168,24 @@ fn own_vocabularies_are_exported_unchanged() {
             assert_eq!(after.target_tokenizer.to_json(), before.target_tokenizer.to_json());
         }
     }
+    let train = |kind, line: &str| {
+        let config = TokenizerConfig { kind, ..TokenizerConfig::default() };
+        Arc::new(Tokenizer::train(&config, [line].iter()).unwrap())
+    };
+    // Marian's vocabularies are of one size.
+    for (source, target) in [
+        (train(TokenizerKind::Character, "ab c"), train(TokenizerKind::Whitespace, "aː tʃ d e")),
+        (train(TokenizerKind::Word, "one two three four"), train(TokenizerKind::Character, "p q r")),
+        (train(TokenizerKind::Bytes, "a"), train(TokenizerKind::Bytes, "b")),
+    ] {
+        let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
+        let config = model(|config| config.tie = Tie::Decoder).trained.saved.config;
+        let network = Transformer::new(&config, sizes, 1, &device()).unwrap();
+        let before = Model::new(&network, config, source, target);
+        let after = round_trip(&before).trained;
+        assert_eq!(after.source_tokenizer.to_json(), before.trained.source_tokenizer.to_json());
+        assert_eq!(after.target_tokenizer.to_json(), before.trained.target_tokenizer.to_json());
+    }
 }
 
 /// The files hold what transformers reads.
