@@ -52,7 +52,7 @@ chosen_seeds() {
     esac
 }
 
-# chosen_options LANGUAGE SEED: prints the options of one training.
+# chosen_options LANGUAGE SEED: prints the options of one training, unless OPTIONS_… has them.
 chosen_options() {
     local english="model.positions=sinusoidal training.steps=14000 training.max_tokens=1024 training.learning_rate=0.0015" settings
     case $1-$2 in
@@ -71,12 +71,6 @@ seeds() {
     echo "${!of_language:-${SEEDS:-$(chosen_seeds "$1")}}"
 }
 
-# options LANGUAGE SEED: prints the options of one training.
-options() {
-    local of_language=OPTIONS_$1 of_seed=OPTIONS_$1_$2
-    echo "${!of_seed-${!of_language-$(chosen_options "$1" "$2")}}"
-}
-
 # direction LANGUAGE SEED: prints the direction of one model.
 direction() {
     local directions=(left_to_right right_to_left) index=0
@@ -87,12 +81,14 @@ direction() {
 
 # train LANGUAGE SEED [OPTIONS OF train]
 train() {
-    local language=$1 seed=$2 options
+    local language=$1 seed=$2 of_language=OPTIONS_$1 of_seed=OPTIONS_$1_$2 chosen=() own=()
     shift 2
-    read -ra options <<<"$(options "$language" "$seed")"
+    read -ra own <<<"${!of_seed-${!of_language-}}"
+    [[ -v $of_seed || -v $of_language ]] || read -ra chosen <<<"$(chosen_options "$language" "$seed")"
     "$binaries/train" --config configs/g2p.toml --output "$output/$language-$seed" --seed "${seed%r}" --resume --quiet \
         --set training.matmul_precision=bfloat16 --set "tokenizer.direction=$(direction "$language" "$seed")" \
-        --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" "$@" "${options[@]}"
+        --set "task.train=$data/${language}_train.tsv" --set "task.validation=$data/${language}_dev.tsv" \
+        "${chosen[@]}" "$@" "${own[@]}"
 }
 
 # evaluate LANGUAGE MODEL RUN…: prints MODEL, the language, and its word and phone error rate in percent.
@@ -104,20 +100,21 @@ evaluate() {
     cut -f2 "$data/${language}_$split.tsv" >"$work/phones"
     rates=$("$binaries/infer" evaluate "${models[@]}" --source "$work/words" --reference "$work/phones" --tokenize none --quiet |
         awk -F'[= %]+' '/^word error rate/ { words = $4 } /^token error rate/ { print words, $4 }') || return
+    [[ $rates = *" "* ]] || { echo "error: infer evaluate has not printed the error rates of $*" >&2; return 1; }
     echo "$model $language $rates"
 }
 
 for language in $languages; do
-    for seed in $(seeds "$language"); do start train "$language" "$seed" "$@"; done
+    for seed in $(seeds "$language"); do start "$output/$language-$seed" train "$language" "$seed" "$@"; done
 done
 finish_all
 
 # The test split is for the models that were chosen, not for the members of their ensembles.
 for language in $languages; do
-    runs=()
-    for seed in $(seeds "$language"); do
+    runs=() seeds=$(seeds "$language")
+    for seed in $seeds; do
         runs+=("$output/$language-$seed")
-        [ "$split" = test ] || evaluate "$language" "seed-$seed" "$output/$language-$seed"
+        [[ $split = test || $seeds != *" "* ]] || evaluate "$language" "seed-$seed" "$output/$language-$seed"
     done
     evaluate "$language" all "${runs[@]}"
 done >"$work/rates"

@@ -8,7 +8,7 @@
 #   SPLIT=test_2016_flickr scripts/bench/multi30k-best.sh
 #
 # Reads data/multi30k/tok and writes runs/multi30k-best, whose folders student-1, student-2 and student-3 are the results; prints
-# the BLEU of all models on the validation split, or that of the students on the split that SPLIT names. After an interruption, the
+# the BLEU of the three teachers and of the students on the validation split, or that of the students on the split that SPLIT names. After an interruption, the
 # same command resumes where it stopped, and what is finished is not trained again. Options are passed to each training: --set
 # training.matmul_precision=float32 is faster on processors without bfloat16 products. docs/results.md has the duration and the
 # results.
@@ -77,14 +77,16 @@ sampled() {
     "$binaries/infer" --quiet --sample --top-p 0.9 "$@" <"$source"
 }
 
-for seed in 1 2 3; do start train multi30k-en-de forward-$seed $seed "$@"; done
-start train multi30k-best/backward backward 1 "$@"
+for seed in 1 2 3; do start "$runs/forward-$seed" train multi30k-en-de forward-$seed $seed "$@"; done
+start "$runs/backward" train multi30k-best/backward backward 1 "$@"
 finish_all
 write_file closest.de closest $english $german "${ensemble[@]}"
 write_file likely.de likely $english "${ensemble[@]}"
 write_file closest.en closest $german $english --model $runs/backward
 write_file sampled.en sampled $german --model $runs/backward
-for seed in $seeds; do start train multi30k-best/student "student-$seed" "$seed" --init-from "$runs/forward-$seed" "$@"; done
+for seed in $seeds; do
+    start "$runs/student-$seed" train multi30k-best/student "student-$seed" "$seed" --init-from "$runs/forward-$seed" "$@"
+done
 finish_all
 
 # bleu --model RUN…: prints the BLEU of one model or an ensemble.

@@ -177,7 +177,7 @@ impl<'a> Wait<'a> {
     }
 
     /// Passes the time until the next poll. A process other than the root reports half-way whom it waits for. At the limit
-    /// the root ends the job; the others do so later, in case the root itself does not answer.
+    /// the root ends the job; the others do so a quarter of the limit later, in turn, in case the root itself does not answer.
     fn pause(&mut self, waiting_for: &[usize]) {
         self.spins += 1;
         if self.spins < SPINS {
@@ -214,7 +214,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Sends the root the ranks that this one waits for. Nobody waits until the report has been sent: the root may have stopped.
+    /// Sends the root the ranks that this one waits for. Does not wait for the end of the transfer, since the root may have stopped.
     fn report(&self, waiting_for: &[usize]) {
         let ranks: &'static [i32] = waiting_for.iter().map(|rank| *rank as i32).collect::<Vec<_>>().leak();
         let request = self.link.world.process_at_rank(0).immediate_send_with_tag(StaticScope, ranks, REPORT);

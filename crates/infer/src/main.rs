@@ -48,6 +48,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) if error.is::<ranks::Printed>() => ExitCode::FAILURE,
         Err(error) => {
             if let Some(error) = error.downcast_ref::<UsageError>() {
                 Cli::exit(error);

@@ -126,11 +126,12 @@ impl Notes {
         note(self.not_tokenized, "skipped, without a result: the tokenizer rejects them");
         note(self.not_utf8, "read with U+FFFD for bytes that are not UTF-8; convert the input, for example with iconv");
         if self.unknown > 0 {
-            log_line(format!("note: {} source tokens are not in the vocabulary and were read as <unk>", self.unknown));
+            let count = self.unknown;
+            log_line(format!("note: source tokens that are not in the vocabulary, read as <unk>: {count}"));
         }
         if self.unknown_in_references > 0 {
             let count = self.unknown_in_references;
-            log_line(format!("note: {count} reference tokens are not in the vocabulary, so no output has them"));
+            log_line(format!("note: reference tokens that are not in the vocabulary, so in no output: {count}"));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Lines translated by several processes: rank 0 reads them, deals them out in blocks and writes the translations in order,
 //! the same bytes as one process.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lines::{self, End, Line, LineFormat, WINDOW};
 use crate::log::log_line;
+use crate::options::UsageError;
 use crate::with_option_names;
 
 /// What a rank does next.
@@ -53,11 +56,10 @@ pub fn in_job(limit: u64, work: impl FnOnce(&Cluster) -> anyhow::Result<()>) -> 
     }
     match (cluster.is_root(), result) {
         (true, result) => {
+            let result = result.map_err(print_first);
             cluster.others().for_each(|rank| send(&cluster, rank, &Announcement::End));
-            if result.is_ok() {
-                // MPI ends in all processes at once; one that has stopped is named.
-                cluster.others().for_each(|rank| drop(cluster.receive(rank, Patience::Answer)));
-            }
+            // MPI ends in all processes at once; one that has stopped is named.
+            cluster.others().for_each(|rank| drop(cluster.receive(rank, Patience::Answer)));
             result
         }
         (false, Ok(())) => {
@@ -70,6 +72,27 @@ pub fn in_job(limit: u64, work: impl FnOnce(&Cluster) -> anyhow::Result<()>) -> 
             cluster.abort(1); // the root waits for this one
         }
     }
+}
+
+/// An error that has been printed.
+#[derive(Debug)]
+pub struct Printed;
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("printed before")
+    }
+}
+
+impl Error for Printed {}
+
+/// Prints an error of a job before the end of its other processes, which one of them may prevent.
+fn print_first(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<UsageError>() || error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) {
+        return error;
+    }
+    log_line(format!("error: {}", format_chain(with_option_names(error).as_ref())));
+    Printed.into()
 }
 
 fn print_stall(stall: &Stall) {

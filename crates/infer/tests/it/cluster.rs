@@ -123,8 +123,8 @@ fn ranks_with_other_files_are_rejected() {
 }
 
 /// Three processes that have each translated a line, and the standard input of the job.
-fn working(run: &Run) -> (Job, ChildStdin) {
-    let mut command = mpirun(run, 3, "", &["--rank-timeout", "2"]);
+fn working(run: &Run, options: &[&str]) -> (Job, ChildStdin) {
+    let mut command = mpirun(run, 3, "", &[&["--rank-timeout", "2"], options].concat());
     command.stdin(Stdio::piped());
     let mut job = Job::start(command);
     let mut stdin = job.launcher.stdin.take().expect("standard input");
@@ -140,7 +140,7 @@ fn working(run: &Run) -> (Job, ChildStdin) {
 fn killed_and_stopped_ranks_end_the_job() {
     let run = Run::new();
     for (name, rank) in [("KILL", 0), ("KILL", 2), ("STOP", 1)] {
-        let (job, mut stdin) = working(&run);
+        let (job, mut stdin) = working(&run, &[]);
         signal(name, job.ranks[rank]);
         let _ignored = stdin.write_all((texts(3000).join("\n") + "\n").as_bytes()); // the job may have ended
         drop(stdin);
@@ -153,9 +153,22 @@ fn killed_and_stopped_ranks_end_the_job() {
 }
 
 #[test]
+fn an_error_is_printed_before_a_rank_that_stops_is_named() {
+    let run = Run::new();
+    let (job, mut stdin) = working(&run, &["--too-long", "fail"]);
+    signal("STOP", job.ranks[1]); // a single line is for the last rank
+    stdin.write_all(("1 ".repeat(100) + "\n").as_bytes()).expect("a job that reads");
+    drop(stdin);
+    let stderr = job.end(MAX_END).stderr;
+    let errors: Vec<&str> = stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 2, "{stderr}");
+    assert!(errors[0].contains("101 tokens") && errors[1].contains("no answer from rank 1 on "), "{stderr}");
+}
+
+#[test]
 fn a_rank_that_stops_without_work_is_named() {
     let run = Run::new();
-    let (job, stdin) = working(&run);
+    let (job, stdin) = working(&run, &[]);
     signal("STOP", job.ranks[2]);
     drop(stdin);
     assert_one_error(&job.end(MAX_END), &["no answer from rank 2 on ", "--rank-timeout"]);

@@ -53,8 +53,8 @@ fn unknown_tokens_of_both_sides_are_counted() {
     run.write("reference.txt", "1 twelve thirteen\n4\n");
     let ran = run.evaluate(&FILES);
     ran.assert_stderr_contains(&[
-        "note: 1 source tokens are not in the vocabulary",
-        "note: 2 reference tokens are not in the vocabulary",
+        "note: source tokens that are not in the vocabulary, read as <unk>: 1\n",
+        "note: reference tokens that are not in the vocabulary, so in no output: 2\n",
     ]);
     let quiet = run.evaluate(&[&FILES[..], &["--quiet"]].concat());
     assert_eq!((quiet.lines().join("\n"), quiet.code), (ran.stdout.trim_end().to_string(), ran.code));

@@ -88,7 +88,7 @@ fn a_job_of_another_launcher_is_rejected() {
     for variable in ["SLURM_STEP_NUM_TASKS", "PMI_SIZE"] {
         let mut command = place.command(&["--config", "tiny.toml", "--output", "run"]);
         let ran = ProcessOutput::from(command.env(variable, "4").output().expect("the program"));
-        assert_one_error(&ran, &[&format!("{variable} = 4"), "MPI does not join", "srun --mpi=pmix"]);
+        ran.assert_failed(&[&format!("{variable} = 4"), "MPI does not join", "srun --mpi=pmix"]);
         assert!(before == place.snapshot(), "nothing is written");
     }
     let mut command = mpirun(&place, 1, "run", &["--quiet"]);
