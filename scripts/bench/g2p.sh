@@ -10,7 +10,8 @@
 # What differs between languages was chosen on development splits: the direction of writing (BACKWARD names the languages from
 # right to left), longer trainings, and the models of an ensemble. To choose otherwise: SEEDS="1 2 1r 2r" trains four models a
 # language, of which those with an r write in the other direction; SEEDS_kor="1 2 3" names those of one language;
-# OPTIONS_kor="--set training.steps=9000" has options for all models of a language, OPTIONS_kor_3 those of seed 3 alone.
+# OPTIONS_kor="--set training.steps=9000" has options for all models of a language in place of those that were chosen, OPTIONS_kor_3
+# those of seed 3 alone.
 #
 # A run that is interrupted goes on where it stopped, and one that is finished is not trained again. The runs are in OUTPUT
 # (runs/g2p), the data in DATA (data/g2p). Matrix products are in bfloat16; --set training.matmul_precision=float32 is faster on
