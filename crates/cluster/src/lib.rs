@@ -157,6 +157,18 @@ impl Cluster {
         }
     }
 
+    /// Waits until all processes call this. MPI ends in all of them at once and without a limit; with this before it, a process
+    /// that has stopped is named, and ended while no other one has begun to end.
+    pub fn meet(&self) {
+        if self.is_root() {
+            self.others().for_each(|rank| drop(self.receive(rank, Patience::Answer)));
+            self.others().for_each(|rank| self.send(rank, &[]));
+        } else {
+            self.send(0, &[]);
+            self.receive(0, Patience::Answer);
+        }
+    }
+
     /// Sends and receives numbers, all at the same time. Values of one pair of processes arrive in the order in which they
     /// are sent; both sides know their number.
     ///
@@ -220,6 +232,7 @@ mod tests {
                     assert_eq!((cluster.take_traffic().0, cluster.local_rank()), (16, (rank, 3)));
                     cluster.send((rank + 1) % 3, &[rank as u8]);
                     assert_eq!(cluster.receive((rank + 2) % 3, Patience::Answer), [((rank + 2) % 3) as u8]);
+                    cluster.meet();
                 });
             }
         });

@@ -214,7 +214,8 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Sends the root the ranks that this one waits for. Does not wait for the end of the transfer, since the root may have stopped.
+    /// Sends the root the ranks that this one waits for. Does not wait for the end of the transfer, since the root may have
+    /// stopped; the values must outlive it.
     fn report(&self, waiting_for: &[usize]) {
         let ranks: &'static [i32] = waiting_for.iter().map(|rank| *rank as i32).collect::<Vec<_>>().leak();
         let request = self.link.world.process_at_rank(0).immediate_send_with_tag(StaticScope, ranks, REPORT);

@@ -53,10 +53,14 @@ fn main() -> ExitCode {
             if let Some(error) = error.downcast_ref::<UsageError>() {
                 Cli::exit(error);
             }
-            log_line(format!("error: {}", format_chain(with_option_names(error).as_ref())));
+            print_error(error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_error(error: anyhow::Error) {
+    log_line(format!("error: {}", format_chain(with_option_names(error).as_ref())));
 }
 
 /// The error, whose setting is named as an option of the command line.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::lines::{self, End, Line, LineFormat, WINDOW};
 use crate::log::log_line;
 use crate::options::UsageError;
-use crate::with_option_names;
+use crate::{print_error, with_option_names};
 
 /// What a rank does next.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,12 +58,11 @@ pub fn in_job(limit: u64, work: impl FnOnce(&Cluster) -> anyhow::Result<()>) -> 
         (true, result) => {
             let result = result.map_err(print_first);
             cluster.others().for_each(|rank| send(&cluster, rank, &Announcement::End));
-            // MPI ends in all processes at once; one that has stopped is named.
-            cluster.others().for_each(|rank| drop(cluster.receive(rank, Patience::Answer)));
+            cluster.meet();
             result
         }
         (false, Ok(())) => {
-            cluster.send(0, &[]);
+            cluster.meet();
             Ok(())
         }
         (false, Err(error)) => {
@@ -91,7 +90,7 @@ fn print_first(error: anyhow::Error) -> anyhow::Error {
     if error.is::<UsageError>() || error.downcast_ref().is_some_and(DecodeError::is_broken_pipe) {
         return error;
     }
-    log_line(format!("error: {}", format_chain(with_option_names(error).as_ref())));
+    print_error(error);
     Printed.into()
 }
 
@@ -99,8 +98,8 @@ fn print_stall(stall: &Stall) {
     log_line(format!("error: {stall}; raise it if a block of lines takes longer"));
 }
 
-/// Compares the ranks, and returns what this one has opened from `models` and `shortlist` if all ranks could; `None` at a rank that could
-/// not, whose error the root prints.
+/// Compares the ranks, and returns what this one has opened from `models` and `shortlist` if all ranks could; `None` at a rank
+/// that could not, whose error the root prints.
 ///
 /// # Errors
 /// At the root, its own error or that of the first rank that failed or differs.

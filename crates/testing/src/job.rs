@@ -69,12 +69,19 @@ impl Job {
             if let Some(status) = status.filter(|_| !self.ranks.iter().any(|rank| is_alive(*rank))) {
                 break status;
             }
-            assert!(started.elapsed() < limit, "processes are left after {limit:?}: {:?}", self.ranks);
+            assert!(started.elapsed() < limit, "processes are left after {limit:?}: {}", self.description());
             thread::sleep(Duration::from_millis(20));
         };
         let mut stderr = String::new();
         self.stderr.read_to_string(&mut stderr).expect("text");
         ProcessOutput { code: status.code(), stdout: String::new(), stderr }
+    }
+
+    /// The states of all processes.
+    fn description(&mut self) -> String {
+        let launcher = self.launcher.try_wait().expect("a child");
+        let ranks: Vec<String> = self.ranks.iter().map(|rank| state(*rank)).collect();
+        format!("mpirun {launcher:?}, states of the ranks {ranks:?}")
     }
 }
 
@@ -115,8 +122,13 @@ pub fn signal(name: &str, process: u32) {
 
 /// Whether a process has not ended.
 fn is_alive(process: u32) -> bool {
+    !["", "Z", "X"].contains(&state(process).as_str())
+}
+
+/// The state of a process as `ps` shows it; empty for none.
+fn state(process: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    stat.rsplit_once(") ").map_or(String::new(), |(_, rest)| rest[..1].to_string())
 }
 
 /// Expects a failed job with one message. The exit code is that of `mpirun`, which may crash itself while it ends a job.

@@ -154,37 +154,29 @@ fn own_vocabularies_are_exported_unchanged() {
     let lines = ["the cat sat on the mat, quickly", "the dog found a big brown box", "my father gave her the vase"];
     let target =
         ["die Katze saß schnell auf der Matte", "der Hund fand eine große Kiste", "mein Vater gab ihr die Vase"];
-    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
-        let config = TokenizerConfig { kind, vocab_size: 286, ..TokenizerConfig::default() };
-        let side = |lines: [&str; 3]| Arc::new(Tokenizer::train(&config, lines.iter()).unwrap());
-        for (source, target) in [(side(lines), side(lines)), (side(lines), side(target))] {
-            let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
-            let config = model(|config| config.tie = Tie::Decoder).trained.saved.config;
-            let network = Transformer::new(&config, sizes, 1, &device()).unwrap();
-            let before = Model::new(&network, config, source, target);
-            let after = round_trip(&before).trained;
-            let before = before.trained;
-            assert_eq!(after.source_tokenizer.to_json(), before.source_tokenizer.to_json());
-            assert_eq!(after.target_tokenizer.to_json(), before.target_tokenizer.to_json());
-        }
-    }
-    let train = |kind, line: &str| {
-        let config = TokenizerConfig { kind, ..TokenizerConfig::default() };
-        Arc::new(Tokenizer::train(&config, [line].iter()).unwrap())
+    let train = |kind, vocab_size, lines: &[&str]| {
+        let config = TokenizerConfig { kind, vocab_size, ..TokenizerConfig::default() };
+        Arc::new(Tokenizer::train(&config, lines.iter()).unwrap())
     };
     // Marian's vocabularies are of one size.
-    for (source, target) in [
-        (train(TokenizerKind::Character, "ab c"), train(TokenizerKind::Whitespace, "aː tʃ d e")),
-        (train(TokenizerKind::Word, "one two three four"), train(TokenizerKind::Character, "p q r")),
-        (train(TokenizerKind::Bytes, "a"), train(TokenizerKind::Bytes, "b")),
-    ] {
+    let mut pairs = vec![
+        (train(TokenizerKind::Character, 99, &["ab c"]), train(TokenizerKind::Whitespace, 99, &["aː tʃ d e"])),
+        (train(TokenizerKind::Word, 99, &["one two three four"]), train(TokenizerKind::Character, 99, &["p q r"])),
+        (train(TokenizerKind::Bytes, 259, &["a"]), train(TokenizerKind::Bytes, 259, &["b"])),
+    ];
+    for kind in [TokenizerKind::Bpe, TokenizerKind::Unigram] {
+        let side = |lines: &[&str]| train(kind, 286, lines);
+        pairs.extend([(side(&lines), side(&lines)), (side(&lines), side(&target))]);
+    }
+    for (source, target) in pairs {
         let sizes = VocabularySizes { source: source.vocab_size(), target: target.vocab_size() };
         let config = model(|config| config.tie = Tie::Decoder).trained.saved.config;
         let network = Transformer::new(&config, sizes, 1, &device()).unwrap();
         let before = Model::new(&network, config, source, target);
         let after = round_trip(&before).trained;
-        assert_eq!(after.source_tokenizer.to_json(), before.trained.source_tokenizer.to_json());
-        assert_eq!(after.target_tokenizer.to_json(), before.trained.target_tokenizer.to_json());
+        let before = before.trained;
+        assert_eq!(after.source_tokenizer.to_json(), before.source_tokenizer.to_json());
+        assert_eq!(after.target_tokenizer.to_json(), before.target_tokenizer.to_json());
     }
 }
 

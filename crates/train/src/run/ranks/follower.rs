@@ -49,7 +49,7 @@ impl<'a> Follower<'a> {
         loop {
             match (receive(cluster, 0, Patience::Work), &mut follower) {
                 (Announcement::End, _) => {
-                    cluster.send(0, &[]);
+                    cluster.meet();
                     return Ok(());
                 }
                 (Announcement::Start(start), _) => follower = Some(Self::start(cluster, start, device.clone(), cores)?),

@@ -160,11 +160,10 @@ impl<'a> Ranks<'a> {
         self.are_several().then(|| (time.as_secs_f64() / seconds, bytes))
     }
 
-    /// Ends the other ranks, and waits until they have read that: MPI ends in all processes at once, and one that has stopped
-    /// is named.
+    /// Ends the other ranks, once all have done their work.
     pub fn end(&self) {
         self.cluster.others().for_each(|rank| send(self.cluster, rank, &Announcement::End));
-        self.cluster.others().for_each(|rank| drop(self.cluster.receive(rank, Patience::Answer)));
+        self.cluster.meet();
     }
 
     /// A line such as `4 processes: rank 0 on a, ranks 1 to 3 on b`.
