@@ -28,8 +28,8 @@ pub fn mpirun(folder: &Path, processes: usize, of: &Command) -> Command {
 pub struct Job {
     /// `mpirun`.
     pub launcher: Child,
-    /// The standard error of all processes.
-    pub stderr: BufReader<ChildStderr>,
+    /// The standard error of all processes, until [`end`](Self::end) reads the rest.
+    stderr: Option<BufReader<ChildStderr>>,
     /// The other processes, by rank; see [`find_ranks`](Self::find_ranks).
     pub ranks: Vec<u32>,
 }
@@ -39,7 +39,7 @@ impl Job {
     pub fn start(mut command: Command) -> Self {
         let mut launcher = command.spawn().expect("mpirun, of the package openmpi-bin");
         let stderr = BufReader::new(launcher.stderr.take().expect("standard error"));
-        Self { launcher, stderr, ranks: Vec::new() }
+        Self { launcher, stderr: Some(stderr), ranks: Vec::new() }
     }
 
     /// Starts a job and waits for a line of standard error that begins with `line`.
@@ -47,10 +47,15 @@ impl Job {
         let mut job = Self::start(command);
         let mut printed = String::new();
         while !printed.lines().last().is_some_and(|last| last.starts_with(line)) {
-            assert!(job.stderr.read_line(&mut printed).expect("text") > 0, "ended before {line:?}:\n{printed}");
+            assert!(job.read_line(&mut printed) > 0, "ended before {line:?}:\n{printed}");
         }
         job.find_ranks();
         job
+    }
+
+    /// Appends a line of standard error; returns its length, 0 at the end.
+    pub fn read_line(&mut self, printed: &mut String) -> usize {
+        self.stderr.as_mut().expect("a job that has not ended").read_line(printed).expect("text")
     }
 
     /// Looks up the processes of the job.
@@ -63,6 +68,12 @@ impl Job {
 
     /// Waits for the end of all processes; returns the exit code and the rest of standard error.
     pub fn end(mut self, limit: Duration) -> ProcessOutput {
+        // Read at the same time, so that a full pipe blocks nothing.
+        let mut stderr = self.stderr.take().expect("a job that has not ended");
+        let reader = thread::spawn(move || {
+            let mut printed = String::new();
+            stderr.read_to_string(&mut printed).map(|_| printed)
+        });
         let started = Instant::now();
         let status = loop {
             let status = self.launcher.try_wait().expect("a child");
@@ -72,8 +83,7 @@ impl Job {
             assert!(started.elapsed() < limit, "processes are left after {limit:?}: {}", self.description());
             thread::sleep(Duration::from_millis(20));
         };
-        let mut stderr = String::new();
-        self.stderr.read_to_string(&mut stderr).expect("text");
+        let stderr = reader.join().expect("no panic").expect("text");
         ProcessOutput { code: status.code(), stdout: String::new(), stderr }
     }
 
